@@ -1,0 +1,161 @@
+"""Files that can be trusted: published modules and resumable runs.
+
+`save` / `load`                a module as `model.safetensors` + `config.json`, to publish and share
+`save_resume` / `load_resume`  the whole state of a run as one file, to go on after a kill
+`write_atomically`             how every file of this library comes into being
+
+Nothing is ever unpickled: safetensors holds tensors only, and resume files are read with
+`weights_only=True`.  Files are written under a temporary name and then renamed, so a reader sees
+the old file or the new one, never half of one.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+import rlpriors
+
+__all__ = ["CheckpointError", "load", "load_resume", "save", "save_resume", "write_atomically"]
+
+MODEL, CONFIG = "model.safetensors", "config.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, damaged, or belongs to something else."""
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
+    """Call `write` with a temporary path beside `path`, then rename it into place.
+
+    A failure in `write` leaves whatever stood at `path` untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save(module: nn.Module, settings: Any, folder: str | Path) -> Path:
+    """Publish `module` in `folder`; `settings` is the dataclass that its class is built from.
+
+    The configuration names the class, the settings, the library's version and a fingerprint of
+    the weights.  It is written last: a folder without it is not a checkpoint.
+    """
+    folder = Path(folder)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    data = safetensors.torch.save(weights)
+    config = {
+        "class": type(module).__name__,
+        "settings": asdict(settings),
+        "version": rlpriors.__version__,
+        "fingerprint": sha256(data).hexdigest(),
+    }
+    write_atomically(folder / MODEL, lambda path: _write_bytes(path, data))
+    text = json.dumps(config, indent=2) + "\n"
+    write_atomically(folder / CONFIG, lambda path: _write_bytes(path, text.encode()))
+    return folder
+
+
+def load(
+    folder: str | Path,
+    classes: Mapping[str, Callable[[dict[str, Any]], nn.Module]],
+    device: torch.device | str = "cpu",
+) -> nn.Module:
+    """Rebuild a module that `save` published.
+
+    `classes` maps each class name that may stand in the configuration to a function that builds
+    an untrained module from the saved settings.  Only these are ever called, so a foreign file
+    cannot choose what runs.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, the class is not in `classes`, the weights
+            are not those the configuration was written with, or they do not fit the module.
+    """
+    folder = Path(folder)
+    config = _read_config(folder)
+    name = config["class"]
+    if name not in classes:
+        raise CheckpointError(
+            f"{folder / CONFIG} holds a {name!r}, but one of {sorted(classes)} is wanted here. "
+            "Give the folder of such a checkpoint, or register the class."
+        )
+    try:
+        data = (folder / MODEL).read_bytes()
+        weights = safetensors.torch.load(data)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder} has no {MODEL}. Save the module again.") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"{folder / MODEL} is damaged ({error}). Save the module again.") from error
+    if sha256(data).hexdigest() != config["fingerprint"]:
+        raise CheckpointError(
+            f"{folder / MODEL} is not the file that {CONFIG} was written with (their fingerprints "
+            "differ). Copy both files of the checkpoint together."
+        )
+    try:
+        module = classes[name](config["settings"])
+        module.load_state_dict(weights)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{folder} does not fit {name} of rlpriors {rlpriors.__version__} (it was saved by "
+            f"{config['version']}): {error}"
+        ) from error
+    return module.to(device)
+
+
+def save_resume(path: str | Path, state: Mapping[str, Any]) -> None:
+    """Write tensors, numbers, strings and containers of them, to be read by `load_resume`."""
+    write_atomically(path, lambda temporary: torch.save(dict(state), temporary))
+
+
+def load_resume(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read what `save_resume` wrote.
+
+    Raises:
+        CheckpointError: there is no such file, or it is damaged or holds more than plain data.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no {path} to resume from. Start without resuming.")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, KeyError...
+        raise CheckpointError(
+            f"{path} is damaged or is not a resume file ({type(error).__name__}). "
+            "Delete it and start again."
+        ) from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds a {type(state).__name__}, not the state of a run.")
+    return state
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{folder} is not a checkpoint: it has no {CONFIG}. Give a folder that holds "
+            f"{CONFIG} and {MODEL}."
+        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{folder / CONFIG} is not JSON ({error}). Save the module again.") from error
+    missing = {"class", "settings", "version", "fingerprint"} - set(config if isinstance(config, dict) else ())
+    if missing:
+        raise CheckpointError(f"{folder / CONFIG} is not a checkpoint's: it lacks {sorted(missing)}.")
+    return dict(config)
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
