@@ -1,1 +1,16 @@
-"""Placeholder."""
+"""Recorded experience: numpy inside, torch tensors only where a network reads them.
+
+observations.py  one array out of a plain or nested dictionary observation
+episodes.py      `EpisodeStore`: flat arrays and episode bounds; windows, pairs, goals, relabelling
+normalise.py     `Normaliser`: raw units to the range that networks like, and back
+minari.py        to and from Minari data sets
+buffers.py       to and from Tianshou replay buffers
+maze.py          free cells, routes and shortest-path lengths of a maze
+generate.py      controllers and rollouts that make demonstrations
+"""
+
+from rlpriors.data.episodes import Episode, EpisodeStore
+from rlpriors.data.normalise import Normaliser
+from rlpriors.data.observations import observation_shape, select_observation
+
+__all__ = ["Episode", "EpisodeStore", "Normaliser", "observation_shape", "select_observation"]

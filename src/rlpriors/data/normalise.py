@@ -1,0 +1,122 @@
+"""Raw units to the range that networks like, and back.
+
+`Normaliser`  an affine map of each entry, kept as buffers so that it travels with the weights
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["Normaliser"]
+
+
+class Normaliser(nn.Module):
+    """Maps `x` to `(x - loc) / scale`, entry by entry along the last axis.
+
+    Raises:
+        ValueError: `loc` and `scale` are not finite vectors of one length, or a scale is not
+            positive.
+
+    Example:
+        >>> normaliser = Normaliser.limits(np.array([[0.0, 5.0], [10.0, 5.0]]))
+        >>> normaliser(torch.tensor([[10.0, 5.0], [2.5, 6.0]]))
+        tensor([[ 1.0000,  0.0000],
+                [-0.5000,  1.0000]])
+    """
+
+    loc: Tensor
+    scale: Tensor
+
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        if loc.ndim != 1 or loc.shape != scale.shape:
+            raise ValueError(
+                "`loc` and `scale` must be vectors of one length. Received shapes "
+                f"{tuple(loc.shape)} and {tuple(scale.shape)}."
+            )
+        if not (torch.isfinite(loc).all() and torch.isfinite(scale).all() and (scale > 0).all()):
+            raise ValueError(f"`loc` must be finite and `scale` positive. Received {loc} and {scale}.")
+        self.register_buffer("loc", loc.detach().clone().float())
+        self.register_buffer("scale", scale.detach().clone().float())
+
+    @property
+    def dim(self) -> int:
+        """Number of entries along the last axis."""
+        return int(self.loc.shape[0])
+
+    def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Raw units to normalised ones."""
+        self._check(x)
+        return (x - self.loc) / self.scale
+
+    def inverse(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Normalised units back to raw ones."""
+        self._check(x)
+        return x * self.scale + self.loc
+
+    @classmethod
+    def limits(cls, x: np.ndarray | Tensor) -> "Normaliser":
+        """Map the smallest and largest value of each column of `x` [n, dim] to -1 and 1.
+
+        A constant column is only shifted to 0.
+        """
+        data = _as_columns(x)
+        low, high = data.amin(0), data.amax(0)
+        half = (high - low) / 2
+        return cls((low + high) / 2, torch.where(half > 0, half, 1.0))
+
+    @classmethod
+    def gaussian(cls, x: np.ndarray | Tensor, eps: float = 1e-6) -> "Normaliser":
+        """Map each column of `x` [n, dim] to mean 0 and standard deviation 1.
+
+        A column whose standard deviation is at most `eps` is only shifted to 0.
+        """
+        if eps < 0:
+            raise ValueError(f"`eps` must be at least 0. Received {eps}.")
+        data = _as_columns(x)
+        std = data.std(0, unbiased=False)
+        return cls(data.mean(0), torch.where(std > eps, std, 1.0))
+
+    @classmethod
+    def identity(cls, dim: int) -> "Normaliser":
+        """Change nothing; also the empty form that saved weights are loaded into."""
+        if dim < 1:
+            raise ValueError(f"`dim` must be at least 1. Received {dim}.")
+        return cls(torch.zeros(dim), torch.ones(dim))
+
+    @classmethod
+    def concat(cls, *parts: "Normaliser") -> "Normaliser":
+        """The normaliser of the parts' entries side by side, such as observation and action."""
+        if not parts:
+            raise ValueError("`parts` must hold at least one normaliser. Received none.")
+        return cls(torch.cat([part.loc for part in parts]), torch.cat([part.scale for part in parts]))
+
+    def extra_repr(self) -> str:
+        """What `print` shows of it."""
+        return f"dim={self.dim}"
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim < 1 or x.shape[-1] != self.dim:
+            raise ValueError(
+                f"`x` must have {self.dim} entries along its last axis, as the data that this normaliser "
+                f"was fitted to. Received shape {tuple(x.shape)}."
+            )
+
+
+def _as_columns(x: np.ndarray | Tensor) -> Float[Tensor, "n dim"]:
+    # Sums over a million rows lose digits in float32, so statistics are taken in float64.
+    data = torch.as_tensor(x).detach().double()
+    if data.ndim != 2 or 0 in data.shape:
+        raise ValueError(
+            f"`x` must be rows of numbers, [n, dim], with n and dim at least 1. Received shape "
+            f"{tuple(data.shape)}."
+        )
+    bad = ~torch.isfinite(data).all(1)
+    if bad.any():
+        row = int(bad.nonzero()[0, 0])
+        raise ValueError(
+            f"`x` must be finite, but {int(bad.sum())} of its {len(data)} rows hold NaN or infinity, "
+            f"first row {row}. Received {data[row].tolist()} there; drop or repair these rows."
+        )
+    return data
