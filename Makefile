@@ -1,0 +1,55 @@
+# The two commands of the README: `make demo` and `make test`.  Each needs Python 3.11+ and make.
+# Another interpreter: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# `make demo ARGS="--seed 1"`, `make test ARGS="tests/data -x"`
+ARGS ?=
+# Two processes: most of a short test run is importing torch, and CI has two cores.
+WORKERS ?= 2
+
+.PHONY: help demo test test-all check format clean
+
+help:
+	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and steer with it (5 minutes)"
+	@echo "make test      install into $(VENV), then run the tests that CI runs"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make check     ruff, mypy, pyright and the import rules"
+	@echo "make format    let ruff repair what it can"
+	@echo "make clean     remove $(VENV) and every cache"
+
+demo: $(STAMP)
+	$(BIN)/rlpriors demo $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# The stamp makes the second call instant; it is older than a changed requirement, and missing after
+# an installation that broke off.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "rlpriors needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	         "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@rm -f $@
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	@touch $@

@@ -1,0 +1,45 @@
+"""What every test stands on: quiet libraries, a private folder for data sets, and no silent skips."""
+
+import os
+import tempfile
+from ctypes.util import find_library
+from pathlib import Path
+
+import pytest
+
+# These are read once, when torch, numba or mujoco is first imported: so before anything else here.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny matrices lose time to threads
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # tianshou's first policy would compile for 5 s
+os.environ.setdefault("MUJOCO_GL", "egl" if find_library("EGL") else "disable")  # no screen in CI
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that wants the network fails at once
+
+# No test may read or write the data sets of the person who runs it.
+_datasets = tempfile.TemporaryDirectory(prefix="rlpriors-tests-")
+os.environ["MINARI_DATASETS_PATH"] = _datasets.name
+
+
+def pytest_unconfigure() -> None:
+    """Remove the data sets that tests left behind."""
+    _datasets.cleanup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `cuda` where there is no device, with a reason that the summary prints."""
+    needs_cuda = [item for item in items if item.get_closest_marker("cuda")]
+    if not needs_cuda:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in needs_cuda:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))
+
+
+@pytest.fixture
+def minari_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that Minari takes for its own during this test."""
+    root = tmp_path / "minari"
+    root.mkdir()
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(root))
+    return root

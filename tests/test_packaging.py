@@ -1,0 +1,127 @@
+"""The house holds together: package table, folders and links agree, and a wheel carries all of it."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rlpriors
+
+ROOT = Path(__file__).parents[1]
+SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+TOP_ROOMS = ("agents", "rewards", "scripts", "wrappers")
+
+
+def tracked() -> dict[str, str]:
+    """Every file that git tracks, with its mode; `120000` is a link."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a git checkout: nothing to compare with")
+    listing = subprocess.run(
+        ["git", "-c", f"safe.directory={ROOT}", "ls-files", "--stage"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return {line.split("\t")[1]: line.split()[0] for line in listing.splitlines()}
+
+
+def package_folders() -> Iterator[str]:
+    """Dotted names of the folders that hold an `__init__.py`, links followed."""
+    yield "rlpriors"
+    for room in sorted((ROOT / "src/rlpriors").iterdir()):
+        if (room / "__init__.py").exists():
+            yield f"rlpriors.{room.name}"
+            for inner in sorted(room.rglob("__init__.py")):
+                if inner.parent != room:
+                    yield ".".join(["rlpriors", room.name, *inner.parent.relative_to(room).parts])
+
+
+def test_package_table_names_every_folder() -> None:
+    """A package missing in the table works in the checkout and is absent from the wheel."""
+    assert sorted(SETUPTOOLS["packages"]) == sorted(package_folders())
+
+
+def test_package_dir_sends_rooms_to_the_top() -> None:
+    expected = {"": "src"} | {f"rlpriors.{room}": room for room in TOP_ROOMS}
+    assert SETUPTOOLS["package-dir"] == expected
+    assert all((ROOT / room / "__init__.py").is_file() for room in TOP_ROOMS)
+
+
+@pytest.mark.parametrize("room", TOP_ROOMS)
+def test_rooms_at_the_top_are_linked_into_the_package(room: str) -> None:
+    link = ROOT / "src/rlpriors" / room
+    assert link.is_symlink(), f"{link} is a copy; the room is {ROOT / room}, restore the link"
+    assert link.readlink() == Path("../..", room)
+
+
+def test_git_tracks_links_as_links() -> None:
+    links = {name for name, mode in tracked().items() if mode == "120000"}
+    assert links == {f"src/rlpriors/{room}" for room in TOP_ROOMS}
+
+
+def test_tests_have_unique_names_and_no_packages() -> None:
+    """pytest's default import mode takes test files by their bare name."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py")]
+    assert "__init__.py" not in names
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+@pytest.mark.parametrize("room", TOP_ROOMS)
+def test_bare_names_stay_free_for_users(room: str, tmp_path: Path) -> None:
+    code = f"import importlib.util; assert importlib.util.find_spec({room!r}) is None"
+    subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=True, env={"PATH": "/nowhere"})
+
+
+def test_package_is_importable_outside_the_checkout(tmp_path: Path) -> None:
+    rooms = [name for name in SETUPTOOLS["packages"] if name != "rlpriors"]
+    code = f"import importlib.util; assert all(importlib.util.find_spec(name) for name in {rooms!r})"
+    subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=True, env={"PATH": "/nowhere"})
+
+
+def test_wheel_built_from_the_sdist_holds_every_module(tmp_path: Path) -> None:
+    """The way to PyPI: what git tracks -> sdist -> wheel.  Each step has lost linked folders before."""
+    checkout, dist = tmp_path / "checkout", tmp_path / "dist"
+    for name, mode in tracked().items():
+        if mode != "120000" and (ROOT / name).is_file():
+            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, checkout / name)
+    _build("sdist", checkout, dist)
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
+        # Debian 12's Python has no `filter` argument; from 3.12 on its absence is a warning.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(tmp_path / "sdist")
+    (unpacked,) = (tmp_path / "sdist").iterdir()
+    _build("wheel", unpacked, dist)
+
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        licences = [name for name in wheel.namelist() if name.endswith("LICENSE")]
+    expected = {"rlpriors/py.typed"}
+    for name in tracked():
+        path = Path(name)
+        if path.suffix == ".py" and path.parts[0] in TOP_ROOMS:
+            expected.add(f"rlpriors/{name}")
+        elif path.suffix == ".py" and path.parts[0] == "src":
+            expected.add(path.relative_to("src").as_posix())
+    assert shipped == {name for name in expected if (ROOT / "src" / name).exists()}
+    assert len(licences) == 1
+
+
+def test_version_is_the_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert rlpriors.__version__ == project["version"]
+
+
+def _build(kind: str, source: Path, target: Path) -> None:
+    """Run the build backend as pip does, but in this environment: no network."""
+    target.mkdir(exist_ok=True)
+    code = f"from setuptools import build_meta; build_meta.build_{kind}({str(target)!r})"
+    result = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
