@@ -6,7 +6,7 @@
 `Denoiser`    anything that predicts from a noisy window and a diffusion time
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -32,6 +32,7 @@ class Transition(NamedTuple):
     terminated: Bool[Tensor, " batch"]
 
 
+@runtime_checkable
 class RewardFn(Protocol):
     """Judges transitions in raw units: `reward(obs, act, obs_next, terminated) -> [batch]`.
 
@@ -43,6 +44,7 @@ class RewardFn(Protocol):
     ) -> Float[Tensor, " batch"]: ...
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """Predicts noise, clean sample or velocity (`prediction_type`) of a noisy window."""
 

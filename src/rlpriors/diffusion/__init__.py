@@ -1,1 +1,33 @@
-"""Placeholder."""
+"""Trajectory diffusion: noise schedules, the forward process, samplers, guidance and planning.
+
+`schedule`    how much noise each diffusion time carries (cosine, linear)
+`process`     q(x_t | x_0), what the network predicts, the denoising loss and residual
+`conditions`  entries of a window that are known: start state, goal, history
+`guidance`    pushing samples towards a higher value, in clean or in noisy space
+`samplers`    DDIM and DDPM over any number of steps
+`planner`     many candidates in one batch, the best one kept
+
+Nothing here owns weights or knows what a window's entries mean: a `Denoiser` and a value function
+come as arguments.
+"""
+
+from rlpriors.diffusion.conditions import Condition
+from rlpriors.diffusion.guidance import GuidanceSettings
+from rlpriors.diffusion.planner import Plan, Planner, PlannerSettings
+from rlpriors.diffusion.process import DiffusionProcess, denoising_loss, denoising_residual
+from rlpriors.diffusion.samplers import SAMPLERS, sample
+from rlpriors.diffusion.schedule import NoiseSchedule
+
+__all__ = [
+    "SAMPLERS",
+    "Condition",
+    "DiffusionProcess",
+    "GuidanceSettings",
+    "NoiseSchedule",
+    "Plan",
+    "Planner",
+    "PlannerSettings",
+    "denoising_loss",
+    "denoising_residual",
+    "sample",
+]

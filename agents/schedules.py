@@ -1,0 +1,42 @@
+"""Learning-rate schedules, in the form that Tianshou's optimizer factories take."""
+
+import math
+
+from tianshou.algorithm.optim import LRSchedulerFactory
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+__all__ = ["CosineSchedule"]
+
+
+class CosineSchedule(LRSchedulerFactory):
+    """A linear warm-up, then half a cosine down to `final` times the learning rate.
+
+    Args:
+        n_updates: updates in all; afterwards the rate stays at its end.
+        warm_up: updates until the full rate is reached.
+        final: the rate at the end, as a fraction of the full one.
+
+    Example:
+        >>> from tianshou.algorithm.optim import AdamOptimizerFactory
+        >>> optim = AdamOptimizerFactory(lr=1e-3).with_lr_scheduler_factory(CosineSchedule(1000))
+    """
+
+    def __init__(self, n_updates: int, warm_up: int = 0, final: float = 0.0) -> None:
+        super().__init__()
+        if n_updates < 1 or not 0 <= warm_up < n_updates:
+            raise ValueError(
+                f"`n_updates` must be at least 1 and `warm_up` less than it. Received {n_updates} and {warm_up}."
+            )
+        self.n_updates, self.warm_up, self.final = n_updates, warm_up, final
+
+    def rate(self, update: int) -> float:
+        """The factor on the learning rate at an update, counted from 0."""
+        if update < self.warm_up:
+            return (update + 1) / self.warm_up
+        progress = min(1.0, (update - self.warm_up) / (self.n_updates - self.warm_up))
+        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def create_scheduler(self, optim: Optimizer) -> LRScheduler:
+        """The torch scheduler, stepped by Tianshou once an update."""
+        return LambdaLR(optim, self.rate)

@@ -1,0 +1,77 @@
+"""Learning the prior: a diffusion model of the trajectories that are possible."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from tianshou.algorithm.algorithm_base import TrainingStats
+from tianshou.algorithm.optim import OptimizerFactory
+from tianshou.data.types import RolloutBatchProtocol
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from rlpriors.agents.diffuser import DiffuserPolicy
+from rlpriors.agents.windows import WindowAlgorithm
+from rlpriors.diffusion import denoising_loss
+
+__all__ = ["TrajectoryDiffusion", "TrajectoryDiffusionStats"]
+
+
+@dataclass(kw_only=True)
+class TrajectoryDiffusionStats(TrainingStats):
+    """What one update did."""
+
+    loss: float
+    """Mean squared denoising error, in normalised units."""
+
+
+class TrajectoryDiffusion(WindowAlgorithm):
+    """Trains a policy's denoiser on the windows of a buffer (Diffuser, arXiv 2205.09991, eq. 4).
+
+    A copy of the denoiser is trained; the policy plans with its exponential moving average.
+
+    Args:
+        policy: whose denoiser is learned.
+        optim: makes the optimiser.
+        ema_decay: of the moving average, in [0, 1).
+        max_grad_norm: bound on the gradient's norm; None for no bound.
+        seed: source of batches and noise.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: DiffuserPolicy,
+        optim: OptimizerFactory,
+        ema_decay: float = 0.998,
+        max_grad_norm: float | None = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(policy=policy, seed=seed)
+        if not 0 <= ema_decay < 1:
+            raise ValueError(f"`ema_decay` must be in [0, 1). Received {ema_decay}.")
+        self.online = deepcopy(policy.denoiser).requires_grad_(True)
+        policy.denoiser.requires_grad_(False)
+        self.optim = self._create_optimizer(self.online, optim, max_grad_norm=max_grad_norm)
+        self._average = get_ema_multi_avg_fn(ema_decay)
+
+    def _update_with_batch(self, batch: RolloutBatchProtocol) -> TrajectoryDiffusionStats:
+        policy, generator = self.policy, self.generator()
+        window = self.window(batch)
+        x = policy.frames.pack(window)
+        n_times = policy.process.schedule.num_train_timesteps
+        t = torch.randint(n_times, (len(x),), generator=generator, device=x.device)
+        loss = denoising_loss(
+            policy.process,
+            self.online,
+            x,
+            t=t,
+            noise=torch.randn(x.shape, generator=generator, device=x.device),
+            condition=policy.frames.start(window.obs[:, 0]),
+            weight=window.mask[..., None].float(),
+        )
+        self.optim.step(loss)
+        with torch.no_grad():
+            averaged, online = list(policy.denoiser.parameters()), list(self.online.parameters())
+            self._average(averaged, online, self.updates)
+        self.updates += 1
+        return TrajectoryDiffusionStats(loss=loss.item())

@@ -1,0 +1,119 @@
+"""What the offline algorithms here share: windows from a buffer, seeding, stopping and going on."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import torch
+from tianshou.algorithm.algorithm_base import OfflineAlgorithm
+from tianshou.data import Batch, ReplayBuffer
+from tianshou.data.buffer.buffer_base import TBuffer
+from tianshou.data.types import RolloutBatchProtocol
+from torch import Tensor
+
+from rlpriors.agents.diffuser import DiffuserPolicy
+from rlpriors.checkpoint import CheckpointError
+from rlpriors.data.buffers import from_buffer
+from rlpriors.data.episodes import EpisodeStore
+from rlpriors.types import Window
+
+__all__ = ["WindowAlgorithm", "WindowBuffer"]
+
+
+class WindowBuffer(ReplayBuffer):
+    """A buffer that samples windows of a store instead of single transitions.
+
+    What is drawn depends on `seed` and `draws` alone, so a resumed run sees the batches that an
+    uninterrupted one would have seen.
+    """
+
+    def __init__(
+        self, store: EpisodeStore, horizon: int, stride: int, max_start: int | None, seed: int
+    ) -> None:
+        super().__init__(size=1)
+        self.store, self.horizon, self.stride, self.seed = store, horizon, stride, seed
+        self.starts = store.window_starts(horizon, stride, max_start=max_start)
+        self.draws = 0
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def sample(self, batch_size: int | None) -> tuple[RolloutBatchProtocol, np.ndarray]:
+        """Windows drawn evenly with replacement; all of them, in order, for `None` or 0."""
+        rng = np.random.default_rng((self.seed, self.draws))
+        self.draws += 1
+        starts = self.starts[rng.integers(len(self.starts), size=batch_size)] if batch_size else self.starts
+        window = self.store.windows(starts, self.horizon, self.stride)
+        return cast(RolloutBatchProtocol, Batch(window._asdict())), starts
+
+
+class WindowAlgorithm(OfflineAlgorithm[DiffuserPolicy]):
+    """An offline algorithm that learns from windows and resumes bit-equal.
+
+    Give it any Tianshou buffer through `OfflineTrainerParams`; the windows are cut as the policy's
+    `frames` say.  All randomness of an update comes from `seed` and the number of the update.
+
+    Args:
+        policy: the planning policy that the algorithm improves.
+        max_start: use only windows that start in the first steps of an episode; None for all.
+        seed: source of batches and noise.
+    """
+
+    updates: Tensor
+
+    def __init__(self, *, policy: DiffuserPolicy, max_start: int | None = None, seed: int = 0) -> None:
+        super().__init__(policy=policy)
+        self.max_start, self.seed = max_start, seed
+        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+
+    def process_buffer(self, buffer: TBuffer) -> TBuffer:
+        """Cut the buffer into episodes and index their windows, once before training.
+
+        Raises:
+            ValueError: observations or actions are not of the policy's size, hold NaN, or no
+                episode is as long as a window.
+        """
+        store = buffer.store if isinstance(buffer, WindowBuffer) else from_buffer(buffer, self.policy.obs_keys)
+        self.policy.check_data(store)
+        frames = self.policy.frames
+        windows = WindowBuffer(store, frames.horizon, frames.stride, self.max_start, self.seed)
+        windows.draws = int(self.updates)
+        return cast(TBuffer, windows)
+
+    def window(self, batch: RolloutBatchProtocol) -> Window:
+        """The batch's windows on the policy's device, in raw units."""
+        device = self.policy.device
+        return Window(batch.obs.to(device), batch.act.to(device), cast(Any, batch).mask.to(device))
+
+    def generator(self) -> torch.Generator:
+        """The source of noise of the current update."""
+        # One stream an update, from a hash of both numbers: nothing has to be saved to resume.
+        (seed,) = np.random.SeedSequence((self.seed, int(self.updates))).generate_state(1, np.uint64)
+        return torch.Generator(self.policy.device).manual_seed(int(seed >> 1))
+
+    def resume_state(self) -> dict[str, Any]:
+        """All that decides how training goes on: weights, averages, optimisers, schedules, counts."""
+        return {
+            "algorithm": type(self).__name__,
+            "modules": self.state_dict(),
+            "schedules": [scheduler.state_dict() for scheduler in self.lr_schedulers],
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `resume_state`.
+
+        Raises:
+            CheckpointError: the state is another algorithm's, or of networks of other sizes.
+        """
+        if state.get("algorithm") != type(self).__name__:
+            raise CheckpointError(
+                f"The state to resume from is of {state.get('algorithm')!r}, not of {type(self).__name__}. "
+                "Start without resuming, or give that algorithm's state."
+            )
+        try:
+            # A shallow copy: Tianshou's load_state_dict takes entries out of what it is given.
+            self.load_state_dict(dict(state["modules"]))
+            for scheduler, saved in zip(self.lr_schedulers, state["schedules"], strict=True):
+                scheduler.load_state_dict(dict(saved))
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(f"The state to resume from does not fit {type(self).__name__}: {error}") from error

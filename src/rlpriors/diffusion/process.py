@@ -1,0 +1,167 @@
+"""The forward process, what the network predicts of it, and how well it does."""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from rlpriors.diffusion.conditions import Condition
+from rlpriors.diffusion.schedule import NoiseSchedule
+from rlpriors.types import Denoiser
+
+__all__ = ["DiffusionProcess", "PredictionType", "denoising_loss", "denoising_residual"]
+
+PredictionType = Literal["epsilon", "sample", "v_prediction"]
+
+
+class DiffusionProcess(nn.Module):
+    """A noise schedule and what a denoiser's output stands for.
+
+    Args:
+        schedule: the noise levels.
+        prediction_type: "epsilon" (the noise), "sample" (the clean window) or "v_prediction"
+            (sqrt(abar) noise - sqrt(1 - abar) x_0; Salimans & Ho 2022, arXiv 2202.00512).
+
+    Example:
+        >>> process = DiffusionProcess(NoiseSchedule(50), "epsilon")
+        >>> x, noise, t = torch.ones(1, 4, 2), torch.zeros(1, 4, 2), torch.tensor([10])
+        >>> noisy = process.q_sample(x, t, noise)
+        >>> torch.allclose(process.predict_x_start(noise, noisy, t), x)
+        True
+    """
+
+    def __init__(self, schedule: NoiseSchedule, prediction_type: PredictionType = "sample") -> None:
+        super().__init__()
+        if prediction_type not in get_args(PredictionType):
+            raise ValueError(
+                f"`prediction_type` must be one of {get_args(PredictionType)}. Received {prediction_type!r}."
+            )
+        self.schedule = schedule
+        self.prediction_type = prediction_type
+
+    def q_sample(
+        self,
+        x_start: Float[Tensor, "batch horizon dim"],
+        t: Int[Tensor, " batch"],
+        noise: Float[Tensor, "batch horizon dim"],
+    ) -> Float[Tensor, "batch horizon dim"]:
+        """The window at diffusion time `t`: sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise."""
+        abar = self.schedule.at(t)
+        return abar.sqrt() * x_start + (1 - abar).sqrt() * noise
+
+    def target(
+        self,
+        x_start: Float[Tensor, "batch horizon dim"],
+        t: Int[Tensor, " batch"],
+        noise: Float[Tensor, "batch horizon dim"],
+    ) -> Float[Tensor, "batch horizon dim"]:
+        """What a perfect denoiser would put out."""
+        if self.prediction_type == "epsilon":
+            return noise
+        if self.prediction_type == "sample":
+            return x_start
+        abar = self.schedule.at(t)
+        return abar.sqrt() * noise - (1 - abar).sqrt() * x_start
+
+    def predict_x_start(
+        self,
+        output: Float[Tensor, "batch horizon dim"],
+        x_t: Float[Tensor, "batch horizon dim"],
+        t: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch horizon dim"]:
+        """The clean window that a denoiser's `output` at `x_t` stands for."""
+        if self.prediction_type == "sample":
+            return output
+        abar = self.schedule.at(t)
+        if self.prediction_type == "epsilon":
+            return (x_t - (1 - abar).sqrt() * output) / abar.sqrt()
+        return abar.sqrt() * x_t - (1 - abar).sqrt() * output
+
+    def predict_noise(
+        self,
+        x_start: Float[Tensor, "batch horizon dim"],
+        x_t: Float[Tensor, "batch horizon dim"],
+        t: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch horizon dim"]:
+        """The noise that leads from `x_start` to `x_t`."""
+        abar = self.schedule.at(t)
+        return (x_t - abar.sqrt() * x_start) / (1 - abar).sqrt()
+
+    def denoise(
+        self,
+        denoiser: Denoiser,
+        x_t: Float[Tensor, "batch horizon dim"],
+        t: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch horizon dim"]:
+        """The clean window that `denoiser` sees behind `x_t`."""
+        return self.predict_x_start(denoiser(x_t, t), x_t, t)
+
+
+def denoising_loss(
+    process: DiffusionProcess,
+    denoiser: Denoiser,
+    x_start: Float[Tensor, "batch horizon dim"],
+    *,
+    t: Int[Tensor, " batch"],
+    noise: Float[Tensor, "batch horizon dim"],
+    condition: Condition | None = None,
+    weight: Float[Tensor, "..."] | None = None,
+) -> Float[Tensor, ""]:
+    """Mean squared error of the prediction over the entries that are not known.
+
+    Args:
+        process: noise levels and the meaning of the prediction.
+        denoiser: the network in training.
+        x_start: clean windows.
+        t: a diffusion time for each window.
+        noise: standard normal noise.
+        condition: entries that sampling will know; the network sees them clean and they do not
+            count in the loss.
+        weight: non-negative weights that broadcast to the windows: 0 for frames beyond an
+            episode's end, larger for entries that matter more.
+    """
+    x_t = process.q_sample(x_start, t, noise)
+    count = torch.ones_like(x_start) if weight is None else weight.expand_as(x_start)
+    if condition is not None:
+        x_t = condition.apply(x_t)
+        count = count * ~condition.mask
+    error = (denoiser(x_t, t) - process.target(x_start, t, noise)).square()
+    return (error * count).sum() / count.sum().clamp(min=1e-8)
+
+
+@torch.no_grad()
+def denoising_residual(
+    process: DiffusionProcess,
+    denoiser: Denoiser,
+    x_start: Float[Tensor, "batch horizon dim"],
+    *,
+    levels: tuple[float, ...] = (0.2, 0.4, 0.6),
+    condition: Condition | None = None,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, " batch"]:
+    """How badly the denoiser restores each window from noise: a proxy of -log p(window).
+
+    The diffusion bound on log p is a weighted sum of such errors over all times (Ho et al. 2020,
+    arXiv 2006.11239, eq. 12); a few times in the middle tell typical windows from foreign ones.
+
+    Args:
+        process: noise levels and the meaning of the prediction.
+        denoiser: the trained network.
+        x_start: the windows to judge.
+        levels: the times used, as fractions of the schedule.
+        condition: entries that are known and do not count.
+        generator: source of the noise, the same for every window so that they compare.
+    """
+    residual = torch.zeros(len(x_start), device=x_start.device)
+    free = torch.ones_like(x_start) if condition is None else (~condition.mask).float()
+    for level in levels:
+        time = round(level * (process.schedule.num_train_timesteps - 1))
+        t = torch.full((len(x_start),), time, device=x_start.device)
+        noise = torch.randn(x_start.shape[1:], generator=generator, device=x_start.device)
+        x_t = process.q_sample(x_start, t, noise.expand_as(x_start))
+        if condition is not None:
+            x_t = condition.apply(x_t)
+        error = (process.denoise(denoiser, x_t, t) - x_start).square() * free
+        residual += error.sum((1, 2)) / free.sum((1, 2)) / len(levels)
+    return residual
