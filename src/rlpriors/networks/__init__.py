@@ -15,12 +15,18 @@ from typing import Any
 from torch import nn
 
 from rlpriors.networks.base import DenoiserNetwork
+from rlpriors.networks.mixer import Mixer
 from rlpriors.networks.mlp import ResidualMLP
+from rlpriors.networks.temporal_unet import TemporalUNet
+from rlpriors.networks.transformer import Transformer
 
 __all__ = ["DENOISERS", "DENOISER_CLASSES", "build_denoiser"]
 
 DENOISERS: dict[str, type[DenoiserNetwork]] = {
     "mlp": ResidualMLP,
+    "mixer": Mixer,
+    "unet": TemporalUNet,
+    "transformer": Transformer,
 }
 
 

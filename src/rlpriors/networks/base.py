@@ -1,18 +1,22 @@
-"""What every denoiser shares: the size of its windows and the check of its inputs.
+"""What every denoiser shares: the size of its windows, the check of its inputs, a quiet start.
 
-`DenoiserSettings`  horizon and dim; each network adds its own fields
-`DenoiserNetwork`   the module that carries them and refuses windows of another shape
+`DenoiserSettings`         horizon and dim; each network adds its own fields
+`DenoiserNetwork`          the module that carries them and refuses windows of another shape
+`at_least`, `multiple_of`  bounds of settings
+`zero_init`                silences a layer until training wakes it
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["DenoiserNetwork", "DenoiserSettings", "at_least"]
+__all__ = ["DenoiserNetwork", "DenoiserSettings", "at_least", "multiple_of", "zero_init"]
+
+Layer = TypeVar("Layer", nn.Linear, nn.Conv1d)
 
 
 def at_least(bound: int, **values: int) -> None:
@@ -20,6 +24,25 @@ def at_least(bound: int, **values: int) -> None:
     for name, value in values.items():
         if value < bound:
             raise ValueError(f"`{name}` must be at least {bound}. Received {value}.")
+
+
+def multiple_of(factor: int, reason: str, **values: int) -> None:
+    """Raise a ValueError that names the first of `values` that `factor` does not divide."""
+    for name, value in values.items():
+        if value % factor:
+            raise ValueError(f"`{name}` must be divisible by {factor} ({reason}). Received {value}.")
+
+
+def zero_init(layer: Layer) -> Layer:
+    """Set a layer to zero and return it, so that what it feeds starts silent.
+
+    As the output layer of a denoiser it makes the first prediction zero, the mean of normalised
+    windows and of noise alike: no step of the optimiser is spent on unlearning a random guess.
+    """
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 @dataclass(frozen=True)

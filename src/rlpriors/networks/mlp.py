@@ -13,7 +13,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, at_least
+from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, at_least, multiple_of, zero_init
 from rlpriors.networks.embeddings import TimeEmbedding
 
 __all__ = ["ResidualMLP", "ResidualMLPSettings", "build_mlp"]
@@ -62,8 +62,7 @@ class ResidualMLPSettings(DenoiserSettings):
         super().__post_init__()
         at_least(1, width=self.width, blocks=self.blocks)
         at_least(2, time_features=self.time_features)
-        if self.time_features % 2:
-            raise ValueError(f"`time_features` must be even. Received {self.time_features}.")
+        multiple_of(2, "a sine and a cosine each", time_features=self.time_features)
 
 
 class ResidualMLP(DenoiserNetwork):
@@ -94,11 +93,7 @@ class ResidualMLP(DenoiserNetwork):
         self.enter = nn.Linear(flat, width)
         self.blocks = nn.ModuleList(_Block(width, features) for _ in range(settings.blocks))
         self.norm = nn.LayerNorm(width)
-        self.leave = nn.Linear(width, flat)
-        # Starting from zero, the mean of normalised data and of noise alike, no step of the
-        # optimiser is spent on unlearning a random prediction.
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.leave = zero_init(nn.Linear(width, flat))
 
     def forward(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
