@@ -1,0 +1,141 @@
+"""What every learned reward is.
+
+`RewardModel`  a module that judges transitions in raw units, and can be saved and loaded
+`with_tuples`  settings as read from JSON, which has lists only, with tuples in their place
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from rlpriors import checkpoint
+
+__all__ = ["RewardModel", "with_tuples"]
+
+
+def with_tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings that went through JSON their tuples back."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+
+
+class RewardModel(nn.Module, ABC):
+    """A learned reward: `model(obs, act, obs_next, terminated)` gives one number for each row.
+
+    Inputs are in raw units, exactly as the environment and the stored data hold them; whatever
+    normalisation the model needs is part of it.  That makes one model serve at all three doors:
+    in a wrapper while acting, in a replay buffer, and over a stored data set.
+
+    A subclass implements `forward` and `from_settings` and sets the four attributes below.  To be
+    found by `load_reward` it stands in `rewards.registry.REWARDS`, or in the entry point group
+    `rlpriors.rewards` of the package that brings it.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class HeightSettings:
+        ...     obs_dim: int
+        ...     act_dim: int
+        >>> class Height(RewardModel):
+        ...     def __init__(self, settings):
+        ...         super().__init__()
+        ...         self.settings = settings
+        ...         self.obs_dim, self.act_dim, self.obs_keys = settings.obs_dim, settings.act_dim, None
+        ...
+        ...     @classmethod
+        ...     def from_settings(cls, settings):
+        ...         return cls(HeightSettings(**settings))
+        ...
+        ...     def forward(self, obs, act, obs_next, terminated):
+        ...         return obs_next[:, 0]
+        >>> Height(HeightSettings(2, 1)).score([[0.0, 0.0]], [[1.0]], [[0.5, 3.0]])
+        array([0.5], dtype=float32)
+    """
+
+    obs_dim: int
+    """Numbers in one observation."""
+    act_dim: int
+    """Numbers in one action; a Discrete action is one number."""
+    obs_keys: tuple[str, ...] | None
+    """Leaves of a Dict observation that make up `obs`, in this order; None for plain observations."""
+    settings: Any
+    """The dataclass that `from_settings` rebuilds the model from; plain data only."""
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "RewardModel":
+        """Build an untrained model from the settings of a saved one, as read from JSON."""
+
+    @abstractmethod
+    def forward(
+        self,
+        obs: Float[Tensor, "batch obs"],
+        act: Float[Tensor, "batch act"],
+        obs_next: Float[Tensor, "batch obs"],
+        terminated: Bool[Tensor, " batch"],
+    ) -> Float[Tensor, " batch"]:
+        """Judge each transition.  Differentiable in `obs`, `act` and `obs_next`."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's weights lie; the CPU for a model without any."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            return tensor.device
+        return torch.device("cpu")
+
+    def score(
+        self, obs: ArrayLike, act: ArrayLike, obs_next: ArrayLike, terminated: ArrayLike | None = None
+    ) -> Float32[np.ndarray, " batch"]:
+        """Judge numpy data without a gradient, on the model's device.
+
+        `obs` and `obs_next` are [batch, obs_dim], `act` is [batch, act_dim], `terminated` is
+        [batch] and False everywhere when left out.
+
+        Raises:
+            ValueError: an array has another rank or size, or holds NaN or infinity.
+        """
+        rows_obs = self._rows("obs", obs, self.obs_dim)
+        rows_act = self._rows("act", act, self.act_dim)
+        rows_next = self._rows("obs_next", obs_next, self.obs_dim)
+        batch = len(rows_obs)
+        ends = np.zeros(batch, np.bool_) if terminated is None else np.asarray(terminated, np.bool_)
+        shapes = {"act": rows_act.shape[:1], "obs_next": rows_next.shape[:1], "terminated": ends.shape}
+        for name, shape in shapes.items():
+            if shape != (batch,):
+                raise ValueError(
+                    f"`{name}` must have one row for each of the {batch} rows of `obs`. Received {shape}."
+                )
+        arrays = (rows_obs, rows_act, rows_next, ends)
+        with torch.no_grad():
+            rewards: Tensor = self(*(torch.as_tensor(array, device=self.device) for array in arrays))
+        return rewards.float().cpu().numpy()
+
+    def save(self, folder: str | Path) -> Path:
+        """Publish the model in `folder`, to be read by `load_reward`."""
+        return checkpoint.save(self, self.settings, folder)
+
+    def _rows(self, name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "batch dim"]:
+        rows = np.asarray(values, np.float32)
+        if rows.ndim != 2:
+            raise ValueError(
+                f"`{name}` must be [batch, {dim}]: one row for each transition. Received shape {rows.shape}."
+            )
+        if rows.shape[1] != dim:
+            what = "observation" if name.startswith("obs") else "action"
+            raise ValueError(
+                f"`{name}` must be [batch, {dim}], since this reward reads {dim} numbers of each {what}. "
+                f"Received shape {rows.shape}; give the data in the form that it was learned from."
+            )
+        bad = ~np.isfinite(rows).all(1)
+        if bad.any():
+            raise ValueError(
+                f"`{name}` must be finite, but {int(bad.sum())} of its {len(rows)} rows hold NaN or "
+                f"infinity. Received {rows[bad][0].tolist()} in row {int(bad.argmax())}; drop or repair it."
+            )
+        return rows

@@ -1,0 +1,131 @@
+"""Potential shaping: what may be added to a reward without changing the best policy.
+
+`ShapedReward`      r(s, a, s') + gamma phi(s') - phi(s) over any reward model
+`ShapingSettings`   the base reward, the discount and the size of the potential
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from rlpriors.data.normalise import Normaliser
+from rlpriors.networks.mlp import build_mlp
+from rlpriors.rewards.base import RewardModel, with_tuples
+from rlpriors.rewards.networks import MLPReward
+
+__all__ = ["ShapedReward", "ShapingSettings"]
+
+
+@dataclass(frozen=True)
+class ShapingSettings:
+    """What a `ShapedReward` is rebuilt from.
+
+    Raises:
+        ValueError: a field is out of its bounds.
+    """
+
+    base_class: str
+    """Name of the base reward's class, as in `rewards.registry.REWARDS`."""
+
+    base_settings: dict[str, Any]
+    """Settings of the base reward, as plain data."""
+
+    gamma: float = 0.99
+    """Discount of the task, from 0 to 1; the policy that learns from the reward must use the same."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    """Width of each hidden layer of the potential; empty makes it linear."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(f"`gamma` must be in the interval [0, 1]. Received {self.gamma}.")
+
+
+class ShapedReward(RewardModel):
+    """r(s, a, s') + gamma (1 - terminated) phi(s') - phi(s), with a learned potential phi.
+
+    For any phi this has the same optimal policies as r under the discount gamma (Ng, Harada and
+    Russell 1999, theorem 1); a terminal state's potential is 0, as the theorem needs in episodic
+    tasks.  Learned together, phi takes up what depends on the dynamics and leaves in `unshaped` a
+    reward that transfers, if that one reads states only (AIRL, 1710.11248, section 6).
+
+    The potential reads whole observations through `normaliser` (`obs_dim` numbers); left out, it
+    is that of the base if the base is an `MLPReward`, else none.
+
+    Raises:
+        ValueError: `gamma` is outside [0, 1], or the normaliser has another size.
+
+    Example:
+        >>> import torch
+        >>> from rlpriors.rewards.networks import RewardSettings
+        >>> model = ShapedReward(MLPReward(RewardSettings(obs_dim=2, act_dim=1)), gamma=0.9)
+        >>> obs, act, end = torch.zeros(4, 2), torch.zeros(4, 1), torch.ones(4, dtype=torch.bool)
+        >>> shaping = model(obs, act, obs, end) - model.unshaped(obs, act, obs, end)
+        >>> torch.allclose(shaping, -model.potential(obs))
+        True
+    """
+
+    settings: ShapingSettings
+
+    def __init__(
+        self,
+        base: RewardModel,
+        gamma: float = 0.99,
+        hidden: Sequence[int] = (64, 64),
+        normaliser: Normaliser | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = ShapingSettings(type(base).__name__, asdict(base.settings), gamma, tuple(hidden))
+        self.obs_dim, self.act_dim, self.obs_keys = base.obs_dim, base.act_dim, base.obs_keys
+        if normaliser is None and isinstance(base, MLPReward):
+            normaliser = base.obs_normaliser
+        elif normaliser is None:
+            normaliser = Normaliser.identity(self.obs_dim)
+        if normaliser.dim != self.obs_dim:
+            raise ValueError(
+                f"`normaliser` must cover an observation of {self.obs_dim} numbers. Received one of "
+                f"{normaliser.dim}."
+            )
+        self.base = base
+        # A copy: one tensor under two names would be refused when the model is saved.
+        self.obs_normaliser = Normaliser(normaliser.loc, normaliser.scale)
+        self.net = build_mlp(self.obs_dim, hidden, 1).to(base.device)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "ShapedReward":
+        # The registry names this class, so it can only be asked once both are there.
+        from rlpriors.rewards.registry import reward_class
+
+        shaping = ShapingSettings(**with_tuples(settings))
+        base = reward_class(shaping.base_class).from_settings(shaping.base_settings)
+        return cls(base, shaping.gamma, shaping.hidden)
+
+    @property
+    def gamma(self) -> float:
+        """Discount of the task."""
+        return self.settings.gamma
+
+    @property
+    def unshaped(self) -> RewardModel:
+        """The reward without the shaping: what is meant to transfer to other dynamics."""
+        return self.base
+
+    def potential(self, obs: Float[Tensor, "*batch obs"]) -> Float[Tensor, "*batch"]:
+        """phi(s) of each observation."""
+        values: Tensor = self.net(self.obs_normaliser(obs))
+        return values.squeeze(-1)
+
+    def forward(
+        self,
+        obs: Float[Tensor, "batch obs"],
+        act: Float[Tensor, "batch act"],
+        obs_next: Float[Tensor, "batch obs"],
+        terminated: Bool[Tensor, " batch"],
+    ) -> Float[Tensor, " batch"]:
+        """Judge each transition, shaping included."""
+        reward: Tensor = self.base(obs, act, obs_next, terminated)
+        later = self.potential(obs_next).masked_fill(terminated, 0.0)
+        return reward + self.gamma * later - self.potential(obs)
