@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from rlpriors.data.observations import select_observation
+from rlpriors.data.validation import as_numbers, at_least_one, check_columns, within
 from rlpriors.device import resolve_device
 from rlpriors.types import RewardFn, Transition, Window
 
@@ -74,8 +75,8 @@ class EpisodeStore:
     def __post_init__(self) -> None:
         """Settle number types, then check everything once."""
         settled = {
-            "obs": _as_numbers("obs", self.obs),
-            "act": _as_numbers("act", self.act, integers=np.int64),
+            "obs": as_numbers("obs", self.obs),
+            "act": as_numbers("act", self.act, integers=np.int64),
             "rew": np.asarray(self.rew, np.float32),
             "terminated": np.asarray(self.terminated, np.bool_),
             "truncated": np.asarray(self.truncated, np.bool_),
@@ -83,10 +84,7 @@ class EpisodeStore:
         }
         for name, array in settled.items():
             object.__setattr__(self, name, array)
-        _check_lengths(self.lengths)
-        _check_shapes(settled, self.n_steps, self.n_episodes)
-        for name in ("obs", "act", "rew"):
-            self._check_finite(name)
+        check_columns(**settled)
 
     @classmethod
     def from_episodes(
@@ -95,8 +93,8 @@ class EpisodeStore:
         """Join episodes; `obs_keys` selects leaves of dictionary observations (`select_observation`)."""
         columns: tuple[list[np.ndarray], ...] = ([], [], [], [], [])
         for number, episode in enumerate(episodes):
-            obs = _as_numbers("obs", select_observation(episode.obs, obs_keys, batch_dims=1))
-            act = _as_numbers("act", episode.act, integers=np.int64)
+            obs = as_numbers("obs", select_observation(episode.obs, obs_keys, batch_dims=1))
+            act = as_numbers("act", episode.act, integers=np.int64)
             parts = (obs, act, *(np.asarray(part) for part in episode[2:5]))
             rows = [part.shape[0] if part.ndim else 0 for part in parts]
             if rows[1] < 1 or rows != [rows[1] + 1] + [rows[1]] * 4:
@@ -184,9 +182,9 @@ class EpisodeStore:
         Raises:
             ValueError: no window fits.
         """
-        _at_least_one(horizon=horizon, stride=stride)
+        at_least_one(horizon=horizon, stride=stride)
         if max_start is not None:
-            _at_least_one(max_start=max_start)
+            at_least_one(max_start=max_start)
         time = np.arange(self.n_steps) - self.step_starts[self.episode_of]
         keep = pad | (time + horizon * stride <= self.lengths[self.episode_of])
         if not keep.any():
@@ -207,7 +205,7 @@ class EpisodeStore:
         Raises:
             ValueError: a start is no step, or integer actions (Discrete) would have to be averaged.
         """
-        _at_least_one(horizon=horizon, stride=stride)
+        at_least_one(horizon=horizon, stride=stride)
         if stride > 1 and self.act.dtype.kind != "f":
             raise ValueError(
                 f"`stride` must be 1 for integer actions, which have no mean. Received {stride}; use "
@@ -239,7 +237,7 @@ class EpisodeStore:
         Raises:
             ValueError: no episode is long enough for the (smallest) offset.
         """
-        _at_least_one(n=n)
+        at_least_one(n=n)
         low, high = (offset, offset) if isinstance(offset, int) else offset
         if not 0 <= low <= high:
             raise ValueError(f"`offset` must be at least 0, and low <= high. Received {offset}.")
@@ -287,7 +285,7 @@ class EpisodeStore:
         Raises:
             ValueError: `reward` returns something else than one finite number a transition.
         """
-        _at_least_one(batch_size=batch_size)
+        at_least_one(batch_size=batch_size)
         to, rew = resolve_device(device), np.empty(self.n_steps, np.float32)
         for first in range(0, self.n_steps, batch_size):
             steps = np.arange(first, min(first + batch_size, self.n_steps))
@@ -305,70 +303,10 @@ class EpisodeStore:
         given = np.asarray(indices)
         if given.dtype == np.bool_ and given.shape == (self.n_episodes,):
             given = np.flatnonzero(given)
-        return _within("indices", given, self.n_episodes, "episodes")
+        return within("indices", given, self.n_episodes, "episodes")
 
     def _steps(self, name: str, steps: np.ndarray) -> np.ndarray:
-        return _within(name, np.asarray(steps), self.n_steps, "steps")
-
-    def _check_finite(self, name: str) -> None:
-        array: np.ndarray = getattr(self, name)
-        if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):
-            return  # NaN and infinity survive a sum, so one pass without a copy settles it
-        row = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
-        lengths = self.lengths + (name == "obs")
-        episode = int(np.searchsorted(np.cumsum(lengths), row, side="right"))
-        step = row - int(lengths[:episode].sum())
-        raise ValueError(
-            f"`{name}` must be finite. Received {array[row].tolist()} at step {step} of episode {episode}; "
-            "drop or repair this episode."
-        )
-
-
-def _as_numbers(name: str, array: np.ndarray, integers: type[np.generic] | None = None) -> np.ndarray:
-    array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"`{name}` must hold numbers. Received an array of {array.dtype}.")
-    return array.astype(np.float32 if array.dtype.kind == "f" else integers or array.dtype, copy=False)
-
-
-def _check_lengths(lengths: np.ndarray) -> None:
-    if lengths.ndim != 1 or not lengths.size:
-        raise ValueError(f"`lengths` must name at least one episode. Received shape {lengths.shape}.")
-    if lengths.min() < 1:
-        raise ValueError(
-            "Every episode must have at least one step. Received an empty one, episode "
-            f"{int(lengths.argmin())} of {len(lengths)}; leave it out."
-        )
-
-
-def _check_shapes(arrays: dict[str, np.ndarray], steps: int, episodes: int) -> None:
-    for name in ("obs", "act", "rew", "terminated", "truncated"):
-        rows, shape = steps + episodes * (name == "obs"), arrays[name].shape
-        if shape[:1] != (rows,) or (name not in ("obs", "act") and len(shape) > 1):
-            raise ValueError(
-                f"`{name}` must have {rows} rows for {episodes} episodes of {steps} steps in all. "
-                f"Received shape {shape}."
-            )
-
-
-def _within(name: str, indices: np.ndarray, bound: int, what: str) -> np.ndarray:
-    if indices.ndim != 1 or indices.dtype.kind not in "iu" or not indices.size:
-        raise ValueError(
-            f"`{name}` must be a vector of at least one integer. Received shape {indices.shape} of "
-            f"{indices.dtype}."
-        )
-    if indices.min() < 0 or indices.max() >= bound:
-        raise ValueError(
-            f"`{name}` must be in 0..{bound - 1}, the {what} of this store. Received "
-            f"{indices.min()}..{indices.max()}."
-        )
-    return indices.astype(np.int64, copy=False)
-
-
-def _at_least_one(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received {value}.")
+        return within(name, np.asarray(steps), self.n_steps, "steps")
 
 
 def _ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
