@@ -10,7 +10,7 @@ ARGS ?=
 # Two processes: most of a short test run is importing torch, and CI has two cores.
 WORKERS ?= 2
 
-.PHONY: help demo test test-all check format clean
+.PHONY: help demo test test-all check check-style check-mypy check-pyright check-imports format clean
 
 help:
 	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and steer with it (5 minutes)"
@@ -24,16 +24,25 @@ demo: $(STAMP)
 	$(BIN)/rlpriors demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) -m "not slow" $(ARGS)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
-check: $(STAMP)
+# Apart, so that `make -k check` shows the faults of all.
+check: check-style check-mypy check-pyright check-imports
+
+check-style: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+check-mypy: $(STAMP)
 	$(BIN)/mypy
+
+check-pyright: $(STAMP)
 	$(BIN)/pyright
+
+check-imports: $(STAMP)
 	$(BIN)/lint-imports
 
 format: $(STAMP)
@@ -50,6 +59,7 @@ $(STAMP): pyproject.toml constraints.txt
 	    echo "rlpriors needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	         "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@rm -f $@
+	@echo "Installing into $(VENV); this takes some minutes the first time."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
 	@touch $@
