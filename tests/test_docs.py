@@ -1,7 +1,9 @@
 """Documentation that runs: the python blocks of README.md and docs/, and every docstring's examples."""
 
+import dataclasses
 import doctest
 import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,3 +44,26 @@ def test_examples_in_docstrings_hold(name: str, tmp_path: Path, monkeypatch: pyt
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     result = doctest.testmod(module, optionflags=options, verbose=False)
     assert result.failed == 0, f"{result.failed} of {result.attempted} examples failed, printed above"
+
+
+@pytest.mark.parametrize("name", list(module_names()))
+def test_public_names_exist_and_classes_show_an_example(name: str) -> None:
+    """Records and interfaces are exempt: settings, statistics, tuples, errors, protocols, abstract classes."""
+    module = importlib.import_module(name)
+    public = {entry: getattr(module, entry) for entry in getattr(module, "__all__", ())}
+    silent = [
+        entry
+        for entry, value in public.items()
+        if inspect.isclass(value) and value.__module__ == name and not _is_record_or_interface(value)
+        if ">>>" not in (value.__doc__ or "")
+    ]
+    assert silent == []
+
+
+def _is_record_or_interface(cls: type) -> bool:
+    return (
+        issubclass(cls, tuple | Exception)
+        or dataclasses.is_dataclass(cls)
+        or inspect.isabstract(cls)
+        or getattr(cls, "_is_protocol", False)
+    )
