@@ -48,7 +48,7 @@ def test_examples_in_docstrings_hold(name: str, tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("name", list(module_names()))
 def test_public_names_exist_and_classes_show_an_example(name: str) -> None:
-    """Records and interfaces are exempt: settings, statistics, tuples, errors, protocols, abstract classes."""
+    """Records and interfaces are exempt: settings, statistics, errors, protocols, abstract classes."""
     module = importlib.import_module(name)
     public = {entry: getattr(module, entry) for entry in getattr(module, "__all__", ())}
     silent = [
