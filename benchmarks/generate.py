@@ -1,6 +1,6 @@
 """How many steps of maze data a second? 100,000 steps with 0, 1 and 2 worker processes.
 
-    python benchmarks/generate.py
+python benchmarks/generate.py
 """
 
 import time
@@ -26,7 +26,7 @@ def main() -> None:
         episodes = rollout(make_umaze, STEPS // settings.max_steps, settings, seed=0, workers=workers)
         seconds = time.perf_counter() - start
         steps = sum(len(episode.rew) for episode in episodes)
-        print(f"workers {workers}: {steps} steps in {seconds:.1f} s = {steps / seconds:.0f} steps/s")  # noqa: T201
+        print(f"workers {workers}: {steps} steps in {seconds:.1f} s = {steps / seconds:.0f} steps/s")
 
 
 if __name__ == "__main__":

@@ -148,13 +148,14 @@ class WaypointController:
 def rollout(
     make_env: Callable[[], gym.Env[Any, Any]],
     n_episodes: int,
-    settings: WaypointSettings = WaypointSettings(),  # noqa: B008 (frozen)
+    settings: WaypointSettings = WaypointSettings(),
     *,
     seed: int,
     workers: int = 0,
     progress: bool = True,
 ) -> list[Episode]:
-    """Let the controller act for `n_episodes` episodes, each from a random free cell.
+    """Let the controller act for `n_episodes` episodes, each from a random free cell
+    that the goal can be reached from.
 
     `make_env` makes a point maze of gymnasium-robotics, such as
     `partial(gym.make, "PointMaze_UMaze-v3", max_episode_steps=300)`.  By default such an environment
@@ -167,8 +168,8 @@ def rollout(
     episodes of the same seed are a prefix of more.
 
     Raises:
-        ValueError: an argument is out of bounds, the goal is not in free space or no way leads
-            there, or `make_env` does not make a point maze.
+        ValueError: an argument is out of bounds, the goal is not in free space, or `make_env` does
+            not make a point maze.
         RuntimeError: a worker process died.
     """
     if n_episodes < 1 or workers < 0 or seed < 0:
@@ -177,14 +178,12 @@ def rollout(
             f"Received {n_episodes}, {workers} and {seed}."
         )
     here = _Roller(make_env, settings, seed)  # made for workers too: what is wrong shows here, at once
-    with tqdm(total=n_episodes, desc="rollout", unit="episode", disable=not progress) as bar:
-        episodes = []
-        done = map(here.episode, range(n_episodes)) if workers == 0 else _share(here, n_episodes, workers)
-        for episode in done:
-            episodes.append(episode)
-            bar.update()
-    here.env.close()
-    return episodes
+    done = map(here.episode, range(n_episodes)) if workers == 0 else _share(here, n_episodes, workers)
+    try:
+        bar = tqdm(done, desc="rollout", total=n_episodes, unit="episode", disable=not progress)
+        return list(bar)
+    finally:
+        here.env.close()
 
 
 class _Roller:
@@ -241,8 +240,8 @@ def _share(roller: _Roller, n_episodes: int, workers: int) -> Iterator[Episode]:
         ForkingPickler.dumps(roller.recipe)
     except Exception as error:  # the type depends on what could not be pickled
         raise ValueError(
-            f"`make_env` must be picklable when `workers` > 0: a top-level function or a functools.partial, no "
-            f"lambda. Received {roller.recipe[0]!r} ({error})."
+            "`make_env` must be picklable when `workers` > 0: a top-level function or a functools.partial, "
+            f"no lambda. Received {roller.recipe[0]!r} ({error})."
         ) from error
     pool = ProcessPoolExecutor(min(workers, n_episodes), get_context("spawn"), _begin, roller.recipe)
     try:
@@ -262,7 +261,7 @@ _roller: _Roller | None = None
 
 def _begin(*recipe: Any) -> None:
     global _recipe
-    _recipe = recipe  # type: ignore[assignment]
+    _recipe = recipe
 
 
 def _episode(number: int) -> Episode:

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -48,8 +48,8 @@ class Maze:
         widths = {len(row) for row in maze_map}
         if len(widths) != 1 or widths == {0}:
             raise ValueError(
-                f"`maze_map` must be rows of the same length, at least one cell. Received rows of {sorted(widths)} "
-                "cells."
+                "`maze_map` must be rows of the same length, at least one cell. "
+                f"Received rows of {sorted(widths)} cells."
             )
         if not scaling > 0:
             raise ValueError(f"`scaling` is the side of a cell and must be above 0. Received {scaling}.")
@@ -58,24 +58,25 @@ class Maze:
         )
         if not self.free.any():
             raise ValueError(
-                f"`maze_map` has no free cell: all {self.free.size} are walls (1). Write 0 where the agent may be."
+                f"`maze_map` has no free cell: all {self.free.size} are walls (1). "
+                "Write 0 where the agent may be."
             )
         self.scaling = float(scaling)
         self.free_cells: list[Cell] = [(int(row), int(column)) for row, column in np.argwhere(self.free)]
         self._number = {cell: number for number, cell in enumerate(self.free_cells)}
 
     @classmethod
-    def from_env(cls, env: Any) -> Self:
+    def from_env(cls, env: Any) -> "Maze":
         """Read the plan of an environment whose base has a `maze`, as gymnasium-robotics' mazes do.
 
         Raises:
             ValueError: it has none.
         """
-        plan = getattr(env.unwrapped, "maze", None)
+        plan: Any = getattr(env.unwrapped, "maze", None)
         if not hasattr(plan, "maze_map"):
             raise ValueError(
-                f"`env` must be a maze whose `env.unwrapped.maze` has a `maze_map`, such as PointMaze_UMaze-v3. "
-                f"Received {env!r}. Build the plan by hand: Maze(rows)."
+                "`env` must be a maze whose `env.unwrapped.maze` has a `maze_map`, such as "
+                f"PointMaze_UMaze-v3. Received {env!r}. Build the plan by hand: Maze(rows)."
             )
         return cls(plan.maze_map, plan.maze_size_scaling)
 
@@ -129,10 +130,12 @@ class Maze:
         x = (np.arange(round(width / resolution)) + 0.5) * resolution - width / 2
         y = height / 2 - (np.arange(round(height / resolution)) + 0.5) * resolution
         xy = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-        xy = xy[self.is_free(xy)]
+        clear = self.is_free(xy)
         for low, high in self._walls if margin > 0 else ():
-            xy = xy[np.linalg.norm(np.maximum(np.maximum(low - xy, xy - high), 0), axis=-1) >= margin]
-        return xy
+            outside = np.maximum(np.maximum(low - xy, xy - high), 0)
+            clear &= np.hypot(outside[:, 0], outside[:, 1]) >= margin
+        kept: np.ndarray = xy[clear]
+        return kept
 
     # The way, cell by cell
 
@@ -158,9 +161,11 @@ class Maze:
                 raise ValueError(self._not_free(end))
         if cell == goal:
             return goal
-        following = self._next[self._number[goal], self._number[cell]]
+        following = int(self._next[self._number[goal], self._number[cell]])
         if following < 0:
-            raise ValueError(f"No way leads from cell {cell} to {goal}: walls part them. Choose another goal.")
+            raise ValueError(
+                f"No way leads from cell {cell} to {goal}: walls part them. Choose another goal."
+            )
         return self.free_cells[following]
 
     def reachable(self, cell: Cell) -> list[Cell]:
@@ -184,7 +189,7 @@ class Maze:
         ]
         ends = np.array(links, dtype=int).reshape(-1, 2).T
         graph = csr_array((np.ones(ends.shape[1]), (ends[0], ends[1])), shape=(len(self._number),) * 2)
-        _, before = shortest_path(graph, method="D", directed=False, unweighted=True, return_predecessors=True)
+        _, before = shortest_path(graph, directed=False, unweighted=True, return_predecessors=True)
         return np.asarray(before)  # the cell before `cell`, seen from the goal
 
     # How far it is.  A shortest path in a plane with polygonal walls bends only at the walls'
