@@ -1,0 +1,102 @@
+"""What does one training step and one forward pass of each denoiser cost on this machine?
+
+    OMP_NUM_THREADS=1 python benchmarks/denoisers.py
+
+Windows of 32 frames of 6 numbers, 128 at a time, default sizes.  A training step is the squared error,
+its gradient and one step of AdamW; a forward pass runs without gradients.  The denoisers take turns in
+every round, so that a busy machine slows all alike; the table gives medians over rounds, and for the
+ratios to "mlp" the median of each round's ratio.  It also goes to `results/denoisers_<device>.csv`.
+"""
+
+import argparse
+import csv
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from rlpriors.device import resolve_device
+from rlpriors.networks import DENOISERS, build_denoiser
+
+HORIZON, DIM, BATCH = 32, 6, 128
+RESULTS = Path(__file__).parent / "results"
+COLUMNS = ["denoiser", "parameters", "step_ms", "step_ratio", "forward_ms", "forward_ratio"]
+
+Job = Callable[[], None]
+
+
+def jobs(name: str, device: torch.device) -> tuple[int, Job, Job]:
+    """The number of parameters, one training step and one forward pass of a denoiser."""
+    network = build_denoiser(name, HORIZON, DIM).to(device)
+    optimiser = torch.optim.AdamW(network.parameters())
+    generator = torch.Generator().manual_seed(0)
+    x, target = (torch.randn(BATCH, HORIZON, DIM, generator=generator).to(device) for _ in range(2))
+    t = torch.randint(50, (BATCH,), generator=generator).to(device)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        (network(x, t) - target).square().mean().backward()
+        optimiser.step()
+
+    def forward() -> None:
+        with torch.no_grad():
+            network(x, t)
+
+    return sum(p.numel() for p in network.parameters()), step, forward
+
+
+def wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def milliseconds(job: Job, repeats: int, device: torch.device) -> float:
+    """Mean time of one call."""
+    wait_for(device)
+    start = time.perf_counter()
+    for _ in range(repeats):
+        job()
+    wait_for(device)
+    return 1e3 * (time.perf_counter() - start) / repeats
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3, help="calls in each round")
+    args = parser.parse_args()
+    device = resolve_device(args.device)
+
+    entries = {name: jobs(name, device) for name in DENOISERS}
+    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in entries}
+    for round_ in range(args.rounds + 1):
+        for name, (_, step, forward) in entries.items():
+            measured = [milliseconds(job, args.repeats, device) for job in (step, forward)]
+            if round_:  # the first round warms up
+                for series, value in zip(times[name], measured, strict=True):
+                    series.append(value)
+
+    rows = []
+    for name, (parameters, *_) in entries.items():
+        cells = []
+        for series, reference in zip(times[name], times["mlp"], strict=True):
+            ratio = statistics.median(a / b for a, b in zip(series, reference, strict=True))
+            cells += [f"{statistics.median(series):.2f}", f"{ratio:.1f}"]
+        rows.append([name, str(parameters), *cells])
+
+    print(f"{device.type}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    for row in [COLUMNS, *rows]:
+        print("".join(f"{cell:>14}" for cell in row))
+    file_name = RESULTS / f"denoisers_{device.type}.csv"
+    file_name.parent.mkdir(exist_ok=True)
+    with file_name.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+
+
+if __name__ == "__main__":
+    main()
