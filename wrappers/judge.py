@@ -1,0 +1,183 @@
+"""What the three reward wrappers share: a reward function fitted to an environment's spaces.
+
+`RewardSource`  what a wrapper takes as its reward
+`RewardJudge`   numpy transitions in, checked rewards out
+"""
+
+import os
+from collections.abc import Sequence
+from math import isfinite, prod
+from typing import Any, TypeAlias
+
+import gymnasium as gym
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, Shaped
+from torch import Tensor, nn
+
+from rlpriors.data.observations import observation_shape, select_observation
+from rlpriors.device import resolve_device
+from rlpriors.rewards.base import RewardModel
+from rlpriors.rewards.registry import load_reward
+from rlpriors.types import RewardFn
+
+__all__ = ["RewardJudge", "RewardSource"]
+
+RewardSource: TypeAlias = str | os.PathLike[str] | RewardFn
+"""The folder of a saved reward, a `RewardModel`, or any function of (obs, act, obs_next, terminated)."""
+
+
+class RewardJudge:
+    """Judges an environment's transitions by one reward, whatever the environment's spaces.
+
+    The reward gets float32 tensors (and a boolean `terminated`) in raw units, as a stored data set
+    holds them: observations as they are, or the chosen leaves of a Dict; actions flattened to
+    [batch, numbers].  A Discrete action is one column with its number: a network that wants it
+    one-hot does that itself (`RewardSettings.n_actions`), so that a reward judges a step alike
+    while acting and in a data set.
+
+    A reward given as a folder is loaded onto `device`.  A module keeps its device when `device`
+    is "auto" and is moved otherwise.
+
+    Raises:
+        ValueError: the reward does not fit the spaces, the action space is no Box, Discrete,
+            MultiDiscrete or MultiBinary, or `scale` is not finite.
+        TypeError: `reward` is neither a folder nor callable.
+        CheckpointError: the folder holds no reward.
+
+    Example:
+        >>> env = gym.make("CartPole-v1")
+        >>> def upright(obs, act, obs_next, terminated):
+        ...     return -obs_next[:, 2].abs() - 10.0 * terminated
+        >>> judge = RewardJudge(upright, env.observation_space, env.action_space)
+        >>> obs = judge.observe(env.reset(seed=0)[0])[None]
+        >>> judge(obs, judge.act(np.array([1])), obs, np.array([True])).round(1)
+        array([-10.])
+    """
+
+    def __init__(
+        self,
+        reward: RewardSource,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
+        *,
+        device: str | torch.device = "auto",
+        scale: float = 1.0,
+        obs_keys: Sequence[str] | None = None,
+    ) -> None:
+        if not isfinite(scale):
+            raise ValueError(f"`scale` must be finite. Received {scale}.")
+        self.reward, self.device = _resolve(reward, device)
+        self.scale = float(scale)
+        if obs_keys is None and isinstance(self.reward, RewardModel):
+            # A model learned from a Dict may meet the same numbers as a plain observation.
+            obs_keys = self.reward.obs_keys if isinstance(observation_space, gym.spaces.Dict) else None
+        self.obs_keys = obs_keys
+        shape = observation_shape(observation_space, obs_keys)
+        numbers = _action_numbers(action_space)
+        if isinstance(self.reward, RewardModel):
+            _check_fit(self.reward, shape, numbers, observation_space, action_space, obs_keys)
+
+    def observe(self, obs: Any, batch_dims: int = 0) -> Float32[np.ndarray, "*obs"]:
+        """The part of an observation that the reward reads, in memory of its own."""
+        return np.array(select_observation(obs, self.obs_keys, batch_dims), np.float32)
+
+    def act(self, actions: Any) -> Float32[np.ndarray, "batch numbers"]:
+        """A batch of actions, each as a row of numbers, in memory of its own."""
+        if isinstance(actions, Tensor):
+            actions = actions.detach().cpu().numpy()
+        rows = np.array(actions, np.float32)
+        return rows.reshape(len(rows), -1)
+
+    def __call__(
+        self,
+        obs: Float32[np.ndarray, "batch *obs"],
+        act: Float32[np.ndarray, "batch numbers"],
+        obs_next: Float32[np.ndarray, "batch *obs"],
+        terminated: Shaped[np.ndarray, " batch"],
+    ) -> Float64[np.ndarray, " batch"]:
+        """Judge a batch in one call of the reward, and multiply by `scale`.
+
+        Raises:
+            ValueError: the reward returns another shape than [batch], or NaN or infinity.
+            TypeError: the reward returns what torch cannot read as numbers.
+        """
+        arrays = (obs, act, obs_next, np.array(terminated, np.bool_))
+        inputs = [torch.as_tensor(array, device=self.device) for array in arrays]
+        with torch.no_grad():
+            returned = self.reward(*inputs)
+        try:
+            values = torch.as_tensor(returned).detach().to("cpu", torch.float64).numpy()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(
+                f"`reward` must return numbers, one for each row. Received a {type(returned).__name__} "
+                f"({error})."
+            ) from error
+        if values.shape != (len(obs),):
+            raise ValueError(
+                f"`reward` must return one number for each of the {len(obs)} rows, shape ({len(obs)},). "
+                f"Received shape {values.shape}; drop further dimensions, for example by `.squeeze(-1)`."
+            )
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values)))
+            raise ValueError(
+                f"`reward` must return finite numbers. Received {values[row]} for obs {obs[row].tolist()}, "
+                f"act {act[row].tolist()}, obs_next {obs_next[row].tolist()}; look for NaN in these, or in "
+                "the reward's weights."
+            )
+        return self.scale * values
+
+
+def _resolve(reward: RewardSource, device: str | torch.device) -> tuple[RewardFn, torch.device]:
+    if isinstance(reward, str | os.PathLike):
+        model = load_reward(os.fspath(reward), device)
+        return model, model.device
+    if not callable(reward):
+        raise TypeError(
+            "`reward` must be the folder of a saved reward, a RewardModel, or a function of (obs, act, "
+            f"obs_next, terminated). Received a {type(reward).__name__}."
+        )
+    if isinstance(reward, nn.Module):
+        tensors = [*reward.parameters(), *reward.buffers()]
+        if device == "auto" and tensors:
+            return reward, tensors[0].device
+        reward.to(resolve_device(device))
+    return reward, resolve_device(device)
+
+
+def _action_numbers(space: gym.Space[Any]) -> int:
+    known = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
+    if not isinstance(space, known) or space.shape is None:
+        raise ValueError(
+            f"The action space must be Box, Discrete, MultiDiscrete or MultiBinary. Received {space}; wrap "
+            "the environment, for example in TransformAction."
+        )
+    return prod(space.shape)
+
+
+def _check_fit(
+    model: RewardModel,
+    shape: tuple[int, ...],
+    numbers: int,
+    observation_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+    obs_keys: Sequence[str] | None,
+) -> None:
+    if shape != (model.obs_dim,):
+        if isinstance(observation_space, gym.spaces.Dict):
+            remedy = f"choose by `obs_keys` the leaves it was learned from, of {observation_space}"
+        else:
+            remedy = (
+                "give the environment's observations the form it was learned from (`obs_keys` is for Dict)"
+            )
+        raise ValueError(
+            f"`reward` reads observations of {model.obs_dim} numbers, shape ({model.obs_dim},), but this "
+            f"environment gives shape {shape} with obs_keys={obs_keys}. Received {type(model).__name__}; "
+            f"{remedy}."
+        )
+    if numbers != model.act_dim:
+        raise ValueError(
+            f"`reward` reads actions of {model.act_dim} numbers, but this environment's are of {numbers} "
+            f"(a Discrete action is 1). Received {type(model).__name__} for {action_space}; use a reward "
+            "that was learned from such actions."
+        )
