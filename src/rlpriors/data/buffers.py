@@ -35,7 +35,7 @@ class _ChecksWhatComesIn(ReplayBuffer):
         return super().update(buffer)
 
     def hasnull(self) -> bool:
-        return self._null_came_in
+        return bool(self._null_came_in)  # a numpy boolean after `load_hdf5`
 
     def dropnull(self) -> None:
         super().dropnull()
@@ -129,7 +129,7 @@ def from_buffer(buffer: ReplayBuffer, obs_keys: Sequence[str] | None = None) -> 
     batch: Any = buffer[indices]
     obs, obs_next = (_observation(part, obs_keys) for part in (batch.obs, batch.obs_next))
     home = np.searchsorted(buffer.subbuffer_edges, indices, side="right")
-    follows = (obs[1:] == obs_next[:-1]).reshape(len(obs) - 1, -1).all(1)
+    follows = (obs[1:] == obs_next[:-1]).all(axis=tuple(range(1, obs.ndim)))
     ends = np.append(batch.done[:-1] | (home[1:] != home[:-1]) | ~follows, True)
     number = np.cumsum(ends) - ends  # the episode of each step
     frames = np.empty((len(obs) + ends.sum(), *obs.shape[1:]), obs.dtype)

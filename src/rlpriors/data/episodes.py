@@ -77,7 +77,7 @@ class EpisodeStore:
         settled = {
             "obs": as_numbers("obs", self.obs),
             "act": as_numbers("act", self.act, integers=np.int64),
-            "rew": np.asarray(self.rew, np.float32),
+            "rew": as_numbers("rew", self.rew, integers=np.float32),
             "terminated": np.asarray(self.terminated, np.bool_),
             "truncated": np.asarray(self.truncated, np.bool_),
             "lengths": np.asarray(self.lengths, np.int64),
@@ -95,13 +95,19 @@ class EpisodeStore:
         for number, episode in enumerate(episodes):
             obs = as_numbers("obs", select_observation(episode.obs, obs_keys, batch_dims=1))
             act = as_numbers("act", episode.act, integers=np.int64)
-            parts = (obs, act, *(np.asarray(part) for part in episode[2:5]))
-            rows = [part.shape[0] if part.ndim else 0 for part in parts]
-            if rows[1] < 1 or rows != [rows[1] + 1] + [rows[1]] * 4:
+            rew = as_numbers("rew", episode.rew, integers=np.float32)
+            parts = (obs, act, rew, *(np.asarray(part, np.bool_) for part in episode[3:5]))
+            steps = len(rew) if rew.ndim else 0
+            if (
+                steps < 1
+                or [part.shape[:1] for part in parts] != [(steps + 1,)] + [(steps,)] * 4
+                or any(part.ndim > 1 for part in parts[2:])
+            ):
                 raise ValueError(
                     "An episode must have T >= 1 actions, rewards, terminations and truncations, and T + 1 "
-                    f"observations (with the one after the last step). Received {rows[1:]} and {rows[0]} in "
-                    f"episode {number}; leave empty episodes out."
+                    "observations, with the one after the last step. Received shapes "
+                    f"{dict(zip(Episode._fields, (part.shape for part in parts), strict=False))} in episode "
+                    f"{number}; leave empty episodes out."
                 )
             for name, part, column in zip(("obs", "act"), parts, columns, strict=False):
                 if column and part.shape[1:] != column[0].shape[1:]:

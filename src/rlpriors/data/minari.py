@@ -193,6 +193,10 @@ def _fitting(name: str, tree: Any, space: gym.Space[Any], rows: int, episode: in
                 f"episode {episode}."
             )
         return {k: _fitting(f"{name}[{k!r}]", tree[k], s, rows, episode) for k, s in space.spaces.items()}
+    if isinstance(tree, Mapping):
+        raise ValueError(
+            f"`{name}` must be an array, as {space} asks for. Received a dict in episode {episode}."
+        )
     array = np.asarray(tree)
     if array.shape != (rows, *(space.shape or ())):
         raise ValueError(
