@@ -6,7 +6,7 @@
 
 import os
 from collections.abc import Sequence
-from math import isfinite, prod
+from math import isfinite
 from typing import Any, TypeAlias
 
 import gymnasium as gym
@@ -31,10 +31,9 @@ class RewardJudge:
     """Judges an environment's transitions by one reward, whatever the environment's spaces.
 
     The reward gets float32 tensors (and a boolean `terminated`) in raw units, as a stored data set
-    holds them: observations as they are, or the chosen leaves of a Dict; actions flattened to
-    [batch, numbers].  A Discrete action is one column with its number: a network that wants it
-    one-hot does that itself (`RewardSettings.n_actions`), so that a reward judges a step alike
-    while acting and in a data set.
+    holds them: observations as they are, or the chosen leaves of a Dict, and actions as they are.
+    A Discrete one is a column with its number.  A network that wants it one-hot does that itself
+    (`RewardSettings.n_actions`), so that a reward judges a step alike while acting and in a data set.
 
     A reward given as a folder is loaded onto `device`.  A module keeps its device when `device`
     is "auto" and is moved otherwise.
@@ -73,26 +72,27 @@ class RewardJudge:
             # A model learned from a Dict may meet the same numbers as a plain observation.
             obs_keys = self.reward.obs_keys if isinstance(observation_space, gym.spaces.Dict) else None
         self.obs_keys = obs_keys
-        shape = observation_shape(observation_space, obs_keys)
-        numbers = _action_numbers(action_space)
+        obs_shape = observation_shape(observation_space, obs_keys) or (1,)
+        act_shape = _action_shape(action_space)
         if isinstance(self.reward, RewardModel):
-            _check_fit(self.reward, shape, numbers, observation_space, action_space, obs_keys)
+            _check_fit(self.reward, obs_shape, act_shape, observation_space, action_space, obs_keys)
 
     def observe(self, obs: Any, batch_dims: int = 0) -> Float32[np.ndarray, "*obs"]:
         """The part of an observation that the reward reads, in memory of its own."""
-        return np.array(select_observation(obs, self.obs_keys, batch_dims), np.float32)
+        seen = np.array(select_observation(obs, self.obs_keys, batch_dims), np.float32)
+        return seen[..., None] if seen.ndim == batch_dims else seen
 
-    def act(self, actions: Any) -> Float32[np.ndarray, "batch numbers"]:
-        """A batch of actions, each as a row of numbers, in memory of its own."""
+    def act(self, actions: Any) -> Float32[np.ndarray, "batch *act"]:
+        """A batch of actions in memory of its own."""
         if isinstance(actions, Tensor):
             actions = actions.detach().cpu().numpy()
         rows = np.array(actions, np.float32)
-        return rows.reshape(len(rows), -1)
+        return rows[:, None] if rows.ndim == 1 else rows
 
     def __call__(
         self,
         obs: Float32[np.ndarray, "batch *obs"],
-        act: Float32[np.ndarray, "batch numbers"],
+        act: Float32[np.ndarray, "batch *act"],
         obs_next: Float32[np.ndarray, "batch *obs"],
         terminated: Shaped[np.ndarray, " batch"],
     ) -> Float64[np.ndarray, " batch"]:
@@ -145,25 +145,25 @@ def _resolve(reward: RewardSource, device: str | torch.device) -> tuple[RewardFn
     return reward, resolve_device(device)
 
 
-def _action_numbers(space: gym.Space[Any]) -> int:
+def _action_shape(space: gym.Space[Any]) -> tuple[int, ...]:
     known = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
     if not isinstance(space, known) or space.shape is None:
         raise ValueError(
             f"The action space must be Box, Discrete, MultiDiscrete or MultiBinary. Received {space}; wrap "
             "the environment, for example in TransformAction."
         )
-    return prod(space.shape)
+    return tuple(space.shape) or (1,)
 
 
 def _check_fit(
     model: RewardModel,
-    shape: tuple[int, ...],
-    numbers: int,
+    obs_shape: tuple[int, ...],
+    act_shape: tuple[int, ...],
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],
     obs_keys: Sequence[str] | None,
 ) -> None:
-    if shape != (model.obs_dim,):
+    if obs_shape != (model.obs_dim,):
         if isinstance(observation_space, gym.spaces.Dict):
             remedy = f"choose by `obs_keys` the leaves it was learned from, of {observation_space}"
         else:
@@ -172,12 +172,12 @@ def _check_fit(
             )
         raise ValueError(
             f"`reward` reads observations of {model.obs_dim} numbers, shape ({model.obs_dim},), but this "
-            f"environment gives shape {shape} with obs_keys={obs_keys}. Received {type(model).__name__}; "
+            f"environment gives shape {obs_shape} with obs_keys={obs_keys}. Received {type(model).__name__}; "
             f"{remedy}."
         )
-    if numbers != model.act_dim:
+    if act_shape != (model.act_dim,):
         raise ValueError(
-            f"`reward` reads actions of {model.act_dim} numbers, but this environment's are of {numbers} "
-            f"(a Discrete action is 1). Received {type(model).__name__} for {action_space}; use a reward "
+            f"`reward` reads actions of {model.act_dim} numbers, shape ({model.act_dim},), but this "
+            f"environment's have shape {act_shape} (a Discrete action is one number). Received {type(model).__name__} for {action_space}; use a reward "
             "that was learned from such actions."
         )
