@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from pickle import PickleError
 from typing import Any
 
 import safetensors.torch
@@ -23,6 +24,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 import rlpriors
+from rlpriors.device import resolve_device
 
 __all__ = ["CheckpointError", "load", "load_resume", "save", "save_resume", "write_atomically"]
 
@@ -53,9 +55,14 @@ def save(module: nn.Module, settings: Any, folder: str | Path) -> Path:
 
     The configuration names the class, the settings, the library's version and a fingerprint of
     the weights.  It is written last: a folder without it is not a checkpoint.
+
+    Raises:
+        TypeError: `settings` is no dataclass, or holds more than JSON can; nothing is written then.
     """
     folder = Path(folder)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    state = module.state_dict()
+    # Clones, because safetensors refuses tensors that share memory (tied weights).
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     data = safetensors.torch.save(weights)
     config = {
         "class": type(module).__name__,
@@ -63,8 +70,8 @@ def save(module: nn.Module, settings: Any, folder: str | Path) -> Path:
         "version": rlpriors.__version__,
         "fingerprint": sha256(data).hexdigest(),
     }
-    write_atomically(folder / MODEL, lambda path: _write_bytes(path, data))
     text = json.dumps(config, indent=2) + "\n"
+    write_atomically(folder / MODEL, lambda path: _write_bytes(path, data))
     write_atomically(folder / CONFIG, lambda path: _write_bytes(path, text.encode()))
     return folder
 
@@ -77,14 +84,14 @@ def load(
     """Rebuild a module that `save` published.
 
     `classes` maps each class name that may stand in the configuration to a function that builds
-    an untrained module from the saved settings.  Only these are ever called, so a foreign file
-    cannot choose what runs.
+    an untrained module from the saved settings (in which tuples have become lists).  Only these
+    are ever called, so a foreign file cannot choose what runs.
 
     Raises:
         CheckpointError: a file is missing or damaged, the class is not in `classes`, the weights
             are not those the configuration was written with, or they do not fit the module.
     """
-    folder = Path(folder)
+    folder, device = Path(folder), resolve_device(device)
     config = _read_config(folder)
     name = config["class"]
     if name not in classes:
@@ -107,17 +114,34 @@ def load(
     try:
         module = classes[name](config["settings"])
         module.load_state_dict(weights)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(
             f"{folder} does not fit {name} of rlpriors {rlpriors.__version__} (it was saved by "
-            f"{config['version']}): {error}"
+            f"{config['version']}): {type(error).__name__}: {error}"
         ) from error
     return module.to(device)
 
 
 def save_resume(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers, strings and containers of them, to be read by `load_resume`."""
-    write_atomically(path, lambda temporary: torch.save(dict(state), temporary))
+    """Write tensors, numbers, strings and containers of them, to be read by `load_resume`.
+
+    Raises:
+        TypeError: the state holds something that `load_resume` would refuse, such as a numpy
+            array; what stood at `path` stays.
+    """
+
+    def write(temporary: Path) -> None:
+        try:
+            torch.save(dict(state), temporary)
+            # Looks at the structure only: mapped tensors are not read, and none goes to a device.
+            torch.load(temporary, weights_only=True, mmap=True, map_location="cpu")
+        except (PickleError, TypeError, AttributeError) as error:
+            raise TypeError(
+                "`state` must hold tensors, numbers, strings, and dictionaries, lists and tuples of them, "
+                f"or it could not be read again. Received something else: {error}"
+            ) from error
+
+    write_atomically(path, write)
 
 
 def load_resume(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -126,15 +150,14 @@ def load_resume(path: str | Path, device: torch.device | str = "cpu") -> dict[st
     Raises:
         CheckpointError: there is no such file, or it is damaged or holds more than plain data.
     """
-    path = Path(path)
+    path, device = Path(path), resolve_device(device)
     if not path.is_file():
         raise CheckpointError(f"There is no {path} to resume from. Start without resuming.")
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, KeyError...
         raise CheckpointError(
-            f"{path} is damaged or is not a resume file ({type(error).__name__}). "
-            "Delete it and start again."
+            f"{path} is damaged or is not a resume file ({type(error).__name__}). Delete it and start again."
         ) from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not the state of a run.")
@@ -144,16 +167,19 @@ def load_resume(path: str | Path, device: torch.device | str = "cpu") -> dict[st
 def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(
             f"{folder} is not a checkpoint: it has no {CONFIG}. Give a folder that holds "
             f"{CONFIG} and {MODEL}."
         ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{folder / CONFIG} is not JSON ({error}). Save the module again.") from error
-    missing = {"class", "settings", "version", "fingerprint"} - set(config if isinstance(config, dict) else ())
+    entries = set(config) if isinstance(config, dict) else set()
+    missing = {"class", "settings", "version", "fingerprint"} - entries
     if missing:
         raise CheckpointError(f"{folder / CONFIG} is not a checkpoint's: it lacks {sorted(missing)}.")
+    if not isinstance(config["class"], str) or not isinstance(config["settings"], dict):
+        raise CheckpointError(f"{folder / CONFIG} is not a checkpoint's: no name and settings of a class.")
     return dict(config)
 
 
