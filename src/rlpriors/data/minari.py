@@ -12,7 +12,7 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -76,7 +76,8 @@ def write_dataset(
             warnings.filterwarnings("ignore", message=r"`\w+` is set to None|env_spec is None")
             return create_dataset_from_buffers(
                 dataset_id,
-                _buffers(episodes, observation_space, action_space),
+                # Annotated as a list, but taken one by one: a large data set never stands in memory.
+                cast(Any, _buffers(episodes, observation_space, action_space)),
                 env=env if _has_portable_spec(env) else None,
                 observation_space=observation_space,
                 action_space=action_space,
