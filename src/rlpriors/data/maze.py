@@ -78,7 +78,7 @@ class Maze:
                 "`env` must be a maze whose `env.unwrapped.maze` has a `maze_map`, such as "
                 f"PointMaze_UMaze-v3. Received {env!r}. Build the plan by hand: Maze(rows)."
             )
-        return cls(plan.maze_map, plan.maze_size_scaling)
+        return cls(plan.maze_map, float(plan.maze_size_scaling))
 
     def __repr__(self) -> str:
         rows, columns = self.free.shape
