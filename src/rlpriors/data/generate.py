@@ -4,7 +4,7 @@
 `WaypointController`  drives a point through a maze from cell to cell
 `rollout`             episodes of it in an environment, in one process or several
 
-Follows the PointMaze data sets of D4RL (Fu et al. 2020, arXiv 2004.07219, section 5), with two
+Follows the PointMaze data sets of D4RL (Fu et al. 2020, arXiv 2004.07219), with two
 changes that diffusion models of trajectories need: the controller rests at each goal, so that
 staying somewhere has examples, and its goals are its own, hidden from the environment.
 """

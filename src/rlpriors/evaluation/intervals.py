@@ -3,7 +3,7 @@
 `interquartile_mean`  the mean of the middle half
 `bootstrap_interval`  a mean or interquartile mean with a percentile bootstrap interval
 
-After Agarwal et al. 2021, arXiv 2108.13264, section 4.
+After Agarwal et al. 2021, arXiv 2108.13264.
 """
 
 from typing import Literal, NamedTuple

@@ -41,7 +41,7 @@ def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
 
 
 def pearson_distance(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
-    """`sqrt((1 - pearson) / 2)`, in [0, 1] (definition 4.3 of EPIC).
+    """`sqrt((1 - pearson) / 2)`, in [0, 1] (EPIC, section 4).
 
     Raises:
         ValueError: as `pearson`.
@@ -58,7 +58,7 @@ def canonical_reward(
     gamma: float,
     batch_size: int = 65536,
 ) -> Float[np.ndarray, " batch"]:
-    """`R(s,a,s') + E[gamma R(s',A,S') - R(s,A,S')]` (definition 4.1 of EPIC, sample-based).
+    """`R(s,a,s') + E[gamma R(s',A,S') - R(s,A,S')]` (EPIC, section 4, from samples).
 
     The constant `-E[gamma R(S,A,S')]` is left out: correlations do not see it.  Adding
     `gamma phi(s') - phi(s)` to the reward changes the result by a constant only, and exactly so
@@ -132,7 +132,7 @@ def epic_distance(
     """Distance of two rewards, in [0, 1], that neither scale nor potential shaping changes.
 
     `transitions` are a sample of the coverage distribution: where the two are compared.  For
-    the other arguments see `canonical_reward`; both rewards meet the same samples (definition 4.4).
+    the other arguments see `canonical_reward`; both rewards meet the same samples.
     For rewards of the state alone this is the Pearson distance at the transitions' `obs_next`.
 
     Raises:
