@@ -178,6 +178,6 @@ def _check_fit(
     if act_shape != (model.act_dim,):
         raise ValueError(
             f"`reward` reads actions of {model.act_dim} numbers, shape ({model.act_dim},), but this "
-            f"environment's have shape {act_shape} (a Discrete action is one number). Received {type(model).__name__} for {action_space}; use a reward "
-            "that was learned from such actions."
+            f"environment's have shape {act_shape} (a Discrete action is one number). Received "
+            f"{type(model).__name__} for {action_space}; use a reward that was learned from such actions."
         )
