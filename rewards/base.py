@@ -32,7 +32,7 @@ class RewardModel(nn.Module, ABC):
     normalisation the model needs is part of it.  That makes one model serve at all three doors:
     in a wrapper while acting, in a replay buffer, and over a stored data set.
 
-    A subclass implements `forward` and `from_settings` and sets the four attributes below.  To be
+    A subclass implements `forward` and `from_settings` and sets the attributes below.  To be
     found by `load_reward` it stands in `rewards.registry.REWARDS`, or in the entry point group
     `rlpriors.rewards` of the package that brings it.
 
@@ -64,6 +64,8 @@ class RewardModel(nn.Module, ABC):
     """Numbers in one action; a Discrete action is one number."""
     obs_keys: tuple[str, ...] | None
     """Leaves of a Dict observation that make up `obs`, in this order; None for plain observations."""
+    n_actions: int | None = None
+    """For a reward that reads actions of Discrete(n_actions) only: 0, 1, ..., n_actions - 1."""
     settings: Any
     """The dataclass that `from_settings` rebuilds the model from; plain data only."""
 

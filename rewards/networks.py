@@ -103,6 +103,7 @@ class MLPReward(RewardModel):
         super().__init__()
         self.settings = settings
         self.obs_dim, self.act_dim, self.obs_keys = settings.obs_dim, settings.act_dim, settings.obs_keys
+        self.n_actions = settings.n_actions
         self.obs_normaliser, self.act_normaliser = _split(normaliser, self.obs_dim, self.act_dim)
         index = None if settings.obs_index is None else torch.tensor(settings.obs_index)
         # The settings already hold the index; saving it too would let both disagree.

@@ -80,6 +80,7 @@ class ShapedReward(RewardModel):
         super().__init__()
         self.settings = ShapingSettings(type(base).__name__, asdict(base.settings), gamma, tuple(hidden))
         self.obs_dim, self.act_dim, self.obs_keys = base.obs_dim, base.act_dim, base.obs_keys
+        self.n_actions = base.n_actions
         if normaliser is None and isinstance(base, MLPReward):
             normaliser = base.obs_normaliser
         elif normaliser is None:

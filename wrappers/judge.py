@@ -181,3 +181,9 @@ def _check_fit(
             f"environment's have shape {act_shape} (a Discrete action is one number). Received "
             f"{type(model).__name__} for {action_space}; use a reward that was learned from such actions."
         )
+    wanted = None if model.n_actions is None else gym.spaces.Discrete(model.n_actions)
+    if wanted is not None and action_space != wanted:
+        raise ValueError(
+            f"`reward` reads actions of {wanted}. Received {type(model).__name__} for "
+            f"{action_space}; use a reward that was learned from such actions."
+        )

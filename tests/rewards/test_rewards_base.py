@@ -144,7 +144,6 @@ def test_score_names_the_row_that_is_not_finite(name: str, bad: float) -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("build", MODELS)
 def test_cuda_agrees_with_the_cpu(build: Build, tmp_path) -> None:
     model = build()

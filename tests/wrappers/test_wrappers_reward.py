@@ -321,6 +321,12 @@ def test_actions_of_another_size_are_noticed_at_once(tmp_path: Path) -> None:
         LearnedReward(gym.make("CartPole-v1"), save(tmp_path, 4, 2), device="cpu")
 
 
+def test_other_discrete_actions_are_noticed_at_once(tmp_path: Path) -> None:
+    model = ShapedReward(MLPReward(RewardSettings(4, 1, inputs=("act",), n_actions=3)))
+    with pytest.raises(ValueError, match=r"`reward` reads actions of Discrete\(3\).*for Discrete\(2\)"):
+        LearnedReward(gym.make("CartPole-v1"), model.save(tmp_path), device="cpu")
+
+
 def test_unknown_leaves_are_listed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.escape("['arm/angle', 'arm/tip', 'goal']. Received ['wrist']")):
         LearnedReward(Arm(), save(tmp_path, 4, 1), device="cpu", obs_keys=["wrist"])
@@ -353,7 +359,6 @@ def test_a_step_before_the_reset_is_refused() -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_cuda_the_numbers_are_the_same(tmp_path: Path) -> None:
     folder = save(tmp_path, 3, 1)
     rewards = [

@@ -233,7 +233,6 @@ def test_a_step_before_the_reset_is_refused() -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_cuda_the_numbers_are_the_same(tmp_path: Path) -> None:
     folder = MLPReward(RewardSettings(2, 2)).save(tmp_path)
     rewards = []
