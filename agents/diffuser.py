@@ -97,7 +97,10 @@ class DiffuserPolicy(Policy):
 
     def check_data(self, data: EpisodeStore) -> None:
         """Raise a ValueError unless the data's observations and actions are of the frames' sizes."""
-        for name, array, wanted in (("observations", data.obs, self.frames.obs), ("actions", data.act, self.frames.act)):
+        for name, array, wanted in (
+            ("observations", data.obs, self.frames.obs),
+            ("actions", data.act, self.frames.act),
+        ):
             dim = int(np.prod(array.shape[1:]))
             if dim != wanted.dim:
                 raise ValueError(

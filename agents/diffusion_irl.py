@@ -165,7 +165,8 @@ class DiffusionIRL(WindowAlgorithm):
         self, obs: Float[Tensor, "batch obs"], generator: torch.Generator
     ) -> Float[Tensor, "batch horizon dim"]:
         """One guided window from each start.  Ranking candidates here would make the samples as
-        good as the demonstrations too soon, and the contrast that teaches the reward would end."""
+        good as the demonstrations too soon, and the contrast that teaches the reward would end.
+        """
         policy = self.policy
         settings = replace(policy.planner, n_candidates=1, warm_start=0.0, likelihood_weight=0.0)
         planner = Planner(policy.process, policy.denoiser, settings)

@@ -52,6 +52,11 @@ class Frames(nn.Module):
         return self.obs.dim
 
     @property
+    def normaliser(self) -> Normaliser:
+        """The normaliser of a whole frame."""
+        return Normaliser.concat(self.obs, self.act)
+
+    @property
     def dim(self) -> int:
         """Entries of a frame."""
         return self.obs.dim + self.act.dim
@@ -68,7 +73,9 @@ class Frames(nn.Module):
         """Windows that begin in these raw observations."""
         return Condition.frames(self.obs(obs)[:, None], horizon=self.horizon, dim=self.dim)
 
-    def rewards(self, reward: RewardFn, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "batch steps"]:
+    def rewards(
+        self, reward: RewardFn, x: Float[Tensor, "batch horizon dim"]
+    ) -> Float[Tensor, "batch steps"]:
         """The reward of each of the window's horizon - 1 transitions from frame to frame."""
         obs, act = self.unpack(x)
         now, done, after = obs[:, :-1], act[:, :-1], obs[:, 1:]

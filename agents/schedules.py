@@ -26,7 +26,7 @@ class CosineSchedule(LRSchedulerFactory):
         super().__init__()
         if n_updates < 1 or not 0 <= warm_up < n_updates:
             raise ValueError(
-                f"`n_updates` must be at least 1 and `warm_up` less than it. Received {n_updates} and {warm_up}."
+                f"`n_updates` must be at least 1 and `warm_up` less. Received {n_updates} and {warm_up}."
             )
         self.n_updates, self.warm_up, self.final = n_updates, warm_up, final
 

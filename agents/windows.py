@@ -73,7 +73,9 @@ class WindowAlgorithm(OfflineAlgorithm[DiffuserPolicy]):
             ValueError: observations or actions are not of the policy's size, hold NaN, or no
                 episode is as long as a window.
         """
-        store = buffer.store if isinstance(buffer, WindowBuffer) else from_buffer(buffer, self.policy.obs_keys)
+        store = (
+            buffer.store if isinstance(buffer, WindowBuffer) else from_buffer(buffer, self.policy.obs_keys)
+        )
         self.policy.check_data(store)
         frames = self.policy.frames
         windows = WindowBuffer(store, frames.horizon, frames.stride, self.max_start, self.seed)
@@ -83,7 +85,8 @@ class WindowAlgorithm(OfflineAlgorithm[DiffuserPolicy]):
     def window(self, batch: RolloutBatchProtocol) -> Window:
         """The batch's windows on the policy's device, in raw units."""
         device = self.policy.device
-        return Window(batch.obs.to(device), batch.act.to(device), cast(Any, batch).mask.to(device))
+        parts = cast(Batch, batch)  # of tensors, from `WindowBuffer.sample`
+        return Window(parts.obs.to(device), parts.act.to(device), parts.mask.to(device))
 
     def generator(self) -> torch.Generator:
         """The source of noise of the current update."""
@@ -95,7 +98,7 @@ class WindowAlgorithm(OfflineAlgorithm[DiffuserPolicy]):
         """All that decides how training goes on: weights, averages, optimisers, schedules, counts."""
         return {
             "algorithm": type(self).__name__,
-            "modules": self.state_dict(),
+            "modules": cast(Any, self).state_dict(),  # without annotations in Tianshou
             "schedules": [scheduler.state_dict() for scheduler in self.lr_schedulers],
         }
 
@@ -116,4 +119,6 @@ class WindowAlgorithm(OfflineAlgorithm[DiffuserPolicy]):
             for scheduler, saved in zip(self.lr_schedulers, state["schedules"], strict=True):
                 scheduler.load_state_dict(dict(saved))
         except (KeyError, RuntimeError, ValueError) as error:
-            raise CheckpointError(f"The state to resume from does not fit {type(self).__name__}: {error}") from error
+            raise CheckpointError(
+                f"The state to resume from does not fit {type(self).__name__}: {error}"
+            ) from error

@@ -55,9 +55,7 @@ class GuidanceSettings:
             raise ValueError(f"`n_repeats` must be at least 1. Received {self.n_repeats}.")
 
 
-def value_gradient(
-    value: Value, x: Float[Tensor, "batch horizon dim"]
-) -> Float[Tensor, "batch horizon dim"]:
+def value_gradient(value: Value, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "batch horizon dim"]:
     """d value / d x for each window, outside of any graph and also under `torch.no_grad`."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()

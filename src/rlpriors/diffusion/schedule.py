@@ -54,9 +54,7 @@ class NoiseSchedule(nn.Module):
         """`n_steps` times from `start` (default: the noisiest) down to 0, evenly spaced."""
         start = self.num_train_timesteps - 1 if start is None else start
         if not 0 <= start < self.num_train_timesteps:
-            raise ValueError(
-                f"`start` must be in [0, {self.num_train_timesteps - 1}]. Received {start}."
-            )
+            raise ValueError(f"`start` must be in [0, {self.num_train_timesteps - 1}]. Received {start}.")
         if not 1 <= n_steps <= self.num_train_timesteps:
             raise ValueError(
                 f"`n_steps` must be in [1, {self.num_train_timesteps}], the number of trained "

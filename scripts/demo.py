@@ -1,0 +1,237 @@
+"""The main job from nothing: data, prior, reward and what the reward is worth, in a U-shaped maze.
+
+A few demonstrations go to a goal that nothing but them knows.  From them and a diffusion model of
+what a point in this maze can do, `DiffusionIRL` learns a reward; planning by that reward in the
+real simulator then reaches the goal from anywhere and stays there.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.console import Console
+from tianshou.algorithm.optim import AdamOptimizerFactory, TorchOptimizerFactory
+
+from rlpriors.agents import (
+    CosineSchedule,
+    DiffuserPolicy,
+    DiffusionIRL,
+    Frames,
+    TrajectoryDiffusion,
+    check_support,
+)
+from rlpriors.data.buffers import to_buffer
+from rlpriors.data.episodes import EpisodeStore
+from rlpriors.device import resolve_device
+from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
+from rlpriors.networks import build_denoiser
+from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.scripts.point_maze import OBS_KEYS, PointMazeTask, make_task
+from rlpriors.scripts.report import Outcome, print_report, reward_quality, write_figures
+from rlpriors.scripts.runs import open_run, train, write_json
+from rlpriors.types import RewardFn
+
+__all__ = ["DemoSettings", "demo"]
+
+RewardInputs = Literal["position", "observation", "observation-action"]
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What `rlpriors demo` does.  The defaults end within 5 minutes on 2 CPU cores."""
+
+    seed: int = 0
+    """Seed of everything: data, networks, training and the episodes of the evaluation."""
+
+    reward_inputs: RewardInputs = "position"
+    """What the reward may read.  "position" is knowledge about the task; with "observation" (velocity
+    too) or "observation-action" the reward steers as well, but looks less like the distance."""
+
+    goal: tuple[float, float] = (-1.0, -1.0)
+    """x and y of the hidden goal."""
+
+    demonstrations: int = 20
+    """Episodes of a controller that goes to the goal."""
+
+    data_episodes: int = 400
+    """Episodes of travels between random places, which the prior is learned from."""
+
+    prior_updates: int = 3000
+    """Updates of the diffusion model."""
+
+    reward_updates: int = 600
+    """Updates of the reward."""
+
+    episodes: int = 100
+    """Episodes of each row of the evaluation."""
+
+    device: str = "auto"
+    """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
+
+    workers: int = 2
+    """Processes that make data; the data does not depend on it."""
+
+    def __post_init__(self) -> None:
+        for name in ("demonstrations", "data_episodes", "prior_updates", "reward_updates", "episodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
+
+
+HORIZON, STRIDE = 32, 4  # a window of 128 steps, longer than the way across the maze
+EPISODE_STEPS = 300
+EPOCH = 50  # updates between checkpoints
+EARLY = 60  # demonstration windows start before this step: later ones only show the goal
+
+
+def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+    """Run the demo and return the run's folder.
+
+    Args:
+        settings: what is done.
+        folder: where; `runs/demo-seed<seed>` by default.
+        resume: go on with the run that was stopped there.
+    """
+    started = time.monotonic()
+    device = resolve_device(settings.device)
+    run = open_run(folder or Path("runs") / f"demo-seed{settings.seed}", settings, resume=resume)
+    say = Console().print
+    say(
+        f"Learning a reward from {settings.demonstrations} demonstrations; it reads: {settings.reward_inputs}."
+    )
+
+    data_seed, demo_seed, net_seed, eval_seed = (
+        int(s) for s in np.random.SeedSequence(settings.seed).generate_state(4)
+    )
+    task = make_task(settings.goal, EPISODE_STEPS)
+    data = task.data(settings.data_episodes, data_seed, settings.workers)
+    demonstrations = task.demonstrations(settings.demonstrations, demo_seed)
+
+    torch.manual_seed(net_seed)  # the networks' first weights
+    policy = make_policy(data, task, device, settings.seed)
+    train_prior(policy, data, settings, run, resume)
+
+    support = check_support(policy, data, demonstrations, max_start=EARLY)
+    say(f"The prior covers {support.coverage:.0%} of the demonstrations.")
+    outcomes = {"unguided": evaluate(policy, task, None, 1, settings, eval_seed)}
+    outcomes["oracle"] = evaluate(policy, task, task.oracle(), 16, settings, eval_seed)
+    if outcomes["oracle"].stay < 0.8:
+        logging.getLogger(__name__).warning(
+            "Even the true reward makes the prior stay at the goal in only %.0f %% of episodes: a learned one "
+            "cannot do better. Train the prior longer, or on data that rests at goals.",
+            100 * outcomes["oracle"].stay,
+        )
+
+    reward = make_reward(policy.frames, settings.reward_inputs).to(device)
+    irl = DiffusionIRL(
+        policy=policy,
+        reward=reward,
+        optim=AdamOptimizerFactory(lr=5e-3).with_lr_scheduler_factory(
+            CosineSchedule(settings.reward_updates, final=0.1)
+        ),
+        max_start=EARLY,
+        seed=settings.seed,
+    )
+    train(
+        irl,
+        to_buffer(demonstrations),
+        folder=run,
+        name="reward",
+        n_updates=settings.reward_updates,
+        batch_size=64,
+        epoch_updates=EPOCH,
+        resume=resume,
+    )
+    irl.reward.save(run / "reward")
+    outcomes["guided"] = evaluate(policy, task, irl.reward, 1, settings, eval_seed)
+    outcomes["best_of_16"] = evaluate(policy, task, irl.reward, 16, settings, eval_seed)
+
+    quality = reward_quality(irl.reward, task, data, seed=eval_seed)
+    results: dict[str, Any] = {
+        "seed": settings.seed,
+        "seconds": round(time.monotonic() - started, 1),
+        "reward_inputs": settings.reward_inputs,
+        **{f"{kind}_{name}": getattr(o, kind) for kind in ("stay", "reach") for name, o in outcomes.items()},
+        **quality,
+        "coverage": support.coverage,
+    }
+    write_figures(run, policy, irl.reward, task, outcomes, eval_seed)
+    write_json(run / "results.json", results)
+    print_report(results, run)
+    return run
+
+
+def make_policy(data: EpisodeStore, task: PointMazeTask, device: torch.device, seed: int) -> DiffuserPolicy:
+    """A planning policy with an untrained denoiser, for windows as the data has them."""
+    frames = Frames.fit(data, HORIZON, STRIDE)
+    env = task.env_factory()
+    policy = DiffuserPolicy(
+        denoiser=build_denoiser("mlp", horizon=HORIZON, dim=frames.dim),
+        process=DiffusionProcess(NoiseSchedule(50)),
+        frames=frames,
+        action_space=env.action_space,
+        planner=PlannerSettings(n_candidates=16, n_steps=8),
+        execute=4,
+        obs_keys=OBS_KEYS,
+        device=device,
+        seed=seed,
+    )
+    env.close()
+    return policy
+
+
+def train_prior(
+    policy: DiffuserPolicy, data: EpisodeStore, settings: DemoSettings, run: Path, resume: bool
+) -> None:
+    """Learn what trajectories are possible."""
+    optim = TorchOptimizerFactory(torch.optim.AdamW, lr=2e-3, weight_decay=1e-4)
+    schedule = CosineSchedule(settings.prior_updates, warm_up=min(200, settings.prior_updates // 2))
+    train(
+        TrajectoryDiffusion(
+            policy=policy, optim=optim.with_lr_scheduler_factory(schedule), seed=settings.seed
+        ),
+        to_buffer(data),
+        folder=run,
+        name="prior",
+        n_updates=settings.prior_updates,
+        batch_size=128,
+        epoch_updates=EPOCH,
+        resume=resume,
+    )
+
+
+def make_reward(frames: Frames, inputs: RewardInputs) -> MLPReward:
+    """An untrained reward that reads what it may."""
+    return MLPReward(
+        RewardSettings(
+            obs_dim=frames.obs_dim,
+            act_dim=frames.act.dim,
+            inputs=("obs", "act") if inputs == "observation-action" else ("obs",),
+            obs_index=(0, 1) if inputs == "position" else None,
+            obs_keys=OBS_KEYS,
+        ),
+        frames.normaliser,
+    )
+
+
+def evaluate(
+    policy: DiffuserPolicy,
+    task: PointMazeTask,
+    reward: RewardFn | None,
+    n_candidates: int,
+    settings: DemoSettings,
+    seed: int,
+) -> Outcome:
+    """Act in the simulator by plans for `reward`, each the best of `n_candidates`."""
+    usual = policy.reward, policy.planner
+    policy.reward, policy.planner = reward, replace(policy.planner, n_candidates=n_candidates)
+    episodes = task.closed_loop(policy, settings.episodes, seed)
+    policy.reward, policy.planner = usual
+    return Outcome(
+        reach=float(task.reached(episodes).mean()),
+        stay=float(task.stayed(episodes).mean()),
+        episodes=episodes,
+    )

@@ -1,0 +1,39 @@
+"""The `rlpriors` command."""
+
+import logging
+import os
+from pathlib import Path
+
+import tyro
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the `rlpriors` command: `rlpriors --help` tells what there is."""
+    os.environ.setdefault("MUJOCO_GL", "egl")  # before mujoco is imported: no screen is needed
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    from rlpriors.scripts.demo import DemoSettings, demo
+
+    def run_demo(
+        settings: tyro.conf.OmitArgPrefixes[DemoSettings] = DemoSettings(),  # noqa: B008 (frozen)
+        folder: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Learn a reward from demonstrations in a U-shaped maze, from nothing, within five minutes.
+
+        Args:
+            settings: what is done.
+            folder: where the run is kept; runs/demo-seed<seed> by default.
+            resume: go on with a run that was stopped: its data is made again, its training goes on.
+        """
+        demo(settings, folder=folder, resume=resume)
+
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {"demo": run_demo},
+            prog="rlpriors",
+            description="Pretrained priors for reinforcement learning.",
+        )
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"rlpriors: {error}") from error
