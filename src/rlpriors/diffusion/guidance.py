@@ -56,10 +56,20 @@ class GuidanceSettings:
 
 
 def value_gradient(value: Value, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "batch horizon dim"]:
-    """d value / d x for each window, outside of any graph and also under `torch.no_grad`."""
+    """d value / d x for each window, outside of any graph and also under `torch.no_grad`.
+
+    Raises:
+        ValueError: the value has no gradient, as a constant or a comparison has none.
+    """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(value(x).sum(), x)
+        total = value(x).sum()
+        if not total.requires_grad:
+            raise ValueError(
+                "`value` must be differentiable in the window to guide by. Received one without a gradient; "
+                "rank by it alone with GuidanceSettings(weight=0)."
+            )
+        (gradient,) = torch.autograd.grad(total, x)
     return gradient
 
 

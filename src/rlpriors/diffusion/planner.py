@@ -60,6 +60,8 @@ class PlannerSettings:
             raise ValueError(f"`likelihood_weight` must be at least 0. Received {self.likelihood_weight}.")
         if not 0 <= self.warm_start < 1:
             raise ValueError(f"`warm_start` must be in [0, 1). Received {self.warm_start}.")
+        if self.clip is not None and self.clip <= 0:
+            raise ValueError(f"`clip` must be positive or None. Received {self.clip}.")
 
 
 class Plan(NamedTuple):

@@ -163,5 +163,5 @@ def denoising_residual(
         if condition is not None:
             x_t = condition.apply(x_t)
         error = (process.denoise(denoiser, x_t, t) - x_start).square() * free
-        residual += error.sum((1, 2)) / free.sum((1, 2)) / len(levels)
+        residual += error.sum((1, 2)) / free.sum((1, 2)).clamp(min=1) / len(levels)
     return residual
