@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # `make demo ARGS="--seed 1"`, `make test ARGS="tests/data -x"`
 ARGS ?=
-# Two processes: most of a short test run is importing torch, and CI has two cores.
+# Processes for the tests.  Each imports torch anew, so more than the cores gain nothing.
 WORKERS ?= 2
 
 .PHONY: help demo test test-all check check-style check-mypy check-pyright check-imports format clean
