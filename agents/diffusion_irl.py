@@ -14,13 +14,13 @@ sampler.
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
 from tianshou.data.buffer.buffer_base import TBuffer
-from tianshou.data.types import RolloutBatchProtocol
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -133,7 +133,7 @@ class DiffusionIRL(WindowAlgorithm):
             )
         return super().process_buffer(buffer)
 
-    def _update_with_batch(self, batch: RolloutBatchProtocol) -> DiffusionIRLStats:
+    def _update_with_batch(self, batch: Any) -> DiffusionIRLStats:
         frames, settings, generator = self.policy.frames, self.settings, self.generator()
         window = self.window(batch)
         expert = frames.pack(window)
@@ -149,7 +149,7 @@ class DiffusionIRL(WindowAlgorithm):
         )
         self.optim.step(loss)
         with torch.no_grad():
-            averaged, online = list(self.reward.parameters()), list(self.online.parameters())
+            averaged, online = tuple(self.reward.parameters()), tuple(self.online.parameters())
             self._average(averaged, online, self.updates)
         self.updates += 1
         good, bad = demonstrated.mean().item(), sampled.mean().item()

@@ -28,6 +28,8 @@ class CosineSchedule(LRSchedulerFactory):
             raise ValueError(
                 f"`n_updates` must be at least 1 and `warm_up` less. Received {n_updates} and {warm_up}."
             )
+        if not 0 <= final <= 1:
+            raise ValueError(f"`final` must be in [0, 1]. Received {final}.")
         self.n_updates, self.warm_up, self.final = n_updates, warm_up, final
 
     def rate(self, update: int) -> float:
@@ -39,4 +41,5 @@ class CosineSchedule(LRSchedulerFactory):
 
     def create_scheduler(self, optim: Optimizer) -> LRScheduler:
         """The torch scheduler, stepped by Tianshou once an update."""
-        return LambdaLR(optim, self.rate)
+        # A lambda, because LambdaLR puts the attributes of any other callable into its saved state.
+        return LambdaLR(optim, lambda update: self.rate(update))

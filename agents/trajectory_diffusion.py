@@ -2,11 +2,11 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
-from tianshou.data.types import RolloutBatchProtocol
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
@@ -54,7 +54,7 @@ class TrajectoryDiffusion(WindowAlgorithm):
         self.optim = self._create_optimizer(self.online, optim, max_grad_norm=max_grad_norm)
         self._average = get_ema_multi_avg_fn(ema_decay)
 
-    def _update_with_batch(self, batch: RolloutBatchProtocol) -> TrajectoryDiffusionStats:
+    def _update_with_batch(self, batch: Any) -> TrajectoryDiffusionStats:
         policy, generator = self.policy, self.generator()
         window = self.window(batch)
         x = policy.frames.pack(window)
@@ -71,7 +71,7 @@ class TrajectoryDiffusion(WindowAlgorithm):
         )
         self.optim.step(loss)
         with torch.no_grad():
-            averaged, online = list(policy.denoiser.parameters()), list(self.online.parameters())
+            averaged, online = tuple(policy.denoiser.parameters()), tuple(self.online.parameters())
             self._average(averaged, online, self.updates)
         self.updates += 1
         return TrajectoryDiffusionStats(loss=loss.item())

@@ -8,7 +8,6 @@ import torch
 from tianshou.algorithm.algorithm_base import OfflineAlgorithm
 from tianshou.data import Batch, ReplayBuffer
 from tianshou.data.buffer.buffer_base import TBuffer
-from tianshou.data.types import RolloutBatchProtocol
 from torch import Tensor
 
 from rlpriors.agents.diffuser import DiffuserPolicy
@@ -38,13 +37,14 @@ class WindowBuffer(ReplayBuffer):
     def __len__(self) -> int:
         return len(self.starts)
 
-    def sample(self, batch_size: int | None) -> tuple[RolloutBatchProtocol, np.ndarray]:
+    # Any, as Tianshou's protocol of a batch asks for single transitions.
+    def sample(self, batch_size: int | None) -> tuple[Any, np.ndarray]:
         """Windows drawn evenly with replacement; all of them, in order, for `None` or 0."""
         rng = np.random.default_rng((self.seed, self.draws))
         self.draws += 1
         starts = self.starts[rng.integers(len(self.starts), size=batch_size)] if batch_size else self.starts
         window = self.store.windows(starts, self.horizon, self.stride)
-        return cast(RolloutBatchProtocol, Batch(window._asdict())), starts
+        return Batch(window._asdict()), starts
 
 
 class WindowAlgorithm(OfflineAlgorithm[DiffuserPolicy]):
@@ -73,20 +73,21 @@ class WindowAlgorithm(OfflineAlgorithm[DiffuserPolicy]):
             ValueError: observations or actions are not of the policy's size, hold NaN, or no
                 episode is as long as a window.
         """
-        store = (
-            buffer.store if isinstance(buffer, WindowBuffer) else from_buffer(buffer, self.policy.obs_keys)
-        )
+        if isinstance(buffer, WindowBuffer):
+            store = buffer.store
+        else:  # dictionary observations, or vectors of what was already selected from such
+            keys = self.policy.obs_keys if len(buffer) and isinstance(buffer.obs, Batch) else None
+            store = from_buffer(buffer, keys)
         self.policy.check_data(store)
         frames = self.policy.frames
         windows = WindowBuffer(store, frames.horizon, frames.stride, self.max_start, self.seed)
         windows.draws = int(self.updates)
         return cast(TBuffer, windows)
 
-    def window(self, batch: RolloutBatchProtocol) -> Window:
+    def window(self, batch: Any) -> Window:
         """The batch's windows on the policy's device, in raw units."""
         device = self.policy.device
-        parts = cast(Batch, batch)  # of tensors, from `WindowBuffer.sample`
-        return Window(parts.obs.to(device), parts.act.to(device), parts.mask.to(device))
+        return Window(batch.obs.to(device), batch.act.to(device), batch.mask.to(device))
 
     def generator(self) -> torch.Generator:
         """The source of noise of the current update."""
@@ -118,7 +119,7 @@ class WindowAlgorithm(OfflineAlgorithm[DiffuserPolicy]):
             self.load_state_dict(dict(state["modules"]))
             for scheduler, saved in zip(self.lr_schedulers, state["schedules"], strict=True):
                 scheduler.load_state_dict(dict(saved))
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"The state to resume from does not fit {type(self).__name__}: {error}"
             ) from error
