@@ -147,7 +147,7 @@ class DiffuserPolicy(Policy):
         """
         obs = batch.obs.to_dict() if isinstance(batch.obs, Batch) else batch.obs
         vectors = select_observation(obs, self.obs_keys, batch_dims=1)
-        state = self._empty_state(len(vectors)) if state is None else Batch(state)
+        state = self._empty_state(len(vectors)) if state is None else Batch(state, copy=True)
         new = np.flatnonzero(state.left == 0)
         if len(new):
             self._replan(state, vectors, new)
