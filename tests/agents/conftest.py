@@ -66,7 +66,9 @@ def make_policy() -> Callable[..., DiffuserPolicy]:
         frames = Frames.fit(data, horizon=8, stride=overrides.pop("stride", 1))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            denoiser = denoiser or build_denoiser("mlp", horizon=8, dim=frames.dim, width=32, blocks=1)
+            if denoiser is None:
+                denoiser = build_denoiser("mlp", horizon=8, dim=frames.dim, width=32, blocks=1)
+                nn.init.normal_(denoiser.leave.weight, std=0.1)  # untrained, it would plan nothing but zeros
         defaults = {
             "process": DiffusionProcess(NoiseSchedule(10)),
             "action_space": gym.spaces.Box(-1, 1, (frames.act.dim,)),

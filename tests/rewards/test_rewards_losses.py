@@ -1,0 +1,77 @@
+"""Losses that learn a reward, with numbers by hand."""
+
+import pytest
+import torch
+
+from rlpriors.networks.mlp import build_mlp
+from rlpriors.rewards.losses import contrastive_loss, gradient_penalty
+
+
+def test_contrast_by_hand() -> None:
+    demonstrated, sampled = torch.tensor([[3.0, 5.0]]), torch.tensor([[1.0, 1.0], [2.0, 6.0], [0.0, 2.0]])
+    assert contrastive_loss(demonstrated, sampled).item() == 12 / 6 - 4.0
+    assert contrastive_loss(demonstrated, demonstrated).item() == 0.0
+
+
+def test_the_contrast_ignores_a_constant_and_falls_with_better_demonstrations() -> None:
+    demonstrated, sampled = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+    loss = contrastive_loss(demonstrated, sampled)
+    torch.testing.assert_close(contrastive_loss(demonstrated + 7, sampled + 7), loss)
+    torch.testing.assert_close(contrastive_loss(demonstrated + 1, sampled), loss - 1)
+
+
+def test_gradient_of_the_contrast_is_the_maximum_entropy_one() -> None:
+    # For r = w . x: d loss / d w = mean of sampled x minus mean of demonstrated x.
+    demonstrated, sampled = torch.randn(2, 5, 3, 2, generator=torch.Generator().manual_seed(0))
+    w = torch.tensor([0.5, -2.0], requires_grad=True)
+    contrastive_loss(demonstrated @ w, sampled @ w).backward()
+    torch.testing.assert_close(w.grad, sampled.mean((0, 1)) - demonstrated.mean((0, 1)))
+
+
+def test_penalty_of_a_linear_value_by_hand() -> None:
+    slope = torch.tensor([[1.0, 2.0], [0.0, -3.0]])
+    one, other = torch.randn(2, 5, 2, 2, generator=torch.Generator().manual_seed(0))
+    penalty = gradient_penalty(lambda x: (slope * x).sum((1, 2)), one, other)
+    assert penalty.item() == pytest.approx(1 + 4 + 9)  # the same everywhere
+
+
+def test_penalty_is_taken_between_the_two_sets() -> None:
+    seen = []
+
+    def value(x):
+        seen.append(x.detach())
+        return 0.5 * x.square().sum((1, 2))  # whose gradient is x
+
+    demonstrated, sampled = torch.zeros(1000, 1, 2), torch.ones(1000, 1, 2)
+    penalty = gradient_penalty(value, demonstrated, sampled, torch.Generator().manual_seed(0))
+    (x,) = seen
+    assert torch.equal(x[..., 0], x[..., 1])  # one weight a window
+    assert 0 <= x.min() < 0.01
+    assert 0.99 < x.max() <= 1
+    torch.testing.assert_close(penalty, x.square().sum((1, 2)).mean())
+    assert penalty.item() == pytest.approx(2 / 3, abs=0.1)  # 2 E[u^2] of an even draw
+
+
+def test_penalty_is_centred_at_zero() -> None:
+    x = torch.zeros(3, 2, 1)
+    assert gradient_penalty(lambda x: (0 * x).sum((1, 2)), x, x).item() == 0.0
+
+
+def test_equal_generators_give_equal_penalties() -> None:
+    one, other = torch.randn(2, 5, 2, 2, generator=torch.Generator().manual_seed(0))
+
+    def penalty(seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        return gradient_penalty(lambda x: x.pow(3).sum((1, 2)), one, other, generator).item()
+
+    assert penalty(1) == penalty(1) != penalty(2)
+
+
+def test_the_penalty_reaches_the_parameters_and_not_the_windows() -> None:
+    judge = build_mlp(2, (8,), 1)
+    demonstrated = torch.zeros(4, 1, 2, requires_grad=True)
+    sampled = torch.ones(4, 1, 2, requires_grad=True)
+    gradient_penalty(lambda x: judge(x).sum((1, 2)), demonstrated, sampled).backward()
+    assert all(layer.weight.grad.abs().sum() > 0 for layer in (judge[0], judge[2]))
+    assert demonstrated.grad is None
+    assert sampled.grad is None
