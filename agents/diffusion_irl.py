@@ -93,6 +93,30 @@ class DiffusionIRL(WindowAlgorithm):
             Long stays at the end of a demonstration otherwise fill most batches.
         max_grad_norm: bound on the gradient's norm; None for no bound.
         seed: source of batches and noise.
+
+    Example:
+        >>> import gymnasium as gym, numpy as np
+        >>> from tianshou.algorithm.optim import AdamOptimizerFactory
+        >>> from tianshou.trainer import OfflineTrainerParams
+        >>> from rlpriors.agents import DiffuserPolicy, Frames
+        >>> from rlpriors.data import Episode, EpisodeStore
+        >>> from rlpriors.data.buffers import to_buffer
+        >>> from rlpriors.diffusion import DiffusionProcess, NoiseSchedule
+        >>> from rlpriors.networks import build_denoiser
+        >>> walk = Episode(np.arange(20.0)[:, None], np.ones((19, 1)), *np.zeros((3, 19)))
+        >>> data = EpisodeStore.from_episodes([walk])
+        >>> frames = Frames.fit(data, horizon=8)
+        >>> policy = DiffuserPolicy(
+        ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
+        ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-1, 1, (1,)))
+        >>> from rlpriors.rewards import MLPReward, RewardSettings
+        >>> reward = MLPReward(RewardSettings(obs_dim=1, act_dim=1), frames.normaliser)
+        >>> algorithm = DiffusionIRL(policy=policy, reward=reward, optim=AdamOptimizerFactory(5e-3))
+        >>> info = algorithm.run_training(OfflineTrainerParams(  # the demonstrations
+        ...     buffer=to_buffer(data), batch_size=16, max_epochs=1, epoch_num_steps=5,
+        ...     show_progress=False, verbose=False))
+        >>> policy.reward is algorithm.reward
+        True
     """
 
     replay: Tensor

@@ -35,6 +35,28 @@ class TrajectoryDiffusion(WindowAlgorithm):
         ema_decay: of the moving average, in [0, 1).
         max_grad_norm: bound on the gradient's norm; None for no bound.
         seed: source of batches and noise.
+
+    Example:
+        >>> import gymnasium as gym, numpy as np
+        >>> from tianshou.algorithm.optim import AdamOptimizerFactory
+        >>> from tianshou.trainer import OfflineTrainerParams
+        >>> from rlpriors.agents import DiffuserPolicy, Frames
+        >>> from rlpriors.data import Episode, EpisodeStore
+        >>> from rlpriors.data.buffers import to_buffer
+        >>> from rlpriors.diffusion import DiffusionProcess, NoiseSchedule
+        >>> from rlpriors.networks import build_denoiser
+        >>> walk = Episode(np.arange(20.0)[:, None], np.ones((19, 1)), *np.zeros((3, 19)))
+        >>> data = EpisodeStore.from_episodes([walk])
+        >>> frames = Frames.fit(data, horizon=8)
+        >>> policy = DiffuserPolicy(
+        ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
+        ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-1, 1, (1,)))
+        >>> algorithm = TrajectoryDiffusion(policy=policy, optim=AdamOptimizerFactory())
+        >>> info = algorithm.run_training(OfflineTrainerParams(
+        ...     buffer=to_buffer(data), batch_size=16, max_epochs=1, epoch_num_steps=5,
+        ...     show_progress=False, verbose=False))
+        >>> info.update_step
+        5
     """
 
     def __init__(

@@ -24,6 +24,15 @@ class WindowBuffer(ReplayBuffer):
 
     What is drawn depends on `seed` and `draws` alone, so a resumed run sees the batches that an
     uninterrupted one would have seen.
+
+    Example:
+        >>> from rlpriors.data.episodes import Episode
+        >>> walk = Episode(np.arange(9.0)[:, None], np.ones((8, 1)), *np.zeros((3, 8)))
+        >>> store = EpisodeStore.from_episodes([walk])
+        >>> buffer = WindowBuffer(store, horizon=4, stride=1, max_start=None, seed=0)
+        >>> windows, starts = buffer.sample(64)
+        >>> windows.obs.shape, len(buffer)
+        (torch.Size([64, 4, 1]), 5)
     """
 
     def __init__(

@@ -1,8 +1,10 @@
 """The demo's world: a point in a maze, its data, its hidden goal and what success means there."""
 
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import gymnasium as gym
@@ -28,7 +30,8 @@ OBS_KEYS = ("observation",)
 
 def make_env(max_episode_steps: int = 300, **kwargs: Any) -> gym.Env[Any, Any]:
     """PointMaze_UMaze-v3 that never terminates, so that staying at a place can be seen."""
-    import gymnasium_robotics
+    with redirect_stderr(StringIO()):  # it prints news about other environments when imported
+        import gymnasium_robotics
 
     gym.register_envs(gymnasium_robotics)
     return gym.make("PointMaze_UMaze-v3", continuing_task=True, max_episode_steps=max_episode_steps, **kwargs)
