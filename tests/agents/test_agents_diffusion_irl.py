@@ -1,0 +1,171 @@
+"""DiffusionIRL: what it learns where the prior is known, and what an update leaves alone."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tianshou.utils import TensorboardLogger  # noqa: TID251 - that it reads our statistics is tested here
+from torch.utils.tensorboard import SummaryWriter  # noqa: TID251
+
+from rlpriors.agents import DiffusionIRL, DiffusionIRLSettings
+from rlpriors.agents.diffusion_irl import DiffusionIRLStats
+from rlpriors.data.buffers import to_buffer
+from rlpriors.diffusion import PlannerSettings
+from rlpriors.rewards import load_reward
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
+TAGS = {"loss", "demonstration_reward", "sample_reward", "reward_gap", "gradient_penalty"}
+
+
+@pytest.mark.parametrize("drift", [0.5, -0.5], ids=["right", "left"])
+def test_demonstrations_that_go_somewhere_make_it_worth_being_there(
+    walks, gaussian_policy, make_algorithm, train, tmp_path, drift: float
+) -> None:
+    data, demonstrations = walks(n=200, dim=1), walks(n=40, dim=1, drift=drift, seed=1)
+    policy = gaussian_policy(data, planner=PlannerSettings(n_steps=5))
+    algorithm = make_algorithm(DiffusionIRL, data, policy=policy, hidden=(32, 32))
+    train(algorithm, demonstrations, 100, batch_size=64)
+    x = np.linspace(-1, 1, 50, dtype=np.float32)[:, None]
+    learned = policy.reward.score(x, 0 * x, x)
+    assert spearmanr(np.sign(drift) * x[:, 0], learned).statistic > 0.8
+    assert np.ptp(learned) > 0.1
+    # Planning by it goes there too.
+    obs, _ = policy.frames.unpack(policy.plan(np.zeros((50, 1))))
+    free = policy.frames.unpack(policy.plan(np.zeros((50, 1)), reward=lambda o, a, n, t: 0 * n[:, 0]))[0]
+    assert np.sign(drift) * (obs - free)[:, -1].mean() > 0.02
+    # And so does what is published.
+    again = load_reward(algorithm.reward.save(tmp_path), device="cpu")
+    assert np.array_equal(again.score(x, 0 * x, x), learned)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_an_update_leaves_the_prior_alone(walks, make_algorithm, train, device: str) -> None:
+    data = walks()
+    algorithm = make_algorithm(DiffusionIRL, data, device=device)
+    denoiser = algorithm.policy.denoiser
+    before = [p.clone() for p in denoiser.parameters()]
+    train(algorithm, data, 3)
+    for p, q in zip(denoiser.parameters(), before, strict=True):
+        assert torch.equal(p, q)
+        assert p.grad is None
+    assert all(p.grad is not None for p in algorithm.online.parameters())
+    assert all(p.grad is None for p in algorithm.reward.parameters())
+    assert algorithm.policy.plan(np.zeros((3, 2))).device.type == device
+
+
+def test_the_policy_plans_by_the_average_of_what_is_learned(walks, make_algorithm, train) -> None:
+    data = walks()
+    settings = DiffusionIRLSettings(ema_decay=0.75)
+    algorithm = make_algorithm(DiffusionIRL, data, settings=settings)
+    assert algorithm.policy.reward is algorithm.reward
+    before = [p.clone() for p in algorithm.reward.parameters()]
+    train(algorithm, data, 1)
+    for average, first, online in zip(
+        algorithm.reward.parameters(), before, algorithm.online.parameters(), strict=True
+    ):
+        assert not average.requires_grad
+        torch.testing.assert_close(average, 0.75 * first + 0.25 * online.detach())
+
+
+def test_tensorboard_shows_the_statistics(walks, make_algorithm, train, tmp_path) -> None:
+    data = walks()
+    writer = SummaryWriter(tmp_path)
+    algorithm = make_algorithm(DiffusionIRL, data)
+    train(algorithm, data, 3, logger=TensorboardLogger(writer, update_interval=1))
+    writer.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert {f"update/{tag}" for tag in TAGS} <= set(events.Tags()["scalars"])
+    series = {tag: [event.value for event in events.Scalars(f"update/{tag}")] for tag in TAGS}
+    gap = np.subtract(series["demonstration_reward"], series["sample_reward"])
+    np.testing.assert_allclose(series["reward_gap"], gap, atol=1e-6)
+    assert set(DiffusionIRLStats.__annotations__) == TAGS
+
+
+def test_the_replay_is_a_ring(walks, make_algorithm, train) -> None:
+    data = walks()
+    algorithm = make_algorithm(DiffusionIRL, data, settings=DiffusionIRLSettings(replay_size=20))
+    train(algorithm, data, 2, batch_size=8)
+    assert int(algorithm.replayed) == 16
+    assert bool((algorithm.replay[:16].abs().sum((1, 2)) > 0).all())
+    assert bool((algorithm.replay[16:] == 0).all())
+    kept = algorithm.replay.clone()
+    train(algorithm, data, 1, batch_size=8)
+    assert int(algorithm.replayed) == 24
+    same = (algorithm.replay == kept).all(dim=2).all(dim=1).tolist()
+    assert same == [False] * 4 + [True] * 12 + [False] * 4  # new ones took the empty and the oldest places
+
+
+def test_a_batch_larger_than_the_replay(walks, make_algorithm, train) -> None:
+    data = walks()
+    algorithm = make_algorithm(DiffusionIRL, data, settings=DiffusionIRLSettings(replay_size=3))
+    train(algorithm, data, 2, batch_size=8)
+    assert int(algorithm.replayed) == 6
+
+
+@pytest.mark.parametrize(("fraction", "n_old"), [(0.0, 0), (0.25, 2), (1.0, 8)])
+def test_part_of_a_batch_comes_from_the_replay(walks, make_algorithm, train, fraction, n_old) -> None:
+    data = walks()
+    settings = DiffusionIRLSettings(replay_fraction=fraction, replay_size=16)
+    algorithm = make_algorithm(DiffusionIRL, data, settings=settings)
+    train(algorithm, data, 1, batch_size=8)
+    old, new = algorithm.replay[:8].clone(), torch.full((8, 8, 4), 7.0)
+    mixed = algorithm._with_replay(new, torch.Generator().manual_seed(0))
+    assert [bool((row == 7).all()) for row in mixed] == [False] * n_old + [True] * (8 - n_old)
+    assert all(any(torch.equal(row, past) for past in old) for row in mixed[:n_old])
+    assert bool((algorithm.replay[8:] == 7).all())
+
+
+def test_samples_begin_where_demonstrations_do_and_take_one_candidate(
+    walks, make_algorithm, make_policy, train
+) -> None:
+    data = walks()
+    planner = PlannerSettings(n_candidates=9, n_steps=2, likelihood_weight=1.0, warm_start=0.5)
+    policy = make_policy(data, planner=planner)
+    algorithm = make_algorithm(DiffusionIRL, data, policy=policy)
+    rows, forward = [], policy.denoiser.forward
+    policy.denoiser.forward = lambda x, t: rows.append(len(x)) or forward(x, t)
+    train(algorithm, data, 1, batch_size=8)
+    assert rows == [8, 8]
+    obs = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
+    sampled = algorithm._sample(obs, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(policy.frames.unpack(sampled)[0][:, 0], obs, atol=1e-6, rtol=0)
+
+
+def test_early_starts_only(walks, make_algorithm) -> None:
+    data = walks(n=2)
+    algorithm = make_algorithm(DiffusionIRL, data, max_start=2)
+    assert algorithm.process_buffer(to_buffer(data)).starts.tolist() == [0, 1, 20, 21]
+
+
+def test_penalties_keep_the_reward_small(walks, make_algorithm, train) -> None:
+    data, demonstrations = walks(), walks(drift=0.5, seed=1)
+
+    def size(**penalties: float) -> float:
+        algorithm = make_algorithm(
+            DiffusionIRL, data, lr=1e-2, settings=DiffusionIRLSettings(**penalties, ema_decay=0.0)
+        )
+        train(algorithm, demonstrations, 15)
+        generator = torch.Generator().manual_seed(0)
+        x = 2 * torch.rand(100, 8, 4, generator=generator) - 1
+        return algorithm.policy.frames.rewards(algorithm.reward, x).square().mean().item()
+
+    free = size(gradient_penalty=0.0, magnitude_penalty=0.0)
+    assert size(gradient_penalty=1.0, magnitude_penalty=0.0) < 0.9 * free
+    assert size(gradient_penalty=0.0, magnitude_penalty=10.0) < 0.9 * free
+
+
+@pytest.mark.parametrize(
+    ("field", "bad", "message"),
+    [
+        ("gradient_penalty", -1.0, r"`gradient_penalty` must be at least 0\. Received -1\.0"),
+        ("magnitude_penalty", -1.0, r"`magnitude_penalty` must be at least 0\. Received -1\.0"),
+        ("ema_decay", 1.0, r"`ema_decay` must be in \[0, 1\)\. Received 1\.0"),
+        ("replay_size", 0, r"`replay_size` must be at least 1\. Received 0"),
+        ("replay_fraction", 1.5, r"`replay_fraction` must be in \[0, 1\]\. Received 1\.5"),
+    ],
+)
+def test_bad_settings(field: str, bad, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DiffusionIRLSettings(**{field: bad})
