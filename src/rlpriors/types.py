@@ -4,14 +4,17 @@
 `Transition`  one step, what a reward model judges
 `RewardFn`    anything that judges a batch of transitions
 `Denoiser`    anything that predicts from a noisy window and a diffusion time
+`Features`    what an encoder sees in each image: one vector, tokens, maps
+`Encoder`     anything that turns frames into features
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import gymnasium as gym
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Denoiser", "RewardFn", "Transition", "Window"]
+__all__ = ["Denoiser", "Encoder", "Features", "RewardFn", "Transition", "Window"]
 
 
 class Window(NamedTuple):
@@ -51,3 +54,31 @@ class Denoiser(Protocol):
     def __call__(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"], /
     ) -> Float[Tensor, "batch horizon dim"]: ...
+
+
+class Features(NamedTuple):
+    """What a network sees in each image of a batch; convolutional and transformer networks alike."""
+
+    global_: Float[Tensor, "batch dim"]
+    """One vector for the whole image: the class token, or the pooled map, as the family defines it."""
+    tokens: Float[Tensor, "batch tokens width"] | None
+    """One vector for each patch, row by row from the top left; no class or register tokens."""
+    maps: Float[Tensor, "batch width rows columns"] | None
+    """The same vectors on their grid."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns frames into features; `encoders.ImageEncoder` is one."""
+
+    def preprocess(self, frames: Any, /) -> Tensor:
+        """Frames as an environment gives them to what the network takes, on its device."""
+
+    def __call__(self, x: Tensor, /) -> Features: ...
+
+    @property
+    def output_space(self) -> gym.spaces.Box:
+        """The space of one encoded observation."""
+
+    def fingerprint(self) -> Any:
+        """What tells these features from any other encoder's."""

@@ -1,0 +1,1 @@
+"""Pretrained encoders: from frames to features."""
