@@ -11,7 +11,7 @@ T steps has T + 1 observations, so the observation before step `s` of episode `e
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import torch
@@ -152,12 +152,12 @@ class EpisodeStore:
         """Where the observations before `steps` stand in `obs`; those after them are one further."""
         return np.asarray(steps + self.episode_of[steps])
 
-    def episode(self, index: int) -> Episode:
+    def episode(self, index: SupportsIndex) -> Episode:
         """One episode, as views into the store."""
-        index = int(self._episode_indices([index])[0])
-        first = int(self.step_starts[index])
-        steps = slice(first, first + int(self.lengths[index]))
-        frames = slice(steps.start + index, steps.stop + index + 1)
+        number = int(self._episode_indices([int(index)])[0])
+        first = int(self.step_starts[number])
+        steps = slice(first, first + int(self.lengths[number]))
+        frames = slice(steps.start + number, steps.stop + number + 1)
         rest = (self.act[steps], self.rew[steps], self.terminated[steps], self.truncated[steps])
         return Episode(self.obs[frames], *rest)
 
