@@ -49,6 +49,7 @@ def test_an_update_leaves_the_prior_alone(walks, make_algorithm, train, device: 
     for p, q in zip(denoiser.parameters(), before, strict=True):
         assert torch.equal(p, q)
         assert p.grad is None
+        assert not p.requires_grad
     assert all(p.grad is not None for p in algorithm.online.parameters())
     assert all(p.grad is None for p in algorithm.reward.parameters())
     assert algorithm.policy.plan(np.zeros((3, 2))).device.type == device
@@ -131,6 +132,21 @@ def test_samples_begin_where_demonstrations_do_and_take_one_candidate(
     obs = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
     sampled = algorithm._sample(obs, torch.Generator().manual_seed(0))
     torch.testing.assert_close(policy.frames.unpack(sampled)[0][:, 0], obs, atol=1e-6, rtol=0)
+
+
+def test_samples_are_guided_by_the_average(walks, make_algorithm) -> None:
+    algorithm = make_algorithm(DiffusionIRL, walks())
+
+    def sampled() -> torch.Tensor:
+        return algorithm._sample(torch.zeros(3, 2), torch.Generator().manual_seed(0))
+
+    before = sampled()
+    with torch.no_grad():
+        algorithm.online.net[0].weight.mul_(10)
+    assert torch.equal(sampled(), before)
+    with torch.no_grad():
+        algorithm.reward.net[0].weight.mul_(10)
+    assert not torch.equal(sampled(), before)
 
 
 def test_early_starts_only(walks, make_algorithm) -> None:

@@ -67,6 +67,19 @@ def test_draws_depend_on_seed_and_count_alone(walks) -> None:
     assert whole[0] != whole[1]
 
 
+@pytest.mark.parametrize("kind", ALGORITHMS)
+def test_each_update_of_each_seed_has_its_own_batch_and_noise(kind, walks, make_algorithm) -> None:
+    data, batches, noises = walks(), set(), set()
+    for seed in (0, 1):
+        algorithm = make_algorithm(kind, data, seed=seed)
+        windows = algorithm.process_buffer(to_buffer(data))
+        for _ in range(2):
+            batches.add(tuple(windows.sample(8)[1]))
+            noises.add(torch.rand((), generator=algorithm.generator()).item())
+            algorithm.updates += 1
+    assert (len(batches), len(noises)) == (4, 4)
+
+
 def test_windows_of_early_starts_only(walks) -> None:
     buffer = WindowBuffer(walks(n=2, steps=20), 8, 1, 3, seed=0)
     assert buffer.starts.tolist() == [0, 1, 2, 20, 21, 22]

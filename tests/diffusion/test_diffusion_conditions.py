@@ -42,6 +42,8 @@ def test_repeat_keeps_candidates_of_a_row_together() -> None:
     repeated = start.repeat(3)
     assert repeated.value[:, 0, 0].tolist() == [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
     assert repeated.mask.shape == (6, 2, 1)
+    one_knows = Condition(torch.tensor([[[True]], [[False]]]), torch.zeros(2, 1, 1)).repeat(2)
+    assert one_knows.mask.flatten().tolist() == [True, True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,26 @@ def test_a_warm_start_takes_fewer_steps_and_stays_near(process, gaussian) -> Non
     assert (warm - previous).abs().mean() < 0.5 * (cold - previous).abs().mean()
 
 
+def test_each_row_starts_warm_from_its_own_plan(process, gaussian) -> None:
+    previous = torch.tensor([0.9, -0.9])[:, None, None].expand(2, 4, 2)
+    planner = make(process, gaussian, warm_start=0.1, guidance=UNGUIDED)
+    warm = planner.plan(starts(0.9, -0.9), Spy(), previous=previous, generator=seeded()).window
+    assert warm[0].min() > 0 > warm[1].max()
+
+
+def test_known_entries_are_clean_wherever_the_network_looks(process, gaussian) -> None:
+    seen = []
+
+    def spy(x, t, /):
+        seen.append(x[:, 0, 0])
+        return gaussian(process)(x, t)
+
+    planner = Planner(process, spy, PlannerSettings(n_candidates=2, n_steps=3, likelihood_weight=1.0))
+    planner.plan(starts(0.1, 0.2), Spy())
+    assert len(seen) == 3 + 3  # steps, then levels of the residual
+    assert all(torch.equal(x, torch.tensor([0.1, 0.1, 0.2, 0.2])) for x in seen)
+
+
 def test_candidates_of_a_warm_start_differ(process, gaussian) -> None:
     spy = Spy()
     planner = make(process, gaussian, warm_start=0.5, guidance=UNGUIDED)
