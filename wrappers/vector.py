@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from gymnasium.core import ActType, ObsType
 from gymnasium.error import ResetNeeded
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv, VectorWrapper
 
+from rlpriors.wrappers.autoreset import Autoreset
 from rlpriors.wrappers.judge import RewardJudge, RewardSource
 
 __all__ = ["VectorLearnedReward"]
@@ -53,13 +54,7 @@ class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.n
         obs_keys: Sequence[str] | None = None,
     ) -> None:
         super().__init__(env)
-        mode = env.metadata.get("autoreset_mode")
-        if mode not in tuple(AutoresetMode):
-            raise ValueError(
-                '`env.metadata["autoreset_mode"]` must be a gymnasium.vector.AutoresetMode, for it tells '
-                f"where an episode's last observation is. Received {mode!r}; set it on the environment."
-            )
-        self.mode = mode
+        self.autoreset = Autoreset(env)
         self.judge = RewardJudge(
             reward,
             env.single_observation_space,
@@ -69,7 +64,6 @@ class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.n
             obs_keys=obs_keys,
         )
         self._last: np.ndarray | None = None
-        self._done = np.zeros(env.num_envs, np.bool_)
 
     def reset(
         self, *, seed: int | Any | None = None, options: dict[str, Any] | None = None
@@ -79,7 +73,7 @@ class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.n
         obs, info = self.env.reset(seed=seed, options=options)
         # After a partial reset the other rows repeat their last observation.
         self._last = self.judge.observe(obs, batch_dims=1)
-        self._done = self._done & np.logical_not(mask)
+        self.autoreset.reset(mask)
         return obs, info
 
     def step(self, actions: ActType) -> tuple[ObsType, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -88,20 +82,19 @@ class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.n
         acted = self.judge.act(actions)
         obs, env_rewards, terminated, truncated, info = self.env.step(actions)
         seen = self.judge.observe(obs, batch_dims=1)
-        done = np.logical_or(terminated, truncated)
-        later = self._true_next(seen, done, info)
-        moved = ~self._done if self.mode == AutoresetMode.NEXT_STEP else np.ones(self.num_envs, np.bool_)
+        self.autoreset.step(terminated, truncated)
+        later, moved = self._true_next(seen, info), self.autoreset.moved
         rewards = np.zeros(self.num_envs)
         if moved.any():
             rewards[moved] = self.judge(self._last[moved], acted[moved], later[moved], terminated[moved])
-        self._last, self._done = seen, done
+        self._last = seen
         own = {"env_reward": np.array(env_rewards), "_env_reward": moved}
         return obs, rewards, terminated, truncated, {**own, **info}
 
-    def _true_next(self, seen: np.ndarray, done: np.ndarray, info: dict[str, Any]) -> np.ndarray:
-        if self.mode != AutoresetMode.SAME_STEP or not done.any():
+    def _true_next(self, seen: np.ndarray, info: dict[str, Any]) -> np.ndarray:
+        if not self.autoreset.last.any():
             return seen
         later = seen.copy()
-        for row in np.flatnonzero(done):
+        for row in np.flatnonzero(self.autoreset.last):
             later[row] = self.judge.observe(info["final_obs"][row])
         return later
