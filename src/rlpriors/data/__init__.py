@@ -4,6 +4,7 @@ observations.py  one array out of a plain or nested dictionary observation
 episodes.py      `EpisodeStore`: flat arrays and episode bounds; windows, pairs, goals, relabelling
 normalise.py     `Normaliser`: raw units to the range that networks like, and back
 validation.py    what experience must be like, and the words for it when it is not
+frames.py        `FrameStore`: memory-mapped images on disk
 minari.py        to and from Minari data sets
 buffers.py       to and from Tianshou replay buffers
 maze.py          free cells, routes and shortest-path lengths of a maze
