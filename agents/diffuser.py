@@ -91,6 +91,13 @@ class DiffuserPolicy(Policy):
         self.to(self.device)
         self.reseed(seed)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # As a submodule, a learned reward could never again give way to a plain function.
+        if name == "reward":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def reseed(self, seed: int) -> None:
         """Begin the planner's noise anew."""
         self._generator = torch.Generator(self.device).manual_seed(seed)

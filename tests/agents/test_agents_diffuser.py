@@ -256,3 +256,11 @@ def test_observations_of_another_size(walks, make_policy) -> None:
 def test_bad_arguments(walks, make_policy, overrides, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_policy(walks(), **overrides)
+
+
+def test_a_function_may_follow_a_learned_reward(walks, make_policy) -> None:
+    policy = make_policy(walks())
+    policy.reward = nn.Identity()
+    policy.reward = lambda obs, act, obs_next, terminated: obs[:, 0]  # a submodule would refuse it
+    assert policy.plan(np.zeros((2, policy.frames.obs_dim))).shape[0] == 2
+    assert not [name for name, _ in policy.named_modules() if name.startswith("reward")]

@@ -33,7 +33,8 @@ class GuidanceSettings:
 
     space: GuidanceSpace = "clean"
     """"clean": at the predicted x_0, where the value sees what it was trained on and the denoiser is
-    not differentiated.  "noisy": at x_t itself, before denoising, as Diffuser does."""
+    not differentiated.  "noisy": at x_t itself, before denoising, as Diffuser does; it is made for the sampler "ddpm", and
+    overshoots several times over with "ddim" at eta 0."""
 
     clip: float | None = 6.0
     """Smooth bound on the gradient's norm over a window; None for no bound."""
