@@ -76,7 +76,16 @@ def train(
 
     Every `epoch_updates` updates the whole state goes to `<folder>/<name>.resume.pt`, from where
     `resume` goes on; the scalars go to `<folder>/tensorboard/<name>`.
+
+    Raises:
+        ValueError: `n_updates` is not a multiple of `epoch_updates`.
+        CheckpointError: the state to resume from is damaged or another algorithm's.
     """
+    if n_updates < 1 or n_updates % epoch_updates:
+        raise ValueError(
+            f"`n_updates` must be a multiple of the {epoch_updates} updates between checkpoints. "
+            f"Received {n_updates}."
+        )
     state = folder / f"{name}.resume.pt"
     if resume and state.exists():
         algorithm.resume(load_resume(state, algorithm.policy.device))
@@ -89,14 +98,14 @@ def train(
         return str(state)
 
     # What was logged after the last checkpoint is logged again: TensorBoard drops the first take.
-    writer = SummaryWriter(str(folder / "tensorboard" / name), purge_step=done or None)
-    with tqdm(total=n_updates, initial=done, desc=name, unit="update") as bar:
+    writer = SummaryWriter(str(folder / "tensorboard" / name), purge_step=done + 1)
+    with writer, tqdm(total=n_updates, initial=done, desc=name, unit="update") as bar:
         logger = _RunLogger(writer, algorithm, epoch_updates, batch_size, bar.update)
         algorithm.run_training(
             OfflineTrainerParams(
                 buffer=buffer,
                 batch_size=batch_size,
-                max_epochs=-(-n_updates // epoch_updates),
+                max_epochs=n_updates // epoch_updates,
                 epoch_num_steps=epoch_updates,
                 logger=logger,
                 save_checkpoint_fn=save_checkpoint,
@@ -105,7 +114,6 @@ def train(
                 verbose=False,
             )
         )
-    writer.close()
 
 
 class _RunLogger(TensorboardLogger):
@@ -128,6 +136,7 @@ class _RunLogger(TensorboardLogger):
 
     def restore_data(self) -> tuple[int, int, int]:
         updates = int(self._algorithm.updates)
+        self.last_log_update_step = updates - 1  # the next to be logged is that of a run without a stop
         return updates // self._epoch_updates, updates * self._batch_size, updates
 
     def log_update_data(self, log_data: dict[str, Any], step: int) -> None:
