@@ -61,10 +61,10 @@ class DemoSettings:
     """Episodes of travels between random places, which the prior is learned from."""
 
     prior_updates: int = 4000
-    """Updates of the diffusion model."""
+    """Updates of the diffusion model; a multiple of the 50 between checkpoints."""
 
     reward_updates: int = 800
-    """Updates of the reward."""
+    """Updates of the reward; a multiple of 50 likewise."""
 
     episodes: int = 100
     """Episodes of each row of the evaluation."""
@@ -90,6 +90,15 @@ class DemoSettings:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
+        for name in ("seed", "workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
+        for name in ("prior_updates", "reward_updates"):
+            if getattr(self, name) % EPOCH:
+                raise ValueError(
+                    f"`{name}` must be a multiple of the {EPOCH} updates between checkpoints. "
+                    f"Received {getattr(self, name)}."
+                )
 
 
 HORIZON, STRIDE = 32, 4  # a window of 128 steps, longer than the way across the maze
@@ -109,6 +118,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
     started = time.monotonic()
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
+    task = make_task(settings.goal, EPISODE_STEPS)
     run = open_run(folder or Path("runs") / f"demo-seed{settings.seed}", settings, resume=resume)
     say = Console().print
     say(f"A reward from {settings.demonstrations} demonstrations; it reads: {settings.reward_inputs}.")
@@ -116,7 +126,6 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
     data_seed, demo_seed, net_seed, eval_seed = (
         int(s) for s in np.random.SeedSequence(settings.seed).generate_state(4)
     )
-    task = make_task(settings.goal, EPISODE_STEPS)
     data = task.data(settings.data_episodes, data_seed, settings.workers)
     demonstrations = task.demonstrations(settings.demonstrations, demo_seed)
 

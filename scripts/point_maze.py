@@ -18,7 +18,7 @@ from torch import Tensor
 from rlpriors.agents import DiffuserPolicy
 from rlpriors.data.buffers import from_buffer
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.data.generate import WaypointSettings, rollout
+from rlpriors.data.generate import WaypointController, WaypointSettings, rollout
 from rlpriors.data.maze import Maze
 from rlpriors.types import RewardFn
 
@@ -124,8 +124,13 @@ class GridReward:
 
 
 def make_task(goal: tuple[float, float] = (-1.0, -1.0), steps: int = 300) -> PointMazeTask:
-    """The U-maze with a goal at the end of one arm, unless told otherwise."""
+    """The U-maze with a goal at the end of one arm, unless told otherwise.
+
+    Raises:
+        ValueError: the goal is not in free space.
+    """
     env = make_env(steps)
     maze = Maze.from_env(env)
     env.close()
+    WaypointController(maze, WaypointSettings(goal=goal), np.random.default_rng(0))  # checks the goal
     return PointMazeTask(maze, goal, steps)
