@@ -91,7 +91,7 @@ def score_at_rest(reward: RewardModel, xy: Float[np.ndarray, "points 2"]) -> Flo
 
 def print_report(results: Mapping[str, Any], run: Path) -> None:
     """The table, how to go on, and the run's folder."""
-    console = Console()
+    console = Console(markup=False, emoji=False)  # a folder is printed as it is called
     table = Table(title=f"Closed loop in the simulator (seed {results['seed']})")
     table.add_column("plans by")
     table.add_column("reach", justify="right")
