@@ -1,0 +1,139 @@
+"""From a name or a folder to an encoder that is ready.
+
+`load_encoder`   the one door
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rlpriors import checkpoint
+from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders.base import Amp, Backbone, ImageEncoder
+from rlpriors.encoders.licence import check_licence
+from rlpriors.encoders.network_backbone import build_network
+from rlpriors.encoders.preprocess import Channels
+from rlpriors.encoders.readouts import Readout
+from rlpriors.encoders.registry import encoder_spec
+from rlpriors.encoders.spec import EncoderSpec, Resize
+
+__all__ = ["load_encoder"]
+
+
+def load_encoder(
+    name: str | Path | EncoderSpec,
+    *,
+    readout: str | Readout | None = None,
+    weights: str | Path = "auto",
+    device: Any = "auto",
+    allow_noncommercial: bool = False,
+    trust_remote_code: bool = False,
+    input_size: tuple[int, int] | None = None,
+    resize: Resize | None = None,
+    amp: Amp | None = None,
+    compile: bool = False,
+    channels_last: bool = False,
+    channels: Channels = "auto",
+    chunk_size: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> ImageEncoder:
+    """Load an encoder, frozen and in evaluation mode.
+
+    `name` is one that `encoder_spec` knows, or a spec of your own.  `readout` says what comes out
+    for each frame; None is the saved one for a saved encoder, else "cls", the network's own vector.
+
+    `weights` is "auto" for the published ones (fetched once, with a progress bar), the path of a
+    file, or "none" for a random start drawn from `seed`; nothing is ever random unless asked for.
+    Weights whose licence is non-commercial, or that are gated, want `allow_noncommercial`; torch.hub
+    runs the code of the repository it loads, which `trust_remote_code` allows.
+
+    `input_size` and `resize` replace the spec's; a smaller input is the quickest way to speed.  The
+    rest is explained at `ImageEncoder`.
+
+    Raises:
+        ValueError: the name is unknown, the licence or the code was not agreed to, an option does
+            not suit the network.
+        FileNotFoundError: weights cannot be fetched, or there is no such file.
+        CheckpointError: weights are damaged, or belong to another network.
+
+    Example:
+        >>> from rlpriors.encoders import load_encoder
+        >>> load_encoder("impala-cnn", weights="none", device="cpu").output_shape
+        (256,)
+    """
+    spec = name if isinstance(name, EncoderSpec) else encoder_spec(name)
+    if weights != "none":
+        check_licence(spec, allow_noncommercial)
+    options: dict[str, Any] = {"amp": amp, "compile": compile, "channels_last": channels_last}
+    options |= {"channels": channels, "chunk_size": chunk_size, "seed": seed}
+    if spec.source == "local":
+        return _load_saved(spec, weights, input_size, resize, readout, device, options, trust_remote_code)
+    spec = replace(spec, input_size=input_size or spec.input_size, resize=resize or spec.resize)
+    backbone = _builder(spec)(
+        spec, weights, seed=seed, progress=progress, trust_remote_code=trust_remote_code
+    )
+    if weights == "none":
+        # Whoever trains it from here owns the result.
+        spec = replace(spec, licence="none: untrained", commercial=True, gated=False)
+    return ImageEncoder(spec, backbone, "cls" if readout is None else readout, device=device, **options)
+
+
+def _load_saved(
+    spec: EncoderSpec,
+    weights: str | Path,
+    input_size: tuple[int, int] | None,
+    resize: Resize | None,
+    readout: str | Readout | None,
+    device: Any,
+    options: Mapping[str, Any],
+    trust_remote_code: bool,
+) -> ImageEncoder:
+    if weights != "auto":
+        raise ValueError(
+            f"`weights` for the saved encoder {spec.model_id!r} are its own. Received {str(weights)!r}; "
+            "leave it out, or name the encoder that was saved."
+        )
+    if input_size is not None and tuple(input_size) != spec.input_size:
+        raise ValueError(
+            f"`input_size` of a saved encoder is fixed, here at {spec.input_size}. Received "
+            f"{tuple(input_size)}."
+        )
+
+    def rebuild(settings: dict[str, Any]) -> ImageEncoder:
+        saved = EncoderSpec(**settings["spec"])
+        architecture = settings["architecture"]
+        backbone = _builder(saved)(
+            saved, "none", architecture=architecture, trust_remote_code=trust_remote_code
+        )
+        chosen = replace(saved, resize=resize or saved.resize)
+        return ImageEncoder(chosen, backbone, settings["readout"], device="cpu", **options)
+
+    module = checkpoint.load(spec.model_id, {"ImageEncoder": rebuild}, device)
+    if not isinstance(module, ImageEncoder):
+        raise CheckpointError(f"{spec.model_id} holds a {type(module).__name__}, not an ImageEncoder.")
+    if readout is not None and (isinstance(readout, Readout) or readout != module.readout.name):
+        module.set_readout(readout, options["seed"])
+    return module
+
+
+def _builder(spec: EncoderSpec) -> Callable[..., Backbone]:
+    # Imported when used: each loader leads to a library that takes seconds to import.
+    if spec.source == "timm":
+        from rlpriors.encoders.timm_backbone import build_timm
+
+        return build_timm
+    if spec.source == "huggingface":
+        from rlpriors.encoders.huggingface_backbone import build_huggingface
+
+        return build_huggingface
+    if spec.source == "torchhub":
+        from rlpriors.encoders.torchhub_backbone import build_torchhub
+
+        return build_torchhub
+    if spec.source == "published":
+        from rlpriors.encoders.published import build_published
+
+        return build_published
+    return build_network

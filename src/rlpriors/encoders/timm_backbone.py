@@ -1,0 +1,236 @@
+"""Any network of timm as a backbone: one path for convolutional networks and transformers.
+
+`TimmBackbone`   a timm network that gives `Features`
+`build_timm`     the loader: published weights, a file, or an untrained start
+`timm_spec`      the card of any timm id, from timm's own records
+
+timm fills a network without complaint from a file that lacks layers as soon as its classifier is
+cut off.  Here the network is built with the classifier that its weights have, filled strictly, and
+cut afterwards.
+"""
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders.base import Backbone
+from rlpriors.encoders.licence import forbids_commercial_use
+from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.encoders.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.weights import explain_download, read_weights, seeded
+from rlpriors.types import Features
+
+__all__ = ["TimmBackbone", "build_timm", "timm_spec"]
+
+FOREIGN = ("hf-hub:", "hf_hub:", "local-dir:")  # ids that timm looks up elsewhere than in its own list
+
+
+class TimmBackbone(Backbone):
+    """A timm network whose classifier was cut off, or kept where it is the family's projection.
+
+    The vector is what timm pools (the class token, the average, an attention pool); tokens are the
+    last layer's patches without the class and register tokens.
+
+    Example:
+        >>> import torch
+        >>> from rlpriors.encoders.torchvision_shim import ensure_torchvision
+        >>> _ = ensure_torchvision()
+        >>> import timm
+        >>> network = timm.create_model("test_vit", num_classes=0, img_size=32)
+        >>> TimmBackbone(network, (32, 32)).eval()(torch.rand(1, 3, 32, 32)).maps.shape
+        torch.Size([1, 64, 2, 2])
+    """
+
+    def __init__(
+        self, network: nn.Module, input_size: tuple[int, int], architecture: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(architecture)
+        self.network: Any = network
+        self.prefix = int(getattr(network, "num_prefix_tokens", 0))
+        patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+        self.patch = (patch, patch) if isinstance(patch, int) else patch
+        if self.patch and any(size % step for size, step in zip(input_size, self.patch, strict=True)):
+            near = tuple(
+                max(1, round(size / step)) * step for size, step in zip(input_size, self.patch, strict=True)
+            )
+            raise ValueError(
+                f"`input_size` must be divisible by the patches of {tuple(self.patch)} pixels, or the "
+                f"network would not see the borders. Received {tuple(input_size)}; try {near}."
+            )
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
+        last = self.network.forward_features(x)
+        vector = self.network.forward_head(last)
+        if not isinstance(last, Tensor) or last.ndim not in (3, 4):
+            return Features(vector.flatten(1), None, None)
+        if last.ndim == 4:
+            # Swin and its like keep the channels last.
+            maps = last if last.shape[1] == self.network.num_features else last.movedim(-1, 1)
+            return Features(vector.flatten(1), maps.flatten(2).mT, maps)
+        tokens = last[:, self.prefix :]
+        return Features(vector.flatten(1), tokens, self._grid(tokens, x.shape[-2:]))
+
+    def _grid(self, tokens: Tensor, size: torch.Size) -> Tensor | None:
+        if not self.patch:
+            return None
+        grid = [edge // step for edge, step in zip(size, self.patch, strict=True)]
+        if grid[0] * grid[1] != tokens.shape[1]:  # a network that merges or drops tokens
+            return None
+        return tokens.mT.unflatten(2, grid)
+
+
+def timm_spec(model_id: str) -> EncoderSpec:
+    """The card of a timm id such as "resnet18.a1_in1k", from what timm knows about it.
+
+    Frames are squashed to the input size, whatever crop the network was evaluated with: agents need
+    the borders.  `resize="shortest_crop"` brings that crop back.
+
+    Raises:
+        ValueError: timm has no such network; the message names close ones.
+    """
+    timm = _timm()
+    if model_id.startswith(FOREIGN):
+        with explain_download(f"timm:{model_id}", model_id):
+            source, _, place = model_id.partition(":")
+            local = source == "local-dir"
+            load = (
+                timm.models._hub.load_model_config_from_path
+                if local
+                else timm.models.load_model_config_from_hf
+            )
+            cfg = timm.models.PretrainedCfg(**load(place)[0])
+    else:
+        cfg = timm.models.get_pretrained_cfg(model_id) if timm.is_model(model_id.partition(".")[0]) else None
+        if cfg is None or ("." in model_id and model_id.partition(".")[2] not in _tags(timm, model_id)):
+            known = [*timm.list_models(), *timm.list_pretrained()]
+            close = get_close_matches(model_id, known, n=3)
+            raise ValueError(
+                f"`name` must be one of timm's {len(known)} networks after 'timm:'. Received {model_id!r}; "
+                f"did you mean one of {close}?"
+            )
+    licence = cfg.license or "unknown"
+    return EncoderSpec(
+        name=f"timm:{model_id}",
+        source="timm",
+        model_id=model_id,
+        licence=licence,
+        commercial=not forbids_commercial_use(licence),
+        input_size=tuple(cfg.input_size[1:]),
+        channels=cfg.input_size[0],
+        crop_pct=cfg.crop_pct or 1.0,
+        interpolation="bilinear" if cfg.interpolation == "bilinear" else "bicubic",
+        mean=tuple(cfg.mean),
+        std=tuple(cfg.std),
+        notes=cfg.paper_name or "",
+    )
+
+
+def build_timm(
+    spec: EncoderSpec,
+    weights: str | Path,
+    *,
+    seed: int = 0,
+    architecture: Mapping[str, Any] | None = None,
+    progress: bool = True,
+    **_: Any,
+) -> TimmBackbone:
+    """Build the network of `spec.model_id`, or the one that `architecture` describes.
+
+    Raises:
+        FileNotFoundError: the weights cannot be fetched, or there is no such file.
+        CheckpointError: a file is damaged or does not fill this network.
+        ValueError: the network has no published weights, or cannot take the input size.
+    """
+    timm = _timm()
+    if architecture is not None:
+        return _wrap(spec, _create(timm, architecture["model"], spec, **architecture["arguments"]))
+    cfg = _config(timm, spec.model_id)
+    arguments: dict[str, Any] = {"num_classes": int(cfg.num_classes), **spec.options}
+    if spec.input_size != tuple(cfg.input_size[1:]):
+        arguments["img_size"] = spec.input_size
+    if spec.channels != cfg.input_size[0]:
+        arguments["in_chans"] = spec.channels
+    if weights == "none":
+        with seeded(seed):
+            network = _create(timm, spec.model_id, spec, **arguments)
+    elif weights == "auto":
+        if not cfg.has_weights:
+            raise ValueError(
+                f'`weights` for {spec.name!r} cannot be "auto": timm has none for {spec.model_id!r}. Add a '
+                f'tag such as ".{(_tags(timm, spec.model_id) or ["in1k"])[0]}", give a file, or pass '
+                'weights="none".'
+            )
+        if progress:
+            timm.models.set_pretrained_download_progress(True)
+        with explain_download(spec.name, f"timm/{spec.model_id}"):
+            network = _create(timm, spec.model_id, spec, pretrained=True, **arguments)
+    else:
+        tensors = read_weights(weights)
+        heads = [cfg.classifier] if isinstance(cfg.classifier, str) else list(cfg.classifier or ())
+        if not any(f"{head}.weight" in tensors for head in heads):
+            arguments["num_classes"] = 0  # the file of a network that was cut already
+        overlay = {"state_dict": tensors, "num_classes": arguments["num_classes"]}
+        try:
+            network = _create(
+                timm, spec.model_id, spec, pretrained=True, pretrained_cfg_overlay=overlay, **arguments
+            )
+        except (RuntimeError, KeyError, AttributeError) as error:
+            raise CheckpointError(
+                f"{weights} does not fit timm's {spec.model_id!r}: {str(error)[:400]}. Give the file of "
+                "this very network."
+            ) from error
+    return _wrap(spec, network)
+
+
+def _create(timm: Any, model: str, spec: EncoderSpec, **arguments: Any) -> Any:
+    try:
+        network = timm.create_model(model, **arguments)
+    except TypeError as error:
+        # Convolutional networks take any size and do not know this argument.
+        if "img_size" not in arguments or "img_size" not in str(error):
+            raise
+        del arguments["img_size"]
+        network = timm.create_model(model, **arguments)
+    kept = ("num_classes", "img_size", "in_chans", *spec.options)
+    network.rlpriors_arguments = {name: arguments[name] for name in kept if name in arguments}
+    return network
+
+
+def _wrap(spec: EncoderSpec, network: Any) -> TimmBackbone:
+    if not spec.head and network.num_classes:
+        network.reset_classifier(0)
+    model = network.pretrained_cfg["architecture"]
+    # Arguments of networks from a hub or a folder stand in their own files only.
+    arguments = {**getattr(network, "_model_args", {}), **network.__dict__.pop("rlpriors_arguments")}
+    plain = json.loads(json.dumps({name: value for name, value in arguments.items() if value is not None}))
+    return TimmBackbone(network, spec.input_size, {"model": model, "arguments": plain})
+
+
+def _config(timm: Any, model_id: str) -> Any:
+    if not model_id.startswith(FOREIGN):
+        return timm.models.get_pretrained_cfg(model_id)
+    source, _, place = model_id.partition(":")
+    if source == "local-dir":
+        return timm.models.PretrainedCfg(**timm.models._hub.load_model_config_from_path(place)[0])
+    return timm.models.PretrainedCfg(**timm.models.load_model_config_from_hf(place)[0])
+
+
+def _tags(timm: Any, model_id: str) -> list[str]:
+    known = timm.list_models(model_id.partition(".")[0], pretrained=True)
+    return [name.partition(".")[2] for name in known]
+
+
+def _timm() -> Any:
+    ensure_torchvision()
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(f"This encoder needs timm ({error}). Install rlpriors[vision].") from error
+    return timm
