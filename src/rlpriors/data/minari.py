@@ -3,6 +3,7 @@
 `write_dataset`  episodes to a new local data set (HDF5, images without loss)
 `read_episodes`  a local data set, one episode after the other
 `load_store`     a local data set as an `EpisodeStore`
+`episode_steps`  how long the episodes of a local data set are, without reading them
 
 Data sets stand in `$MINARI_DATASETS_PATH` (default `~/.minari/datasets`).  Nothing is downloaded
 here: `minari download <id>` does that.
@@ -16,6 +17,7 @@ from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
+from jaxtyping import Int
 
 from rlpriors.data.episodes import Episode, EpisodeStore
 from rlpriors.data.validation import at_least_one, check_finite, within
@@ -28,7 +30,7 @@ try:
 except ImportError as error:
     raise ImportError('Minari data sets need `pip install "rlpriors[offline]"`.') from error
 
-__all__ = ["load_store", "read_episodes", "write_dataset"]
+__all__ = ["episode_steps", "load_store", "read_episodes", "write_dataset"]
 
 ARRAYS = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
 
@@ -126,6 +128,17 @@ def load_store(
             raise ValueError(f"`episodes` must be at most {total}, all of {dataset_id}. Received {episodes}.")
     chosen = None if episodes is None else range(episodes)
     return EpisodeStore.from_episodes(read_episodes(dataset_id, chosen), obs_keys)
+
+
+def episode_steps(dataset_id: str) -> Int[np.ndarray, " episodes"]:
+    """Steps of each episode of a local data set, of which only the descriptions are read.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_episodes`.
+    """
+    dataset = _open(dataset_id)
+    about = dataset.storage.get_episode_metadata(list(dataset.episode_indices))
+    return np.array([meta["total_steps"] for meta in about], np.int64)
 
 
 def _folder_of(dataset_id: str) -> Path:
