@@ -5,7 +5,7 @@
 """
 
 import math
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +49,8 @@ class AttentionPool(Readout):
             return self._fits(width)
         generator = torch.Generator().manual_seed(seed)
         parts = {
-            name: _drawn(nn.utils.skip_init(nn.Linear, width, width), generator) for name in ("key", "value")
+            name: _drawn(cast(nn.Linear, nn.utils.skip_init(nn.Linear, width, width)), generator)
+            for name in ("key", "value")
         }
         self.net = nn.ModuleDict({"norm": nn.LayerNorm(width), **parts}).to(tokens.device)
         query = torch.randn(self.queries, width, generator=generator) * width**-0.5
@@ -110,7 +111,7 @@ class Compress(Readout):
         width, rows, columns = maps.shape[1:]
         channels = max(1, round(self.size / (rows * columns)))
         convolution = nn.utils.skip_init(nn.Conv2d, width, channels, 3, padding=1, bias=False)
-        _drawn(convolution, torch.Generator().manual_seed(seed))
+        _drawn(cast(nn.Conv2d, convolution), torch.Generator().manual_seed(seed))
         net = nn.Sequential(convolution, nn.GroupNorm(1, channels), nn.ReLU(), nn.Flatten())
         self.net, self.shape = net.to(maps.device), (width, rows, columns)
 

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 MOTIONS = ("difference", "flow")
+_RIDGE = 1.0
 Frames = Shaped[Tensor, "batch height width channels"]
 
 
@@ -55,15 +56,18 @@ def optical_flow(
 ) -> Float[Tensor, "batch 2 height width"]:
     """How far (x to the right, y down; pixels) what is at each pixel of `frames` moved since `previous`.
 
+    Frames are bytes, or floats in [0, 1].
+
     Lucas and Kanade's least squares over a square of `window` pixels, repeated `iterations` times on
-    each level of a pyramid of halved images.  Where an image has no texture, nothing is seen to move.
+    each level of a pyramid of halved images.  Where an image has no texture, nothing is seen to move;
+    what moves by more than half its own size is seen poorly.
 
     Raises:
         ValueError: `window` is not odd, or `iterations` is below 1.
 
     Example:
         >>> x = torch.arange(32.0)
-        >>> wave = lambda shift: (128 + 99 * torch.sin((x - shift) / 3)).expand(1, 32, 32)[..., None]
+        >>> wave = lambda shift: (0.5 + 0.4 * torch.sin((x - shift) / 3)).expand(1, 32, 32)[..., None]
         >>> optical_flow(wave(1.5), wave(0.0))[0, :, 16, 16].round(decimals=1)
         tensor([1.5000, 0.0000])
     """
@@ -90,7 +94,8 @@ def motion_energy(frames: Frames, previous: Frames, by: str) -> Float[Tensor, "b
     if by == "difference":
         return frame_difference(frames, previous)
     speed: Tensor = torch.linalg.vector_norm(optical_flow(frames, previous), dim=1)
-    return speed
+    # What is less is rounding, and would decide between places where nothing moves.
+    return torch.where(speed > 0.01, speed, 0.0)
 
 
 def motion_mask(
@@ -104,11 +109,11 @@ def motion_mask(
     energy = motion_energy(frames, previous, by)
     if by == "difference":
         changed = (energy > 0).float()[:, None]
-        mask = functional.max_pool2d(changed, 2 * margin + 1, stride=1, padding=margin)[:, 0]
+        rows = functional.max_pool2d(changed, (2 * margin + 1, 1), stride=1, padding=(margin, 0))
+        mask = functional.max_pool2d(rows, (1, 2 * margin + 1), stride=1, padding=(0, margin))[:, 0]
     else:
         largest = energy.amax((1, 2), keepdim=True)
-        # Below a hundredth of a pixel there is only rounding.
-        mask = torch.where(largest > 0.01, energy / largest.clamp_min(1e-12), 0.0)
+        mask = energy / torch.where(largest > 0, largest, 1.0)
     still = mask.amax((1, 2), keepdim=True) == 0
     return torch.where(still, 1.0, mask)
 
@@ -222,21 +227,22 @@ def check_motion(by: Any) -> None:
 
 def _grey(frames: Tensor) -> Float[Tensor, "batch 1 height width"]:
     grey = frames.float().mean(-1)[:, None]
-    return grey * 255 if frames.is_floating_point() and float(frames.amax()) <= 1 else grey
+    return grey * 255 if frames.is_floating_point() else grey
 
 
 def _refined(now: Tensor, before: Tensor, flow: Tensor, window: int, iterations: int) -> Tensor:
     dx, dy = _slopes(now)
-    xx, xy, yy = _summed(dx * dx, window), _summed(dx * dy, window), _summed(dy * dy, window)
-    # One grey level per pixel of slope: keeps noise in a flat area from becoming speed.
-    xx, yy = xx + 1, yy + 1
+    xx, xy, yy = _averaged(dx * dx, window), _averaged(dx * dy, window), _averaged(dy * dy, window)
+    # A ridge on the flow itself, of one grey level per pixel: a flat area next to something that moves
+    # would otherwise keep the speed that the coarser level, where the two touch, has guessed for it.
+    xx, yy = xx + _RIDGE, yy + _RIDGE
     determinant = xx * yy - xy * xy
     for _ in range(iterations):
-        # Solved for where the pixel came from; the change that is left when it is fetched from there.
-        left = now - _fetched(before, flow)
-        ex, ey = _summed(dx * left, window), _summed(dy * left, window)
-        step = torch.cat([yy * ex - xy * ey, xx * ey - xy * ex], 1) / determinant
-        flow = flow - step.clamp(-2, 2)
+        # The flow that would undo what is left of the change, pixel by pixel; the window then agrees on
+        # one.  (Solving for a step of the flow instead diverges: each pixel is fetched by its own.)
+        along = dx * flow[:, :1] + dy * flow[:, 1:] - (now - _fetched(before, flow))
+        ex, ey = _averaged(dx * along, window), _averaged(dy * along, window)
+        flow = torch.cat([yy * ex - xy * ey, xx * ey - xy * ex], 1) / determinant
     return flow
 
 
@@ -247,8 +253,11 @@ def _slopes(image: Tensor) -> tuple[Tensor, Tensor]:
     return dx, dy
 
 
-def _summed(values: Tensor, window: int) -> Tensor:
-    return functional.avg_pool2d(values, window, stride=1, padding=window // 2, count_include_pad=False)
+def _averaged(values: Tensor, window: int) -> Tensor:
+    # Along rows, then along columns: a square at once costs window / 2 times as much.
+    for kernel, padding in (((1, window), (0, window // 2)), ((window, 1), (window // 2, 0))):
+        values = functional.avg_pool2d(values, kernel, stride=1, padding=padding, count_include_pad=False)
+    return values
 
 
 def _fetched(image: Tensor, flow: Tensor) -> Tensor:
