@@ -274,8 +274,6 @@ def test_an_outside_readout_needs_no_more_than_read() -> None:
 def test_a_copied_chain_uses_its_own_transforms() -> None:
     chain = parse_readout("cls>random-projection(3)").build(features())
     twin = copy.deepcopy(chain)
-    with torch.no_grad():
-        for buffer in twin.buffers():
-            buffer.zero_()
+    twin.transforms[0].matrix.zero_()
     assert not twin(features()).any()
     assert chain(features()).any()
