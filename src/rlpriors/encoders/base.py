@@ -32,7 +32,17 @@ Amp = Literal["bf16", "fp16"]
 AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # Fields of a spec that name a network, and those that say how frames are prepared for it.
 IDENTITY = ["source", "model_id", "revision", "head", "layout", "options"]
-PREPROCESS = ["input_size", "channels", "frames", "resize", "crop_pct", "interpolation", "antialias", "mean", "std"]
+PREPROCESS = [
+    "input_size",
+    "channels",
+    "frames",
+    "resize",
+    "crop_pct",
+    "interpolation",
+    "antialias",
+    "mean",
+    "std",
+]
 
 
 class Backbone(nn.Module):
@@ -192,7 +202,12 @@ class ImageEncoder(nn.Module):
         """Prepared frames to features, in float32, with a gradient where weights or `x` ask for one."""
         with self._autocast():
             features: Features = self._network()(x)
-        return Features(*(None if part is None else part.float() for part in features))
+        global_, tokens, maps = features
+        return Features(
+            global_.float(),
+            None if tokens is None else tokens.float(),
+            None if maps is None else maps.float(),
+        )
 
     def read(self, features: Features) -> Float[Tensor, "images *out"]:
         """Features to one vector for each image; `readout.join` makes frames of crops' vectors."""

@@ -177,17 +177,18 @@ _SPECS = (
     EncoderSpec(
         name="clip-b32",
         source="timm",
-        model_id="vit_base_patch32_clip_224.openai",
+        model_id="vit_base_patch32_clip_quickgelu_224.openai",
         licence="mit",
         head=True,
         crop_pct=0.9,
         **CLIP,
+        # Its weights were trained with this activation; timm's other variant runs them with another.
         notes="Radford et al., arXiv 2103.00020; the network of PEARL.",
     ),
     EncoderSpec(
         name="clip-b16",
         source="timm",
-        model_id="vit_base_patch16_clip_224.openai",
+        model_id="vit_base_patch16_clip_quickgelu_224.openai",
         licence="mit",
         head=True,
         crop_pct=0.9,

@@ -29,7 +29,7 @@ class EncoderSpec:
 
     Example:
         >>> from rlpriors.encoders.spec import EncoderSpec
-        >>> EncoderSpec(name="mine", source="timm", model_id="resnet18.a1_in1k", licence="apache-2.0").input_size
+        >>> EncoderSpec(name="mine", source="timm", model_id="resnet18", licence="apache-2.0").input_size
         (224, 224)
     """
 

@@ -2,6 +2,7 @@
 
 `TimmBackbone`   a timm network that gives `Features`
 `build_timm`     the loader: published weights, a file, or an untrained start
+`build_untrained`, `fill_timm`  its parts, for files of other publishers that hold a timm network
 `timm_spec`      the card of any timm id, from timm's own records
 
 timm fills a network without complaint from a file that lacks layers as soon as its classifier is
@@ -15,7 +16,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -27,7 +27,7 @@ from rlpriors.encoders.torchvision_shim import ensure_torchvision
 from rlpriors.encoders.weights import explain_download, read_weights, seeded
 from rlpriors.types import Features
 
-__all__ = ["TimmBackbone", "build_timm", "timm_spec"]
+__all__ = ["TimmBackbone", "build_timm", "build_untrained", "fill_timm", "timm_spec"]
 
 FOREIGN = ("hf-hub:", "hf_hub:", "local-dir:")  # ids that timm looks up elsewhere than in its own list
 
@@ -35,8 +35,8 @@ FOREIGN = ("hf-hub:", "hf_hub:", "local-dir:")  # ids that timm looks up elsewhe
 class TimmBackbone(Backbone):
     """A timm network whose classifier was cut off, or kept where it is the family's projection.
 
-    The vector is what timm pools (the class token, the average, an attention pool); tokens are the
-    last layer's patches without the class and register tokens.
+    The vector is what timm pools (the class token, the average, an attention pool), or with `mean`
+    the mean of the patches; tokens are the last layer's patches without class and register tokens.
 
     Example:
         >>> import torch
@@ -49,10 +49,16 @@ class TimmBackbone(Backbone):
     """
 
     def __init__(
-        self, network: nn.Module, input_size: tuple[int, int], architecture: Mapping[str, Any] | None = None
+        self,
+        network: nn.Module,
+        input_size: tuple[int, int],
+        architecture: Mapping[str, Any] | None = None,
+        *,
+        mean: bool = False,
     ) -> None:
         super().__init__(architecture)
         self.network: Any = network
+        self.mean = mean
         self.prefix = int(getattr(network, "num_prefix_tokens", 0))
         patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
         self.patch = (patch, patch) if isinstance(patch, int) else patch
@@ -75,15 +81,18 @@ class TimmBackbone(Backbone):
             maps = last if last.shape[1] == self.network.num_features else last.movedim(-1, 1)
             return Features(vector.flatten(1), maps.flatten(2).mT, maps)
         tokens = last[:, self.prefix :]
-        return Features(vector.flatten(1), tokens, self._grid(tokens, x.shape[-2:]))
+        if self.mean:
+            vector = tokens.mean(1)
+        return Features(vector.flatten(1), tokens, self._grid(tokens, tuple(x.shape[-2:])))
 
-    def _grid(self, tokens: Tensor, size: torch.Size) -> Tensor | None:
+    def _grid(self, tokens: Tensor, size: tuple[int, ...]) -> Tensor | None:
         if not self.patch:
             return None
         grid = [edge // step for edge, step in zip(size, self.patch, strict=True)]
         if grid[0] * grid[1] != tokens.shape[1]:  # a network that merges or drops tokens
             return None
-        return tokens.mT.unflatten(2, grid)
+        maps: Tensor = tokens.mT.unflatten(2, grid)
+        return maps
 
 
 def timm_spec(model_id: str) -> EncoderSpec:
@@ -150,72 +159,108 @@ def build_timm(
     """
     timm = _timm()
     if architecture is not None:
-        return _wrap(spec, _create(timm, architecture["model"], spec, **architecture["arguments"]))
+        return build_untrained(spec, spec.model_id, {}, architecture=architecture)
     cfg = _config(timm, spec.model_id)
-    arguments: dict[str, Any] = {"num_classes": int(cfg.num_classes), **spec.options}
-    if spec.input_size != tuple(cfg.input_size[1:]):
-        arguments["img_size"] = spec.input_size
-    if spec.channels != cfg.input_size[0]:
-        arguments["in_chans"] = spec.channels
+    options: dict[str, Any] = {"num_classes": int(cfg.num_classes), **spec.options}
     if weights == "none":
-        with seeded(seed):
-            network = _create(timm, spec.model_id, spec, **arguments)
-    elif weights == "auto":
-        if not cfg.has_weights:
-            raise ValueError(
-                f'`weights` for {spec.name!r} cannot be "auto": timm has none for {spec.model_id!r}. Add a '
-                f'tag such as ".{(_tags(timm, spec.model_id) or ["in1k"])[0]}", give a file, or pass '
-                'weights="none".'
-            )
-        if progress:
-            timm.models.set_pretrained_download_progress(True)
-        with explain_download(spec.name, f"timm/{spec.model_id}"):
-            network = _create(timm, spec.model_id, spec, pretrained=True, **arguments)
-    else:
+        return build_untrained(spec, spec.model_id, options, seed=seed)
+    if weights != "auto":
         tensors = read_weights(weights)
         heads = [cfg.classifier] if isinstance(cfg.classifier, str) else list(cfg.classifier or ())
         if not any(f"{head}.weight" in tensors for head in heads):
-            arguments["num_classes"] = 0  # the file of a network that was cut already
-        overlay = {"state_dict": tensors, "num_classes": arguments["num_classes"]}
-        try:
-            network = _create(
-                timm, spec.model_id, spec, pretrained=True, pretrained_cfg_overlay=overlay, **arguments
-            )
-        except (RuntimeError, KeyError, AttributeError) as error:
-            raise CheckpointError(
-                f"{weights} does not fit timm's {spec.model_id!r}: {str(error)[:400]}. Give the file of "
-                "this very network."
-            ) from error
-    return _wrap(spec, network)
+            options["num_classes"] = 0  # the file of a network that was cut already
+        return fill_timm(spec, spec.model_id, options, tensors, what=str(weights))
+    if not cfg.has_weights:
+        tags = _tags(timm, spec.model_id)
+        raise ValueError(
+            f"`weights` for {spec.name!r} cannot be 'auto': timm has none for {spec.model_id!r}, only for "
+            "the tags "
+            f'{tags}. Add one, give a file, or pass weights="none".'
+        )
+    if progress:
+        timm.models.set_pretrained_download_progress(True)
+    with explain_download(spec.name, f"timm/{spec.model_id}"):
+        network, arguments = _create(spec, spec.model_id, options, pretrained=True)
+    return _wrap(spec, network, arguments)
 
 
-def _create(timm: Any, model: str, spec: EncoderSpec, **arguments: Any) -> Any:
+def build_untrained(
+    spec: EncoderSpec,
+    model: str,
+    options: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    architecture: Mapping[str, Any] | None = None,
+    mean: bool = False,
+) -> TimmBackbone:
+    """Build timm's `model`, or the one that `architecture` describes, from a random start."""
+    if architecture is not None:
+        model, options = architecture["model"], architecture["arguments"]
+    with seeded(seed):
+        network, arguments = _create(spec, model, options)
+    return _wrap(spec, network, arguments, mean=mean)
+
+
+def fill_timm(
+    spec: EncoderSpec,
+    model: str,
+    options: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    *,
+    what: str,
+    mean: bool = False,
+) -> TimmBackbone:
+    """Build timm's `model` and fill it with `tensors`; positions are interpolated to the input size.
+
+    Raises:
+        CheckpointError: a weight is missing, left over or of another shape.
+    """
+    overlay = {"state_dict": dict(tensors), "num_classes": options["num_classes"], "source": ""}
     try:
-        network = timm.create_model(model, **arguments)
+        network, arguments = _create(spec, model, options, pretrained=True, pretrained_cfg_overlay=overlay)
+    except (RuntimeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"{what} does not fit timm's {model!r}: {str(error)[:400]}. Give the file of this very network."
+        ) from error
+    return _wrap(spec, network, arguments, mean=mean)
+
+
+def _create(
+    spec: EncoderSpec, model: str, options: Mapping[str, Any], **loading: Any
+) -> tuple[Any, dict[str, Any]]:
+    """The network, and the arguments that build it again."""
+    timm = _timm()
+    arguments = dict(options)
+    cfg = _config(timm, model)
+    if cfg is not None and spec.channels != cfg.input_size[0]:
+        arguments.setdefault("in_chans", spec.channels)
+    if cfg is not None and spec.input_size != tuple(cfg.input_size[1:]):
+        arguments.setdefault("img_size", spec.input_size)
+    try:
+        return timm.create_model(model, **arguments, **loading), arguments
     except TypeError as error:
         # Convolutional networks take any size and do not know this argument.
         if "img_size" not in arguments or "img_size" not in str(error):
             raise
         del arguments["img_size"]
-        network = timm.create_model(model, **arguments)
-    kept = ("num_classes", "img_size", "in_chans", *spec.options)
-    network.rlpriors_arguments = {name: arguments[name] for name in kept if name in arguments}
-    return network
+        return timm.create_model(model, **arguments, **loading), arguments
 
 
-def _wrap(spec: EncoderSpec, network: Any) -> TimmBackbone:
-    if not spec.head and network.num_classes:
-        network.reset_classifier(0)
-    model = network.pretrained_cfg["architecture"]
-    # Arguments of networks from a hub or a folder stand in their own files only.
-    arguments = {**getattr(network, "_model_args", {}), **network.__dict__.pop("rlpriors_arguments")}
+def _wrap(
+    spec: EncoderSpec, network: Any, arguments: Mapping[str, Any], *, mean: bool = False
+) -> TimmBackbone:
+    # What networks of a hub or a folder are made of stands in their own files only.
+    arguments = {**getattr(network, "_model_args", {}), **arguments}
     plain = json.loads(json.dumps({name: value for name, value in arguments.items() if value is not None}))
-    return TimmBackbone(network, spec.input_size, {"model": model, "arguments": plain})
+    architecture = {"model": network.pretrained_cfg["architecture"], "arguments": plain}
+    if not spec.head and spec.source == "timm" and network.num_classes:
+        network.reset_classifier(0)
+    return TimmBackbone(network, spec.input_size, architecture, mean=mean)
 
 
 def _config(timm: Any, model_id: str) -> Any:
     if not model_id.startswith(FOREIGN):
-        return timm.models.get_pretrained_cfg(model_id)
+        return timm.models.get_pretrained_cfg(model_id, allow_unregistered=True)
     source, _, place = model_id.partition(":")
     if source == "local-dir":
         return timm.models.PretrainedCfg(**timm.models._hub.load_model_config_from_path(place)[0])

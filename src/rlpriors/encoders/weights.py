@@ -92,7 +92,7 @@ def explain_download(name: str, what: str) -> Iterator[None]:
             ) from error
         if not names & {"OSError", "HTTPError", "HfHubHTTPError", "TransportError"}:
             raise
-        reason = str(chain[-1]).strip().splitlines() or [type(error).__name__]
+        reason = str(chain[-1]).strip(" .\n").splitlines() or [type(error).__name__]
         offline = " HF_HUB_OFFLINE is set: unset it to allow the network." if is_offline() else ""
         raise FileNotFoundError(
             f"Cannot fetch the weights of {name!r} ({what}): {reason[0]}.{offline} Download them where "

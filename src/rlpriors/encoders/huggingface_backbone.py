@@ -1,0 +1,283 @@
+"""Vision networks of Hugging Face transformers as a backbone.
+
+`HuggingFaceBackbone`   a transformers network that gives `Features`
+`build_huggingface`     the loader: a model of the hub, a local folder, a file, or an untrained start
+`huggingface_spec`      the card of a model, from the files that its publisher saved
+
+transformers fills what a checkpoint lacks at random and only logs it.  Here that is an error; what a
+checkpoint has beyond the vision network (text towers, decoders, classifiers) is left out.
+"""
+
+import inspect
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders.base import Backbone
+from rlpriors.encoders.hub import hub_file, hub_json, hub_licence
+from rlpriors.encoders.licence import forbids_commercial_use
+from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.encoders.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.weights import explain_download, fill, read_weights, seeded
+from rlpriors.types import Features
+
+__all__ = ["HuggingFaceBackbone", "build_huggingface", "huggingface_spec"]
+
+# Where a model's frames are described, oldest custom first.
+PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
+# The vision half of models that also read text.
+TOWERS = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
+FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
+
+
+class HuggingFaceBackbone(Backbone):
+    """A transformers network, with positions interpolated where the input size asks for it.
+
+    The vector is CLIP's projection, the family's own pooling (SigLIP, DINOv2, RADIO's summary,
+    convolutional networks), else the class token, else the mean of the patches.  Clips give tokens
+    through time first, and maps that are averaged over time.
+
+    Example:
+        >>> from rlpriors.encoders.torchvision_shim import ensure_torchvision
+        >>> _ = ensure_torchvision()
+        >>> from transformers import Dinov2Config, Dinov2Model
+        >>> config = Dinov2Config(image_size=28, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
+        >>> features = HuggingFaceBackbone(Dinov2Model(config).eval())(torch.rand(1, 3, 28, 28))
+        >>> features.global_.shape, features.maps.shape
+        (torch.Size([1, 8]), torch.Size([1, 8, 2, 2]))
+    """
+
+    def __init__(self, network: Any) -> None:
+        config = network.config
+        super().__init__({"config": json.loads(config.to_json_string(use_diff=False))})
+        self.network: Any = network
+        self.family = str(config.model_type)
+        self.interpolates = "interpolate_pos_encoding" in inspect.signature(network.forward).parameters
+        patch = getattr(config, "patch_size", None)
+        self.patch: Any = (patch, patch) if isinstance(patch, int) else patch
+
+    def forward(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
+        out = self.network(**self._arguments(x))
+        last = out.last_hidden_state
+        pooled = out.get("image_embeds", out.get("pooler_output", out.get("summary")))
+        if last.ndim == 4:
+            pooled = last.mean((2, 3)) if pooled is None else pooled.flatten(1)
+            return Features(pooled, last.flatten(2).mT, last)
+        grid = self._grid(last.shape[1], x.shape[-2:], x.shape[1] if x.ndim == 5 else 1)
+        prefix = last.shape[1] - math.prod(grid) if grid else 0
+        tokens = last[:, prefix:]
+        if pooled is None:
+            pooled = last[:, 0] if prefix else tokens.mean(1)
+        maps = rearrange(tokens, "b (t h w) d -> b t d h w", h=grid[1], w=grid[2]).mean(1) if grid else None
+        return Features(pooled, tokens, maps)
+
+    def _arguments(self, x: Tensor) -> dict[str, Any]:
+        if x.ndim == 5:
+            return {"pixel_values_videos": x, "skip_predictor": True}
+        if self.family == "siglip2_vision_model":
+            # It takes images that were cut into patches before.
+            rows, columns = x.shape[2] // self.patch[0], x.shape[3] // self.patch[1]
+            patches = rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)", p=self.patch[0], q=self.patch[1])
+            shapes = torch.tensor([[rows, columns]], device=x.device).expand(len(x), 2)
+            mask = torch.ones(patches.shape[:2], dtype=torch.long, device=x.device)
+            return {"pixel_values": patches, "pixel_attention_mask": mask, "spatial_shapes": shapes}
+        arguments: dict[str, Any] = {"pixel_values": x}
+        if self.interpolates:
+            arguments["interpolate_pos_encoding"] = self._is_resized(x)
+        if self.family == "vit_mae":
+            # Without masking (see `_config`) its noise would still shuffle the patches: none does.
+            count = math.prod(size // step for size, step in zip(x.shape[-2:], self.patch, strict=True))
+            arguments["noise"] = torch.arange(count, device=x.device).expand(len(x), -1) / count
+        return arguments
+
+    def _is_resized(self, x: Tensor) -> bool:
+        size = getattr(self.network.config, "image_size", None)
+        return size is not None and tuple(x.shape[-2:]) != (
+            (size, size) if isinstance(size, int) else tuple(size)
+        )
+
+    def _grid(self, count: int, size: torch.Size, frames: int) -> tuple[int, int, int] | None:
+        if not self.patch:
+            return None
+        if any(edge % step for edge, step in zip(size, self.patch, strict=True)):
+            raise ValueError(
+                f"`input_size` {tuple(size)} is not divisible by the patches of {tuple(self.patch)}"
+            )
+        rows, columns = (edge // step for edge, step in zip(size, self.patch, strict=True))
+        time = max(1, frames // getattr(self.network.config, "tubelet_size", 1))
+        # Networks that merge patches as they go (Swin) end on a coarser grid, without class tokens.
+        while time * rows * columns > count and rows % 2 == columns % 2 == 0:
+            rows, columns = rows // 2, columns // 2
+        return (time, rows, columns) if time * rows * columns <= count else None
+
+
+def huggingface_spec(model_id: str) -> EncoderSpec:
+    """The card of `<id>`, `<id>@<revision>` or of a local folder, from its configuration files.
+
+    Raises:
+        FileNotFoundError: the hub cannot be reached, or the folder has no configuration.
+        ValueError: nothing says how its frames are normalised.
+    """
+    place, _, revision = model_id.partition("@") if not Path(model_id).is_dir() else (model_id, "", "")
+    name = f"hf:{model_id}"
+    config = hub_json(place, "config.json", name, revision or None)
+    if config is None:
+        raise FileNotFoundError(
+            f"{place} has no config.json, so it is no model of transformers. Received {name!r}."
+        )
+    found = (hub_json(place, file, name, revision or None) for file in PROCESSORS)
+    processor = next((entry for entry in found if entry is not None), None)
+    if processor is None:
+        raise ValueError(
+            f"{name!r} has none of {list(PROCESSORS)}, so nothing says how its frames are to be prepared. "
+            "Save its image processor in the same folder, or give `load_encoder` an EncoderSpec of your own."
+        )
+    processor = processor.get("image_processor", processor)
+    licence = hub_licence(place, name, revision or None)
+    size, edge = _size(processor, config)
+    names = config.get("architectures") or []
+    projects = config.get("model_type") == "clip" or any("WithProjection" in entry for entry in names)
+    return EncoderSpec(
+        name=name,
+        source="huggingface",
+        model_id=place,
+        revision=revision or None,
+        licence=licence,
+        commercial=not forbids_commercial_use(licence),
+        input_size=size,
+        crop_pct=min(1.0, size[0] / edge),
+        interpolation=FILTERS.get(int(processor.get("resample", 3)), "bicubic"),  # type: ignore[arg-type]
+        mean=tuple(processor["image_mean"]) if processor.get("do_normalize", True) else (0.0, 0.0, 0.0),
+        std=tuple(processor["image_std"]) if processor.get("do_normalize", True) else (1.0, 1.0, 1.0),
+        frames=_frames(config),
+        head=projects,
+    )
+
+
+def build_huggingface(
+    spec: EncoderSpec,
+    weights: str | Path,
+    *,
+    seed: int = 0,
+    architecture: Mapping[str, Any] | None = None,
+    **_: Any,
+) -> HuggingFaceBackbone:
+    """Build the network of `spec.model_id`, or the one that `architecture` describes.
+
+    `weights` may also be a folder that transformers saved, in place of the hub's.
+
+    Raises:
+        FileNotFoundError: the hub cannot be reached, or there is no such file.
+        CheckpointError: the weights are damaged or do not fill the network.
+        ValueError: it is no vision network that transformers itself knows.
+    """
+    transformers = _transformers()
+    if architecture is not None:
+        data = dict(architecture["config"])
+        config = transformers.AutoConfig.for_model(data.pop("model_type"), **data)
+        return HuggingFaceBackbone(_create(transformers, spec, config, seed))
+    folder = Path(weights).is_dir()
+    place = str(weights) if folder else spec.model_id
+    revision = None if folder else spec.revision
+    with explain_download(spec.name, place):
+        hub_file(place, "config.json", spec.name, revision)  # one clear error, where the library has many
+        config = transformers.AutoConfig.from_pretrained(place, revision=revision)
+        if weights == "auto" or folder:
+            return HuggingFaceBackbone(_pretrained(transformers, spec, config, place, revision))
+    network = _create(transformers, spec, config, seed)
+    if weights != "none":
+        prefix = f"{network.base_model_prefix}."
+        fill(
+            network,
+            {key.removeprefix(prefix): value for key, value in read_weights(weights).items()},
+            str(weights),
+        )
+    return HuggingFaceBackbone(network)
+
+
+def _create(transformers: Any, spec: EncoderSpec, config: Any, seed: int) -> Any:
+    kind, config, options = _kind(transformers, spec, config)
+    with seeded(seed):
+        return kind(config, **options).eval()
+
+
+def _pretrained(transformers: Any, spec: EncoderSpec, config: Any, place: str, revision: str | None) -> Any:
+    kind, config, options = _kind(transformers, spec, config)
+    try:
+        network, report = kind.from_pretrained(
+            # Half-precision checkpoints would otherwise stay so; `amp` is the way to ask for that.
+            *(place,),
+            config=config,
+            revision=revision,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **options,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{place} does not fit {kind.__name__}: {str(error)[:400]}") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise CheckpointError(
+            f"{place} lacks {len(missing)} weights of {kind.__name__} ({', '.join(missing[:3])}, ...); "
+            "they would be random. Give a checkpoint of this very network."
+        )
+    return network.eval()
+
+
+def _kind(transformers: Any, spec: EncoderSpec, config: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """The class of the vision network, its configuration and further arguments."""
+    tower = TOWERS.get(config.model_type.removesuffix("_vision_model"))
+    if tower is not None:
+        tower += "WithProjection" if spec.head else ""
+        return getattr(transformers, tower), getattr(config, "vision_config", config), {}
+    known = transformers.models.auto.modeling_auto.MODEL_MAPPING
+    if type(config) not in known or config.model_type == "timm_wrapper":
+        raise ValueError(
+            f"{spec.name!r} is a {config.model_type!r}, which is no vision network that transformers knows "
+            "by itself. Name a timm network by 'timm:<id>'; networks that bring code of their own are not "
+            "run."
+        )
+    if config.model_type == "vit_mae":
+        config.mask_ratio = 0.0  # an encoder sees all of a frame
+    kind = known[type(config)]
+    # The pooler of a ViT belongs to its classifier and is missing in most self-supervised checkpoints.
+    poolless = "add_pooling_layer" in inspect.signature(kind.__init__).parameters
+    merges = config.model_type in ("swin", "swinv2")  # there the pooler is the average alone
+    return kind, config, {"add_pooling_layer": False} if poolless and not merges else {}
+
+
+def _size(processor: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
+    """Height and width that the network sees, and the edge that frames are resized to before a crop."""
+    resize, crop = processor.get("size", {}), processor.get("crop_size", {})
+    resize, crop = (
+        {"shortest_edge": value} if isinstance(value, int) else dict(value) for value in (resize, crop)
+    )
+    vision = config.get("vision_config", config)
+    default = vision.get("image_size", vision.get("crop_size", 224))
+    default = default[0] if isinstance(default, list) else default
+    edge = resize.get("shortest_edge", resize.get("height", default))
+    seen = crop if processor.get("do_center_crop") and crop else resize
+    height = seen.get("height", seen.get("shortest_edge", default))
+    return (height, seen.get("width", height)), max(edge, height)
+
+
+def _frames(config: Mapping[str, Any]) -> int:
+    # Clips of V-JEPA are as long as memory allows; its image evaluations use 16 frames (2506.09985, B.1).
+    return min(16, config.get("frames_per_clip", 16)) if config.get("model_type") == "vjepa2" else 1
+
+
+def _transformers() -> Any:
+    ensure_torchvision()
+    try:
+        import transformers
+    except ImportError as error:
+        raise ImportError(f"This encoder needs transformers ({error}). Install rlpriors[vision].") from error
+    return transformers
