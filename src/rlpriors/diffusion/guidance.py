@@ -32,9 +32,9 @@ class GuidanceSettings:
     """Multiplies the gradient; 0 switches guidance off."""
 
     space: GuidanceSpace = "clean"
-    """"clean": at the predicted x_0, where the value sees what it was trained on and the denoiser is
-    not differentiated.  "noisy": at x_t itself, before denoising, as Diffuser does; it is made for the sampler "ddpm", and
-    overshoots several times over with "ddim" at eta 0."""
+    """"clean": at the predicted x_0, where the value sees what it was trained on and the denoiser is not
+    differentiated.  "noisy": at x_t itself, before denoising, as Diffuser does; made for the sampler
+    "ddpm", it overshoots several times over with "ddim" at eta 0."""
 
     clip: float | None = 6.0
     """Smooth bound on the gradient's norm over a window; None for no bound."""
