@@ -14,6 +14,8 @@ def main() -> None:
     os.environ.setdefault("MUJOCO_GL", "egl")  # before mujoco is imported: no screen is needed
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     from rlpriors.scripts.demo import DemoSettings, demo
+    from rlpriors.scripts.encode import EncodeSettings, encode
+    from rlpriors.scripts.look import LookSettings, look
 
     def run_demo(
         settings: tyro.conf.OmitArgPrefixes[DemoSettings] = DemoSettings(),  # noqa: B008 (frozen)
@@ -29,9 +31,26 @@ def main() -> None:
         """
         demo(settings, folder=folder, resume=resume)
 
+    def run_encode(settings: tyro.conf.OmitArgPrefixes[EncodeSettings]) -> None:
+        """Encode a data set of images once: what learns from it then needs no encoder.
+
+        Args:
+            settings: what is done.
+        """
+        encode(settings)
+
+    def run_look(settings: tyro.conf.OmitArgPrefixes[LookSettings], folder: Path | None = None) -> None:
+        """Draw what an encoder looks at in an environment, to PNG and TensorBoard.
+
+        Args:
+            settings: what is done.
+            folder: where the pictures go; runs/look-<env>-<encoder> by default.
+        """
+        look(settings, folder=folder)
+
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": run_demo},
+            {"demo": run_demo, "encode": run_encode, "look": run_look},
             prog="rlpriors",
             description="Pretrained priors for reinforcement learning.",
         )

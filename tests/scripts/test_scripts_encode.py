@@ -1,0 +1,85 @@
+"""`rlpriors encode`, run whole on a few frames."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rlpriors.data.frames import FrameWriter
+from rlpriors.encoders import load_encoder
+from rlpriors.encoders.offline import load_encoded
+from rlpriors.scripts.encode import EncodeSettings, encode
+from rlpriors.scripts.main import main
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    images = np.random.default_rng(0).integers(256, size=(7, 40, 40, 3), dtype=np.uint8)
+    with FrameWriter(tmp_path / "frames") as writer:
+        writer.add_episode(images[:4])
+        writer.add_episode(images[4:])
+    return tmp_path / "frames"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["rlpriors", "encode", *args])
+    main()
+
+
+def test_the_command_encodes_and_says_how_to_go_on(frames, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    options = ["--source", str(frames), "--encoder", "nature-cnn", "--weights", "none", "--folder", str(out)]
+    options += ["--input-size", "36", "36", "--dtype", "float32", "--device", "cpu", "--readout", "cls+mean"]
+    run(monkeypatch, *options)
+    told = capsys.readouterr().out
+    assert "7 frames of 2 episodes, (576,) numbers each in float32, by nature-cnn (cls+mean)" in told
+    assert f'load_encoded("{out}").features' in told
+    encoder = load_encoder(
+        "nature-cnn", weights="none", readout="cls+mean", input_size=(36, 36), device="cpu"
+    )
+    encoded = load_encoded(out, encoder)
+    np.testing.assert_allclose(encoded.features, encoder.encode(np.load(frames / "frames.npy")), atol=1e-5)
+    run(monkeypatch, *options)  # finished: the same again
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"--source": "nowhere"}, "`source` must be a folder of frames"),
+        ({"--encoder": "nature-cmm"}, "nature-cnn"),
+        ({"--weights": "auto"}, 'weights="none"'),
+        ({"--readout": "grid(90)"}, "needs a map of at least 90x90"),
+    ],
+)
+def test_mistakes_end_with_one_line(frames, tmp_path, monkeypatch, changes, told):
+    options = {"--source": str(frames), "--encoder": "nature-cnn", "--weights": "none", "--device": "cpu"}
+    options |= {"--folder": str(tmp_path / "out"), **changes}
+    with pytest.raises(SystemExit) as raised:
+        run(monkeypatch, *(word for option in options.items() for word in option))
+    assert str(raised.value).startswith("rlpriors: ")
+    assert told in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unfinished_run_goes_on(frames, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    settings = EncodeSettings(
+        str(frames), "nature-cnn", out, weights="none", batch_size=2, device="cpu", input_size=(36, 36)
+    )
+    from rlpriors.encoders import ImageEncoder
+
+    real, calls = ImageEncoder.encode, []
+
+    def killed(self, frames, previous=None):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(self, frames, previous)
+
+    monkeypatch.setattr(ImageEncoder, "encode", killed)
+    with pytest.raises(KeyboardInterrupt):
+        encode(settings)
+    encode(settings)
+    assert len(calls) == 5  # of four batches two, the interrupted one, and the two that were left
+    assert len(load_encoded(out).features) == 7
