@@ -42,7 +42,7 @@ class EncodedDataset:
         >>> import tempfile
         >>> from rlpriors.encoders import load_encoder
         >>> encoder = load_encoder("nature-cnn", weights="none", device="cpu")
-        >>> frames = np.random.default_rng(0).integers(256, size=(6, 84, 84, 4), dtype=np.uint8)
+        >>> frames = np.random.default_rng(0).integers(256, size=(6, 84, 84, 3), dtype=np.uint8)
         >>> encode_dataset(frames, encoder, tempfile.mkdtemp() + "/out", progress=False)
         EncodedDataset(1 episodes, 6 frames of (512,) float16)
     """
