@@ -1,19 +1,36 @@
 """What stands between an environment and a learner.
 
-reward.py         `LearnedReward`: a learned reward in place of the environment's
-vector.py         `VectorLearnedReward`: the same for `gymnasium.vector` environments
-tianshou_venv.py  `TianshouLearnedReward`: the same for Tianshou's vector environments; imported from
-                  there, so that workers that only step an environment do not import Tianshou
-judge.py          what these share
+encode.py           `EncodeObservation`: what a pretrained encoder sees in place of images
+vector_encode.py    `VectorEncodeObservation`: the same for `gymnasium.vector` environments
+tianshou_encode.py  `TianshouEncodeObservation`: the same for Tianshou's vector environments
+encode_settings.py, encode_batch.py, encode_frames.py, images.py, ring.py   what these share
 
-pixels.py         `PixelObservation`: rendered frames as observations
+pixels.py           `PixelObservation`: rendered frames as observations
 
-autoreset.py      where episodes begin and end in a vector environment
+reward.py           `LearnedReward`: a learned reward in place of the environment's
+vector.py           `VectorLearnedReward`: the same for `gymnasium.vector` environments
+tianshou_venv.py    `TianshouLearnedReward`: the same for Tianshou's vector environments
+judge.py            what these share
+
+autoreset.py        where episodes begin and end in a vector environment
+
+The Tianshou twins are imported from their files, so that workers that only step an environment do not
+import Tianshou.
 """
 
+from rlpriors.wrappers.encode import EncodeObservation
 from rlpriors.wrappers.judge import RewardJudge, RewardSource
 from rlpriors.wrappers.pixels import PixelObservation
 from rlpriors.wrappers.reward import LearnedReward
 from rlpriors.wrappers.vector import VectorLearnedReward
+from rlpriors.wrappers.vector_encode import VectorEncodeObservation
 
-__all__ = ["LearnedReward", "PixelObservation", "RewardJudge", "RewardSource", "VectorLearnedReward"]
+__all__ = [
+    "EncodeObservation",
+    "LearnedReward",
+    "PixelObservation",
+    "RewardJudge",
+    "RewardSource",
+    "VectorEncodeObservation",
+    "VectorLearnedReward",
+]

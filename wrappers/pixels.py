@@ -124,7 +124,7 @@ def _mujoco_renderer(env: gym.Env[Any, Any]) -> Any:
 def _turn_off(flags: np.ndarray) -> bool:
     import mujoco  # there, as this environment has drawn with it
 
-    kinds: Any = mujoco.mjtRndFlag
+    kinds = getattr(mujoco, "mjtRndFlag")  # noqa: B009 (compiled: type checkers do not see it)
     costly = [int(kind) for kind in (kinds.mjRND_SHADOW, kinds.mjRND_REFLECTION, kinds.mjRND_SKYBOX)]
     was_on = bool(flags[costly].any())
     flags[costly] = 0

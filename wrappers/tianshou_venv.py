@@ -1,6 +1,8 @@
 """A learned reward in place of those of a Tianshou vector environment.
 
 `TianshouLearnedReward`  works under any Tianshou collector, and so for any of its algorithms
+`wrapped_space`          the space of one environment inside, wrappers included
+`env_ids`                the environments that a call is about
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from tianshou.env import BaseVectorEnv, VectorEnvWrapper
 
 from rlpriors.wrappers.judge import RewardJudge, RewardSource
 
-__all__ = ["TianshouLearnedReward"]
+__all__ = ["EnvIds", "TianshouLearnedReward", "env_ids", "wrapped_space"]
 
 EnvIds = int | list[int] | np.ndarray | None
 
@@ -58,7 +60,7 @@ class TianshouLearnedReward(VectorEnvWrapper):
         obs_keys: Sequence[str] | None = None,
     ) -> None:
         super().__init__(venv)
-        spaces = (_space(venv, "observation_space"), _space(venv, "action_space"))
+        spaces = (wrapped_space(venv, "observation_space"), wrapped_space(venv, "action_space"))
         self.judge = RewardJudge(reward, *spaces, device=device, scale=scale, obs_keys=obs_keys)
         # By environment: steps may be asked for some of them only, and with `wait_num` they return
         # in another order than they were asked for.
@@ -67,14 +69,14 @@ class TianshouLearnedReward(VectorEnvWrapper):
 
     def reset(self, env_id: EnvIds = None, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
         obs, info = self.venv.reset(env_id, **kwargs)
-        self._last.update(zip(self._ids(env_id), self._observe(obs), strict=True))
+        self._last.update(zip(env_ids(self, env_id), self._observe(obs), strict=True))
         return obs, info
 
     def step(
         self, action: np.ndarray | torch.Tensor | None, id: EnvIds = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         if action is not None:
-            asked = self._ids(id)
+            asked = env_ids(self, id)
             missing = [i for i in asked if i not in self._last]
             if missing:
                 raise ResetNeeded(f"Call `reset` before `step`: environments {missing} have not begun.")
@@ -90,19 +92,27 @@ class TianshouLearnedReward(VectorEnvWrapper):
         told[:] = [{"env_reward": float(r), **info} for r, info in zip(env_rew, infos, strict=True)]
         return obs, rew, terminated, truncated, told
 
-    def _ids(self, env_id: EnvIds) -> list[int]:
-        if env_id is None:
-            return list(range(len(self)))
-        return [int(i) for i in np.atleast_1d(env_id)]
-
     def _observe(self, obs: np.ndarray) -> np.ndarray:
         if obs.dtype == object:  # Tianshou stacks Dict observations as dictionaries
             return np.stack([self.judge.observe(one) for one in obs])
         return self.judge.observe(obs, batch_dims=1)
 
 
-def _space(venv: BaseVectorEnv, name: str) -> Any:
+def env_ids(venv: BaseVectorEnv, env_id: EnvIds) -> list[int]:
+    """The numbers of the environments that `env_id` names; None is all of them."""
+    if env_id is None:
+        return list(range(len(venv)))
+    return [int(i) for i in np.atleast_1d(env_id)]
+
+
+def wrapped_space(venv: BaseVectorEnv, name: str) -> Any:
+    """The "observation_space" or "action_space" that one environment shows, its wrappers included.
+
+    A wrapper around all of them that changes a space tells the new one as `single_observation_space`.
+    """
     while isinstance(venv, VectorEnvWrapper):
+        if f"single_{name}" in vars(venv):
+            return vars(venv)[f"single_{name}"]
         venv = venv.venv
     worker = venv.workers[0]
     # A dummy worker answers for the bare environment and would hide what its wrappers change.
