@@ -19,7 +19,9 @@ from tianshou.utils.net.discrete import DiscreteActor, DiscreteCritic
 from torch import nn
 
 from rlpriors.agents.encoder_network import EncoderNetwork, LoRALinear
-from rlpriors.encoders import ImageEncoder, load_encoder
+from rlpriors.encoders import EncoderSpec, ImageEncoder, load_encoder
+from rlpriors.encoders.torchvision_shim import ensure_torchvision
+from rlpriors.wrappers.encode import EncodeObservation
 
 VIT, CNN = "timm:test_vit", "timm:test_resnet"
 MODES = [
@@ -227,6 +229,40 @@ def test_stacks_are_fused():
         concat(images(2))
 
 
+@pytest.mark.parametrize("readout", ["cls", "crops(1,2)"])
+def test_in_the_policy_as_in_front_of_the_environment(readout):
+    encoder = make_encoder(readout=readout)
+    env = RecordFrames(Bright())
+    wrapped = EncodeObservation(env, encoder, stack=3, fuse="flare")
+    online = [wrapped.reset(seed=0)[0], *(wrapped.step(1)[0] for _ in range(4))]
+    frames = np.stack(env.frames)
+    stacks = frames[np.maximum(np.arange(5)[:, None] + np.arange(-2, 1), 0)]
+    for mode in ("frozen", "full"):
+        network = EncoderNetwork(encoder, mode, stack=3, fuse="flare")
+        torch.testing.assert_close(
+            network(stacks)[0], torch.from_numpy(np.stack(online)), atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def test_huggingface_networks(device):
+    ensure_torchvision()
+    from transformers import ViTConfig, ViTModel
+
+    from rlpriors.encoders.huggingface_backbone import HuggingFaceBackbone
+
+    spec = EncoderSpec(name="tiny", source="huggingface", model_id="x", licence="mit", input_size=(32, 32))
+    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
+    model = ViTModel(ViTConfig(**sizes, image_size=32, patch_size=16)).eval()
+    encoder = ImageEncoder(spec, HuggingFaceBackbone(model), device=device)
+    for mode in ("frozen", "last-n", "lora", "full"):
+        network = EncoderNetwork(encoder, mode)
+        torch.testing.assert_close(network(images(2))[0], encoder.encode(images(2)), atol=1e-4, rtol=1e-4)
+    blocks = {name.split("layers.")[1][0] for name in learning(EncoderNetwork(encoder, "lora"))}
+    assert blocks == {"0", "1", "2"}
+    assert len(learning(EncoderNetwork(encoder, "lora"))) == 3 * 4 * 2  # q, k, v, o; A and B
+
+
 def test_dictionary_observations():
     network = EncoderNetwork(make_encoder("nature-cnn"), key="camera/left")
     obs = Batch(camera=Batch(left=images(2), right=images(2, seed=1)), speed=np.zeros((2, 1)))
@@ -254,6 +290,18 @@ class Bright(gym.Env):
         reward = float(action == self.light)
         self.time += 1
         return self._look(), reward, False, self.time == 8, {}
+
+
+class RecordFrames(gym.ObservationWrapper):
+    """Remembers what it showed."""
+
+    def __init__(self, env: gym.Env) -> None:
+        super().__init__(env)
+        self.frames = []
+
+    def observation(self, observation):
+        self.frames.append(observation)
+        return observation
 
 
 def collector(policy) -> Collector:

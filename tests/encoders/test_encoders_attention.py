@@ -221,20 +221,21 @@ def test_saliency_is_the_jacobian():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("order", ["last", "first", "grey"])
-def test_every_method_gives_a_picture_of_the_frames_size(method, order):
-    encoder = load_encoder("timm:test_vit", weights="none", input_size=(32, 32), device="cpu")
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def test_every_method_gives_a_picture_of_the_frames_size(method, order, device):
+    encoder = load_encoder("timm:test_vit", weights="none", input_size=(32, 32), device=device)
     frames = {
         "last": images(3, 20, 50),
         "first": images(3, 20, 50).transpose(0, 3, 1, 2),
         "grey": images(3, 20, 50)[..., :1],
     }[order]
-    heat = attention_map(encoder, frames, method)
+    heat = attention_map(encoder, frames, method).cpu()
     assert heat.shape == (3, 20, 50)
     torch.testing.assert_close(heat.amin((1, 2)), torch.zeros(3))
     torch.testing.assert_close(heat.amax((1, 2)), torch.ones(3))
     assert not heat.requires_grad
     if method == "auto":
-        torch.testing.assert_close(heat, attention_map(encoder, frames, "attention"))
+        torch.testing.assert_close(heat, attention_map(encoder, frames, "attention").cpu())
 
 
 def test_a_network_without_attention(monkeypatch):
