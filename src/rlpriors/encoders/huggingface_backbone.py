@@ -22,11 +22,11 @@ from torch import Tensor
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.base import Backbone
-from rlpriors.encoders.hub import hub_file, hub_json, hub_licence
+from rlpriors.encoders.hub import hub_json, hub_licence
 from rlpriors.encoders.licence import forbids_commercial_use
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.encoders.torchvision_shim import ensure_torchvision
-from rlpriors.encoders.weights import explain_download, fill, read_weights, seeded
+from rlpriors.encoders.weights import explain_download, read_weights, seeded
 from rlpriors.types import Features
 
 __all__ = ["HuggingFaceBackbone", "build_huggingface", "huggingface_spec"]
@@ -187,20 +187,22 @@ def build_huggingface(
     folder = Path(weights).is_dir()
     place = str(weights) if folder else spec.model_id
     revision = None if folder else spec.revision
-    with explain_download(spec.name, place):
-        hub_file(place, "config.json", spec.name, revision)  # one clear error, where the library has many
-        config = transformers.AutoConfig.from_pretrained(place, revision=revision)
-        if weights == "auto" or folder:
-            return HuggingFaceBackbone(_pretrained(transformers, spec, config, place, revision))
-    network = _create(transformers, spec, config, seed)
-    if weights != "none":
-        prefix = f"{network.base_model_prefix}."
-        fill(
-            network,
-            {key.removeprefix(prefix): value for key, value in read_weights(weights).items()},
-            str(weights),
+    raw = hub_json(place, "config.json", spec.name, revision) or {}
+    if raw.get("model_type") not in transformers.CONFIG_MAPPING or raw["model_type"] == "timm_wrapper":
+        raise ValueError(
+            f"{spec.name!r} is a {raw.get('model_type')!r}, which transformers does not know by itself. "
+            "Name a timm network by 'timm:<id>'; networks that bring code of their own are not run."
         )
-    return HuggingFaceBackbone(network)
+    with explain_download(spec.name, place):
+        config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
+    if weights == "none":
+        return HuggingFaceBackbone(_create(transformers, spec, config, seed))
+    if weights == "auto" or folder:
+        with explain_download(spec.name, place):
+            return HuggingFaceBackbone(_pretrained(transformers, spec, config, place, revision=revision))
+    # Through the library as well, since it names weights otherwise in files than in networks.
+    tensors = read_weights(weights)
+    return HuggingFaceBackbone(_pretrained(transformers, spec, config, None, state_dict=tensors))
 
 
 def _create(transformers: Any, spec: EncoderSpec, config: Any, seed: int) -> Any:
@@ -209,25 +211,31 @@ def _create(transformers: Any, spec: EncoderSpec, config: Any, seed: int) -> Any
         return kind(config, **options).eval()
 
 
-def _pretrained(transformers: Any, spec: EncoderSpec, config: Any, place: str, revision: str | None) -> Any:
+def _pretrained(transformers: Any, spec: EncoderSpec, config: Any, place: str | None, **loading: Any) -> Any:
     kind, config, options = _kind(transformers, spec, config)
+    log = transformers.utils.logging
+    verbosity = log.get_verbosity()
+    log.set_verbosity_error()  # it lists every key of a text tower; what matters is checked below
     try:
         network, report = kind.from_pretrained(
-            # Half-precision checkpoints would otherwise stay so; `amp` is the way to ask for that.
-            *(place,),
+            place,
             config=config,
-            revision=revision,
-            dtype=torch.float32,
+            dtype=torch.float32,  # half-precision files would else stay so: `amp` is there to ask for it
             output_loading_info=True,
             **options,
+            **loading,
         )
     except (RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{place} does not fit {kind.__name__}: {str(error)[:400]}") from error
+        raise CheckpointError(
+            f"The weights of {spec.name!r} do not fit {kind.__name__}: {str(error)[:400]}"
+        ) from error
+    finally:
+        log.set_verbosity(verbosity)
     missing = sorted(report["missing_keys"])
     if missing:
         raise CheckpointError(
-            f"{place} lacks {len(missing)} weights of {kind.__name__} ({', '.join(missing[:3])}, ...); "
-            "they would be random. Give a checkpoint of this very network."
+            f"The weights given for {spec.name!r} lack {len(missing)} of {kind.__name__} "
+            f"({', '.join(missing[:3])}, ...); they would be random. Give a checkpoint of this very network."
         )
     return network.eval()
 
@@ -236,15 +244,16 @@ def _kind(transformers: Any, spec: EncoderSpec, config: Any) -> tuple[Any, Any, 
     """The class of the vision network, its configuration and further arguments."""
     tower = TOWERS.get(config.model_type.removesuffix("_vision_model"))
     if tower is not None:
-        tower += "WithProjection" if spec.head else ""
-        return getattr(transformers, tower), getattr(config, "vision_config", config), {}
+        vision = getattr(config, "vision_config", config)
+        if spec.head:
+            tower += "WithProjection"
+            # The whole model's size counts, and its vision half may hold another one.
+            vision.projection_dim = config.projection_dim
+        return getattr(transformers, tower), vision, {}
     known = transformers.models.auto.modeling_auto.MODEL_MAPPING
-    if type(config) not in known or config.model_type == "timm_wrapper":
-        raise ValueError(
-            f"{spec.name!r} is a {config.model_type!r}, which is no vision network that transformers knows "
-            "by itself. Name a timm network by 'timm:<id>'; networks that bring code of their own are not "
-            "run."
-        )
+    sees = hasattr(config, "num_channels") or hasattr(config, "in_chans")  # V-JEPA 2 says the latter
+    if type(config) not in known or not sees:
+        raise ValueError(f"{spec.name!r} is a {config.model_type!r}, which is no network for images.")
     if config.model_type == "vit_mae":
         config.mask_ratio = 0.0  # an encoder sees all of a frame
     kind = known[type(config)]

@@ -102,7 +102,7 @@ def _load_saved(
         )
 
     def rebuild(settings: dict[str, Any]) -> ImageEncoder:
-        saved = EncoderSpec(**settings["spec"])
+        saved = EncoderSpec.from_dict(settings["spec"])
         architecture = settings["architecture"]
         backbone = _builder(saved)(
             saved, "none", architecture=architecture, trust_remote_code=trust_remote_code

@@ -117,18 +117,20 @@ class Preprocess(nn.Module):
     def _to(self, x: Tensor, height: int, width: int) -> Tensor:
         if x.shape[-2:] == (height, width):
             return x
-        mode = self.spec.interpolation
+        mode, antialias = self.spec.interpolation, self.spec.antialias
         if mode == "nearest":
             return F.interpolate(x, (height, width), mode="nearest-exact")
-        antialias = self.spec.antialias
-        if x.dtype != torch.uint8:
-            out = F.interpolate(x, (height, width), mode=mode, antialias=antialias)
-            return out.clamp(0, 1)  # bicubic overshoots at edges
-        if x.device.type == "cpu":
+        byte = x.dtype == torch.uint8
+        if byte and x.device.type == "cpu":
             return F.interpolate(x, (height, width), mode=mode, antialias=antialias)
-        # CUDA has no such kernel for bytes; rounding gives the CPU's values to one level.
-        out = F.interpolate(x.float(), (height, width), mode=mode, antialias=antialias)
-        return out.round_().clamp_(0, 255)
+        # Floats, and bytes on CUDA, which has no kernel for them.  PIL goes over the rows and then over the
+        # columns with bytes in between: bicubic overshoots at edges, and what is cut off after the first
+        # pass does not reach the second.  Without this, edges would differ from the CPU's by four levels.
+        x = x.float()
+        for size in ((x.shape[-2], width), (height, width)):
+            x = F.interpolate(x, size, mode=mode, antialias=antialias)
+            x = x.round_().clamp_(0, 255) if byte else x.clamp_(0, 1)
+        return x
 
 
 def check_frames(frames: np.ndarray | Tensor, spec: EncoderSpec, channels: Channels = "auto") -> Tensor:

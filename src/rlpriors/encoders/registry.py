@@ -369,7 +369,7 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
     if (colon and prefix == "local") or isinstance(name, Path) or Path(text, CONFIG).is_file():
         folder = rest if colon and prefix == "local" else text
         saved = saved_settings(folder)["spec"]
-        return EncoderSpec(**{**saved, "name": text, "source": "local", "model_id": folder})
+        return EncoderSpec.from_dict({**saved, "name": text, "source": "local", "model_id": folder})
     others = _entry_points()
     if text in others:
         spec = others[text].load()

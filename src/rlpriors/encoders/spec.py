@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,7 @@ __all__ = ["EncoderSpec", "Interpolation", "Resize", "Source"]
 Source = Literal["timm", "huggingface", "torchhub", "published", "network", "local"]
 Resize = Literal["squash", "shortest_crop", "pad", "native"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
+TUPLES = ("input_size", "mean", "std")
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,20 @@ class EncoderSpec:
     notes: str = ""
     """The paper, and what a user should know."""
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "EncoderSpec":
+        """Read back what `dataclasses.asdict` and JSON, which has no tuples, made of a spec.
+
+        Raises:
+            ValueError: fields are missing, unknown or out of their bounds.
+        """
+        names = {entry.name for entry in fields(cls)}
+        if not {"name", "source", "model_id", "licence"} <= set(data) <= names:
+            raise ValueError(f"A spec must be made of {sorted(names)}. Received {sorted(data)}.")
+        values: dict[str, Any] = {**data, **{name: tuple(data[name]) for name in TUPLES if name in data}}
+        return cls(**values)
+
     def __post_init__(self) -> None:
-        # JSON has no tuples: a spec that was read from a file gets its own back.
-        for name in ("input_size", "mean", "std"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, choices in (("source", Source), ("resize", Resize), ("interpolation", Interpolation)):
             if getattr(self, name) not in get_args(choices):
                 raise ValueError(

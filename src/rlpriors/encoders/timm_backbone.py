@@ -116,14 +116,15 @@ def timm_spec(model_id: str) -> EncoderSpec:
             )
             cfg = timm.models.PretrainedCfg(**load(place)[0])
     else:
-        cfg = timm.models.get_pretrained_cfg(model_id) if timm.is_model(model_id.partition(".")[0]) else None
-        if cfg is None or ("." in model_id and model_id.partition(".")[2] not in _tags(timm, model_id)):
+        arch, _, tag = model_id.partition(".")
+        if not timm.is_model(arch) or (tag and tag not in _tags(timm, arch)):
             known = [*timm.list_models(), *timm.list_pretrained()]
             close = get_close_matches(model_id, known, n=3)
             raise ValueError(
                 f"`name` must be one of timm's {len(known)} networks after 'timm:'. Received {model_id!r}; "
                 f"did you mean one of {close}?"
             )
+        cfg = timm.models.get_pretrained_cfg(model_id)
     licence = cfg.license or "unknown"
     return EncoderSpec(
         name=f"timm:{model_id}",
@@ -268,7 +269,7 @@ def _config(timm: Any, model_id: str) -> Any:
 
 
 def _tags(timm: Any, model_id: str) -> list[str]:
-    known = timm.list_models(model_id.partition(".")[0], pretrained=True)
+    known = timm.list_pretrained(f"{model_id.partition('.')[0]}.*")
     return [name.partition(".")[2] for name in known]
 
 

@@ -84,6 +84,9 @@ def explain_download(name: str, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         chain = list(_chain(error))
+        for link in chain:
+            if isinstance(link, urllib.error.HTTPError):
+                link.close()  # it holds the connection open
         names = {kind.__name__ for link in chain for kind in type(link).__mro__}
         if "GatedRepoError" in names:
             raise PermissionError(
