@@ -112,9 +112,12 @@ class ObservationEncoder:
             present, last = vectors.split([len(rows), len(ended)])
             if len(ended):
                 finals.append(self._fused(ring.peek(ended_at, last), time))  # before the new frames come
-            if first.any():
+            if not first.any():
+                ring.push(at, present)
+            elif first.all():
+                ring.fill(at, present)
+            else:
                 ring.fill(at[begins], present[begins])
-            if not first.all():
                 ring.push(at[~begins], present[~begins])
         return self._given(finals)
 

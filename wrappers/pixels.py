@@ -25,7 +25,8 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
     reflections, sky and multisampling, which take most of the time, for this environment's every
     rendering: a video that is recorded from it looks the same.
 
-    Any environment that was made with `render_mode="rgb_array"` will do.
+    Any environment that was made with `render_mode="rgb_array"` will do.  A forked worker process hangs
+    in EGL when its parent has drawn before: give AsyncVectorEnv `context="spawn"` then.
 
     Raises:
         ValueError: another render mode, or a size below 1.
