@@ -174,6 +174,25 @@ def test_readouts_of_motion_get_the_frame_before(readout: str, cache: str | None
     assert not np.allclose(moved, encoder.encode(frame[None])[0], atol=1e-4)
 
 
+def test_an_encoder_of_clips_takes_a_stack_as_one() -> None:
+    class Change(Backbone):
+        def forward(self, x: torch.Tensor) -> Features:
+            return Features(global_=(x[:, 1] - x[:, 0]).mean((2, 3)), tokens=None, maps=None)
+
+    spec = EncoderSpec("change", "network", "change", "mit", input_size=(8, 8), frames=2)
+    encoder = ImageEncoder(spec, Change(), device="cpu")
+    env = EncodeObservation(Lamp("THWC"), encoder)
+    clip = Lamp("THWC").reset(seed=0)[0]
+    assert env.observation_space.shape == (3,)
+    close(env.reset(seed=0)[0], encoder.encode(clip[None])[0])
+    grey = EncodeObservation(Lamp("THW"), encoder).reset(seed=0)[0]
+    close(grey, encoder.encode(np.stack([Lamp("THW").reset(seed=0)[0]] * 3, -1)[None])[0])
+    still = EncodeObservation(Lamp(), encoder, stack=2).reset(seed=0)[0]  # single frames are still clips
+    close(still, np.zeros(6))
+    with pytest.raises(ValueError, match=r"'change' sees the observation as clips of 2 frames.*'frame'"):
+        EncodeObservation(Lamp("THWC"), encoder, cache="frame")
+
+
 def test_tensors_and_halves() -> None:
     encoder = small_encoder()
     expected = EncodeObservation(Lamp(), encoder).reset(seed=0)[0]
