@@ -73,12 +73,15 @@ class Encoder(Protocol):
 
     def preprocess(self, frames: Any, /) -> Tensor:
         """Frames as an environment gives them to what the network takes, on its device."""
+        ...
 
     def __call__(self, x: Tensor, /) -> Features: ...
 
     @property
     def output_space(self) -> gym.spaces.Box:
         """The space of one encoded observation."""
+        ...
 
     def fingerprint(self) -> Any:
         """What tells these features from any other encoder's."""
+        ...
