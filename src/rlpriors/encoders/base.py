@@ -5,8 +5,8 @@
 `ImageEncoderSettings`   what a saved encoder is rebuilt from
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rlpriors import checkpoint
 from rlpriors.device import resolve_device
+from rlpriors.encoders.chunks import groups, memory_advice
 from rlpriors.encoders.fingerprint import Fingerprint, weights_digest
 from rlpriors.encoders.preprocess import Channels, Preprocess
 from rlpriors.encoders.reading import Views
@@ -222,9 +223,9 @@ class ImageEncoder(nn.Module):
         Raises:
             MemoryError: the device is too small for that many images.
         """
-        with self._memory_advice(), torch.inference_mode():
+        with memory_advice(self.device, self.chunk_size), torch.inference_mode():
             checked = [self.preprocess.check(part) for part in parts]
-            pieces = [self._vectors_at_once(group) for group in _groups(checked, self.chunk_size)]
+            pieces = [self._vectors_at_once(group) for group in groups(checked, self.chunk_size)]
         # Made outside inference mode, so that a policy may train on them.
         return torch.cat(pieces) if len(pieces) > 1 else pieces[0].clone()
 
@@ -239,18 +240,14 @@ class ImageEncoder(nn.Module):
             TypeError, ValueError: frames that the network cannot see; the message says why.
             MemoryError: the device is too small for that many images.
         """
-        checked = self.preprocess.check(frames)
+        checked, readout = self.preprocess.check(frames), self.readout
         if not len(checked):
             return torch.zeros((0, *self.output_shape), device=self.device)
-        if type(self.readout).views is Readout.views:
-            return self.readout.join(
-                self.vectors([checked]), torch.arange(len(checked), device=self.device)[:, None]
-            )
+        if type(readout).views is Readout.views:  # a frame is its own view
+            return self.vectors([checked])
         before = None if previous is None else self.preprocess.check(previous).to(self.device)
         count = (
-            len(checked)
-            if self.chunk_size is None
-            else max(1, self.chunk_size // self.readout.views_per_frame)
+            len(checked) if self.chunk_size is None else max(1, self.chunk_size // readout.views_per_frame)
         )
         joined = [
             self._encode_views(self.views(some, None if before is None else before[start : start + count]))
@@ -260,7 +257,7 @@ class ImageEncoder(nn.Module):
 
     def views(self, frames: Tensor, previous: Tensor | None = None) -> Views:
         """The images that the readout wants encoded for frames with the channels last, on the device."""
-        with self._memory_advice(), torch.inference_mode():
+        with memory_advice(self.device, self.chunk_size), torch.inference_mode():
             return self.readout.views(frames.to(self.device), previous)
 
     def _encode_views(self, views: Views) -> Tensor:
@@ -286,9 +283,15 @@ class ImageEncoder(nn.Module):
         return features
 
     def _fit(self, readout: str | Readout, seed: int) -> Readout:
-        fitted = parse_readout(readout).build(self._example, seed).to(self.device)
+        global_, tokens, maps = self._example
+        example = Features(  # the encoder may have moved since they were seen
+            global_.to(self.device),
+            None if tokens is None else tokens.to(self.device),
+            None if maps is None else maps.to(self.device),
+        )
+        fitted = parse_readout(readout).to(self.device).build(example, seed).to(self.device)
         fitted.eval()
-        self._output_shape = tuple(fitted.output_shape(self._example))
+        self._output_shape = tuple(fitted.output_shape(example))
         return fitted
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -311,38 +314,6 @@ class ImageEncoder(nn.Module):
             self._digests[name] = (state, weights_digest(module))
         return self._digests[name][1]
 
-    @contextmanager
-    def _memory_advice(self) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:
-            full = isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
-            if not full:
-                raise
-            chunk = "all images at once" if self.chunk_size is None else f"{self.chunk_size} images at once"
-            raise MemoryError(
-                f"{self.device} is out of memory with {chunk}. Give the encoder a smaller `chunk_size` (try "
-                f'{max(1, (self.chunk_size or 128) // 4)}), a smaller `input_size`, or amp="bf16".'
-            ) from error
-
     def __getstate__(self) -> dict[str, Any]:
         # A compiled function cannot be copied; it comes back with the next forward pass.
         return {**self.__dict__, "_compiled": None}
-
-
-def _groups(parts: Sequence[Tensor], size: int | None) -> Iterator[list[Tensor]]:
-    """Cut batches of images into groups of `size` images; one group where there is no limit."""
-    if size is None:
-        yield list(parts)
-        return
-    group: list[Tensor] = []
-    room = size
-    for part in parts:
-        for piece in (part[:room], *part[room:].split(size)) if len(part) > room else (part,):
-            group.append(piece)
-            room -= len(piece)
-            if room == 0:
-                yield group
-                group, room = [], size
-    if group:
-        yield group

@@ -22,20 +22,16 @@ from torch import Tensor
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.base import Backbone
-from rlpriors.encoders.hub import hub_json, hub_licence
-from rlpriors.encoders.licence import forbids_commercial_use
+from rlpriors.encoders.hub import hub_json
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.encoders.torchvision_shim import ensure_torchvision
 from rlpriors.encoders.weights import explain_download, read_weights, seeded
 from rlpriors.types import Features
 
-__all__ = ["HuggingFaceBackbone", "build_huggingface", "huggingface_spec"]
+__all__ = ["HuggingFaceBackbone", "build_huggingface"]
 
-# Where a model's frames are described, oldest custom first.
-PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
 # The vision half of models that also read text.
 TOWERS = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
-FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 
 class HuggingFaceBackbone(Backbone):
@@ -117,49 +113,6 @@ class HuggingFaceBackbone(Backbone):
         while time * rows * columns > count and rows % 2 == columns % 2 == 0:
             rows, columns = rows // 2, columns // 2
         return (time, rows, columns) if time * rows * columns <= count else None
-
-
-def huggingface_spec(model_id: str) -> EncoderSpec:
-    """The card of `<id>`, `<id>@<revision>` or of a local folder, from its configuration files.
-
-    Raises:
-        FileNotFoundError: the hub cannot be reached, or the folder has no configuration.
-        ValueError: nothing says how its frames are normalised.
-    """
-    place, _, revision = model_id.partition("@") if not Path(model_id).is_dir() else (model_id, "", "")
-    name = f"hf:{model_id}"
-    config = hub_json(place, "config.json", name, revision or None)
-    if config is None:
-        raise FileNotFoundError(
-            f"{place} has no config.json, so it is no model of transformers. Received {name!r}."
-        )
-    found = (hub_json(place, file, name, revision or None) for file in PROCESSORS)
-    processor = next((entry for entry in found if entry is not None), None)
-    if processor is None:
-        raise ValueError(
-            f"{name!r} has none of {list(PROCESSORS)}, so nothing says how its frames are to be prepared. "
-            "Save its image processor in the same folder, or give `load_encoder` an EncoderSpec of your own."
-        )
-    processor = processor.get("image_processor", processor)
-    licence = hub_licence(place, name, revision or None)
-    size, edge = _size(processor, config)
-    names = config.get("architectures") or []
-    projects = config.get("model_type") == "clip" or any("WithProjection" in entry for entry in names)
-    return EncoderSpec(
-        name=name,
-        source="huggingface",
-        model_id=place,
-        revision=revision or None,
-        licence=licence,
-        commercial=not forbids_commercial_use(licence),
-        input_size=size,
-        crop_pct=min(1.0, size[0] / edge),
-        interpolation=FILTERS.get(int(processor.get("resample", 3)), "bicubic"),  # type: ignore[arg-type]
-        mean=tuple(processor["image_mean"]) if processor.get("do_normalize", True) else (0.0, 0.0, 0.0),
-        std=tuple(processor["image_std"]) if processor.get("do_normalize", True) else (1.0, 1.0, 1.0),
-        frames=_frames(config),
-        head=projects,
-    )
 
 
 def build_huggingface(
@@ -261,26 +214,6 @@ def _kind(transformers: Any, spec: EncoderSpec, config: Any) -> tuple[Any, Any, 
     poolless = "add_pooling_layer" in inspect.signature(kind.__init__).parameters
     merges = config.model_type in ("swin", "swinv2")  # there the pooler is the average alone
     return kind, config, {"add_pooling_layer": False} if poolless and not merges else {}
-
-
-def _size(processor: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
-    """Height and width that the network sees, and the edge that frames are resized to before a crop."""
-    resize, crop = processor.get("size", {}), processor.get("crop_size", {})
-    resize, crop = (
-        {"shortest_edge": value} if isinstance(value, int) else dict(value) for value in (resize, crop)
-    )
-    vision = config.get("vision_config", config)
-    default = vision.get("image_size", vision.get("crop_size", 224))
-    default = default[0] if isinstance(default, list) else default
-    edge = resize.get("shortest_edge", resize.get("height", default))
-    seen = crop if processor.get("do_center_crop") and crop else resize
-    height = seen.get("height", seen.get("shortest_edge", default))
-    return (height, seen.get("width", height)), max(edge, height)
-
-
-def _frames(config: Mapping[str, Any]) -> int:
-    # Clips of V-JEPA are as long as memory allows; its image evaluations use 16 frames (2506.09985, B.1).
-    return min(16, config.get("frames_per_clip", 16)) if config.get("model_type") == "vjepa2" else 1
 
 
 def _transformers() -> Any:

@@ -2,8 +2,7 @@
 
 `TimmBackbone`   a timm network that gives `Features`
 `build_timm`     the loader: published weights, a file, or an untrained start
-`build_untrained`, `fill_timm`  its parts, for files of other publishers that hold a timm network
-`timm_spec`      the card of any timm id, from timm's own records
+`build_untrained`, `fill_timm`   its parts, for files of other publishers that hold a timm network
 
 timm fills a network without complaint from a file that lacks layers as soon as its classifier is
 cut off.  Here the network is built with the classifier that its weights have, filled strictly, and
@@ -12,7 +11,6 @@ cut afterwards.
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +19,12 @@ from torch import Tensor, nn
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.base import Backbone
-from rlpriors.encoders.licence import forbids_commercial_use
 from rlpriors.encoders.spec import EncoderSpec
-from rlpriors.encoders.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.timm_spec import import_timm, timm_config, timm_tags
 from rlpriors.encoders.weights import explain_download, read_weights, seeded
 from rlpriors.types import Features
 
-__all__ = ["TimmBackbone", "build_timm", "build_untrained", "fill_timm", "timm_spec"]
-
-FOREIGN = ("hf-hub:", "hf_hub:", "local-dir:")  # ids that timm looks up elsewhere than in its own list
+__all__ = ["TimmBackbone", "build_timm", "build_untrained", "fill_timm"]
 
 
 class TimmBackbone(Backbone):
@@ -40,9 +35,8 @@ class TimmBackbone(Backbone):
 
     Example:
         >>> import torch
-        >>> from rlpriors.encoders.torchvision_shim import ensure_torchvision
-        >>> _ = ensure_torchvision()
-        >>> import timm
+        >>> from rlpriors.encoders.timm_spec import import_timm
+        >>> timm = import_timm()
         >>> network = timm.create_model("test_vit", num_classes=0, img_size=32)
         >>> TimmBackbone(network, (32, 32)).eval()(torch.rand(1, 3, 32, 32)).maps.shape
         torch.Size([1, 64, 2, 2])
@@ -95,53 +89,6 @@ class TimmBackbone(Backbone):
         return maps
 
 
-def timm_spec(model_id: str) -> EncoderSpec:
-    """The card of a timm id such as "resnet18.a1_in1k", from what timm knows about it.
-
-    Frames are squashed to the input size, whatever crop the network was evaluated with: agents need
-    the borders.  `resize="shortest_crop"` brings that crop back.
-
-    Raises:
-        ValueError: timm has no such network; the message names close ones.
-    """
-    timm = _timm()
-    if model_id.startswith(FOREIGN):
-        with explain_download(f"timm:{model_id}", model_id):
-            source, _, place = model_id.partition(":")
-            local = source == "local-dir"
-            load = (
-                timm.models._hub.load_model_config_from_path
-                if local
-                else timm.models.load_model_config_from_hf
-            )
-            cfg = timm.models.PretrainedCfg(**load(place)[0])
-    else:
-        arch, _, tag = model_id.partition(".")
-        if not timm.is_model(arch) or (tag and tag not in _tags(timm, arch)):
-            known = [*timm.list_models(), *timm.list_pretrained()]
-            close = get_close_matches(model_id, known, n=3)
-            raise ValueError(
-                f"`name` must be one of timm's {len(known)} networks after 'timm:'. Received {model_id!r}; "
-                f"did you mean one of {close}?"
-            )
-        cfg = timm.models.get_pretrained_cfg(model_id)
-    licence = cfg.license or "unknown"
-    return EncoderSpec(
-        name=f"timm:{model_id}",
-        source="timm",
-        model_id=model_id,
-        licence=licence,
-        commercial=not forbids_commercial_use(licence),
-        input_size=tuple(cfg.input_size[1:]),
-        channels=cfg.input_size[0],
-        crop_pct=cfg.crop_pct or 1.0,
-        interpolation="bilinear" if cfg.interpolation == "bilinear" else "bicubic",
-        mean=tuple(cfg.mean),
-        std=tuple(cfg.std),
-        notes=cfg.paper_name or "",
-    )
-
-
 def build_timm(
     spec: EncoderSpec,
     weights: str | Path,
@@ -158,10 +105,10 @@ def build_timm(
         CheckpointError: a file is damaged or does not fill this network.
         ValueError: the network has no published weights, or cannot take the input size.
     """
-    timm = _timm()
+    timm = import_timm()
     if architecture is not None:
         return build_untrained(spec, spec.model_id, {}, architecture=architecture)
-    cfg = _config(timm, spec.model_id)
+    cfg = timm_config(timm, spec.model_id)
     options: dict[str, Any] = {"num_classes": int(cfg.num_classes), **spec.options}
     if weights == "none":
         return build_untrained(spec, spec.model_id, options, seed=seed)
@@ -172,7 +119,7 @@ def build_timm(
             options["num_classes"] = 0  # the file of a network that was cut already
         return fill_timm(spec, spec.model_id, options, tensors, what=str(weights))
     if not cfg.has_weights:
-        tags = _tags(timm, spec.model_id)
+        tags = timm_tags(timm, spec.model_id)
         raise ValueError(
             f"`weights` for {spec.name!r} cannot be 'auto': timm has none for {spec.model_id!r}, only for "
             "the tags "
@@ -230,9 +177,9 @@ def _create(
     spec: EncoderSpec, model: str, options: Mapping[str, Any], **loading: Any
 ) -> tuple[Any, dict[str, Any]]:
     """The network, and the arguments that build it again."""
-    timm = _timm()
+    timm = import_timm()
     arguments = dict(options)
-    cfg = _config(timm, model)
+    cfg = timm_config(timm, model)
     if cfg is not None and spec.channels != cfg.input_size[0]:
         arguments.setdefault("in_chans", spec.channels)
     if cfg is not None and spec.input_size != tuple(cfg.input_size[1:]):
@@ -257,26 +204,3 @@ def _wrap(
     if not spec.head and spec.source == "timm" and network.num_classes:
         network.reset_classifier(0)
     return TimmBackbone(network, spec.input_size, architecture, mean=mean)
-
-
-def _config(timm: Any, model_id: str) -> Any:
-    if not model_id.startswith(FOREIGN):
-        return timm.models.get_pretrained_cfg(model_id, allow_unregistered=True)
-    source, _, place = model_id.partition(":")
-    if source == "local-dir":
-        return timm.models.PretrainedCfg(**timm.models._hub.load_model_config_from_path(place)[0])
-    return timm.models.PretrainedCfg(**timm.models.load_model_config_from_hf(place)[0])
-
-
-def _tags(timm: Any, model_id: str) -> list[str]:
-    known = timm.list_pretrained(f"{model_id.partition('.')[0]}.*")
-    return [name.partition(".")[2] for name in known]
-
-
-def _timm() -> Any:
-    ensure_torchvision()
-    try:
-        import timm
-    except ImportError as error:
-        raise ImportError(f"This encoder needs timm ({error}). Install rlpriors[vision].") from error
-    return timm

@@ -129,9 +129,10 @@ def build_torchhub(
         )
     local = Path(place).is_dir()
     options = {**spec.options, "pretrained": weights == "auto"}
+    hub: Any = torch.hub  # annotated as if `trust_repo` had to be a string
     with explain_download(spec.name, place), seeded(seed):
         try:
-            network = torch.hub.load(
+            network = hub.load(
                 place,
                 entry,
                 source="local" if local else "github",
