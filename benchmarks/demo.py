@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from rlpriors.device import resolve_device
-from rlpriors.scripts.demo import DemoSettings
+from rlpriors.scripts.demo_settings import DemoSettings
 
 RESULTS = Path(__file__).parent / "results" / "demo.csv"
 NUMBERS = [

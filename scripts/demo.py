@@ -7,9 +7,9 @@ real simulator then reaches the goal from anywhere and stays there.
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,80 +30,16 @@ from rlpriors.device import resolve_device
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.scripts.demo_settings import DemoSettings, RewardInputs
 from rlpriors.scripts.point_maze import OBS_KEYS, PointMazeTask, make_task
 from rlpriors.scripts.report import Outcome, print_report, reward_quality, write_figures
 from rlpriors.scripts.runs import open_run, train, write_json
 from rlpriors.types import RewardFn
 
-__all__ = ["DemoSettings", "demo"]
-
-RewardInputs = Literal["position", "observation", "observation-action"]
-
-
-@dataclass(frozen=True)
-class DemoSettings:
-    """What `rlpriors demo` does.  The defaults end within 5 minutes on 2 CPU cores."""
-
-    seed: int = 0
-    """Seed of everything: data, networks, training and the episodes of the evaluation."""
-
-    reward_inputs: RewardInputs = "position"
-    """What the reward may read.  "position" is knowledge about the task; with "observation" (velocity
-    too) or "observation-action" the reward steers as well, but looks less like the distance."""
-
-    goal: tuple[float, float] = (-1.0, -1.0)
-    """x and y of the hidden goal."""
-
-    demonstrations: int = 20
-    """Episodes of a controller that goes to the goal."""
-
-    data_episodes: int = 400
-    """Episodes of travels between random places, which the prior is learned from."""
-
-    prior_updates: int = 4000
-    """Updates of the diffusion model; a multiple of the 50 between checkpoints."""
-
-    reward_updates: int = 800
-    """Updates of the reward; a multiple of 50 likewise."""
-
-    episodes: int = 100
-    """Episodes of each row of the evaluation."""
-
-    device: str = "auto"
-    """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
-
-    threads: int = 1
-    """Threads of torch.  The networks are so small that a second one gains a fifth on an idle machine,
-    and loses several times over on a busy one."""
-
-    workers: int = 2
-    """Processes that make data; the data does not depend on it."""
-
-    def __post_init__(self) -> None:
-        for name in (
-            "demonstrations",
-            "data_episodes",
-            "prior_updates",
-            "reward_updates",
-            "episodes",
-            "threads",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        for name in ("seed", "workers"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
-        for name in ("prior_updates", "reward_updates"):
-            if getattr(self, name) % EPOCH:
-                raise ValueError(
-                    f"`{name}` must be a multiple of the {EPOCH} updates between checkpoints. "
-                    f"Received {getattr(self, name)}."
-                )
-
+__all__ = ["demo"]
 
 HORIZON, STRIDE = 32, 4  # a window of 128 steps, longer than the way across the maze
 EPISODE_STEPS = 300
-EPOCH = 50  # updates between checkpoints
 EARLY = 60  # demonstration windows start before this step: later ones only show the goal
 
 
@@ -161,7 +97,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         name="reward",
         n_updates=settings.reward_updates,
         batch_size=64,
-        epoch_updates=EPOCH,
+        epoch_updates=settings.checkpoint_every,
         resume=resume,
     )
     irl.reward.save(run / "reward")
@@ -217,7 +153,7 @@ def train_prior(
         name="prior",
         n_updates=settings.prior_updates,
         batch_size=128,
-        epoch_updates=EPOCH,
+        epoch_updates=settings.checkpoint_every,
         resume=resume,
     )
 

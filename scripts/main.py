@@ -13,7 +13,7 @@ def main() -> None:
     """Entry point of the `rlpriors` command: `rlpriors --help` tells what there is."""
     os.environ.setdefault("MUJOCO_GL", "egl")  # before mujoco is imported: no screen is needed
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    from rlpriors.scripts.demo import DemoSettings, demo
+    from rlpriors.scripts.demo_settings import DemoSettings
     from rlpriors.scripts.encode import EncodeSettings, encode
     from rlpriors.scripts.look import LookSettings, look
 
@@ -29,6 +29,8 @@ def main() -> None:
             folder: where the run is kept; runs/demo-seed<seed> by default.
             resume: go on with a run that was stopped: its data is made again, its training goes on.
         """
+        from rlpriors.scripts.demo import demo  # takes seconds, which --help should not
+
         demo(settings, folder=folder, resume=resume)
 
     def run_encode(settings: tyro.conf.OmitArgPrefixes[EncodeSettings]) -> None:

@@ -25,6 +25,7 @@ EPOCH, EPISODE_STEPS = 10, 150
 TINY = (
     *("demo", "--seed", "3", "--device", "cpu", "--workers", "0", "--episodes", "2"),
     *("--data-episodes", "4", "--demonstrations", "3", "--prior-updates", "20", "--reward-updates", "20"),
+    *("--checkpoint-every", str(EPOCH)),
 )
 
 # The command in a process of its own, which kills itself before an update of one of the algorithms:
@@ -32,7 +33,7 @@ TINY = (
 KILLED = f"""
 import os, signal
 from rlpriors.scripts import demo
-demo.EPOCH, demo.EPISODE_STEPS = {EPOCH}, {EPISODE_STEPS}
+demo.EPISODE_STEPS = {EPISODE_STEPS}
 update = demo.ALGORITHM._update_with_batch
 def update_or_die(self, batch):
     if self.updates == {EPOCH + 5}:
@@ -48,7 +49,6 @@ def command(*args: str) -> str:
     """What `rlpriors` prints."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
         patch.setattr(sys, "argv", ["rlpriors", *args])
-        patch.setattr(demo, "EPOCH", EPOCH)
         patch.setattr(demo, "EPISODE_STEPS", EPISODE_STEPS)
         main()
     return printed.getvalue()

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from rlpriors.scripts.demo import DemoSettings
+from rlpriors.scripts.demo_settings import DemoSettings
 from rlpriors.scripts.main import main
 
 
@@ -74,7 +74,7 @@ def test_a_bad_value_ends_with_one_line(args, told, stop, tmp_path, caplog) -> N
         ),
         (["--seed", "-1"], "`seed` must be at least 0. Received -1."),
         (["--workers", "-2"], "`workers` must be at least 0. Received -2."),
-        (["--reward-updates", "120"], "`reward_updates` must be a multiple of the 50 updates between"),
+        (["--reward-updates", "120"], "`reward_updates` must be a multiple of `checkpoint_every`, 50"),
         (["--episodes", "many"], "Error parsing --episodes"),
         (["--reward-inputs", "smell"], "invalid choice 'smell'"),
         (["--nonsense", "1"], "--nonsense"),
