@@ -19,7 +19,7 @@ A ResNet-18 with random weights (speed does not depend on them) sees frames of A
 
 Cases take turns in every round, so that a busy machine slows all alike; the table gives the median
 over rounds.  Ratios are to `bare` at the same size and number of environments.  It goes to
-`results/encode_<device>.csv`.
+`results/encode.csv`, in the place of what this machine wrote there before.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from rlpriors.device import resolve_device
 from rlpriors.encoders import load_encoder
 from rlpriors.wrappers import VectorEncodeObservation
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results" / "encode.csv"
 COLUMNS = ["machine", "case", "size", "envs", "frames_per_s", "ratio_to_bare"]
 Job = Callable[[], Any]
 
@@ -186,12 +186,12 @@ def main() -> None:
                 ratio = rate / rates["bare"]
                 rows.append([machine, case, size, n, round(rate, 2), round(ratio, 3)])
                 print(f"{case:20s} {size:5d} {n:5d} {rate:10.1f} {ratio:8.2f}", flush=True)
-    path = RESULTS / f"encode_{device.type}.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-    print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+    others = []
+    if RESULTS.exists():
+        with RESULTS.open(newline="") as file:
+            others = [row for row in csv.reader(file) if row[0] not in (COLUMNS[0], machine)]
+    with RESULTS.open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *others, *rows])
 
 
 if __name__ == "__main__":
