@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from io import StringIO
 from typing import Any
@@ -49,6 +49,8 @@ class PointMazeTask:
     """Being this near to the goal is being there."""
     last: int = 30
     """Final steps that must all be there for an episode to count as staying."""
+    _envs: dict[int, DummyVectorEnv] = field(default_factory=dict, repr=False, compare=False)
+    # Made once for each number of episodes: MuJoCo holds some 12 MB for each, and gives little back.
 
     def data(self, n_episodes: int, seed: int, workers: int) -> EpisodeStore:
         """Travels between random places with rests: what the prior learns from."""
@@ -79,7 +81,9 @@ class PointMazeTask:
 
     def closed_loop(self, policy: DiffuserPolicy, n_episodes: int, seed: int) -> EpisodeStore:
         """Let the policy act in the simulator, all episodes side by side."""
-        envs = DummyVectorEnv([self.env_factory] * n_episodes)
+        if n_episodes not in self._envs:
+            self._envs[n_episodes] = DummyVectorEnv([self.env_factory] * n_episodes)
+        envs = self._envs[n_episodes]
         envs.seed(seed)
         policy.reseed(seed)
         buffer = VectorReplayBuffer(n_episodes * self.steps, n_episodes)
@@ -87,7 +91,6 @@ class PointMazeTask:
         collector.reset()
         with torch.no_grad():
             collector.collect(n_episode=n_episodes)
-        envs.close()
         return from_buffer(buffer, OBS_KEYS)
 
     def reached(self, store: EpisodeStore) -> Bool[np.ndarray, " episodes"]:
