@@ -96,20 +96,24 @@ def collect(settings: LookSettings) -> "UInt8[np.ndarray, 'frames height width c
     """Frames of the environment under random actions.
 
     Raises:
-        ValueError: there is no such environment.
+        ValueError: there is no such environment, or it cannot draw without what is not installed.
     """
+    import gymnasium as gym
     import numpy as np
 
     env = make_env(settings.env, settings.size)
     env.action_space.seed(settings.seed)
-    obs, _ = env.reset(seed=settings.seed)
+    try:
+        obs, _ = env.reset(seed=settings.seed)
+    except gym.error.DependencyNotInstalled as error:
+        raise ValueError(f"`env` {settings.env!r} cannot draw: {error}") from error
     frames = []
     while True:
         for _ in range(settings.every):
             obs, _, terminated, truncated, _ = env.step(env.action_space.sample())
             if terminated or truncated:
                 obs, _ = env.reset()
-        frames.append(np.asarray(obs))
+        frames.append(np.array(obs))  # a copy: some environments draw into the same array
         if len(frames) == settings.frames:
             env.close()
             return np.stack(frames)
