@@ -208,6 +208,13 @@ class TestFingerprint:
         e.load_state_dict(encoder().state_dict())
         assert e.fingerprint() == first
 
+    def test_weights_replaced_behind_autograds_back(self) -> None:
+        e, first = encoder(), encoder().fingerprint()
+        assert e.fingerprint() == first
+        weight = next(e.backbone.parameters())
+        weight.data.copy_(weight.data + 1)  # as Tianshou's polyak_parameter_update: no new version
+        assert first.difference(e.fingerprint()) == ("weights",)
+
     def test_readout_and_its_weights(self) -> None:
         first = encoder(readout="attention-pool").fingerprint()
         assert first.difference(encoder().fingerprint()) == ("readout",)

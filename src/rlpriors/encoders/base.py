@@ -134,7 +134,6 @@ class ImageEncoder(nn.Module):
         if channels_last:
             self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._compile, self._compiled = compile, cast(Any, None)
-        self._digests: dict[str, tuple[Any, str]] = {}
         self.to(resolved)
         self.eval()
         self._example = self._describe()
@@ -157,12 +156,12 @@ class ImageEncoder(nn.Module):
         return gym.spaces.Box(-np.inf, np.inf, self.output_shape, np.float32)
 
     def fingerprint(self) -> Fingerprint:
-        """What tells this encoder's output from any other's; the weights are read once and remembered."""
+        """What tells this encoder's output from any other's; all weights are read at each call."""
         spec = asdict(self.spec)
-        readout = {"name": self.readout.name, "weights": self._digest("readout", self.readout)}
+        readout = {"name": self.readout.name, "weights": weights_digest(self.readout)}
         return Fingerprint(
             spec={name: spec[name] for name in IDENTITY},
-            weights=self._digest("backbone", self.backbone),
+            weights=weights_digest(self.backbone),
             preprocess={name: spec[name] for name in PREPROCESS},
             readout=readout,
         )
@@ -306,13 +305,6 @@ class ImageEncoder(nn.Module):
             # The function, not the module: that would stand in the state dictionary a second time.
             self._compiled = torch.compile(self.backbone.forward)
         return self._compiled
-
-    def _digest(self, name: str, module: nn.Module) -> str:
-        # Training and loading raise a tensor's version; a move gives it another address.
-        state = tuple((tensor.data_ptr(), tensor._version) for tensor in module.state_dict().values())
-        if self._digests.get(name, (None, ""))[0] != state:
-            self._digests[name] = (state, weights_digest(module))
-        return self._digests[name][1]
 
     def __getstate__(self) -> dict[str, Any]:
         # A compiled function cannot be copied; it comes back with the next forward pass.
