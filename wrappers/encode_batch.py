@@ -57,6 +57,13 @@ class ObservationEncoder:
         self, encoder: EncoderSource, space: gym.Space[Any], rows: int, settings: EncodeSettings
     ) -> None:
         opened = open_encoder(encoder, settings)
+        learning = [name for name, weight in opened.named_parameters() if weight.requires_grad]
+        if learning:
+            raise ValueError(
+                f"`encoder` must not learn, but {len(learning)} of its weights require gradients. Received "
+                f"{learning[0]!r} and others; call its `freeze()`, or put an encoder that learns inside the "
+                "policy (EncoderNetwork)."
+            )
         self.settings, self.space, self.rows = settings, space, rows
         self.leaves = find_images(space, settings.keys, settings.layout, opened.spec.channels)
         # An encoder of clips takes a stack of frames as one image.

@@ -256,6 +256,13 @@ def test_frozen_whatever_train_is_called() -> None:
         env.reset()
 
 
+def test_an_encoder_that_learns_is_refused() -> None:
+    encoder = small_encoder()
+    encoder.backbone.requires_grad_(True)  # its flag `frozen` stays set, as in an EncoderNetwork
+    with pytest.raises(ValueError, match=r"`encoder` must not learn.*backbone.*EncoderNetwork"):
+        EncodeObservation(Lamp(), encoder)
+
+
 def test_an_encoder_is_shared_not_copied() -> None:
     encoder = small_encoder()
     env = EncodeObservation(Lamp(), encoder)
