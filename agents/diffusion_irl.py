@@ -12,6 +12,7 @@ samples come from guiding the prior by the reward learned so far; no gradient pa
 sampler.
 """
 
+import logging
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,10 +26,12 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
-from rlpriors.agents.windows import WindowAlgorithm
+from rlpriors.agents.windows import WindowAlgorithm, WindowBuffer
 from rlpriors.diffusion import Planner
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.losses import contrastive_loss, gradient_penalty
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["DiffusionIRL", "DiffusionIRLSettings", "DiffusionIRLStats"]
 
@@ -155,7 +158,24 @@ class DiffusionIRL(WindowAlgorithm):
                 f"{self.online.act_dim}, but the policy's `frames` hold {frames.obs_dim} and "
                 f"{frames.act.dim}. Build the reward for these sizes."
             )
-        return super().process_buffer(buffer)
+        reads = set(getattr(self.online.settings, "inputs", ("obs",))) - {"obs"}
+        if frames.stride > 1 and reads:
+            _log.warning(
+                "The reward reads %s, and is learned from frames of %d steps (their mean action, the "
+                'observation %d steps later); judging single steps it sees other numbers. Read "obs" alone, '
+                "or take frames of one step.",
+                " and ".join(sorted(reads)),
+                frames.stride,
+                frames.stride,
+            )
+        windows = super().process_buffer(buffer)
+        if isinstance(windows, WindowBuffer) and windows.store.terminated.any():
+            _log.warning(
+                "Demonstrations end by termination. The reward's zero is arbitrary: where it is positive, an "
+                "agent may prefer to go on rather than to finish. Learn and use it with episodes of a fixed "
+                "length, or shift it."
+            )
+        return windows
 
     def _update_with_batch(self, batch: Any) -> DiffusionIRLStats:
         frames, settings, generator = self.policy.frames, self.settings, self.generator()

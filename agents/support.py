@@ -36,7 +36,7 @@ class Support:
 
     @property
     def sufficient(self) -> bool:
-        """Whether learning a reward is worth trying: coverage of at least 0.8."""
+        """Coverage of at least 0.8, a rule of thumb: below, a reward may still be learned, or not."""
         return self.coverage >= 0.8
 
 
@@ -71,7 +71,7 @@ def check_support(
     if not support.sufficient:
         _log.warning(
             "The prior covers only %.0f %% of the demonstrations' windows (at least 80 %% are wanted): "
-            "guidance cannot produce what the prior has never seen. Add data that visits the same "
+            "guidance may not produce what the prior has never seen. Add data that visits the same "
             "places in the same manner - if the demonstrations stay at a goal, data that stays at "
             "goals - or train the prior longer.",
             100 * support.coverage,

@@ -1,5 +1,6 @@
 """What the offline algorithms here share: windows from a buffer, seeding, stopping and going on."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,6 +16,8 @@ from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.buffers import from_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.types import Window
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["WindowAlgorithm", "WindowBuffer"]
 
@@ -42,6 +45,15 @@ class WindowBuffer(ReplayBuffer):
         self.store, self.horizon, self.stride, self.seed = store, horizon, stride, seed
         self.starts = store.window_starts(horizon, stride, max_start=max_start)
         self.draws = 0
+        short = store.n_episodes - len(np.unique(store.episode_of[self.starts]))
+        if short:
+            _log.warning(
+                "%d of %d episodes are shorter than a window of %d steps and are not used. Take a shorter "
+                "horizon or stride to learn from them too.",
+                short,
+                store.n_episodes,
+                horizon * stride,
+            )
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -112,6 +112,7 @@ class MLPReward(RewardModel):
         sizes = {"obs": n_obs, "act": settings.n_actions or self.act_dim, "obs_next": n_obs}
         self.feature_dim = sum(sizes[name] for name in settings.inputs)
         self.net = build_mlp(self.feature_dim, settings.hidden, 1)
+        self.to(self.obs_normaliser.loc.device)  # a policy may already have moved what it shares
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "MLPReward":

@@ -1,6 +1,8 @@
 """What an encoder looks at in an environment, as pictures: `rlpriors look`."""
 
+import os
 import re
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -130,6 +132,8 @@ def make_env(name: str, size: tuple[int, int]) -> "gym.Env[Any, Any]":
 
     from rlpriors.wrappers.pixels import PixelObservation
 
+    if sys.platform == "linux":  # before mujoco is imported: draws without a screen
+        os.environ.setdefault("MUJOCO_GL", "egl")
     try:
         if name not in gym.registry and ":" not in name:  # these register their ids when imported
             gym.register_envs(import_module("ale_py" if name.startswith("ALE/") else "gymnasium_robotics"))

@@ -1,7 +1,6 @@
 """The `rlpriors` command."""
 
 import logging
-import os
 from pathlib import Path
 
 import tyro
@@ -11,7 +10,6 @@ __all__ = ["main"]
 
 def main() -> None:
     """Entry point of the `rlpriors` command: `rlpriors --help` tells what there is."""
-    os.environ.setdefault("MUJOCO_GL", "egl")  # before mujoco is imported: no screen is needed
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     from rlpriors.scripts.demo_settings import DemoSettings
     from rlpriors.scripts.encode import EncodeSettings, encode

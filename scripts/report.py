@@ -138,7 +138,7 @@ def write_figures(
     }
     with SummaryWriter(str(run / "tensorboard" / "evaluation")) as writer:
         for name, figure in figures.items():
-            save = partial(figure.savefig, format="png", dpi=110)
+            save = partial(figure.savefig, format="png", dpi=110, bbox_inches="tight")
             write_atomically(run / "figures" / f"{name}.png", save)
             writer.add_figure(name, figure)
         for name, outcome in outcomes.items():

@@ -1,5 +1,8 @@
 """DiffusionIRL: what it learns where the prior is known, and what an update leaves alone."""
 
+import logging
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +14,9 @@ from torch.utils.tensorboard import SummaryWriter  # noqa: TID251
 from rlpriors.agents import DiffusionIRL, DiffusionIRLSettings
 from rlpriors.agents.diffusion_irl import DiffusionIRLStats
 from rlpriors.data.buffers import to_buffer
+from rlpriors.data.episodes import EpisodeStore
 from rlpriors.diffusion import PlannerSettings
-from rlpriors.rewards import load_reward
+from rlpriors.rewards import MLPReward, RewardSettings, load_reward
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 TAGS = {"loss", "demonstration_reward", "sample_reward", "reward_gap", "gradient_penalty"}
@@ -185,3 +189,18 @@ def test_penalties_keep_the_reward_small(walks, make_algorithm, train) -> None:
 def test_bad_settings(field: str, bad, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DiffusionIRLSettings(**{field: bad})
+
+
+def test_what_may_mislead_is_said_before_learning(walks, make_policy, make_algorithm, caplog) -> None:
+    data = walks()
+    policy = make_policy(data, stride=2)
+    settings = RewardSettings(policy.frames.obs_dim, policy.frames.act.dim, inputs=("obs", "act"))
+    algorithm = make_algorithm(DiffusionIRL, data, policy=policy, reward=MLPReward(settings))
+    ends = replace(data, terminated=data.truncated, truncated=data.terminated)
+    short = EpisodeStore.from_episodes([*(ends.episode(i) for i in range(3)), walks(1, steps=4).episode(0)])
+    with caplog.at_level(logging.WARNING):
+        algorithm.process_buffer(to_buffer(short))
+    told = " ".join(record.message for record in caplog.records)
+    assert "The reward reads act, and is learned from frames of 2 steps" in told
+    assert "1 of 4 episodes are shorter than a window of 16 steps" in told
+    assert "Demonstrations end by termination" in told

@@ -186,3 +186,22 @@ class TestFastBuffers:
         buffer.add(Batch(step(0, rew=np.nan)))
         buffer.save_hdf5(str(tmp_path / "buffer.hdf5"))
         assert FastReplayBuffer.load_hdf5(str(tmp_path / "buffer.hdf5")).hasnull()
+
+
+def test_actions_as_the_environment_was_given_them() -> None:
+    buffer = ReplayBuffer(4)
+    for step in range(3):
+        obs = np.array([float(step)])
+        buffer.add(
+            Batch(
+                obs=obs,
+                act=np.array([0.5]),
+                rew=0.0,
+                terminated=False,
+                truncated=step == 2,
+                obs_next=obs + 1,
+                info={},
+            )
+        )
+    assert from_buffer(buffer).act.ravel().tolist() == [0.5] * 3
+    assert from_buffer(buffer, map_action=lambda act: 2 * act).act.ravel().tolist() == [1.0] * 3

@@ -90,3 +90,8 @@ def test_bad_numbers_are_refused():
         Normaliser.identity(0)
     with pytest.raises(ValueError, match="`parts` must hold at least one"):
         Normaliser.concat()
+
+
+def test_rounding_is_no_range() -> None:
+    x = np.array([[0.1 - 1e-7, 0.0], [0.1 + 1e-7, 1.0]])
+    assert Normaliser.limits(x).scale.tolist() == [1.0, 0.5]

@@ -6,7 +6,7 @@
 `FastVectorReplayBuffer`  the same for several environments
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -107,12 +107,20 @@ def to_buffer(store: EpisodeStore, seed: int = 42) -> FastReplayBuffer:
     return buffer
 
 
-def from_buffer(buffer: ReplayBuffer, obs_keys: Sequence[str] | None = None) -> EpisodeStore:
+def from_buffer(
+    buffer: ReplayBuffer,
+    obs_keys: Sequence[str] | None = None,
+    *,
+    map_action: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> EpisodeStore:
     """The steps that `buffer` holds, oldest first, cut into episodes.
 
     An episode ends where it was done, where its sub-buffer ends, and where the next observation is
-    not the one that follows (the collector was reset).  Actions are as the policy gave them:
-    Tianshou stores them before it maps them to the environment's action space.
+    not the one that follows (the collector was reset).
+
+    A collector stores actions as its policy gave them, before it scales or clips them for the
+    environment.  What the environment was given comes from `map_action`: pass that of the policy
+    which filled the buffer.  Without it actions are taken as they stand.
 
     Raises:
         ValueError: the buffer is empty, stacks frames, or does not keep `obs_next`.
@@ -136,7 +144,8 @@ def from_buffer(buffer: ReplayBuffer, obs_keys: Sequence[str] | None = None) -> 
     frames[np.arange(len(obs)) + number] = obs
     frames[(np.arange(len(obs)) + number + 1)[ends]] = obs_next[ends]
     lengths = np.bincount(number)
-    return EpisodeStore(frames, batch.act, batch.rew, batch.terminated, batch.truncated, lengths)
+    act = batch.act if map_action is None else map_action(batch.act)
+    return EpisodeStore(frames, act, batch.rew, batch.terminated, batch.truncated, lengths)
 
 
 def _observation(part: Any, keys: Sequence[str] | None) -> np.ndarray:

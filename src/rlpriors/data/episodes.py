@@ -284,15 +284,18 @@ class EpisodeStore:
         return np.asarray(steps + episode + np.clip(k, 1, left).astype(np.int64))
 
     def relabel(
-        self, reward: RewardFn, batch_size: int = 65536, device: str | torch.device = "cpu"
+        self, reward: RewardFn, batch_size: int = 65536, device: str | torch.device | None = None
     ) -> "EpisodeStore":
         """The same experience with the rewards that `reward` gives it; arrays are shared.
+
+        `device` is where the reward computes: by default a model's own, else the CPU.
 
         Raises:
             ValueError: `reward` returns something else than one finite number a transition.
         """
         at_least_one(batch_size=batch_size)
-        to, rew = resolve_device(device), np.empty(self.n_steps, np.float32)
+        to = resolve_device(getattr(reward, "device", "cpu") if device is None else device)
+        rew = np.empty(self.n_steps, np.float32)
         for first in range(0, self.n_steps, batch_size):
             steps = np.arange(first, min(first + batch_size, self.n_steps))
             with torch.no_grad():

@@ -59,12 +59,12 @@ class Normaliser(nn.Module):
     def limits(cls, x: np.ndarray | Tensor) -> "Normaliser":
         """Map the smallest and largest value of each column of `x` [n, dim] to -1 and 1.
 
-        A constant column is only shifted to 0.
+        A column that varies by no more than float32 rounds is only shifted to 0, as a constant one.
         """
         data = _as_columns(x)
         low, high = data.amin(0), data.amax(0)
         half = (high - low) / 2
-        return cls((low + high) / 2, torch.where(half > 0, half, 1.0))
+        return cls((low + high) / 2, torch.where(half > 1e-6 * (high + low).abs().clamp(min=1), half, 1.0))
 
     @classmethod
     def gaussian(cls, x: np.ndarray | Tensor, eps: float = 1e-6) -> "Normaliser":
