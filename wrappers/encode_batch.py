@@ -71,6 +71,7 @@ class ObservationEncoder:
         self._times = [1 if clip else leaf.time for leaf, clip in zip(self.leaves, self._clips, strict=True)]
         self._check(opened)
         self.encoder: ImageEncoder | None = opened
+        self._changes = opened.changes
         self.frames: FrameEncoder | None = FrameEncoder(opened, settings.cache)
         shape = opened.output_shape
         self.rings = [
@@ -192,6 +193,11 @@ class ObservationEncoder:
             raise ValueError(
                 "`encoder` must be frozen while it encodes observations. It was unfrozen: call its "
                 "`freeze()`, or let the policy encode (there an encoder can learn)."
+            )
+        if self.encoder.changes != self._changes:
+            raise ValueError(
+                "`encoder` has another readout or other weights than when this environment was wrapped, so "
+                "that its spaces, stacks and cache no longer hold. Wrap the environment anew."
             )
         if self.encoder.backbone.training or self.encoder.readout.training:
             self.encoder.eval()  # somebody has called train() on its parts

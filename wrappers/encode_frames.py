@@ -71,7 +71,7 @@ class FrameEncoder:
     @property
     def stats(self) -> CacheStats | None:
         """What the cache has saved so far; None without one."""
-        cache = self._frames or self._crops
+        cache = self._crops if self._frames is None else self._frames  # an empty cache is falsy
         return None if cache is None else cache.stats
 
     @torch.no_grad()

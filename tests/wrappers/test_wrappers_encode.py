@@ -531,3 +531,18 @@ def test_on_cuda_the_numbers_are_the_same() -> None:
         seen.append(np.stack([o["front"] for o in obs]))
         env.close()
     np.testing.assert_allclose(*seen, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("change", ["readout", "weights"])
+def test_an_encoder_that_was_changed_is_noticed(change: str) -> None:
+    encoder = small_encoder()
+    env = EncodeObservation(Lamp(), encoder, cache="frame")
+    env.reset(seed=0)
+    if change == "readout":
+        encoder.set_readout("max")
+    else:
+        encoder.load_state_dict(encoder.state_dict())
+    with pytest.raises(ValueError, match="Wrap the environment anew"):
+        env.step(env.action_space.sample())
+    env = EncodeObservation(Lamp(), encoder, cache="frame")
+    assert env.observation_space.contains(env.reset(seed=0)[0])

@@ -129,6 +129,7 @@ class ImageEncoder(nn.Module):
         resolved = resolve_device(device)
         self.spec, self.amp, self.chunk_size = spec, amp, chunk_size
         self.frozen = True
+        self.changes = 0  # raised when readout or weights are replaced, and earlier encodings out of date
         self.preprocess = Preprocess(spec, channels=channels, channels_last=channels_last)
         self.backbone = backbone
         if channels_last:
@@ -178,9 +179,15 @@ class ImageEncoder(nn.Module):
             ValueError: the network cannot give it.
         """
         self.readout = self._fit(readout, seed)
+        self.changes += 1
         if self.frozen:
             self.freeze()
         return self
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As every module; what was encoded before is then out of date."""
+        self.changes += 1
+        return super().load_state_dict(*args, **kwargs)
 
     def freeze(self) -> "ImageEncoder":
         """No gradient for any weight, evaluation mode from now on."""
