@@ -42,6 +42,15 @@ def frames_with_repeats() -> np.ndarray:
     return frames
 
 
+def two_cameras(dataset_id: str) -> None:
+    camera = Box(0, 255, (30, 40, 3), np.uint8)
+    space = gym.spaces.Dict({"left": camera, "right": camera, "speed": Box(-1, 1, (2,))})
+    obs = {"left": images(3), "right": images(3, 1), "speed": np.zeros((3, 2), np.float32)}
+    step = np.zeros(2, bool)
+    episode = Episode(obs, np.zeros(2, int), np.zeros(2), step, step)
+    write_dataset([episode], dataset_id, observation_space=space, action_space=gym.spaces.Discrete(3))
+
+
 class Counting:
     """Counts the frames that an encoder is given, and may fail at some call."""
 
@@ -231,6 +240,59 @@ def test_going_on_with_something_else_is_refused(encoder, store, tmp_path, monke
     np.testing.assert_allclose(again.features, encoder.encode(changed).numpy(), atol=2e-3)
 
 
+@pytest.mark.parametrize("dedup", [True, False])
+def test_frames_that_changed_are_noticed_when_a_run_goes_on(encoder, tmp_path, monkeypatch, dedup):
+    out, options = tmp_path / "out", {"batch_size": 4, "dedup": dedup, "progress": False}
+    with monkeypatch.context() as patch:
+        Counting(encoder, patch, fail_at=3)
+        with pytest.raises(KeyboardInterrupt):
+            encode_dataset(images(14), encoder, out, **options)
+    with pytest.raises(ValueError, match="begun with other frames: 'array' has changed"):
+        encode_dataset(images(14, seed=1), encoder, out, **options)
+
+
+@pytest.mark.parametrize("dedup", [True, False])
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_finished_folder_of_other_frames_is_refused(encoder, tmp_path, monkeypatch, dedup, resume):
+    out, frames = tmp_path / "out", images(5)
+    first = encode_dataset(frames, encoder, out, dedup=dedup, progress=False)
+    changed = frames.copy()
+    changed[-1, -1, -1, -1] += 1
+    for other in (images(5, seed=1), changed, frames.reshape(5, 40, 30, 3)):
+        with pytest.raises(ValueError, match=r"made from other frames: 'array' has changed.*another folder"):
+            encode_dataset(other, encoder, out, dedup=dedup, resume=resume, progress=False)
+    count = Counting(encoder, monkeypatch)
+    again = encode_dataset(frames, encoder, out, batch_size=2, resume=resume, progress=False)
+    np.testing.assert_array_equal(again.features, first.features)
+    assert count.calls == 0  # the frames are only read and compared
+
+
+def test_a_finished_folder_of_other_actions_is_refused(encoder, tmp_path):
+    stores = []
+    for name, act in (("a", [1, 2, 0]), ("b", [2, 1, 0])):
+        with FrameWriter(tmp_path / name / "frames") as writer:
+            writer.add_episode(images(3), act=np.array(act))
+        stores.append(writer.store)
+    encode_dataset(stores[0], encoder, tmp_path / "out", progress=False)
+    with pytest.raises(ValueError, match=r"made from other steps: `act` of 'frames' has changed"):
+        encode_dataset(stores[1], encoder, tmp_path / "out", progress=False)
+
+
+@pytest.mark.usefixtures("minari_root")
+def test_another_camera_is_refused(encoder, tmp_path, monkeypatch):
+    two_cameras("toy/two-v0")
+    options = {"batch_size": 2, "progress": False}
+    with monkeypatch.context() as patch:
+        Counting(encoder, patch, fail_at=2)
+        with pytest.raises(KeyboardInterrupt):
+            encode_dataset("toy/two-v0", encoder, tmp_path / "out", obs_keys=["left"], **options)
+    with pytest.raises(ValueError, match=r"begun with obs_keys \['left'\] \(now \['right'\]\)"):
+        encode_dataset("toy/two-v0", encoder, tmp_path / "out", obs_keys=["right"], **options)
+    encode_dataset("toy/two-v0", encoder, tmp_path / "out", obs_keys=("left",), **options)
+    with pytest.raises(ValueError, match=r"from obs_keys=\['left'\] .* from obs_keys=\['right'\] in"):
+        encode_dataset("toy/two-v0", encoder, tmp_path / "out", obs_keys=["right"], **options)
+
+
 def test_a_finished_folder_is_not_written_over(encoder, store, tmp_path):
     encode_dataset(store, encoder, tmp_path / "out", progress=False)
     with pytest.raises(
@@ -337,12 +399,7 @@ def test_missing_and_wrong_sources(encoder, tmp_path, monkeypatch):
     ],
 )
 def test_observations_that_are_no_single_image(encoder, tmp_path, keys, message):
-    camera = Box(0, 255, (30, 40, 3), np.uint8)
-    space = gym.spaces.Dict({"left": camera, "right": camera, "speed": Box(-1, 1, (2,))})
-    obs = {"left": images(3), "right": images(3, 1), "speed": np.zeros((3, 2), np.float32)}
-    step = np.zeros(2, bool)
-    episode = Episode(obs, np.zeros(2, int), np.zeros(2), step, step)
-    write_dataset([episode], "toy/two-v0", observation_space=space, action_space=gym.spaces.Discrete(3))
+    two_cameras("toy/two-v0")
     with pytest.raises(ValueError, match=message):
         encode_dataset("toy/two-v0", encoder, tmp_path / "out", obs_keys=keys, progress=False)
     right = encode_dataset("toy/two-v0", encoder, tmp_path / "right", obs_keys=["right"], progress=False)

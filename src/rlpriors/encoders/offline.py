@@ -27,7 +27,7 @@ from rlpriors.data.frames import FrameStore
 from rlpriors.data.validation import at_least_one, within
 from rlpriors.encoders.base import ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
-from rlpriors.encoders.sources import Seen, open_source
+from rlpriors.encoders.sources import FrameSource, Seen, open_source
 
 __all__ = ["EncodedDataset", "encode_dataset", "load_encoded"]
 
@@ -119,7 +119,8 @@ def encode_dataset(
 
     A run that was stopped goes on behind its last whole batch, and ends with the very bytes of a run
     that was not (given the same threads and device); without `resume` it begins anew.  A finished
-    folder is returned as it is, if the same encoder made it from the same source.
+    folder is never written over, with or without `resume`: it is returned as it is, if the same
+    encoder made it from the same source, whose frames are read and compared by digest.
 
     Raises:
         FileNotFoundError: there is no such folder or data set.
@@ -132,13 +133,14 @@ def encode_dataset(
     folder, frames = Path(folder), open_source(source, obs_keys)
     plan: dict[str, Any] = {
         "source": frames.name,
+        "obs_keys": None if obs_keys is None else list(obs_keys),
         "frames": int(frames.lengths.sum()),
         "dtype": dtype,
         "batch_size": batch_size,
         "dedup": dedup,
     }
     if (folder / INDEX).exists():
-        return _finished(folder, encoder, plan, frames.lengths)
+        return _finished(folder, encoder, plan, frames, progress)
     done, digest = _begin(folder, encoder, plan, resume)
 
     features = _open_features(folder, (plan["frames"], *encoder.output_shape), np.dtype(dtype), bool(done))
@@ -165,8 +167,8 @@ def encode_dataset(
             _write_json(folder / PROGRESS, plan | {"done": int(rows[-1]) + 1, "digest": seen.digest})
     for name, parts in steps.items():
         np.save(folder / f"{name}.npy", np.concatenate(parts))
-    index = plan | {"lengths": frames.lengths.tolist(), "steps": list(steps), "version": rlpriors.__version__}
-    _write_json(folder / INDEX, index)
+    index = {"lengths": frames.lengths.tolist(), "steps": list(steps), "digest": seen.digest}
+    _write_json(folder / INDEX, plan | index | {"version": rlpriors.__version__})
     (folder / PROGRESS).unlink()
     return load_encoded(folder)
 
@@ -231,16 +233,47 @@ def _begin(folder: Path, encoder: ImageEncoder, plan: Mapping[str, Any], resume:
 
 
 def _finished(
-    folder: Path, encoder: ImageEncoder, plan: Mapping[str, Any], lengths: np.ndarray
+    folder: Path, encoder: ImageEncoder, plan: Mapping[str, Any], frames: FrameSource, progress: bool
 ) -> EncodedDataset:
+    """The data set in `folder`, if `frames` (by their content, not by their name) are what it was made of."""
     index = _read_json(folder, INDEX)
-    same = all(index.get(name) == plan[name] for name in ("source", "dtype"))
-    if not same or index.get("lengths") != lengths.tolist():
+    same = all(index.get(name) == plan[name] for name in ("source", "obs_keys", "dtype"))
+    if not same or index.get("lengths") != frames.lengths.tolist():
         raise ValueError(
-            f"`folder` must be new. {folder} holds {index.get('frames')} frames of {index.get('source')!r} "
-            f"in {index.get('dtype')}. Received {plan['frames']} of {plan['source']!r} in {plan['dtype']}."
+            f"`folder` must be new. {folder} holds {index.get('frames')} frames of {_described(index)}. "
+            f"Received {plan['frames']} of {_described(plan)}."
         )
-    return load_encoded(folder, encoder)
+    encoded = load_encoded(folder, encoder)
+    seen = Seen(frames, dedup=False)  # the digest is the same with and without
+    steps: dict[str, list[np.ndarray]] = {}
+    motion = encoder.readout.needs_previous
+    with tqdm(total=plan["frames"], desc="compare", unit="frame", disable=not progress) as bar:
+        for start, batch, previous in frames.batches(plan["batch_size"], steps):
+            seen.rows(np.arange(start, start + len(batch)), batch, previous if motion else None)
+            bar.update(len(batch))
+    if seen.digest != index.get("digest"):
+        raise ValueError(
+            f"{folder} was made from other frames: {frames.name!r} has changed. Encode into another folder."
+        )
+    for name in sorted({*steps, *encoded.steps}):
+        if not _same_steps(steps.get(name), encoded.steps.get(name)):
+            raise ValueError(
+                f"{folder} was made from other steps: `{name}` of {frames.name!r} has changed. Encode into "
+                "another folder."
+            )
+    return encoded
+
+
+def _same_steps(parts: list[np.ndarray] | None, stored: np.ndarray | None) -> bool:
+    if parts is None or stored is None:
+        return False
+    now = np.concatenate(parts)
+    return (now.dtype, now.shape) == (stored.dtype, stored.shape) and now.tobytes() == stored.tobytes()
+
+
+def _described(plan: Mapping[str, Any]) -> str:
+    keys = f" from obs_keys={plan['obs_keys']}" if plan.get("obs_keys") else ""
+    return f"{plan.get('source')!r}{keys} in {plan.get('dtype')}"
 
 
 def _open_features(

@@ -115,20 +115,20 @@ class Seen:
 
     @property
     def digest(self) -> str:
-        """Of all frames so far: tells whether a source is still the same when a run goes on."""
+        """Of all frames so far, in whatever batches: tells whether a source is still the same."""
         return self._all.hexdigest()
 
     def rows(
         self, rows: Int[np.ndarray, " n"], frames: np.ndarray, previous: np.ndarray | None
     ) -> Int[np.ndarray, " n"]:
         """For each frame the first row with the same one (and the same before it, if that matters)."""
-        if not self._dedup:
-            return rows
         origin = rows.copy()
         for i, row in enumerate(rows):
             before = None if previous is None else previous[i]
             key = _digest(frames[i], before)
             self._all.update(key)
+            if not self._dedup:
+                continue
             known = self._first.setdefault(key, int(row))
             if known != row and self._source.same(known, frames[i], before):
                 origin[i] = known
@@ -199,5 +199,6 @@ def _digest(*parts: np.ndarray | None) -> bytes:
     digest = blake2b(digest_size=32)
     for part in parts:
         if part is not None:
+            digest.update(f"{part.dtype.str}{part.shape}".encode())  # the same bytes may be other frames
             digest.update(np.ascontiguousarray(part).data)
     return digest.digest()
