@@ -8,8 +8,8 @@ demonstrations gives the maximum-entropy gradient (Ziebart et al. 2008; Finn et 
     E_{demonstrations}[grad J] - E_{p}[grad J],
 
 a contrast between the demonstrations and samples of the model from the same start states.  Those
-samples come from guiding the prior by the reward learned so far; no gradient passes through the
-sampler.
+samples come from guiding the prior by the reward learned so far, in a few denoising steps: an
+approximation of p.  No gradient passes through the sampler.
 """
 
 import logging
@@ -42,7 +42,7 @@ class DiffusionIRLSettings:
 
     gradient_penalty: float = 0.002
     """Weight of |dJ/dx|^2 on windows between demonstrations and samples: what keeps the reward
-    smooth enough to guide by.  0 lets it grow without bound; 0.02 makes it too flat to guide."""
+    smooth enough to guide by.  0 may let it grow without bound; too much makes it too flat."""
 
     magnitude_penalty: float = 1e-4
     """Weight of r^2 on windows drawn evenly over the normalised range."""

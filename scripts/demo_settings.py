@@ -17,7 +17,7 @@ class DemoSettings:
 
     reward_inputs: RewardInputs = "position"
     """What the reward may read.  "position" is knowledge about the task; with "observation" (velocity
-    too) or "observation-action" the reward steers as well, but looks less like the distance."""
+    too) or "observation-action" the reward may explain the demonstrations by how they move."""
 
     goal: tuple[float, float] = (-1.0, -1.0)
     """x and y of the hidden goal."""
@@ -44,8 +44,8 @@ class DemoSettings:
     """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
 
     threads: int = 1
-    """Threads of torch.  The networks are so small that a second one gains a fifth on an idle machine,
-    and loses several times over on a busy one."""
+    """Threads of torch.  The networks are so small that a second one gains little on an idle machine,
+    and costs time on a busy one, where each waits for the other."""
 
     workers: int = 2
     """Processes that make data; the data does not depend on it."""

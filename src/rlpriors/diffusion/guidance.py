@@ -34,7 +34,7 @@ class GuidanceSettings:
     space: GuidanceSpace = "clean"
     """"clean": at the predicted x_0, where the value sees what it was trained on and the denoiser is not
     differentiated.  "noisy": at x_t itself, before denoising, as Diffuser does; made for the sampler
-    "ddpm", it overshoots several times over with "ddim" at eta 0."""
+    "ddpm", it overshoots with "ddim" at eta 0."""
 
     clip: float | None = 6.0
     """Smooth bound on the gradient's norm over a window; None for no bound."""
