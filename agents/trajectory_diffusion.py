@@ -24,7 +24,7 @@ class TrajectoryDiffusionStats(TrainingStats):
     """Mean squared denoising error, in normalised units."""
 
 
-class TrajectoryDiffusion(WindowAlgorithm):
+class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
     """Trains a policy's denoiser on the windows of a buffer (Diffuser, arXiv 2205.09991, eq. 4).
 
     A copy of the denoiser is trained; the policy plans with its exponential moving average.

@@ -62,7 +62,7 @@ def _names(folder: Path, *, endless: bool = False) -> list[Path]:
 
 
 def train(
-    algorithm: WindowAlgorithm,
+    algorithm: WindowAlgorithm[Any],
     buffer: ReplayBuffer,
     *,
     folder: Path,
@@ -125,7 +125,7 @@ class _RunLogger(TensorboardLogger):
     def __init__(
         self,
         writer: SummaryWriter,
-        algorithm: WindowAlgorithm,
+        algorithm: WindowAlgorithm[Any],
         epoch_updates: int,
         batch_size: int,
         tick: Callable[[], Any],
