@@ -4,18 +4,21 @@
 `process`     q(x_t | x_0), what the network predicts, the denoising loss and residual
 `conditions`  entries of a window that are known: start state, goal, history
 `guidance`    pushing samples towards a higher value, in clean or in noisy space
-`samplers`    DDIM and DDPM over any number of steps
+`solvers`     the rules from one noise level to the next: DDIM, DDPM
+`samplers`    one denoising step, and all of them in a row
+`chain`       the same, differentiable in the parameters of what guides it
 `planner`     many candidates in one batch, the best one kept
 
 Nothing here owns weights or knows what a window's entries mean: a `Denoiser` and a value function
 come as arguments.
 """
 
+from rlpriors.diffusion.chain import guided_chain
 from rlpriors.diffusion.conditions import Condition
-from rlpriors.diffusion.guidance import GuidanceSettings
+from rlpriors.diffusion.guidance import GuidanceSettings, value_gradient
 from rlpriors.diffusion.planner import Plan, Planner, PlannerSettings
 from rlpriors.diffusion.process import DiffusionProcess, denoising_loss, denoising_residual
-from rlpriors.diffusion.samplers import SAMPLERS, sample
+from rlpriors.diffusion.samplers import SAMPLERS, Sampling, denoising_step, sample
 from rlpriors.diffusion.schedule import NoiseSchedule
 
 __all__ = [
@@ -27,7 +30,11 @@ __all__ = [
     "Plan",
     "Planner",
     "PlannerSettings",
+    "Sampling",
     "denoising_loss",
     "denoising_residual",
+    "denoising_step",
+    "guided_chain",
     "sample",
+    "value_gradient",
 ]

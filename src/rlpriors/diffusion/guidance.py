@@ -56,21 +56,32 @@ class GuidanceSettings:
             raise ValueError(f"`n_repeats` must be at least 1. Received {self.n_repeats}.")
 
 
-def value_gradient(value: Value, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "batch horizon dim"]:
-    """d value / d x for each window, outside of any graph and also under `torch.no_grad`.
+def value_gradient(
+    value: Value, x: Float[Tensor, "batch horizon dim"], create_graph: bool = False
+) -> Float[Tensor, "batch horizon dim"]:
+    """d value / d x for each window, also under `torch.no_grad`.
+
+    Args:
+        value: judges windows.
+        x: the windows.
+        create_graph: whether the gradient itself can be differentiated, in the value's parameters
+            and in what `x` came from.  Without, it lies outside of any graph.
 
     Raises:
         ValueError: the value has no gradient, as a constant or a comparison has none.
     """
     with torch.enable_grad():
-        x = x.detach().requires_grad_()
+        if not (create_graph and x.requires_grad):
+            x = x.detach().requires_grad_()
         total = value(x).sum()
-        if not total.requires_grad:
-            raise ValueError(
-                "`value` must be differentiable in the window to guide by. Received one without a gradient; "
-                "rank by it alone with GuidanceSettings(weight=0)."
-            )
-        (gradient,) = torch.autograd.grad(total, x)
+        gradient = None
+        if total.requires_grad:
+            (gradient,) = torch.autograd.grad(total, x, create_graph=create_graph, allow_unused=True)
+    if gradient is None:
+        raise ValueError(
+            "`value` must be differentiable in the window to guide by. Received one without a gradient; "
+            "rank by it alone with GuidanceSettings(weight=0)."
+        )
     return gradient
 
 
@@ -92,12 +103,14 @@ def guide_clean(
     settings: GuidanceSettings,
     x_start: Float[Tensor, "batch horizon dim"],
     abar: Float[Tensor, "batch 1 1"],
+    *,
+    create_graph: bool = False,
 ) -> Float[Tensor, "batch horizon dim"]:
     """x_0 + w sigma_t^2 clip(grad J(x_0)), with sigma_t^2 = 1 - abar_t.
 
     The step shrinks with the noise, as in pseudo-inverse guidance (Song et al. 2023, ICLR).
     """
-    push = smooth_clip(value_gradient(value, x_start), settings.clip)
+    push = smooth_clip(value_gradient(value, x_start, create_graph), settings.clip)
     return x_start + settings.weight * (1 - abar) * push
 
 
@@ -106,9 +119,11 @@ def guide_noisy(
     settings: GuidanceSettings,
     x_t: Float[Tensor, "batch horizon dim"],
     variance: Float[Tensor, "batch 1 1"],
+    *,
+    create_graph: bool = False,
 ) -> Float[Tensor, "batch horizon dim"]:
     """x_t + w var_t clip(grad J(x_t)), var_t the posterior variance (arXiv 2205.09991, algorithm 1)."""
-    push = smooth_clip(value_gradient(value, x_t), settings.clip)
+    push = smooth_clip(value_gradient(value, x_t, create_graph), settings.clip)
     return x_t + settings.weight * variance * push
 
 

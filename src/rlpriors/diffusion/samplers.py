@@ -1,14 +1,15 @@
-"""Samplers: from noise to windows in any number of steps, with the same trained weights.
+"""Sampling: from noise to windows in any number of steps, with the same trained weights.
 
-A sampler is one step function; `sample` runs it from the noisiest time down, writes the known
-entries in at every step, and calls guidance.
+`Sampling`        what stays the same from step to step
+`denoising_step`  one step: known entries, guidance, the network, a solver's rule
+`sample`          all steps, from the noisiest time down
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from rlpriors.diffusion.conditions import Condition
@@ -20,52 +21,126 @@ from rlpriors.diffusion.guidance import (
     straight_through_clamp,
 )
 from rlpriors.diffusion.process import DiffusionProcess
+from rlpriors.diffusion.solvers import SAMPLERS, Step, ddim_step, ddpm_step, posterior_variance
 from rlpriors.types import Denoiser
 
-__all__ = ["SAMPLERS", "Step", "ddim_step", "ddpm_step", "posterior_variance", "sample"]
+__all__ = [
+    "SAMPLERS",
+    "Predicted",
+    "Sampling",
+    "Step",
+    "ddim_step",
+    "ddpm_step",
+    "denoising_step",
+    "posterior_variance",
+    "sample",
+]
 
 
-class Step(NamedTuple):
-    """What a sampler sees of one step from time t to the next, less noisy time s < t."""
+@dataclass(frozen=True)
+class Sampling:
+    """What stays the same from step to step of one run of a sampler.
 
-    x_t: Float[Tensor, "batch horizon dim"]
+    Example:
+        >>> from rlpriors.diffusion import NoiseSchedule
+        >>> run = Sampling(DiffusionProcess(NoiseSchedule(10)), lambda x, t: 0.5 * x)
+        >>> x = torch.ones(1, 4, 2)
+        >>> x, predicted = denoising_step(run, x, torch.zeros_like(x), time=9, next_time=-1)
+        >>> x[0, 0].tolist(), predicted.time
+        ([0.5, 0.5], 9)
+    """
+
+    process: DiffusionProcess
+    """Noise levels and the meaning of the prediction."""
+
+    denoiser: Denoiser
+    """The trained network."""
+
+    sampler: str = "ddim"
+    """A key of `SAMPLERS`."""
+
+    eta: float = 0.0
+    """Noise that DDIM adds, 0 (none) to 1 (as much as DDPM)."""
+
+    condition: Condition | None = None
+    """Known entries, written in at every step."""
+
+    value: Value | None = None
+    """What guidance raises; None for plain samples."""
+
+    guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
+    """How it does."""
+
+    clip: float | None = 1.0
+    """Bound on every entry of the predicted clean window; None for no bound."""
+
+    create_graph: bool = False
+    """Whether samples can be differentiated in the value's parameters."""
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"`sampler` must be one of {sorted(SAMPLERS)}. Received {self.sampler!r}.")
+
+    @property
+    def guided(self) -> bool:
+        """Whether the value moves the samples."""
+        return self.value is not None and self.guidance.weight > 0
+
+    def predict(
+        self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch horizon dim"]:
+        """The clean window behind `x`: guided, bounded, and with the known entries in it."""
+        x_start = self.process.denoise(self.denoiser, x, t)
+        if self.guided and self.guidance.space == "clean":
+            assert self.value is not None
+            abar = self.process.schedule.at(t)
+            x_start = guide_clean(self.value, self.guidance, x_start, abar, create_graph=self.create_graph)
+        if self.clip is not None:
+            x_start = straight_through_clamp(x_start, self.clip)
+        return self.known(x_start)
+
+    def known(self, x: Tensor) -> Tensor:
+        """`x` with the known entries written in."""
+        return x if self.condition is None else self.condition.apply(x)
+
+
+class Predicted(NamedTuple):
+    """Clean windows that were predicted on the way, and at which diffusion time."""
+
     x_start: Float[Tensor, "batch horizon dim"]
-    """The predicted clean window, guided and clamped."""
-    abar_t: Float[Tensor, "batch 1 1"]
-    abar_s: Float[Tensor, "batch 1 1"]
-    """1 at the last step, which ends without noise."""
-    noise: Float[Tensor, "batch horizon dim"]
-    eta: float
+    time: int
 
 
-def posterior_variance(
-    abar_t: Float[Tensor, "batch 1 1"], abar_s: Float[Tensor, "batch 1 1"]
-) -> Float[Tensor, "batch 1 1"]:
-    """Var(x_s | x_t, x_0) = (1 - abar_s) / (1 - abar_t) (1 - abar_t / abar_s)."""
-    return (1 - abar_s) / (1 - abar_t) * (1 - abar_t / abar_s)
+def denoising_step(
+    run: Sampling,
+    x: Float[Tensor, "batch horizon dim"],
+    noise: Float[Tensor, "batch horizon dim"],
+    time: int,
+    next_time: int,
+    previous: Predicted | None = None,
+) -> tuple[Float[Tensor, "batch horizon dim"], Predicted]:
+    """Windows at diffusion time `next_time`, and the clean ones that were predicted on the way.
 
-
-def ddim_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
-    """Song et al. 2021, arXiv 2010.02502, eq. 12: `eta` 0 adds no noise, `eta` 1 is DDPM."""
-    x_t, x_start, abar_t, abar_s, noise, eta = step
-    predicted_noise = (x_t - abar_t.sqrt() * x_start) / (1 - abar_t).sqrt()
-    variance = eta**2 * posterior_variance(abar_t, abar_s)
-    direction = (1 - abar_s - variance).clamp(min=0).sqrt() * predicted_noise
-    return abar_s.sqrt() * x_start + direction + variance.sqrt() * noise
-
-
-def ddpm_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
-    """Ho et al. 2020, arXiv 2006.11239, eq. 7, over the times that are visited."""
-    x_t, x_start, abar_t, abar_s, noise, _ = step
-    alpha = abar_t / abar_s
-    mean = (
-        abar_s.sqrt() * (1 - alpha) / (1 - abar_t) * x_start
-        + alpha.sqrt() * (1 - abar_s) / (1 - abar_t) * x_t
-    )
-    return mean + posterior_variance(abar_t, abar_s).sqrt() * noise
-
-
-SAMPLERS: dict[str, Callable[[Step], Tensor]] = {"ddim": ddim_step, "ddpm": ddpm_step}
+    Args:
+        run: what all steps share.
+        x: windows at `time`.
+        noise: standard normal noise, for the samplers that add some.
+        time: the diffusion time of `x`.
+        next_time: the less noisy time to go to; -1 for no noise at all.
+        previous: what the step before predicted, for the samplers that remember it.
+    """
+    t, s = (torch.full((len(x),), k, device=x.device) for k in (time, next_time))
+    abar_t, abar_s = run.process.schedule.at(t), run.process.schedule.at(s)
+    guidance = run.guidance
+    x = run.known(x)
+    if run.guided and guidance.space == "noisy" and time >= guidance.stop_below:
+        for _ in range(guidance.n_repeats):
+            assert run.value is not None
+            variance = posterior_variance(abar_t, abar_s)
+            x = run.known(guide_noisy(run.value, guidance, x, variance, create_graph=run.create_graph))
+    x_start = run.predict(x, t)
+    step = Step(x, x_start, abar_t, abar_s, noise, run.eta)
+    return SAMPLERS[run.sampler](step), Predicted(x_start, time)
 
 
 def sample(
@@ -99,29 +174,10 @@ def sample(
         clip: bound on every entry of the predicted clean window; None for no bound.
         generator: source of the samplers' noise.
     """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"`sampler` must be one of {sorted(SAMPLERS)}. Received {sampler!r}.")
-    guidance = guidance or GuidanceSettings()
-    guided = value is not None and guidance.weight > 0
+    run = Sampling(process, denoiser, sampler, eta, condition, value, guidance or GuidanceSettings(), clip)
     times = process.schedule.timesteps(n_steps, start)
+    previous: Predicted | None = None
     for time, next_time in zip(times, [*times[1:], -1], strict=True):
-        t, s = (torch.full((len(x),), k, device=x.device) for k in (time, next_time))
-        abar_t, abar_s = process.schedule.at(t), process.schedule.at(s)
-        if condition is not None:
-            x = condition.apply(x)
-        if guided and guidance.space == "noisy" and time >= guidance.stop_below:
-            for _ in range(guidance.n_repeats):
-                assert value is not None
-                x = guide_noisy(value, guidance, x, posterior_variance(abar_t, abar_s))
-                x = x if condition is None else condition.apply(x)
-        x_start = process.denoise(denoiser, x, t)
-        if guided and guidance.space == "clean":
-            assert value is not None
-            x_start = guide_clean(value, guidance, x_start, abar_t)
-        if clip is not None:
-            x_start = straight_through_clamp(x_start, clip)
-        if condition is not None:
-            x_start = condition.apply(x_start)
         noise = torch.randn(x.shape, generator=generator, device=x.device)
-        x = SAMPLERS[sampler](Step(x, x_start, abar_t, abar_s, noise, eta))
-    return x if condition is None else condition.apply(x)
+        x, previous = denoising_step(run, x, noise, time, next_time, previous)
+    return run.known(x)
