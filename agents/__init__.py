@@ -6,12 +6,16 @@
 `trajectory_diffusion`  `TrajectoryDiffusion`: learns the prior, what trajectories are possible
 `support`               whether the prior covers the demonstrations, asked before a reward is learned
 `diffusion_irl`         `DiffusionIRL`: learns the reward, what the demonstrations want
+`behaviour_cloning`     `BehaviourCloning`: a baseline that only imitates, one action at a time
+`diffusion_policy`      `DiffusionCloning`: a baseline that only imitates, chunks of actions by diffusion
 `encoder_network`       `EncoderNetwork`: an encoder as a `preprocess_net`, frozen or learning with the policy
 `schedules`             learning-rate schedules for Tianshou's optimizer factories
 """
 
+from rlpriors.agents.behaviour_cloning import BehaviourCloning, BehaviourCloningPolicy
 from rlpriors.agents.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
+from rlpriors.agents.diffusion_policy import DiffusionCloning, DiffusionPolicy
 from rlpriors.agents.encoder_network import EncoderNetwork
 from rlpriors.agents.frames import Frames
 from rlpriors.agents.schedules import CosineSchedule
@@ -19,10 +23,14 @@ from rlpriors.agents.support import Support, check_support
 from rlpriors.agents.trajectory_diffusion import TrajectoryDiffusion
 
 __all__ = [
+    "BehaviourCloning",
+    "BehaviourCloningPolicy",
     "CosineSchedule",
     "DiffuserPolicy",
+    "DiffusionCloning",
     "DiffusionIRL",
     "DiffusionIRLSettings",
+    "DiffusionPolicy",
     "EncoderNetwork",
     "Frames",
     "Support",
