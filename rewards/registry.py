@@ -19,6 +19,8 @@ from rlpriors import checkpoint
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.device import resolve_device
 from rlpriors.rewards.base import RewardModel
+from rlpriors.rewards.discriminators import AIRLReward, GAILReward
+from rlpriors.rewards.drail import DRAILReward
 from rlpriors.rewards.networks import MLPReward
 from rlpriors.rewards.shaping import ShapedReward
 
@@ -27,6 +29,9 @@ __all__ = ["REWARDS", "load_reward", "reward_class"]
 GROUP = "rlpriors.rewards"
 
 REWARDS: dict[str, type[RewardModel]] = {
+    "AIRLReward": AIRLReward,
+    "DRAILReward": DRAILReward,
+    "GAILReward": GAILReward,
     "MLPReward": MLPReward,
     "ShapedReward": ShapedReward,
 }

@@ -77,7 +77,7 @@ def test_names_are_those_of_the_classes(name: str) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"`name` must be one of \['MLPReward', 'ShapedReward'\].*'Nope'"):
+    with pytest.raises(ValueError, match=r"`name` must be one of .*'MLPReward'.*'ShapedReward'.*'Nope'"):
         registry.reward_class("Nope")
 
 
@@ -105,9 +105,7 @@ def test_a_missing_folder_says_what_is_wanted(tmp_path) -> None:
 
 def test_a_foreign_class_is_never_built(tmp_path) -> None:
     checkpoint.save(nn.Linear(2, 1), BonusSettings(0.0), tmp_path)
-    with pytest.raises(
-        CheckpointError, match=r"holds a 'Linear', but one of \['MLPReward', 'ShapedReward'\]"
-    ):
+    with pytest.raises(CheckpointError, match=r"holds a 'Linear', but one of .*'MLPReward'.*'ShapedReward'"):
         load_reward(tmp_path, device="cpu")
 
 
