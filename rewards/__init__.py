@@ -12,9 +12,11 @@ losses.py    losses that learn a reward
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.discriminators import AIRLReward, AIRLSettings, Discriminator, GAILReward, GAILSettings
 from rlpriors.rewards.drail import DRAILReward, DRAILSettings
+from rlpriors.rewards.divergences import DIVERGENCES, Divergence, DivergenceSettings
 from rlpriors.rewards.networks import MLPReward, RewardInput, RewardSettings
 from rlpriors.rewards.registry import REWARDS, load_reward, reward_class
 from rlpriors.rewards.shaping import ShapedReward, ShapingSettings
+from rlpriors.rewards.trajectory import TrajectoryValue, TrajectoryValueSettings
 
 __all__ = [
     "REWARDS",
@@ -31,6 +33,8 @@ __all__ = [
     "RewardSettings",
     "ShapedReward",
     "ShapingSettings",
+    "TrajectoryValue",
+    "TrajectoryValueSettings",
     "load_reward",
     "reward_class",
 ]
