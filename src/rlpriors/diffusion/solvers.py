@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["SAMPLERS", "Step", "ddim_step", "ddpm_step", "posterior_variance"]
+__all__ = ["MULTISTEP", "SAMPLERS", "Step", "ddim_step", "ddpm_step", "posterior_variance"]
 
 
 class Step(NamedTuple):
@@ -56,3 +56,6 @@ def ddpm_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
 
 
 SAMPLERS: dict[str, Callable[[Step], Tensor]] = {"ddim": ddim_step, "ddpm": ddpm_step}
+
+MULTISTEP: frozenset[str] = frozenset()
+"""The samplers that look at what the step before predicted."""
