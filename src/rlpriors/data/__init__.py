@@ -9,6 +9,9 @@ minari.py        to and from Minari data sets
 buffers.py       to and from Tianshou replay buffers
 maze.py          free cells, routes and shortest-path lengths of a maze
 generate.py      controllers and rollouts that make demonstrations
+gridworld.py     a world of cells whose model is known exactly
+gridworld_data.py  goals with rests, and demonstrations, in such a world
+value_iteration.py  exact planning, with or without entropy
 """
 
 from rlpriors.data.episodes import Episode, EpisodeStore
