@@ -7,15 +7,17 @@
 `support`               whether the prior covers the demonstrations, asked before a reward is learned
 `diffusion_irl`         `DiffusionIRL`: learns the reward, what the demonstrations want
 `behaviour_cloning`     `BehaviourCloning`: a baseline that only imitates, one action at a time
-`diffusion_policy`      `DiffusionCloning`: a baseline that only imitates, chunks of actions by diffusion
+`diffusion_policy`      `DiffusionPolicy`: draws chunks of actions for the current observation
+`diffusion_cloning`     `DiffusionCloning`: learns them, a baseline that only imitates
 `encoder_network`       `EncoderNetwork`: an encoder as a `preprocess_net`, frozen or learning with the policy
 `schedules`             learning-rate schedules for Tianshou's optimizer factories
 """
 
 from rlpriors.agents.behaviour_cloning import BehaviourCloning, BehaviourCloningPolicy
 from rlpriors.agents.diffuser import DiffuserPolicy
+from rlpriors.agents.diffusion_cloning import DiffusionCloning
 from rlpriors.agents.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
-from rlpriors.agents.diffusion_policy import DiffusionCloning, DiffusionPolicy
+from rlpriors.agents.diffusion_policy import DiffusionPolicy
 from rlpriors.agents.encoder_network import EncoderNetwork
 from rlpriors.agents.frames import Frames
 from rlpriors.agents.schedules import CosineSchedule

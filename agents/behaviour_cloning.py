@@ -134,7 +134,6 @@ class BehaviourCloningPolicy(ImitationPolicy):
                 "learn: a Discrete space wants integers, a Box floating-point numbers."
             )
         if self.act is None:
-            # Not cast(), which would say that numbers start at 0: Discrete spaces may start elsewhere.
             low, n = self._discrete
             if data.act.min() < low or data.act.max() >= low + n:
                 raise ValueError(

@@ -1,16 +1,12 @@
 """Diffusion policy: chunks of actions from a diffusion model that is given the observation.
 
-`DiffusionPolicy`   draws a chunk of actions, executes its first ones, draws again
-`DiffusionCloning`  learns it from demonstrations
+Chi et al. 2023, arXiv 2303.04137; `diffusion_cloning` learns it from demonstrations.
 
-Chi et al. 2023, arXiv 2303.04137.  Where a mean of what demonstrators did would be wrong - left and
-right around an obstacle - it draws one of them and keeps to it for a chunk, which makes it the
-strongest of the clones.  It learns no reward.
+Where a mean of what demonstrators did would be wrong - left and right around an obstacle - it draws
+one of them and keeps to it for a chunk, which makes it a strong clone.  It learns no reward.
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, cast
 
 import gymnasium as gym
@@ -18,23 +14,20 @@ import numpy as np
 import torch
 from einops import repeat
 from jaxtyping import Float, Int
-from tianshou.algorithm.algorithm_base import Policy, TrainingStats
-from tianshou.algorithm.optim import OptimizerFactory
+from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch
 from tianshou.data.types import ActStateBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.frames import Frames
 from rlpriors.agents.inputs import check_sizes, read_observations
-from rlpriors.agents.windows import WindowAlgorithm
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.device import resolve_device
-from rlpriors.diffusion import SAMPLERS, DiffusionProcess, NoiseSchedule, denoising_loss, sample
+from rlpriors.diffusion import SAMPLERS, DiffusionProcess, NoiseSchedule, sample
 from rlpriors.networks import build_denoiser
 from rlpriors.types import Denoiser
 
-__all__ = ["DiffusionCloning", "DiffusionCloningStats", "DiffusionPolicy"]
+__all__ = ["DiffusionPolicy"]
 
 
 class DiffusionPolicy(Policy):
@@ -199,82 +192,3 @@ class DiffusionPolicy(Policy):
         act = state.actions[np.arange(n), step // stride]
         state.left = state.left - 1
         return cast(ActStateBatchProtocol, Batch(act=act, state=state))
-
-
-@dataclass(kw_only=True)
-class DiffusionCloningStats(TrainingStats):
-    """What one update did."""
-
-    loss: float
-    """Mean squared denoising error of actions, in normalised units."""
-
-
-class DiffusionCloning(WindowAlgorithm[DiffusionPolicy]):
-    """Learns a `DiffusionPolicy` from the windows of a buffer (arXiv 2303.04137, eq. 5).
-
-    It resumes bit-equal.  A copy of the denoiser is trained; the policy acts by its exponential moving average.  Every step
-    of the data begins a chunk; actions beyond the end of its episode do not count.
-
-    Args:
-        policy: what is learned.
-        optim: makes the optimiser.
-        ema_decay: of the moving average, in [0, 1).
-        max_grad_norm: bound on the gradient's norm; None for no bound.
-        max_start: use only chunks that start in the first steps of an episode; None for all.
-        seed: source of batches and noise.
-
-    Example:
-        >>> from tianshou.algorithm.optim import AdamOptimizerFactory
-        >>> from tianshou.trainer import OfflineTrainerParams
-        >>> from rlpriors.data import Episode
-        >>> from rlpriors.data.buffers import to_buffer
-        >>> walk = Episode(np.arange(9.0)[:, None], np.ones((8, 1)), *np.zeros((3, 8)))
-        >>> data = EpisodeStore.from_episodes([walk])
-        >>> policy = DiffusionPolicy.fit(data, gym.spaces.Box(-1, 1, (1,)), horizon=4, device="cpu")
-        >>> algorithm = DiffusionCloning(policy=policy, optim=AdamOptimizerFactory())
-        >>> info = algorithm.run_training(OfflineTrainerParams(
-        ...     buffer=to_buffer(data), batch_size=16, max_epochs=1, epoch_num_steps=5,
-        ...     show_progress=False, verbose=False))
-        >>> info.update_step
-        5
-    """
-
-    pad = True
-
-    def __init__(
-        self,
-        *,
-        policy: DiffusionPolicy,
-        optim: OptimizerFactory,
-        ema_decay: float = 0.995,
-        max_grad_norm: float | None = 1.0,
-        max_start: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(policy=policy, max_start=max_start, seed=seed)
-        if not 0 <= ema_decay < 1:
-            raise ValueError(f"`ema_decay` must be in [0, 1). Received {ema_decay}.")
-        self.online = deepcopy(policy.denoiser).requires_grad_(True)
-        policy.denoiser.requires_grad_(False)
-        self.optim = self._create_optimizer(self.online, optim, max_grad_norm=max_grad_norm)
-        self._average = get_ema_multi_avg_fn(ema_decay)
-
-    def _update_with_batch(self, batch: Any) -> DiffusionCloningStats:
-        policy, generator = self.policy, self.generator()
-        window = self.window(batch)
-        x = policy.frames.act(window.act)
-        n_times = policy.process.schedule.num_train_timesteps
-        loss = denoising_loss(
-            policy.process,
-            policy.given(window.obs[:, 0], self.online),
-            x,
-            t=torch.randint(n_times, (len(x),), generator=generator, device=x.device),
-            noise=torch.randn(x.shape, generator=generator, device=x.device),
-            weight=window.mask[..., None].float(),
-        )
-        self.optim.step(loss)
-        with torch.no_grad():
-            averaged, online = tuple(policy.denoiser.parameters()), tuple(self.online.parameters())
-            self._average(averaged, online, self.updates)
-        self.updates += 1
-        return DiffusionCloningStats(loss=loss.item())
