@@ -15,10 +15,12 @@ def gaussian() -> Callable[..., Denoiser]:
 
     def denoiser(process: DiffusionProcess, mean: float = 0.0, std: float = 1.0) -> Denoiser:
         def predict(x: Tensor, t: Tensor, /) -> Tensor:
-            abar = process.schedule.at(t)
+            signal, noise = process.schedule.coefficients(t)
+            if process.prediction_type == "edm":  # it sees scaled windows
+                x = x * signal * (noise**2 / signal**2 + process.sigma_data**2).sqrt()
             # E[x_0 | x_t] of two jointly normal variables.
-            gain = abar.sqrt() * std**2 / (abar * std**2 + 1 - abar)
-            x_start = mean + gain * (x - abar.sqrt() * mean)
+            gain = signal * std**2 / (signal**2 * std**2 + noise**2)
+            x_start = mean + gain * (x - signal * mean)
             return process.target(x_start, t, process.predict_noise(x_start, x, t))
 
         return predict

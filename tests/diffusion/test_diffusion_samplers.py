@@ -1,4 +1,4 @@
-"""Both samplers against a prior whose best denoiser is known, and against recorded numbers."""
+"""All samplers against a prior whose best denoiser is known, and against recorded numbers."""
 
 import pytest
 import torch
@@ -86,7 +86,7 @@ def test_all_predictions_lead_to_the_same_samples(gaussian, sampler: str) -> Non
         drawn.append(
             sample(process, gaussian(process, 0.3, 0.5), x, n_steps=5, sampler=sampler, generator=seeded(1))
         )
-    torch.testing.assert_close(drawn[0], drawn[1], atol=1e-4, rtol=0)  # epsilon is divided by sqrt(abar)
+    torch.testing.assert_close(drawn[0], drawn[1], atol=3e-4, rtol=0)  # epsilon is divided by sqrt(abar)
     torch.testing.assert_close(drawn[2], drawn[1], atol=1e-5, rtol=0)
 
 
@@ -150,7 +150,8 @@ def test_the_network_sees_known_entries_at_every_step(sampler: str) -> None:
     known = Condition.frames(torch.full((1, 1, 1), 0.25), horizon=2, dim=1)
     process, x = DiffusionProcess(NoiseSchedule(10)), torch.randn(1, 2, 1, generator=seeded())
     sample(process, spy, x, n_steps=4, sampler=sampler, condition=known, generator=seeded())
-    assert seen == [(9, 0.25), (6, 0.25), (3, 0.25), (0, 0.25)]
+    times = [9, 6, 6, 3, 3, 0, 0] if sampler == "heun" else [9, 6, 3, 0]  # also where a step leads
+    assert seen == [(time, 0.25) for time in times]
 
 
 @pytest.mark.parametrize("prediction_type", PREDICTIONS)
@@ -194,8 +195,8 @@ def test_a_warm_start_begins_at_its_own_time(gaussian) -> None:
 
 def test_unknown_sampler() -> None:
     x = torch.zeros(1, 2, 1)
-    with pytest.raises(ValueError, match=r"`sampler` must be one of \['ddim', 'ddpm'\]\. Received 'euler'"):
-        sample(DiffusionProcess(NoiseSchedule(10)), lambda x, t: x, x, n_steps=2, sampler="euler")
+    with pytest.raises(ValueError, match=r"`sampler` must be one of \['ddim', .*\]\. Received 'leap'"):
+        sample(DiffusionProcess(NoiseSchedule(10)), lambda x, t: x, x, n_steps=2, sampler="leap")
 
 
 def test_more_steps_than_trained_times() -> None:

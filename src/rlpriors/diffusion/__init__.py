@@ -1,10 +1,10 @@
 """Trajectory diffusion: noise schedules, the forward process, samplers, guidance and planning.
 
-`schedule`    how much noise each diffusion time carries (cosine, linear)
+`schedule`    how much noise each diffusion time carries (cosine, linear, EDM, rectified flow)
 `process`     q(x_t | x_0), what the network predicts, the denoising loss and residual
 `conditions`  entries of a window that are known: start state, goal, history
 `guidance`    pushing samples towards a higher value, in clean or in noisy space
-`solvers`     the rules from one noise level to the next: DDIM, DDPM
+`solvers`     the rules from one noise level to the next: DDIM, DDPM, DPM-Solver++, Heun
 `samplers`    one denoising step, and all of them in a row
 `chain`       the same, differentiable in the parameters of what guides it
 `planner`     many candidates in one batch, the best one kept

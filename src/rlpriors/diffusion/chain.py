@@ -84,6 +84,7 @@ def guided_chain(
     times = process.schedule.timesteps(n_steps, start)
     n_free = 0 if isinstance(gradient, str) else max(0, len(times) - gradient)
     run = Sampling(process, denoiser, sampler, eta, condition, value, guidance, clip, create_graph=True)
+    x = process.from_noise(x) if start is None else x
     plain = replace(run, create_graph=False)
     learned: tuple[Tensor, ...] | None = None
     previous: Predicted | None = None

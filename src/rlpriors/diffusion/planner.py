@@ -28,7 +28,7 @@ class PlannerSettings:
     """Denoising steps of each sample."""
 
     sampler: str = "ddim"
-    """A key of `diffusion.SAMPLERS`."""
+    """A key of `diffusion.SAMPLERS`: "ddim", "ddpm", "dpm++2m", "euler" or "heun"."""
 
     eta: float = 0.0
     """Noise that DDIM adds at each step, 0 to 1."""

@@ -12,7 +12,7 @@ from rlpriors.types import Denoiser
 
 __all__ = ["DiffusionProcess", "PredictionType", "denoising_loss", "denoising_residual"]
 
-PredictionType = Literal["epsilon", "sample", "v_prediction"]
+PredictionType = Literal["epsilon", "sample", "v_prediction", "velocity", "edm"]
 
 
 class DiffusionProcess(nn.Module):
@@ -20,8 +20,13 @@ class DiffusionProcess(nn.Module):
 
     Args:
         schedule: the noise levels.
-        prediction_type: "epsilon" (the noise), "sample" (the clean window) or "v_prediction"
-            (sqrt(abar) noise - sqrt(1 - abar) x_0; Salimans & Ho 2022, arXiv 2202.00512).
+        prediction_type: "epsilon" (the noise), "sample" (the clean window), "v_prediction"
+            (sqrt(abar) noise - sqrt(1 - abar) x_0; Salimans & Ho 2022, arXiv 2202.00512),
+            "velocity" (noise - x_0, that of a rectified flow; Liu et al. 2022, arXiv 2209.03003) or
+            "edm" (what is left to add to a scaled input; Karras et al. 2022, arXiv 2206.00364, eq. 7
+            and table 1: inputs and targets of unit variance at every noise level, and the loss of
+            eq. 8 with its weight 1 / c_out^2).  Each goes with any schedule.
+        sigma_data: the standard deviation of normalised windows, for "edm".
 
     Example:
         >>> process = DiffusionProcess(NoiseSchedule(50), "epsilon")
@@ -31,14 +36,23 @@ class DiffusionProcess(nn.Module):
         True
     """
 
-    def __init__(self, schedule: NoiseSchedule, prediction_type: PredictionType = "sample") -> None:
+    def __init__(
+        self,
+        schedule: NoiseSchedule,
+        prediction_type: PredictionType = "sample",
+        *,
+        sigma_data: float = 0.5,
+    ) -> None:
         super().__init__()
         if prediction_type not in get_args(PredictionType):
             raise ValueError(
                 f"`prediction_type` must be one of {get_args(PredictionType)}. Received {prediction_type!r}."
             )
+        if sigma_data <= 0:
+            raise ValueError(f"`sigma_data` must be positive. Received {sigma_data}.")
         self.schedule = schedule
         self.prediction_type = prediction_type
+        self.sigma_data = sigma_data
 
     def q_sample(
         self,
@@ -46,9 +60,15 @@ class DiffusionProcess(nn.Module):
         t: Int[Tensor, " batch"],
         noise: Float[Tensor, "batch horizon dim"],
     ) -> Float[Tensor, "batch horizon dim"]:
-        """The window at diffusion time `t`: sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise."""
-        abar = self.schedule.at(t)
-        return abar.sqrt() * x_start + (1 - abar).sqrt() * noise
+        """The window at diffusion time `t`: signal_t x_0 + noise_t noise."""
+        signal, amount = self.schedule.coefficients(t)
+        return signal * x_start + amount * noise
+
+    def from_noise(self, noise: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "batch horizon dim"]:
+        """Windows at the noisiest time, where no signal counts any more."""
+        if self.schedule.preserves_variance:
+            return noise
+        return self.schedule.scale[-1] * noise
 
     def target(
         self,
@@ -61,8 +81,14 @@ class DiffusionProcess(nn.Module):
             return noise
         if self.prediction_type == "sample":
             return x_start
+        if self.prediction_type == "velocity":
+            return noise - x_start
         abar = self.schedule.at(t)
-        return abar.sqrt() * noise - (1 - abar).sqrt() * x_start
+        if self.prediction_type == "v_prediction":
+            return abar.sqrt() * noise - (1 - abar).sqrt() * x_start
+        sigma = ((1 - abar) / abar).sqrt()
+        _, c_skip, c_out = self._edm(sigma)
+        return (x_start - c_skip * (x_start + sigma * noise)) / c_out
 
     def predict_x_start(
         self,
@@ -73,10 +99,16 @@ class DiffusionProcess(nn.Module):
         """The clean window that a denoiser's `output` at `x_t` stands for."""
         if self.prediction_type == "sample":
             return output
-        abar = self.schedule.at(t)
+        signal, amount = self.schedule.coefficients(t)
         if self.prediction_type == "epsilon":
-            return (x_t - (1 - abar).sqrt() * output) / abar.sqrt()
-        return abar.sqrt() * x_t - (1 - abar).sqrt() * output
+            return (x_t - amount * output) / signal
+        if self.prediction_type == "velocity":
+            return (x_t - amount * output) / (signal + amount)
+        if self.prediction_type == "edm":
+            _, c_skip, c_out = self._edm(amount / signal)
+            return c_skip * (x_t / signal) + c_out * output
+        abar, scale = self.schedule.at(t), self.schedule.scale_at(t)
+        return abar.sqrt() * (x_t / scale) - (1 - abar).sqrt() * output
 
     def predict_noise(
         self,
@@ -85,17 +117,41 @@ class DiffusionProcess(nn.Module):
         t: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch horizon dim"]:
         """The noise that leads from `x_start` to `x_t`."""
-        abar = self.schedule.at(t)
-        return (x_t - abar.sqrt() * x_start) / (1 - abar).sqrt()
+        signal, amount = self.schedule.coefficients(t)
+        return (x_t - signal * x_start) / amount
+
+    def predict(
+        self,
+        denoiser: Denoiser,
+        x_t: Float[Tensor, "batch horizon dim"],
+        t: Int[Tensor, " batch"],
+        condition: Condition | None = None,
+    ) -> Float[Tensor, "batch horizon dim"]:
+        """The denoiser's output at `x_t`, in which known entries were written as they are.
+
+        "edm" scales what the network sees, but not the known entries of `condition`.
+        """
+        if self.prediction_type == "edm":
+            signal, amount = self.schedule.coefficients(t)
+            c_in, _, _ = self._edm(amount / signal)
+            x_t = c_in * (x_t / signal)
+            x_t = x_t if condition is None else condition.apply(x_t)
+        return denoiser(x_t, t)
 
     def denoise(
         self,
         denoiser: Denoiser,
         x_t: Float[Tensor, "batch horizon dim"],
         t: Int[Tensor, " batch"],
+        condition: Condition | None = None,
     ) -> Float[Tensor, "batch horizon dim"]:
         """The clean window that `denoiser` sees behind `x_t`."""
-        return self.predict_x_start(denoiser(x_t, t), x_t, t)
+        return self.predict_x_start(self.predict(denoiser, x_t, t, condition), x_t, t)
+
+    def _edm(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """c_in, c_skip and c_out of arXiv 2206.00364, table 1."""
+        total = (sigma**2 + self.sigma_data**2).sqrt()
+        return 1 / total, (self.sigma_data / total) ** 2, sigma * self.sigma_data / total
 
 
 def denoising_loss(
@@ -126,7 +182,7 @@ def denoising_loss(
     if condition is not None:
         x_t = condition.apply(x_t)
         count = count * ~condition.mask
-    error = (denoiser(x_t, t) - process.target(x_start, t, noise)).square()
+    error = (process.predict(denoiser, x_t, t, condition) - process.target(x_start, t, noise)).square()
     return (error * count).sum() / count.sum().clamp(min=1e-8)
 
 
@@ -162,6 +218,6 @@ def denoising_residual(
         x_t = process.q_sample(x_start, t, noise.expand_as(x_start))
         if condition is not None:
             x_t = condition.apply(x_t)
-        error = (process.denoise(denoiser, x_t, t) - x_start).square() * free
+        error = (process.denoise(denoiser, x_t, t, condition) - x_start).square() * free
         residual += error.sum((1, 2)) / free.sum((1, 2)).clamp(min=1) / len(levels)
     return residual

@@ -57,7 +57,7 @@ class Sampling:
     """The trained network."""
 
     sampler: str = "ddim"
-    """A key of `SAMPLERS`."""
+    """A key of `SAMPLERS`: "ddim", "ddpm", "dpm++2m", "euler" or "heun"."""
 
     eta: float = 0.0
     """Noise that DDIM adds, 0 (none) to 1 (as much as DDPM)."""
@@ -81,6 +81,13 @@ class Sampling:
         if self.sampler not in SAMPLERS:
             raise ValueError(f"`sampler` must be one of {sorted(SAMPLERS)}. Received {self.sampler!r}.")
 
+        if self.guided and self.guidance.space == "noisy" and not self.process.schedule.preserves_variance:
+            raise ValueError(
+                '`guidance.space` "noisy" needs a schedule that preserves variance ("cosine" or "linear"): '
+                f"elsewhere noisy windows lie far from clean ones. Received the schedule "
+                f'{self.process.schedule.beta_schedule!r}; guide in space "clean".'
+            )
+
     @property
     def guided(self) -> bool:
         """Whether the value moves the samples."""
@@ -90,7 +97,7 @@ class Sampling:
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch horizon dim"]:
         """The clean window behind `x`: guided, bounded, and with the known entries in it."""
-        x_start = self.process.denoise(self.denoiser, x, t)
+        x_start = self.process.denoise(self.denoiser, x, t, self.condition)
         if self.guided and self.guidance.space == "clean":
             assert self.value is not None
             abar = self.process.schedule.at(t)
@@ -139,8 +146,17 @@ def denoising_step(
             variance = posterior_variance(abar_t, abar_s)
             x = run.known(guide_noisy(run.value, guidance, x, variance, create_graph=run.create_graph))
     x_start = run.predict(x, t)
-    step = Step(x, x_start, abar_t, abar_s, noise, run.eta)
-    return SAMPLERS[run.sampler](step), Predicted(x_start, time)
+    last = next_time < 0
+    scale_t, scale_s = run.process.schedule.scale_at(t), run.process.schedule.scale_at(s)
+    past = None
+    if previous is not None and not last:
+        past = previous.x_start, run.process.schedule.at(torch.full_like(t, previous.time))
+
+    def again(x_s: Tensor) -> Tensor:
+        return run.predict(run.known(scale_s * x_s), s)
+
+    step = Step(x / scale_t, x_start, abar_t, abar_s, noise, run.eta, past, None if last else again)
+    return scale_s * SAMPLERS[run.sampler](step), Predicted(x_start, time)
 
 
 def sample(
@@ -164,7 +180,7 @@ def sample(
         process: noise levels and the meaning of the prediction.
         denoiser: the trained network.
         x: standard normal noise; or, with `start`, windows already noised to that time.
-        n_steps: denoising steps, each one call of the network.
+        n_steps: denoising steps, each one call of the network; two for "heun", save in the last.
         sampler: a key of `SAMPLERS`.
         eta: noise that DDIM adds, 0 (none) to 1 (as much as DDPM).
         start: the diffusion time of `x`; None for the noisiest.
@@ -176,6 +192,7 @@ def sample(
     """
     run = Sampling(process, denoiser, sampler, eta, condition, value, guidance or GuidanceSettings(), clip)
     times = process.schedule.timesteps(n_steps, start)
+    x = process.from_noise(x) if start is None else x
     previous: Predicted | None = None
     for time, next_time in zip(times, [*times[1:], -1], strict=True):
         noise = torch.randn(x.shape, generator=generator, device=x.device)

@@ -1,4 +1,9 @@
-"""How much of the signal is left at each diffusion time (variance-preserving schedules)."""
+"""How much of the signal is left at each diffusion time.
+
+A schedule is a list of noise levels.  Whatever its kind, x_t = signal_t x_0 + noise_t noise, and
+dividing by scale_t = sqrt(signal_t^2 + noise_t^2) gives the variance-preserving form
+sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise: solvers and guidance know that one form only.
+"""
 
 import math
 from typing import Literal, get_args
@@ -9,30 +14,52 @@ from torch import Tensor, nn
 
 __all__ = ["BetaSchedule", "NoiseSchedule"]
 
-BetaSchedule = Literal["cosine", "linear"]
+BetaSchedule = Literal["cosine", "linear", "edm", "rectified_flow"]
+
+_NEARLY_NOISE = 0.999  # a rectified flow's last time: at 1 no signal would be left to divide by
 
 
 class NoiseSchedule(nn.Module):
-    """The variance-preserving schedule x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise.
+    """The noise levels of a diffusion process.
 
-    `alphas_cumprod[t]` is abar_t: close to 1 at t = 0, close to 0 at the last timestep.  It is a
-    buffer, so the schedule follows its owner to any device, and it is not saved: it is determined
-    by the arguments.
+    "cosine" and "linear" preserve variance, "edm" adds ever more noise to the window
+    (x_t = x_0 + sigma_t noise), "rectified_flow" goes straight (x_t = (1 - u) x_0 + u noise with u
+    evenly spaced up to 0.999).
+
+    `alphas_cumprod[t]` is abar_t, the part of the variance that is signal: close to 1 at t = 0,
+    close to 0 at the last timestep.  It and `scale` are buffers, so the schedule follows its owner
+    to any device, and they are not saved: the arguments determine them.
 
     Args:
-        num_train_timesteps: how many noise levels there are, at least 2.
-        beta_schedule: "cosine" (Nichol & Dhariwal 2021, arXiv 2102.09672, eq. 17) or "linear"
-            (Ho et al. 2020, arXiv 2006.11239, section 4, rescaled from its 1000 timesteps).
+        num_train_timesteps: how many noise levels there are, at least 2.  No sampler takes more
+            steps, so "edm" and "rectified_flow" want many, such as 1000.
+        beta_schedule: "cosine" (Nichol & Dhariwal 2021, arXiv 2102.09672, eq. 17), "linear" (Ho et
+            al. 2020, arXiv 2006.11239, section 4, rescaled from its 1000 timesteps), "edm" (Karras
+            et al. 2022, arXiv 2206.00364, eq. 5) or "rectified_flow" (Liu et al. 2022, arXiv
+            2209.03003, eq. 1).
+        sigma_range: the least and the most noise of "edm".
+        rho: how densely the levels of "edm" lie where there is little noise.
 
     Example:
         >>> schedule = NoiseSchedule(50)
         >>> schedule.num_train_timesteps, bool(schedule.alphas_cumprod[0] > 0.99)
         (50, True)
+        >>> signal, noise = NoiseSchedule(2, "edm").coefficients(torch.tensor([0, 1]))
+        >>> [round(sigma, 3) for sigma in noise.flatten().tolist()]
+        [0.002, 80.0]
     """
 
     alphas_cumprod: Tensor
+    scale: Tensor
 
-    def __init__(self, num_train_timesteps: int = 50, beta_schedule: BetaSchedule = "cosine") -> None:
+    def __init__(
+        self,
+        num_train_timesteps: int = 50,
+        beta_schedule: BetaSchedule = "cosine",
+        *,
+        sigma_range: tuple[float, float] = (0.002, 80.0),
+        rho: float = 7.0,
+    ) -> None:
         super().__init__()
         if num_train_timesteps < 2:
             raise ValueError(f"`num_train_timesteps` must be at least 2. Received {num_train_timesteps}.")
@@ -40,15 +67,43 @@ class NoiseSchedule(nn.Module):
             raise ValueError(
                 f"`beta_schedule` must be one of {get_args(BetaSchedule)}. Received {beta_schedule!r}."
             )
-        self.num_train_timesteps = num_train_timesteps
-        betas = _cosine_betas if beta_schedule == "cosine" else _linear_betas
-        alphas_cumprod = torch.cumprod(1.0 - betas(num_train_timesteps), dim=0)
+        if not 0 < sigma_range[0] < sigma_range[1] < math.inf:
+            raise ValueError(f"`sigma_range` must be two rising positive numbers. Received {sigma_range}.")
+        if rho <= 0:
+            raise ValueError(f"`rho` must be positive. Received {rho}.")
+        self.num_train_timesteps, self.beta_schedule = num_train_timesteps, beta_schedule
+        self.preserves_variance = beta_schedule in ("cosine", "linear")
+        n = num_train_timesteps
+        if self.preserves_variance:
+            betas = _cosine_betas(n) if beta_schedule == "cosine" else _linear_betas(n)
+            alphas_cumprod = torch.cumprod(1.0 - betas, dim=0)
+            scale = torch.ones_like(alphas_cumprod)
+        else:
+            noise = _karras_sigmas(n, sigma_range, rho) if beta_schedule == "edm" else _straight(n)
+            signal = torch.ones_like(noise) if beta_schedule == "edm" else 1 - noise
+            scale = (signal**2 + noise**2).sqrt()
+            alphas_cumprod = (signal / scale) ** 2
         self.register_buffer("alphas_cumprod", alphas_cumprod.float(), persistent=False)
+        self.register_buffer("scale", scale.float(), persistent=False)
 
     def at(self, t: Int[Tensor, " batch"]) -> Float[Tensor, "batch 1 1"]:
         """abar_t for each row of a batch of windows; t = -1 means no noise (abar = 1)."""
-        alphas_cumprod = self.alphas_cumprod[t.clamp(min=0)]
-        return torch.where(t < 0, 1.0, alphas_cumprod)[:, None, None]
+        return _rows(self.alphas_cumprod, t)
+
+    def scale_at(self, t: Int[Tensor, " batch"]) -> Float[Tensor, "batch 1 1"]:
+        """What x_t is divided by to preserve variance; 1 for t = -1."""
+        return _rows(self.scale, t)
+
+    def coefficients(
+        self, t: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "batch 1 1"], Float[Tensor, "batch 1 1"]]:
+        """signal_t and noise_t of x_t = signal_t x_0 + noise_t noise."""
+        abar = self.at(t)
+        signal, noise = abar.sqrt(), (1 - abar).sqrt()
+        if self.preserves_variance:
+            return signal, noise
+        scale = self.scale_at(t)
+        return scale * signal, scale * noise
 
     def timesteps(self, n_steps: int, start: int | None = None) -> list[int]:
         """`n_steps` times from `start` (default: the noisiest) down to 0, evenly spaced."""
@@ -74,3 +129,16 @@ def _cosine_betas(n: int, offset: float = 0.008) -> Tensor:
 def _linear_betas(n: int) -> Tensor:
     scale = 1000 / n
     return torch.linspace(1e-4 * scale, 0.02 * scale, n, dtype=torch.float64).clamp(max=0.999)
+
+
+def _karras_sigmas(n: int, bounds: tuple[float, float], rho: float) -> Tensor:
+    low, high = (bound ** (1 / rho) for bound in bounds)
+    return torch.linspace(low, high, n, dtype=torch.float64) ** rho
+
+
+def _straight(n: int) -> Tensor:
+    return _NEARLY_NOISE * torch.arange(1, n + 1, dtype=torch.float64) / n
+
+
+def _rows(levels: Tensor, t: Int[Tensor, " batch"]) -> Float[Tensor, "batch 1 1"]:
+    return torch.where(t < 0, 1.0, levels[t.clamp(min=0)])[:, None, None]
