@@ -6,6 +6,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ class RewardModel(nn.Module, ABC):
     A subclass implements `forward` and `from_settings` and sets the attributes below.  To be
     found by `load_reward` it stands in `rewards.registry.REWARDS`, or in the entry point group
     `rlpriors.rewards` of the package that brings it.
+
+    Rewards add up: `a + 2 * b`, `-a`, `a - b`, `a / 3` and `a + 0.5` are rewards too, see
+    `rewards.compose.SumReward`.
 
     Example:
         >>> from dataclasses import dataclass
@@ -122,6 +126,32 @@ class RewardModel(nn.Module, ABC):
         """Publish the model in `folder`, to be read by `load_reward`."""
         return checkpoint.save(self, self.settings, folder)
 
+    def __add__(self, other: object) -> "RewardModel":
+        return _add(self, 1.0, other, 1.0)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: object) -> "RewardModel":
+        return _add(self, 1.0, other, -1.0)
+
+    def __rsub__(self, other: object) -> "RewardModel":
+        return _add(self, -1.0, other, 1.0)
+
+    def __neg__(self) -> "RewardModel":
+        return _add(self, -1.0, 0.0, 1.0)
+
+    def __mul__(self, factor: object) -> "RewardModel":
+        return _add(self, float(factor), 0.0, 1.0) if isinstance(factor, Real) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: object) -> "RewardModel":
+        if not isinstance(divisor, Real):
+            return NotImplemented
+        if divisor == 0:
+            raise ZeroDivisionError("A reward cannot be divided by 0.")
+        return _add(self, 1 / float(divisor), 0.0, 1.0)
+
     def _rows(self, name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "batch dim"]:
         rows = np.asarray(values, np.float32)
         if rows.ndim != 2:
@@ -141,3 +171,10 @@ class RewardModel(nn.Module, ABC):
                 f"infinity. Received {rows[bad][0].tolist()} in row {int(bad.argmax())}; drop or repair it."
             )
         return rows
+
+
+def _add(a: RewardModel, weight_a: float, b: object, weight_b: float) -> RewardModel:
+    # A sum is a reward itself, so it can only be asked for once rewards are defined.
+    from rlpriors.rewards.compose import add
+
+    return add(a, weight_a, b, weight_b) if isinstance(b, RewardModel | Real) else NotImplemented

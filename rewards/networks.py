@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from rlpriors.data.normalise import Normaliser
 from rlpriors.networks.mlp import build_mlp
@@ -50,6 +51,13 @@ class RewardSettings:
 
     obs_keys: tuple[str, ...] | None = None
     """Leaves of a Dict observation that make up `obs`; None for plain observations."""
+
+    spectral_norm: bool = False
+    """Whether each layer's weight is divided by its largest singular value (Miyato et al. 2018, arXiv
+    1802.05957), which bounds the slope of the reward in normalised units, by 1.1 to the number of
+    hidden layers with SiLU.  That value is followed by one power iteration at each judgement in
+    training mode and stands still in evaluation mode: a reward whose weights are set from outside,
+    as an average of others, must judge in training mode.  Cannot be pickled."""
 
     def __post_init__(self) -> None:
         for name in ("obs_dim", "act_dim"):
@@ -112,6 +120,10 @@ class MLPReward(RewardModel):
         sizes = {"obs": n_obs, "act": settings.n_actions or self.act_dim, "obs_next": n_obs}
         self.feature_dim = sum(sizes[name] for name in settings.inputs)
         self.net = build_mlp(self.feature_dim, settings.hidden, 1)
+        if settings.spectral_norm:
+            for layer in self.net:
+                if isinstance(layer, nn.Linear):
+                    spectral_norm(layer)
         self.to(self.obs_normaliser.loc.device)  # a policy may already have moved what it shares
 
     @classmethod

@@ -19,9 +19,12 @@ from rlpriors import checkpoint
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.device import resolve_device
 from rlpriors.rewards.base import RewardModel
+from rlpriors.rewards.compose import SumReward
 from rlpriors.rewards.discriminators import AIRLReward, GAILReward
 from rlpriors.rewards.drail import DRAILReward
+from rlpriors.rewards.ensemble import EnsembleReward
 from rlpriors.rewards.networks import MLPReward
+from rlpriors.rewards.running import NormalisedReward
 from rlpriors.rewards.shaping import ShapedReward
 
 __all__ = ["REWARDS", "load_reward", "reward_class"]
@@ -31,9 +34,12 @@ GROUP = "rlpriors.rewards"
 REWARDS: dict[str, type[RewardModel]] = {
     "AIRLReward": AIRLReward,
     "DRAILReward": DRAILReward,
+    "EnsembleReward": EnsembleReward,
     "GAILReward": GAILReward,
     "MLPReward": MLPReward,
+    "NormalisedReward": NormalisedReward,
     "ShapedReward": ShapedReward,
+    "SumReward": SumReward,
 }
 
 

@@ -119,7 +119,7 @@ def sinkhorn_divergence(
 
     This is Feydy et al. 2018 (arXiv 1810.08278), eq. 3.  Taking off the two self-terms removes the
     bias by which entropy shrinks a sample to its mean: it is 0 for equal samples after any number
-    of iterations.  Symmetric updates in the log domain (their section 3.1); the gradient is that
+    of iterations.  Symmetric updates in the log domain; the gradient is that
     of the iterations themselves.
 
     Args:

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from rlpriors.data.normalise import Normaliser
-from rlpriors.rewards import MLPReward, RewardModel, RewardSettings, ShapedReward, load_reward
+from rlpriors.rewards import (
+    EnsembleReward,
+    MLPReward,
+    NormalisedReward,
+    RewardModel,
+    RewardSettings,
+    ShapedReward,
+    load_reward,
+)
 
 OBS, ACT = 3, 2
 
@@ -33,7 +41,36 @@ def shaped_twice() -> RewardModel:
     return ShapedReward(shaped(), gamma=0.5, hidden=())
 
 
-MODELS = [state_only, state_action, whole_transition, shaped, shaped_twice]
+def ensemble() -> RewardModel:
+    return EnsembleReward([state_action(), shaped(), state_action()], k=0.5)
+
+
+def summed() -> RewardModel:
+    return ensemble() - 2 * shaped() / 3 + 0.25
+
+
+def normalised() -> RewardModel:
+    model = NormalisedReward(summed(), centre=True)
+    model.observe(model.base(*batch(seed=3)))
+    return model
+
+
+def spectral() -> RewardModel:
+    settings = RewardSettings(OBS, ACT, inputs=("obs", "act"), hidden=(8, 8), spectral_norm=True)
+    return MLPReward(settings).eval()  # in training each judgement sharpens the norms
+
+
+MODELS = [
+    state_only,
+    state_action,
+    whole_transition,
+    shaped,
+    shaped_twice,
+    ensemble,
+    summed,
+    normalised,
+    spectral,
+]
 Build = Callable[[], RewardModel]
 
 

@@ -1,10 +1,12 @@
 """MLPReward: what it sees, in which units, and its settings."""
 
+import json
+
 import pytest
 import torch
 
 from rlpriors.data.normalise import Normaliser
-from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.rewards import MLPReward, RewardSettings, load_reward
 
 END = torch.zeros(1, dtype=torch.bool)
 
@@ -106,3 +108,34 @@ def test_a_normaliser_of_another_size_is_refused() -> None:
         ValueError, match=r"`normaliser` must cover an observation of 4 .*\(6\). Received one of 2"
     ):
         MLPReward(RewardSettings(obs_dim=4, act_dim=2), Normaliser.identity(2))
+
+
+def test_spectral_norm_bounds_the_slope_of_every_layer(tmp_path) -> None:
+    model = MLPReward(RewardSettings(obs_dim=3, act_dim=1, hidden=(16, 16), spectral_norm=True))
+    optim = torch.optim.Adam(model.parameters(), lr=0.05)
+    x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    for _ in range(50):  # asked for a slope of 10
+        optim.zero_grad()
+        (model.from_features(x) - 10 * x[:, 0]).square().mean().backward()
+        optim.step()
+    for _ in range(30):
+        model.from_features(x)
+    layers = [layer for layer in model.net if isinstance(layer, torch.nn.Linear)]
+    largest = [torch.linalg.matrix_norm(layer.weight, 2).item() for layer in layers]
+    assert largest == pytest.approx([1.0] * 3, abs=1e-3)
+    x.requires_grad_()
+    (slope,) = torch.autograd.grad(model.from_features(x).sum(), x)
+    assert slope.norm(dim=1).max() < 1.1**2
+    model.eval()
+    loaded = load_reward(model.save(tmp_path), device="cpu")
+    assert loaded.from_features(x).equal(model.from_features(x))
+    assert loaded.from_features(x).equal(loaded.from_features(x))
+
+
+def test_a_reward_saved_before_there_was_spectral_norm_still_loads(tmp_path) -> None:
+    model = MLPReward(RewardSettings(obs_dim=3, act_dim=1))
+    config = model.save(tmp_path) / "config.json"
+    content = json.loads(config.read_text())
+    del content["settings"]["spectral_norm"]
+    config.write_text(json.dumps(content))
+    assert load_reward(tmp_path, device="cpu").settings == model.settings
