@@ -9,10 +9,17 @@
 `behaviour_cloning`     `BehaviourCloning`: a baseline that only imitates, one action at a time
 `diffusion_policy`      `DiffusionPolicy`: draws chunks of actions for the current observation
 `diffusion_cloning`     `DiffusionCloning`: learns them, a baseline that only imitates
+`relabel`               `Relabel`: any off- or on-policy algorithm on a reward, also one that still moves
+`adversarial`           `AdversarialIRL`: GAIL, AIRL and DRAIL beside any algorithm; its core is `adversary`
+`sqil`                  `SQIL`: demonstrations are worth 1, the agent's own steps 0
+`wrapping`              what algorithms around another one need: loading, resuming
 `encoder_network`       `EncoderNetwork`: an encoder as a `preprocess_net`, frozen or learning with the policy
+`learners`              SAC, TD3, PPO and DQN of Tianshou, built by one call
 `schedules`             learning-rate schedules for Tianshou's optimizer factories
 """
 
+from rlpriors.agents.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
+from rlpriors.agents.adversary import AdversarialSettings
 from rlpriors.agents.behaviour_cloning import BehaviourCloning, BehaviourCloningPolicy
 from rlpriors.agents.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion_cloning import DiffusionCloning
@@ -20,11 +27,18 @@ from rlpriors.agents.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
 from rlpriors.agents.diffusion_policy import DiffusionPolicy
 from rlpriors.agents.encoder_network import EncoderNetwork
 from rlpriors.agents.frames import Frames
+from rlpriors.agents.learners import LearnerSettings, make_learner
+from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
 from rlpriors.agents.schedules import CosineSchedule
+from rlpriors.agents.sqil import SQIL
 from rlpriors.agents.support import Support, check_support
 from rlpriors.agents.trajectory_diffusion import TrajectoryDiffusion
 
 __all__ = [
+    "SQIL",
+    "AdversarialIRL",
+    "AdversarialIRLOnPolicy",
+    "AdversarialSettings",
     "BehaviourCloning",
     "BehaviourCloningPolicy",
     "CosineSchedule",
@@ -35,7 +49,11 @@ __all__ = [
     "DiffusionPolicy",
     "EncoderNetwork",
     "Frames",
+    "LearnerSettings",
+    "Relabel",
+    "RelabelOnPolicy",
     "Support",
     "TrajectoryDiffusion",
     "check_support",
+    "make_learner",
 ]
