@@ -158,7 +158,8 @@ def _leaves(output: Tensor) -> tuple[Tensor, ...]:
         if node is None or node in seen:
             continue
         seen.add(node)
-        if hasattr(node, "variable"):  # an AccumulateGrad
-            found[id(node.variable)] = node.variable
+        leaf = getattr(node, "variable", None)  # an AccumulateGrad has one
+        if leaf is not None:
+            found[id(leaf)] = leaf
         todo.extend(parent for parent, _ in node.next_functions)
     return tuple(found.values())
