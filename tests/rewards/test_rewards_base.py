@@ -57,7 +57,7 @@ def normalised() -> RewardModel:
 
 def spectral() -> RewardModel:
     settings = RewardSettings(OBS, ACT, inputs=("obs", "act"), hidden=(8, 8), spectral_norm=True)
-    return MLPReward(settings).eval()  # in training each judgement sharpens the norms
+    return MLPReward(settings)
 
 
 MODELS = [
