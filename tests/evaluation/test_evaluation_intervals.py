@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from rlpriors.evaluation import Interval, bootstrap_interval, interquartile_mean
+from rlpriors.evaluation import (
+    Interval,
+    bootstrap_interval,
+    interquartile_mean,
+    paired_difference,
+    probability_of_improvement,
+)
 
 
 def rng(seed=0):
@@ -66,3 +72,36 @@ def test_errors_say_what_to_do(scores, options, message):
 def test_no_mean_of_nothing():
     with pytest.raises(ValueError, match="at least 1 runs"):
         interquartile_mean(np.zeros(0))
+
+
+def test_a_paired_difference_cancels_what_seeds_share():
+    hard = np.array([0.0, 10.0, 20.0, 30.0])
+    better = paired_difference(hard + 1, hard, rng())
+    assert better == Interval(1.0, 1.0, 1.0)
+    # Differences 0 and 1: as of two values above.
+    assert paired_difference(np.array([5.0, 8.0]), np.array([5.0, 7.0]), rng()) == Interval(0.5, 0.0, 1.0)
+    apart = bootstrap_interval(hard + 1, rng(), "mean")
+    assert apart.low < hard.mean() < apart.high
+
+
+def test_probability_of_improvement_by_hand():
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0])
+    # Wins 1, 0; 1, 1/2; 1, 1: 4.5 of 6.
+    assert probability_of_improvement(a, b, rng()).estimate == pytest.approx(0.75)
+    assert probability_of_improvement(b, a, rng()).estimate == pytest.approx(0.25)
+    assert probability_of_improvement(a + 9, b, rng()) == Interval(1.0, 1.0, 1.0)
+    # Two tasks, one won and one lost: what is drawn stays within its task.
+    both = probability_of_improvement(np.array([[9.0, 0.0]] * 3), np.array([[1.0, 1.0]] * 2), rng())
+    assert both == Interval(0.5, 0.5, 0.5)
+
+
+def test_bad_comparisons():
+    two, three = np.array([1.0, 2.0]), np.array([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"same runs in the same order. Received shapes \(2,\) and \(3,\)"):
+        paired_difference(two, three, rng())
+    with pytest.raises(ValueError, match="must be finite"):
+        paired_difference(two, two * np.nan, rng())
+    with pytest.raises(ValueError, match="at least 2 runs"):
+        probability_of_improvement(two[:1], three, rng())
+    with pytest.raises(ValueError, match="`confidence` must be in"):
+        probability_of_improvement(two, three, rng(), confidence=1.0)
