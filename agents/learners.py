@@ -4,6 +4,7 @@
 `make_learner`     SAC, TD3, PPO or DQN with networks of a size, untrained
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, get_args
@@ -11,12 +12,13 @@ from typing import Any, Literal, get_args
 import gymnasium as gym
 import numpy as np
 import torch
-from tianshou.algorithm import DQN, PPO, SAC, TD3
 from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm, OnPolicyAlgorithm
 from tianshou.algorithm.modelfree.ddpg import ContinuousDeterministicPolicy
-from tianshou.algorithm.modelfree.dqn import DiscreteQLearningPolicy
+from tianshou.algorithm.modelfree.dqn import DQN, DiscreteQLearningPolicy
+from tianshou.algorithm.modelfree.ppo import PPO
 from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy, ProbabilisticActorPolicy
-from tianshou.algorithm.modelfree.sac import AutoAlpha, SACPolicy
+from tianshou.algorithm.modelfree.sac import SAC, AutoAlpha, SACPolicy
+from tianshou.algorithm.modelfree.td3 import TD3
 from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.exploration import GaussianNoise
 from tianshou.utils.net.common import Net
@@ -58,9 +60,6 @@ class LearnerSettings:
     gamma: float = 0.99
     """Discount of a step."""
 
-    batch_size: int = 128
-    """Transitions in one update."""
-
     tau: float = 0.005
     """How far target networks move in an update (sac, td3)."""
 
@@ -77,9 +76,6 @@ class LearnerSettings:
     target_every: int = 200
     """Updates between copies of the network to the target network (dqn)."""
 
-    repeat: int = 10
-    """Passes over what was collected (ppo)."""
-
     gae_lambda: float = 0.95
     """Generalised advantage estimation's lambda (ppo)."""
 
@@ -94,7 +90,7 @@ class LearnerSettings:
             raise ValueError(
                 f"`algorithm` must be one of {get_args(AlgorithmName)}. Received {self.algorithm!r}."
             )
-        for name in ("batch_size", "n_step", "target_every", "repeat"):
+        for name in ("n_step", "target_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
         if not all(width >= 1 for width in self.hidden):
@@ -150,8 +146,9 @@ def make_learner(
     where = resolve_device(device)
     with torch.random.fork_rng(devices=[]):  # networks are made on the CPU, then moved
         torch.manual_seed(seed)
-        build = {"sac": _sac, "td3": _td3, "ppo": _ppo, "dqn": _dqn}[settings.algorithm]
-        return build(_Networks(observation_space, action_space, settings.hidden, where), settings)
+        build: dict[str, Callable[[_Networks, LearnerSettings], Learner]] = {"sac": _sac, "td3": _td3, "ppo": _ppo, "dqn": _dqn}
+        networks = _Networks(observation_space, action_space, settings.hidden, where)
+        return build[settings.algorithm](networks, settings)
 
 
 class _Networks:
@@ -185,7 +182,7 @@ class _Networks:
         return ContinuousCritic(preprocess_net=body).to(self.device)
 
 
-def _sac(nets: _Networks, settings: LearnerSettings) -> SAC:
+def _sac(nets: _Networks, settings: LearnerSettings) -> SAC[Any]:
     optim = AdamOptimizerFactory(lr=settings.lr)
     alpha: Any = settings.alpha
     if alpha == "auto":

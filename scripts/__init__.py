@@ -8,4 +8,7 @@
 `runs`           run folders, logs, checkpoints
 `encode`         `rlpriors encode`: a data set through an encoder, once
 `look`           `rlpriors look`: what an encoder looks at in an environment
+`online`         a policy learned by acting, on a learned reward or the environment's own
+`accounts`       both returns of every episode, the shown and the true one
+`changes`        worlds that differ from the one a reward was learned in
 """

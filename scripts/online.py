@@ -1,0 +1,402 @@
+"""Learning a policy in an environment, on its own reward or on a learned one.
+
+`OnlineSettings`  how long, how many environments, how many updates
+`OnlineResult`    what the run was like
+`train_online`    the run: Tianshou's trainers, both returns logged, checkpoints
+`act`             whole episodes of a policy, for evaluation
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import safetensors.numpy
+import torch
+from tianshou.algorithm.algorithm_base import Algorithm, OnPolicyAlgorithm, Policy
+from tianshou.data import Batch, Collector, ReplayBuffer, VectorReplayBuffer
+from tianshou.env import BaseVectorEnv, DummyVectorEnv
+from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
+from tianshou.utils import LazyLogger, TensorboardLogger
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from rlpriors.agents.wrapping import restore_training, training_state
+from rlpriors.checkpoint import CheckpointError, load_resume, save_resume, write_atomically
+from rlpriors.data.buffers import FastVectorReplayBuffer
+from rlpriors.data.episodes import Episode, EpisodeStore
+from rlpriors.scripts.accounts import Accounts, BothReturns, Finished
+from rlpriors.types import RewardFn
+from rlpriors.wrappers.tianshou_venv import TianshouLearnedReward
+
+__all__ = ["OnlineResult", "OnlineSettings", "act", "train_online"]
+
+EnvSource = Callable[[], gym.Env[Any, Any]] | BaseVectorEnv
+STORED = ("obs", "act", "rew", "terminated", "truncated", "done", "obs_next")
+
+
+@dataclass(frozen=True)
+class OnlineSettings:
+    """How long a policy learns, and on what.
+
+    Raises:
+        ValueError: a field is out of its bounds, or steps do not divide.
+    """
+
+    env_steps: int = 25_600
+    """Steps in all environments together, random ones included."""
+
+    n_envs: int = 16
+    """Environments side by side."""
+
+    random_steps: int = 1600
+    """Steps of random actions before the first update; 0 for on-policy algorithms."""
+
+    collect_steps: int = 16
+    """Steps between updates; 2048 or so for on-policy algorithms."""
+
+    update_per_step: float = 0.5
+    """Updates for each step (off-policy)."""
+
+    repeat: int = 10
+    """Passes over what was collected (on-policy)."""
+
+    batch_size: int = 128
+    """Transitions in one update."""
+
+    reward_scale: float = 1.0
+    """Factor on the learned reward, as the agent sees it."""
+
+    buffer_size: int | None = None
+    """Steps that the buffer holds; None for all of them (off-policy)."""
+
+    checkpoint_every: int = 8000
+    """Steps between checkpoints; rounded up to whole collections."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "env_steps",
+            "n_envs",
+            "collect_steps",
+            "repeat",
+            "batch_size",
+            "checkpoint_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
+        if not 0 <= self.random_steps < self.env_steps:
+            raise ValueError(
+                f"`random_steps` must be at least 0 and below `env_steps`, {self.env_steps}. Received "
+                f"{self.random_steps}."
+            )
+        for name in ("collect_steps", "random_steps"):
+            if getattr(self, name) % self.n_envs:
+                raise ValueError(
+                    f"`{name}` must be a multiple of `n_envs`, {self.n_envs}, as all environments step "
+                    f"together. Received {getattr(self, name)}."
+                )
+        if round(self.update_per_step * self.collect_steps) < 1:
+            raise ValueError(
+                "`update_per_step` must give at least 1 update for each `collect_steps` "
+                f"({self.collect_steps}). Received {self.update_per_step}."
+            )
+        if self.buffer_size is not None and self.buffer_size < self.n_envs:
+            raise ValueError(
+                f"`buffer_size` must be at least `n_envs`, {self.n_envs}. Received {self.buffer_size}."
+            )
+        if not (np.isfinite(self.reward_scale) and self.reward_scale != 0):
+            raise ValueError(f"`reward_scale` must be finite and not 0. Received {self.reward_scale}.")
+
+
+@dataclass(frozen=True)
+class OnlineResult:
+    """What a run was like."""
+
+    env_steps: int
+    """Steps taken, those before a resume included."""
+    seconds: float
+    """How long it took; of a resumed run, since it was resumed."""
+    episodes: list[Finished]
+    """Each whole episode in order, with both returns; of a resumed run, since it was resumed."""
+
+
+def train_online(
+    algorithm: Algorithm[Any, Any],
+    make_env: EnvSource,
+    *,
+    reward: RewardFn | None = None,
+    folder: Path | None = None,
+    name: str = "policy",
+    settings: OnlineSettings = OnlineSettings(),
+    seed: int = 0,
+    resume: bool = False,
+    progress: bool = True,
+) -> OnlineResult:
+    """Let `algorithm` learn by acting; what it becomes is `algorithm.policy`.
+
+    With a learned `reward` the agent never sees the environment's: one batched call judges every
+    step of all environments, and the true return is only counted.  Scalars go to
+    `<folder>/tensorboard/<name>`: `training/returns_stat` is the return shown to the agent and
+    `training/env_returns_stat` the environment's.
+
+    Every `checkpoint_every` steps all goes to `<folder>/<name>.resume.pt`, and an off-policy
+    buffer to `<folder>/<name>.buffer.safetensors`.  Resuming goes on exactly with networks,
+    target networks, optimisers, counts and the stored steps.  Not with the episodes under way,
+    which begin anew, nor with the random numbers, which are drawn from another stream: a resumed
+    run is as good as one without a stop, and not equal to it.
+
+    All randomness comes from `seed`; the global generators that Tianshou draws from are put back.
+
+    Args:
+        algorithm: Tianshou's or one around it, off-policy or on-policy, as of `make_learner`.
+        make_env: makes one environment with Box observations, or vector environments (`n_envs`
+            of them), which stay open.
+        reward: judges transitions in raw units; None for the environment's own.
+        folder: where logs and checkpoints go; None for neither.
+        name: of this run in the folder.
+        settings: how long, and on what.
+        seed: source of environments, actions and batches.
+        resume: go on with what is in the folder, if there is anything.
+        progress: show a bar.
+
+    Raises:
+        ValueError: the reward does not fit the environment's spaces, or `resume` has no `folder`.
+        CheckpointError: the state to resume from is damaged or another algorithm's.
+    """
+    if resume and folder is None:
+        raise ValueError("`resume` needs the `folder` of the run. Received None.")
+    inner = make_env if isinstance(make_env, BaseVectorEnv) else DummyVectorEnv([make_env] * settings.n_envs)
+    shown: BaseVectorEnv = inner
+    if reward is not None:
+        device = next(iter(algorithm.policy.parameters())).device
+        shown = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
+    run = _Run(algorithm, Accounts(shown), folder, name, settings)
+    started = time.monotonic()
+    try:
+        if resume:
+            run.restore()
+        if run.env_steps < settings.env_steps:
+            # A resumed run must not draw what the first part has drawn.
+            with _seeded(np.random.SeedSequence((seed, run.env_steps)), run.envs):
+                run.learn(progress)
+    finally:
+        if inner is not make_env:
+            inner.close()
+    return OnlineResult(run.env_steps, time.monotonic() - started, run.envs.finished)
+
+
+def act(policy: Policy, make_env: EnvSource, n_episodes: int, *, seed: int = 0) -> EpisodeStore:
+    """Let `policy` act in `n_episodes` whole episodes, without exploring.
+
+    They run side by side, one in each environment where `make_env` makes one.  The rewards are
+    the environment's own, and the actions what it was given.
+    """
+    envs = make_env if isinstance(make_env, BaseVectorEnv) else DummyVectorEnv([make_env] * n_episodes)
+    episodes: list[Episode] = []
+    seeds = np.random.SeedSequence(seed)
+    try:
+        with _seeded(seeds, envs), torch.no_grad():
+            while len(episodes) < n_episodes:
+                episodes += _round(policy, envs, min(len(envs), n_episodes - len(episodes)))
+    finally:
+        if envs is not make_env:
+            envs.close()
+    return EpisodeStore.from_episodes(episodes)
+
+
+class _Run:
+    """One run: its environments and buffer, and what is written of it."""
+
+    def __init__(
+        self,
+        algorithm: Algorithm[Any, Any],
+        envs: Accounts,
+        folder: Path | None,
+        name: str,
+        settings: OnlineSettings,
+    ) -> None:
+        if len(envs) != settings.n_envs:
+            raise ValueError(
+                f"`n_envs` must be the number of environments, {len(envs)}. Received {settings.n_envs}."
+            )
+        self.algorithm, self.envs, self.folder, self.name = algorithm, envs, folder, name
+        self.settings = settings
+        self.on_policy = isinstance(algorithm, OnPolicyAlgorithm)
+        self.env_steps = 0
+        self.stored: dict[str, np.ndarray] = {}
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Where the state and the buffer are kept."""
+        assert self.folder is not None
+        return self.folder / f"{self.name}.resume.pt", self.folder / f"{self.name}.buffer.safetensors"
+
+    def restore(self) -> None:
+        state_file, buffer_file = self.files
+        if not state_file.exists():
+            return
+        device = next(iter(self.algorithm.policy.parameters())).device
+        state = load_resume(state_file, device)
+        if not isinstance(state.get("env_steps"), int) or "algorithm" not in state:
+            raise CheckpointError(f"{state_file} is not of an online run. Delete it and start again.")
+        restore_training(self.algorithm, state["algorithm"])
+        self.env_steps = state["env_steps"]
+        if not self.on_policy:
+            try:
+                self.stored = safetensors.numpy.load_file(buffer_file)
+            except (OSError, safetensors.SafetensorError) as error:
+                raise CheckpointError(
+                    f"{buffer_file} is missing or damaged ({error}). Delete {state_file} and start again."
+                ) from error
+
+    def save(self, buffer: ReplayBuffer) -> str:
+        state_file, buffer_file = self.files
+        if not self.on_policy:
+            # The buffer first: a stop between both leaves more steps than the state knows, not fewer.
+            stored = _stored(buffer)
+            write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(stored, path))
+        state = {"algorithm": training_state(self.algorithm), "env_steps": self.env_steps}
+        save_resume(state_file, state)
+        return str(state_file)
+
+    def learn(self, progress: bool) -> None:
+        s = self.settings
+        size = s.collect_steps if self.on_policy else s.buffer_size or s.env_steps
+        # Room for whole rows, and for the row that a collection may end beyond.
+        per_env = -(-size // s.n_envs) + 1
+        draws = int(torch.randint(2**31, ()))
+        buffer = FastVectorReplayBuffer(per_env * s.n_envs, s.n_envs, random_seed=draws)
+        _fill(buffer, self.stored)
+        collector = Collector[BothReturns](
+            self.algorithm, self.envs, buffer, exploration_noise=True, collect_stats_class=BothReturns
+        )
+        collector.reset(reset_buffer=False)
+        with tqdm(
+            total=s.env_steps, initial=self.env_steps, desc=self.name, unit="step", disable=not progress
+        ) as bar:
+            if not self.env_steps and s.random_steps and not self.on_policy:
+                collector.collect(n_step=s.random_steps, random=True)
+                self.env_steps = s.random_steps
+                bar.update(s.random_steps)
+            self._train(collector, bar)
+
+    def _train(self, collector: Collector[BothReturns], bar: "tqdm[Any]") -> None:
+        s, first = self.settings, self.env_steps
+        epoch_steps = -(-min(s.checkpoint_every, s.env_steps - first) // s.collect_steps) * s.collect_steps
+        epochs = -(-(s.env_steps - first) // epoch_steps)
+
+        def tick(epoch: int, env_step: int) -> None:
+            bar.update(first + env_step - bar.n)
+
+        def save(epoch: int, env_step: int, gradient_step: int) -> str:
+            self.env_steps = first + env_step
+            return self.save(collector.buffer)
+
+        logger: Any = LazyLogger()
+        if self.folder is not None:
+            # What was logged after the last checkpoint is logged again: TensorBoard drops the first take.
+            writer = SummaryWriter(str(self.folder / "tensorboard" / self.name), purge_step=first + 1)
+            logger = _Logger(writer, first)
+        common: dict[str, Any] = {
+            "training_collector": collector,
+            "max_epochs": epochs,
+            "epoch_num_steps": epoch_steps,
+            "collection_step_num_env_steps": s.collect_steps,
+            "batch_size": s.batch_size,
+            "training_fn": tick,
+            "save_checkpoint_fn": save,
+            "logger": logger,
+            "show_progress": False,
+            "verbose": False,
+        }
+        params = (
+            OnPolicyTrainerParams(**common, update_step_num_repetitions=s.repeat)
+            if self.on_policy
+            else OffPolicyTrainerParams(**common, update_step_num_gradient_steps_per_sample=s.update_per_step)
+        )
+        self.algorithm.run_training(params)
+        self.env_steps = first + epochs * epoch_steps
+        tick(0, self.env_steps - first)
+        logger.finalize()
+
+
+class _Logger(TensorboardLogger):
+    """Tianshou's logger, counting from where a run was resumed."""
+
+    def __init__(self, writer: SummaryWriter, first: int) -> None:
+        super().__init__(writer, training_interval=1, update_interval=500, save_interval=1, write_flush=False)
+        self.first = first
+
+    def log_training_data(self, log_data: dict[str, Any], step: int) -> None:
+        if log_data["n_collected_episodes"]:  # else there is no return to tell
+            super().log_training_data(log_data, step)
+
+    def write(self, step_type: str, step: int, data: dict[str, Any]) -> None:
+        super().write(step_type, self.first + step, data)
+
+
+@contextmanager
+def _seeded(seeds: np.random.SeedSequence, envs: BaseVectorEnv) -> Iterator[None]:
+    """Seed the environments and the generators that Tianshou draws from, and put these back after."""
+    env_seed, torch_seed, numpy_seed = (int(s) % 2**31 for s in seeds.generate_state(3))
+    envs.seed(env_seed)
+    before = np.random.get_state()  # noqa: NPY002 (Tianshou's exploration draws from there)
+    with torch.random.fork_rng():
+        torch.manual_seed(torch_seed)
+        np.random.seed(numpy_seed)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(before)  # noqa: NPY002
+
+
+def _stored(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
+    """All steps, oldest first in each environment, and whose they are; episodes under way are cut."""
+    indices = buffer.sample_indices(0)
+    arrays = {key: np.ascontiguousarray(buffer.get(indices, key)) for key in STORED}
+    owner = np.searchsorted(buffer.subbuffer_edges, indices, side="right") - 1
+    cut = np.append(owner[1:] != owner[:-1], True) & ~arrays["done"]
+    # Resumed, the environment begins anew: what comes next is not what followed.
+    arrays["truncated"] = arrays["truncated"] | cut
+    arrays["done"] = arrays["done"] | cut
+    return {**arrays, "env": owner.astype(np.int64)}
+
+
+def _fill(buffer: VectorReplayBuffer, stored: dict[str, np.ndarray]) -> None:
+    if not stored:
+        return
+    owner = stored["env"]
+    # The rank of each step among those of its environment: steps of one rank are added together.
+    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    for when in range(int(rank.max()) + 1):
+        rows = np.flatnonzero(rank == when)
+        buffer.add(Batch({key: stored[key][rows] for key in STORED}), buffer_ids=owner[rows])
+
+
+def _round(policy: Policy, envs: BaseVectorEnv, n: int) -> list[Episode]:
+    """One episode in each of the first `n` environments."""
+    ids = np.arange(n)
+    obs, infos = envs.reset(ids)
+    state: Any = None
+    steps: list[list[tuple[Any, ...]]] = [[] for _ in ids]
+    first = obs.copy()
+    while len(ids):
+        out = policy(Batch(obs=obs, info=Batch(list(infos))), state)
+        acts = policy.map_action(out.act)
+        state = out.get("state")
+        obs, rew, terminated, truncated, infos = envs.step(acts, ids)
+        for row, i in enumerate(ids):
+            steps[i].append((obs[row].copy(), acts[row], rew[row], terminated[row], truncated[row]))
+        going = ~(terminated | truncated)
+        ids, obs, infos = ids[going], obs[going], infos[going]
+        if isinstance(state, Batch) and not going.all():
+            state = state[going]
+    episodes = []
+    for start, taken in zip(first, steps, strict=True):
+        seen, act, rew, terminated, truncated = (np.array(part) for part in zip(*taken, strict=True))
+        episodes.append(Episode(np.concatenate([start[None], seen]), act, rew, terminated, truncated))
+    return episodes
