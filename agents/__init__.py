@@ -3,6 +3,7 @@
 `frames`                how observation and action lie side by side in a normalised window
 `windows`               what the offline algorithms here share: window sampling, seeding, resuming
 `diffuser`              `DiffuserPolicy`: plans with a trajectory diffusion model, acts in any Collector
+`inverse_dynamics`      `InverseDynamics`: the action between two states, for plans of states
 `trajectory_diffusion`  `TrajectoryDiffusion`: learns the prior, what trajectories are possible
 `support`               whether the prior covers the demonstrations, asked before a reward is learned
 `diffusion_irl`         `DiffusionIRL`: learns the reward, what the demonstrations want
@@ -27,6 +28,11 @@ from rlpriors.agents.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
 from rlpriors.agents.diffusion_policy import DiffusionPolicy
 from rlpriors.agents.encoder_network import EncoderNetwork
 from rlpriors.agents.frames import Frames
+from rlpriors.agents.inverse_dynamics import (
+    InverseDynamics,
+    InverseDynamicsSettings,
+    LearnInverseDynamics,
+)
 from rlpriors.agents.learners import LearnerSettings, make_learner
 from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
 from rlpriors.agents.schedules import CosineSchedule
@@ -49,6 +55,9 @@ __all__ = [
     "DiffusionPolicy",
     "EncoderNetwork",
     "Frames",
+    "InverseDynamics",
+    "InverseDynamicsSettings",
+    "LearnInverseDynamics",
     "LearnerSettings",
     "Relabel",
     "RelabelOnPolicy",

@@ -19,8 +19,8 @@ from rlpriors.agents.frames import Frames
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.observations import select_observation
 from rlpriors.device import resolve_device
-from rlpriors.diffusion import DiffusionProcess, Planner, PlannerSettings
-from rlpriors.types import RewardFn
+from rlpriors.diffusion import ContextDenoiser, DiffusionProcess, Planner, PlannerSettings, with_context
+from rlpriors.types import Denoiser, RewardFn
 
 __all__ = ["DiffuserPolicy"]
 
@@ -41,8 +41,14 @@ class DiffuserPolicy(Policy):
         planner: how plans are found.
         execute: frames of a plan that are executed before the next is made.
         obs_keys: leaves of a dictionary observation that the frames hold.
+        inverse_dynamics: an `InverseDynamics`, or any module from two raw observations to the raw action
+            between them: actions then come from consecutive planned states, not from the plan itself.
+        context: what a `ContextDenoiser` is told for every plan, a vector; None for no context.
+        context_weight: how far plans go beyond what the data did with this context, at least -1; see
+            `diffusion.with_context`.
         device: where plans are computed.
-        seed: source of the planner's noise.
+        seed: source of the planner's noise.  Plans made together share one draw of it: apart from the
+            noise they get, each is what it would be alone.
 
     Example:
         >>> from rlpriors.data.normalise import Normaliser
@@ -68,6 +74,9 @@ class DiffuserPolicy(Policy):
         planner: PlannerSettings | None = None,
         execute: int = 1,
         obs_keys: Sequence[str] | None = None,
+        inverse_dynamics: nn.Module | None = None,
+        context: Sequence[float] | Tensor | None = None,
+        context_weight: float = 0.0,
         device: str | torch.device = "auto",
         seed: int = 0,
     ) -> None:
@@ -83,10 +92,17 @@ class DiffuserPolicy(Policy):
                 f"`execute` must be at least 1 and less than the horizon of {frames.horizon} frames. "
                 f"Received {execute}."
             )
+        if context is not None and not isinstance(denoiser, ContextDenoiser):
+            raise ValueError(
+                "`context` needs a denoiser that is told one. Received a "
+                f"{type(denoiser).__name__}; wrap it in a ContextDenoiser and train it so."
+            )
         super().__init__(action_space, observation_space, action_scaling=False, action_bound_method=None)
         self.denoiser, self.process, self.frames = denoiser, process, frames
         self.reward, self.planner = reward, planner or PlannerSettings()
         self.execute, self.obs_keys = execute, obs_keys
+        self.inverse_dynamics = inverse_dynamics
+        self.context, self.context_weight = context, context_weight
         self.device = resolve_device(device)
         self.to(self.device)
         self.reseed(seed)
@@ -135,13 +151,28 @@ class DiffuserPolicy(Policy):
             )
         if not start.isfinite().all():
             raise ValueError("`obs` must be finite. Received NaN or infinity; check the environment.")
-        plan = Planner(self.process, self.denoiser, self.planner).plan(
+        denoiser: Denoiser = self.denoiser
+        if self.context is not None:
+            context = torch.as_tensor(self.context, dtype=torch.float32, device=self.device)
+            denoiser = with_context(
+                cast(ContextDenoiser, denoiser), context.reshape(1, -1), self.context_weight
+            )
+        plan = Planner(self.process, denoiser, self.planner).plan(
             self.frames.start(start),
             None if reward is None else self.frames.value(reward),
             previous=previous,
             generator=self._generator,
         )
         return plan.window
+
+    @torch.no_grad()
+    def actions(self, windows: Tensor) -> Tensor:
+        """The raw actions [batch, execute, act] that begin normalised plans [batch, horizon, dim]."""
+        obs, act = self.frames.unpack(windows)
+        if self.inverse_dynamics is None:
+            return act[:, : self.execute]
+        found: Tensor = self.inverse_dynamics(obs[:, : self.execute], obs[:, 1 : self.execute + 1])
+        return found
 
     def forward(
         self, batch: ObsBatchProtocol, state: dict[str, Any] | Batch | np.ndarray | None = None, **kwargs: Any
@@ -176,7 +207,7 @@ class DiffuserPolicy(Policy):
         box = cast(gym.spaces.Box, self.action_space)
         for group, previous in self._groups(state, rows):
             windows = self.plan(vectors[group], previous=previous)
-            act = self.frames.unpack(windows)[1][:, : self.execute].cpu().numpy()
+            act = self.actions(windows).cpu().numpy()
             state.actions[group] = np.clip(act, box.low, box.high)
             state.left[group] = self.execute * self.frames.stride
             if "plan" in state:

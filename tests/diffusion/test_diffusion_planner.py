@@ -11,6 +11,7 @@ from rlpriors.diffusion import (
     Planner,
     PlannerSettings,
     denoising_residual,
+    sample,
 )
 
 UNGUIDED = GuidanceSettings(weight=0.0)
@@ -117,6 +118,28 @@ def test_rows_do_not_see_each_other(process, gaussian, settings) -> None:
     there = planner.plan(starts(0.1, 0.9, 0.3), Spy(), generator=seeded()).window
     torch.testing.assert_close(here[[0, 2]], there[[0, 2]])
     assert not torch.equal(here[1], there[1])
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "euler", "heun"])
+def test_windows_of_one_batch_are_what_they_are_alone(process, gaussian, sampler: str) -> None:
+    noise = torch.randn(6, 4, 2, generator=seeded())
+    known = starts(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+
+    def draw(rows: slice) -> torch.Tensor:
+        return sample(
+            process,
+            gaussian(process, std=0.5),
+            noise[rows],
+            n_steps=4,
+            sampler=sampler,
+            condition=Condition(known.mask[rows], known.value[rows]),
+            value=lambda x: -(x - 0.5).square().sum((1, 2)),
+            generator=seeded(1),
+        )
+
+    together = draw(slice(None))
+    for row in range(6):
+        torch.testing.assert_close(draw(slice(row, row + 1)), together[row : row + 1])
 
 
 def test_without_a_value_the_prior_is_followed(process, gaussian) -> None:
