@@ -2,6 +2,7 @@
 
 observations.py  one array out of a plain or nested dictionary observation
 episodes.py      `EpisodeStore`: flat arrays and episode bounds; windows, pairs, goals, relabelling
+files.py         named arrays in one file
 normalise.py     `Normaliser`: raw units to the range that networks like, and back
 validation.py    what experience must be like, and the words for it when it is not
 frames.py        `FrameStore`: memory-mapped images on disk

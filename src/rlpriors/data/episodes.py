@@ -11,19 +11,23 @@ T steps has T + 1 observations, so the observation before step `s` of episode `e
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, SupportsIndex
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, SupportsIndex
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from rlpriors.data.files import read_arrays, write_arrays
 from rlpriors.data.observations import select_observation
 from rlpriors.data.validation import as_numbers, at_least_one, check_columns, within
 from rlpriors.device import resolve_device
 from rlpriors.types import RewardFn, Transition, Window
 
 __all__ = ["Episode", "EpisodeStore"]
+
+_COLUMNS = ("obs", "act", "rew", "terminated", "truncated", "lengths")
 
 
 class Episode(NamedTuple):
@@ -122,6 +126,46 @@ class EpisodeStore:
         lengths = np.array([len(act) for act in columns[1]], np.int64)
         obs, act, rew, terminated, truncated = (np.concatenate(column) for column in columns)
         return cls(obs, act, rew, terminated, truncated, lengths)
+
+    def save(self, path: str | Path, dtype: Literal["float32", "float16"] = "float32") -> Path:
+        """Write the episodes to one safetensors file, at once or not at all; returns its path.
+
+        With `dtype` "float16" floating-point observations and actions take half the space and keep
+        11 bits: a relative error of at most 0.05 %.  Rewards stay float32.
+
+        Raises:
+            ValueError: a number is too large for float16, whose largest is 65504.
+        """
+        if dtype not in ("float32", "float16"):
+            raise ValueError(f'`dtype` must be "float32" or "float16". Received {dtype!r}.')
+        arrays = {name: getattr(self, name) for name in _COLUMNS}
+        for name in ("obs", "act") if dtype == "float16" else ():
+            if arrays[name].dtype.kind == "f":
+                largest = np.abs(arrays[name]).max()
+                if largest > np.finfo(np.float16).max:
+                    raise ValueError(
+                        f'`dtype` "float16" holds at most 65504. Received {largest} in `{name}`; save as '
+                        '"float32".'
+                    )
+                arrays[name] = arrays[name].astype(np.float16)
+        return write_arrays(path, arrays, "EpisodeStore")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "EpisodeStore":
+        """Read what `save` wrote, and check it as everything that comes in is checked.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged, holds something else, or its arrays disagree.
+        """
+        arrays = read_arrays(path, "EpisodeStore")
+        missing = [name for name in _COLUMNS if name not in arrays]
+        if missing:
+            raise ValueError(
+                f"`path` must hold the columns {', '.join(_COLUMNS)}. Received {path}, which lacks "
+                f"{', '.join(missing)}; write it again."
+            )
+        return cls(**{name: arrays[name] for name in _COLUMNS})
 
     def __repr__(self) -> str:
         """Sizes, not contents."""
