@@ -48,6 +48,11 @@ class WaypointSettings:
     """Action per unit of distance to the next waypoint."""
     kd: float = 1.0
     """Action against each unit of velocity."""
+    avoid: tuple[Cell, ...] = ()
+    """Cells (row, column) that the route never enters where another way exists: a preference that the
+    goal does not tell.  It only steers routes, so a random goal may still lie there."""
+    starts: tuple[Cell, ...] = ()
+    """Cells to start in, one drawn for each episode; without them, any from which the goal is reached."""
 
     def __post_init__(self) -> None:
         if self.max_steps < 1:
@@ -80,17 +85,24 @@ class WaypointController:
         array([1., 0.], dtype=float32)
 
     Raises:
-        ValueError: the settings' goal is not in free space.
+        ValueError: the settings' goal is not in free space, or in a cell that they avoid; such a cell
+            is a wall.
     """
 
     def __init__(self, maze: Maze, settings: WaypointSettings, rng: np.random.Generator) -> None:
-        self.maze, self.settings, self.rng = maze, settings, rng
+        self.maze = maze.changed(avoid=settings.avoid) if settings.avoid else maze
+        self.settings, self.rng = settings, rng
         self.goal = settings.goal
         if self.goal is not None and not maze.is_free(np.array([self.goal], dtype=np.float64))[0]:
             free = [maze.centre_of(cell) for cell in maze.free_cells[:4]]
             raise ValueError(
                 f"`goal` must be in free space. Received {self.goal}, a wall or outside {maze}; "
                 f"free cells have their centres at {free}, ..."
+            )
+        if self.goal is not None and maze.cell_of(self.goal) in self.maze.avoid:
+            raise ValueError(
+                f"`avoid` must not hold the goal's cell. Received {sorted(self.maze.avoid)} for a goal in "
+                f"{maze.cell_of(self.goal)}; leave that cell out."
             )
         self._tolerance = settings.tolerance * maze.scaling
         self._goal_cell = None if self.goal is None else maze.cell_of(self.goal)
@@ -202,15 +214,23 @@ class _Roller:
                 f'"observation" of size 4 (x, y, vx, vy). Received {self.env.observation_space}.'
             )
         self.maze = Maze.from_env(self.env)
-        WaypointController(self.maze, settings, np.random.default_rng(seed))  # checks the goal
+        plan = WaypointController(self.maze, settings, np.random.default_rng(seed)).maze  # checks the goal
+        self.cells = plan.free_cells
+        if settings.goal is not None:
+            self.cells = plan.reachable(plan.cell_of(settings.goal))
+        for cell in settings.starts:
+            if cell not in self.cells:
+                raise ValueError(
+                    f"`starts` must be free cells from which the goal can be reached: {self.cells}. "
+                    f"Received {cell}."
+                )
+        self.cells = list(settings.starts) or self.cells
 
     def episode(self, number: int) -> Episode:
         starts, drives = np.random.SeedSequence(self.seed, spawn_key=(number,)).spawn(2)
         rng = np.random.default_rng(drives)
         controller = WaypointController(self.maze, self.settings, rng)
-        cells = self.maze.free_cells
-        if self.settings.goal is not None:
-            cells = self.maze.reachable(self.maze.cell_of(self.settings.goal))
+        cells = self.cells
         env_seed = int(starts.generate_state(1)[0])
         start = np.array(cells[rng.integers(len(cells))])
         obs, _ = self.env.reset(seed=env_seed, options={"reset_cell": start})

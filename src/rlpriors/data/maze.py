@@ -29,7 +29,9 @@ class Maze:
     """The floor plan of a point maze, as gymnasium-robotics lays it out.
 
     `maze_map` holds rows of cells; 1 is a wall and everything else ("r", "g", "c", 0) is free.
-    Outside the map all is wall.  `scaling` is the length of a cell's side.
+    Outside the map all is wall.  `scaling` is the length of a cell's side.  `avoid` holds free cells
+    that routes go around where another way exists; where none does, they cross as few as they can.
+    Distances do not heed it.
 
     Example:
         >>> maze = Maze([[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 1, 1, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 1, 1]])
@@ -41,10 +43,16 @@ class Maze:
         array([4.16])
 
     Raises:
-        ValueError: the map is empty or ragged, has no free cell, or `scaling` is not positive.
+        ValueError: the map is empty or ragged, has no free cell, `scaling` is not positive, or a cell
+            of `avoid` is a wall.
     """
 
-    def __init__(self, maze_map: Sequence[Sequence[int | str]], scaling: float = 1.0) -> None:
+    def __init__(
+        self,
+        maze_map: Sequence[Sequence[int | str]],
+        scaling: float = 1.0,
+        avoid: Sequence[Cell] = (),
+    ) -> None:
         widths = {len(row) for row in maze_map}
         if len(widths) != 1 or widths == {0}:
             raise ValueError(
@@ -64,6 +72,9 @@ class Maze:
         self.scaling = float(scaling)
         self.free_cells: list[Cell] = [(int(row), int(column)) for row, column in np.argwhere(self.free)]
         self._number = {cell: number for number, cell in enumerate(self.free_cells)}
+        self.avoid = frozenset((int(row), int(column)) for row, column in avoid)
+        for cell in sorted(self.avoid - self._number.keys()):
+            raise ValueError(f"`avoid` must hold free cells. {self._not_free(cell)}")
 
     @classmethod
     def from_env(cls, env: Any) -> "Maze":
@@ -79,6 +90,34 @@ class Maze:
                 f"PointMaze_UMaze-v3. Received {env!r}. Build the plan by hand: Maze(rows)."
             )
         return cls(plan.maze_map, float(plan.maze_size_scaling))
+
+    @property
+    def maze_map(self) -> list[list[int | str]]:
+        """Rows of 0 and 1, as `gym.make(..., maze_map=...)` takes them."""
+        return [[int(not free) for free in row] for row in self.free]
+
+    def changed(
+        self, walls: Sequence[Cell] = (), openings: Sequence[Cell] = (), avoid: Sequence[Cell] | None = None
+    ) -> "Maze":
+        """The plan with further cells walled off or opened, and other cells to avoid if given.
+
+        Cells that are walls now are no longer avoided.
+
+        Raises:
+            ValueError: a cell of `walls` is no free cell, or one of `openings` no wall of the map.
+        """
+        rows = self.maze_map
+        for name, cells, before, after in (("walls", walls, 0, 1), ("openings", openings, 1, 0)):
+            for row, column in cells:
+                inside = 0 <= row < len(rows) and 0 <= column < len(rows[0])
+                if not inside or rows[row][column] != before:
+                    kind = "free cells" if name == "walls" else "walls inside the map"
+                    raise ValueError(
+                        f"`{name}` must be {kind} until now. Received {(row, column)} in {self}."
+                    )
+                rows[row][column] = after
+        kept = [cell for cell in sorted(self.avoid) if rows[cell[0]][cell[1]] == 0]
+        return Maze(rows, self.scaling, kept if avoid is None else avoid)
 
     def __repr__(self) -> str:
         rows, columns = self.free.shape
@@ -188,8 +227,11 @@ class Maze:
             if neighbour in self._number
         ]
         ends = np.array(links, dtype=int).reshape(-1, 2).T
-        graph = csr_array((np.ones(ends.shape[1]), (ends[0], ends[1])), shape=(len(self._number),) * 2)
-        _, before = shortest_path(graph, directed=False, unweighted=True, return_predecessors=True)
+        # A step into an avoided cell is longer than any way around.
+        far = float(len(self._number))
+        length = [far if self.avoid & {self.free_cells[a], self.free_cells[b]} else 1.0 for a, b in links]
+        graph = csr_array((np.array(length), (ends[0], ends[1])), shape=(len(self._number),) * 2)
+        _, before = shortest_path(graph, directed=False, unweighted=not self.avoid, return_predecessors=True)
         return np.asarray(before)  # the cell before `cell`, seen from the goal
 
     # How far it is.  A shortest path in a plane with polygonal walls bends only at the walls'
