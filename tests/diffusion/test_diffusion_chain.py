@@ -45,13 +45,14 @@ def world():
 def chain(world, *, function=guided_chain, n_steps: int = 5, space="clean", **overrides):
     denoiser, judge = world
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(3, HORIZON, DIM, generator=generator).double()
+    dtype = denoiser.leave.weight.dtype
+    x = torch.randn(3, HORIZON, DIM, generator=generator).to(dtype)
     return function(
-        DiffusionProcess(NoiseSchedule(10)).double(),
+        DiffusionProcess(NoiseSchedule(10)).to(dtype),
         denoiser,
         x,
         n_steps=n_steps,
-        condition=Condition.frames(torch.full((3, 1, DIM), 0.5).double(), horizon=HORIZON, dim=DIM),
+        condition=Condition.frames(torch.full((3, 1, DIM), 0.5).to(dtype), horizon=HORIZON, dim=DIM),
         value=judge,
         generator=generator,
         **({"guidance": GuidanceSettings(space=space)} | overrides),
@@ -88,6 +89,16 @@ def test_recomputing_changes_no_gradient(world, sampler: str, space) -> None:
     assert full.abs().max() > 1e-3
     torch.testing.assert_close(again, full)
     assert torch.cosine_similarity(again, full, dim=0).item() == pytest.approx(1.0)
+
+
+def test_recomputing_in_the_same_precision(world) -> None:
+    world[0].float()
+    world[1].float()
+    with torch.autocast("cpu", torch.bfloat16):
+        full, again = (gradient(world, gradient=keep) for keep in ("full", "checkpoint"))
+    single = gradient(world, gradient="full")
+    torch.testing.assert_close(again, full, rtol=1e-2, atol=1e-2)
+    assert not torch.allclose(again, single, rtol=1e-4)
 
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))

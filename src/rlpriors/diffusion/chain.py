@@ -124,6 +124,8 @@ class _Recomputed(torch.autograd.Function):
         *learned: Tensor,
     ) -> tuple[Tensor, Tensor]:
         ctx.run, ctx.times = run, times
+        kind = x.device.type  # the backward pass runs outside of the caller's autocast
+        ctx.precision = kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
         ctx.save_for_backward(noise, x, seen, *learned)
         past, time, next_time = times
         previous = None if seen is None else Predicted(seen, past)
@@ -135,7 +137,8 @@ class _Recomputed(torch.autograd.Function):
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         noise, x, seen, *learned = ctx.saved_tensors
         past, time, next_time = ctx.times
-        with torch.enable_grad():
+        kind, dtype, enabled = ctx.precision
+        with torch.enable_grad(), torch.autocast(kind, dtype, enabled):
             x = x.detach().requires_grad_()
             seen = None if seen is None else seen.detach().requires_grad_()
             previous = None if seen is None else Predicted(seen, past)
