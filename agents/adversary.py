@@ -49,9 +49,10 @@ class AdversarialSettings:
     every: int = 1
     """It learns in every so many of the policy's updates, at least 1."""
 
-    gradient_penalty: float = 1.0
+    gradient_penalty: float | None = None
     """Weight of the squared distance between the slope of its logit, at random points between
-    demonstrated and own steps in normalised units, and `penalty_centre`; at least 0."""
+    demonstrated and own steps in normalised units, and `penalty_centre`; at least 0.  Left out it
+    is 1, or 0 where log pi(a|s) is subtracted (AIRL): what stands against it must be as steep."""
 
     penalty_centre: float = 0.0
     """0 asks for a flat logit (1801.04406, eq. 9); 1, with weight 10, is WGAN-GP's penalty that
@@ -66,8 +67,9 @@ class AdversarialSettings:
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
         for name in ("gradient_penalty", "penalty_centre"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"`{name}` must be at least 0. Received {value}.")
         if not 0 < self.action_margin < 1:
             raise ValueError(f"`action_margin` must be between 0 and 1. Received {self.action_margin}.")
 
@@ -114,6 +116,9 @@ class AdversaryMixin(RelabelMixin):
         self.demonstrations = Transition(*(part.to(device) for part in self._expert(demonstrations)))
         self.optim = self._create_optimizer(discriminator, optim, max_grad_norm=max_grad_norm)
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        default = 0.0 if discriminator.subtracts_log_prob else 1.0
+        weight = self.settings.gradient_penalty
+        self.penalty_weight = default if weight is None else weight
         self._last = {"loss": 0.0, "penalty": 0.0, "demonstrated": 0.0, "own": 0.0}
 
     def _expert(self, demonstrations: EpisodeStore | ReplayBuffer) -> Transition:
@@ -147,7 +152,7 @@ class AdversaryMixin(RelabelMixin):
                 logit = logit - log_prob(self.policy, obs, act, settings.action_margin)
             loss = nn.functional.softplus(-logit[:n]).mean() + nn.functional.softplus(logit[n:]).mean()
             penalty = self._penalty(points[0], points[1], own, generator)
-            self.optim.step(loss + settings.gradient_penalty * penalty)
+            self.optim.step(loss + self.penalty_weight * penalty)
             right = torch.stack([(logit[:n] > 0).float().mean(), (logit[n:] < 0).float().mean()])
             numbers = torch.stack([loss, penalty, *right]).tolist()  # one copy from the device
             self._last = dict(zip(self._last, numbers, strict=True))
@@ -160,7 +165,7 @@ class AdversaryMixin(RelabelMixin):
         steps: Transition,
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        if not self.settings.gradient_penalty:
+        if not self.penalty_weight:
             return torch.zeros((), device=own.device)
         mix = torch.rand(len(own), 1, generator=generator, device=own.device)
         x = (mix * expert + (1 - mix) * own).detach().requires_grad_()

@@ -8,6 +8,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+import numpy as np
 import torch
 from tianshou.algorithm.algorithm_base import Algorithm
 from tianshou.utils import RunningMeanStd
@@ -19,7 +20,7 @@ from rlpriors.checkpoint import CheckpointError
 __all__ = ["ResumableWrapper", "restore_training", "training_state"]
 
 OPTIMIZERS = "_optimizers"
-COUNTERS = ("_cnt", "_iter", "_last")
+COUNTERS = ("_cnt", "_iter", "_last")  # also what is reported until the next delayed update
 
 
 class ResumableWrapper(Algorithm[Any, Any]):
@@ -68,12 +69,13 @@ def training_state(algorithm: Algorithm[Any, Any]) -> dict[str, Any]:
         >>> training_state.__name__
         'training_state'
     """
-    return {
+    state = {
         "algorithm": _name(algorithm),
         "modules": cast(Any, algorithm).state_dict(),  # without annotations in Tianshou
         "schedules": [scheduler.state_dict() for scheduler in algorithm.lr_schedulers],
         "rest": {prefix: _rest(inner) for prefix, inner in _algorithms(algorithm)},
     }
+    return cast(dict[str, Any], _plain(state))
 
 
 def restore_training(algorithm: Algorithm[Any, Any], state: Mapping[str, Any]) -> None:
@@ -96,6 +98,15 @@ def restore_training(algorithm: Algorithm[Any, Any], state: Mapping[str, Any]) -
             _restore_rest(inner, state["rest"][prefix])
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"The state to resume from does not fit {_name(algorithm)}: {error}") from error
+
+
+def _plain(tree: Any) -> Any:
+    """Without numpy's numbers, which Tianshou's schedules leave in optimisers and no safe file can hold."""
+    if isinstance(tree, Mapping):
+        return {name: _plain(leaf) for name, leaf in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_plain(leaf) for leaf in tree)
+    return tree.item() if isinstance(tree, np.generic) else tree
 
 
 def _algorithms(algorithm: Algorithm[Any, Any]) -> Iterator[tuple[str, Algorithm[Any, Any]]]:

@@ -170,3 +170,20 @@ def distance(algorithm: Any, n: int = 5) -> float:
             obs, *_ = env.step(act)
         ends.append(float(obs[0]))
     return float(np.mean(ends))
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    """Two training states are the same to the last bit."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert_equal(one[name], other[name])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for pair in zip(one, other, strict=True):
+            assert_equal(*pair)
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other

@@ -1,0 +1,87 @@
+"""SQIL: that it imitates, and what its batches hold."""
+
+import numpy as np
+import pytest
+import torch
+from line_world import TWO, assert_equal, dqn, filled, sac, seeded, to_the_right, train
+from tianshou.data import PrioritizedReplayBuffer
+from tianshou.utils.torch_utils import policy_within_training_step
+
+from rlpriors import checkpoint
+from rlpriors.agents import SQIL
+from rlpriors.data.buffers import to_buffer
+
+
+def test_over_sac_it_does_what_was_demonstrated() -> None:
+    assert train(SQIL(seeded(sac), to_the_right()), 500) > 1.2
+
+
+def test_over_dqn_it_does_what_was_demonstrated() -> None:
+    assert train(SQIL(seeded(dqn), to_the_right(action_space=TWO)), 500) > 1.2
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_half_of_each_batch_is_demonstrated(n_step: int) -> None:
+    algorithm = SQIL(seeded(sac, n_step=n_step), to_the_right(), demonstrated_reward=2.0, own_reward=-1.0)
+    buffer = filled(algorithm)
+    assert buffer.rew.any()
+    indices = np.arange(7)
+    with policy_within_training_step(algorithm.policy):
+        batch = algorithm._preprocess_batch(buffer[indices], buffer, indices)
+    assert batch.rew.tolist() == [-1.0] * 4 + [2.0] * 3
+    np.testing.assert_array_equal(batch.obs[:4], buffer.obs[:4])
+    assert 0.8 <= batch.act[4:].min() <= batch.act[4:].max() <= 1.0  # 1.6 to 2.0 of at most 2
+    assert batch.returns.shape == (7, 1)
+    read = 4 + n_step - 1
+    assert (buffer.rew[:read] == -1).all()
+    assert (buffer.rew[read:60] != -1).all()
+
+
+def test_the_targets_hold_the_rewards() -> None:
+    """With critics that say 0 and no entropy, a target is the sum of the discounted rewards."""
+    algorithm = SQIL(seeded(sac, n_step=3, alpha=0.0), to_the_right())
+    for critic in (algorithm.wrapped_algorithm.critic_old, algorithm.wrapped_algorithm.critic2_old):
+        for parameter in critic.parameters():
+            parameter.data.zero_()
+    buffer, indices = filled(algorithm), np.arange(40)
+    with policy_within_training_step(algorithm.policy):
+        returns = algorithm._preprocess_batch(buffer[indices], buffer, indices).returns.flatten()
+    assert (returns[:20] == 0).all()
+    # 1 + 0.9 + 0.81, and less at an episode's end
+    assert {round(value, 2) for value in returns[20:].tolist()} <= {2.71, 1.9, 1.0}
+    assert returns.max() == pytest.approx(2.71)
+
+
+def test_a_single_step_and_a_buffer_of_demonstrations() -> None:
+    algorithm = SQIL(seeded(sac), to_buffer(to_the_right()))
+    buffer = filled(algorithm)
+    with policy_within_training_step(algorithm.policy):
+        batch = algorithm._preprocess_batch(buffer[np.array([3])], buffer, np.array([3]))
+    assert batch.rew.tolist() == [0.0]
+
+
+def test_killed_and_resumed_it_goes_on_bit_equal(tmp_path) -> None:
+    algorithm = SQIL(seeded(sac, alpha="auto"), to_the_right(), seed=4)
+    with policy_within_training_step(algorithm.policy):
+        algorithm.update(filled(algorithm), 16)
+    checkpoint.save_resume(tmp_path / "resume.pt", algorithm.resume_state())
+    resumed = SQIL(seeded(sac, alpha="auto", seed=9), to_the_right(), seed=4)
+    resumed.resume(checkpoint.load_resume(tmp_path / "resume.pt"))
+    for either in (algorithm, resumed):
+        buffer = filled(either)
+        torch.manual_seed(2)
+        with policy_within_training_step(either.policy):
+            either.update(buffer, 16)
+    assert_equal(resumed.resume_state(), algorithm.resume_state())
+    assert int(resumed.updates) == 2
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"`demonstrations` must hold actions of shape \(1,\).*Received \(\)"
+    ):
+        SQIL(seeded(sac), to_the_right(action_space=TWO))
+    algorithm = SQIL(seeded(sac), to_the_right())
+    buffer = PrioritizedReplayBuffer(20, alpha=0.5, beta=0.5)
+    with pytest.raises(ValueError, match=r"`buffer` must draw evenly.*Received a PrioritizedReplayBuffer"):
+        algorithm._preprocess_batch(None, buffer, np.array([0]))
