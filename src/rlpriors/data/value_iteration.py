@@ -48,7 +48,9 @@ def value_iteration(
     ways = transition.reshape(states * actions, states).T.astype(np.float64)
     q: np.ndarray = np.zeros(reward.shape)
     for _ in range(max_iterations):
-        values = q.max(-1) if temperature == 0 else temperature * logsumexp(q / temperature, axis=-1)
+        values = (
+            q.max(-1) if temperature == 0 else temperature * np.asarray(logsumexp(q / temperature, axis=-1))
+        )
         new = reward + gamma * (values @ ways).reshape(reward.shape)
         change = np.abs(new - q).max()
         q = new
