@@ -1,45 +1,52 @@
-"""The demo's world: a point in a maze, its data, its hidden goal and what success means there."""
+"""Points in mazes with a hidden goal: the data, what is true there, and what success means.
 
-from collections.abc import Callable
-from contextlib import redirect_stderr
-from dataclasses import dataclass, field
-from functools import partial
-from io import StringIO
+`make_task`      one of the worlds of `maze_worlds`, with a goal of your own if you like
+`PointMazeTask`  data, demonstrations, the true reward, acting and success in it
+`GridReward`     the true reward, read off a grid
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Collector, CollectStats, VectorReplayBuffer
 from tianshou.env import DummyVectorEnv
 from torch import Tensor
 
-from rlpriors.agents import DiffuserPolicy
 from rlpriors.data.buffers import from_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.generate import WaypointController, WaypointSettings, rollout
-from rlpriors.data.maze import Maze
+from rlpriors.data.maze import Cell, Maze
+from rlpriors.scripts.maze_worlds import WORLDS, make_env
 from rlpriors.types import RewardFn
 
-__all__ = ["OBS_KEYS", "PointMazeTask", "make_env", "make_task"]
+__all__ = ["OBS_KEYS", "GridReward", "PointMazeTask", "make_env", "make_task"]
 
 OBS_KEYS = ("observation",)
 """x, y, vx, vy.  The goals that the environment itself shows are left out: they mean nothing here."""
 
 
-def make_env(max_episode_steps: int = 300, **kwargs: Any) -> gym.Env[Any, Any]:
-    """PointMaze_UMaze-v3 that never terminates, so that staying at a place can be seen."""
-    with redirect_stderr(StringIO()):  # it prints news about other environments when imported
-        import gymnasium_robotics
-
-    gym.register_envs(gymnasium_robotics)
-    return gym.make("PointMaze_UMaze-v3", continuing_task=True, max_episode_steps=max_episode_steps, **kwargs)
-
-
 @dataclass(frozen=True)
 class PointMazeTask:
-    """A maze and a goal in it that only the demonstrations know."""
+    """A maze and a goal in it that only the demonstrations know.
+
+    The truth is `distance`: the length of the shortest way to the goal that does not enter the
+    cells to `avoid`; inside of these `penalty` more.
+
+    Example:
+        >>> task = make_task(world="ring-avoid", steps=100)
+        >>> start = np.array([[2.0, 2.0]])  # in a corner: straight down and then left it would be 5.4
+        >>> task.distance(start).round(1)
+        array([9.7])
+        >>> replace(task, avoid=()).distance(start).round(1)
+        array([5.4])
+    """
 
     maze: Maze
     goal: tuple[float, float]
@@ -49,19 +56,61 @@ class PointMazeTask:
     """Being this near to the goal is being there."""
     last: int = 30
     """Final steps that must all be there for an episode to count as staying."""
-    _envs: dict[int, DummyVectorEnv] = field(default_factory=dict, repr=False, compare=False)
+    env_id: str = "PointMaze_UMaze-v3"
+    """The environment, which is given the maze's map."""
+    avoid: tuple[Cell, ...] = ()
+    """Cells that demonstrations do not enter where another way exists."""
+    penalty: float = 2.0
+    """What being in such a cell counts, as distance to the goal."""
+    starts: tuple[Cell, ...] = ()
+    """Cells in which episodes begin; without them any from which the goal can be reached."""
+    _envs: dict[int, DummyVectorEnv] = field(default_factory=dict, repr=False, compare=False, init=False)
     # Made once for each number of episodes: MuJoCo holds some 12 MB for each, and gives little back.
 
+    def __post_init__(self) -> None:
+        settings = WaypointSettings(goal=self.goal, avoid=self.avoid)
+        WaypointController(
+            self.maze, settings, np.random.default_rng(0)
+        )  # checks the goal and what is avoided
+        if self.penalty < 0:
+            raise ValueError(f"`penalty` must be at least 0. Received {self.penalty}.")
+        reachable = self.maze.reachable(self.maze.cell_of(self.goal))
+        for cell in self.starts:
+            if cell not in reachable:
+                raise ValueError(
+                    f"`starts` must be free cells from which the goal can be reached: {reachable}. "
+                    f"Received {cell}."
+                )
+
+    def changed(
+        self,
+        *,
+        walls: Sequence[Cell] = (),
+        openings: Sequence[Cell] = (),
+        starts: Sequence[Cell] | None = None,
+    ) -> "PointMazeTask":
+        """The same goal elsewhere: cells walled off or opened, or other places to begin.
+
+        Raises:
+            ValueError: a cell is not what it should be, or the goal is walled in.
+        """
+        maze = self.maze.changed(walls, openings)
+        avoid = tuple(cell for cell in self.avoid if cell not in walls)
+        new = self.starts if starts is None else tuple(starts)
+        return replace(self, maze=maze, avoid=avoid, starts=new)
+
     def data(self, n_episodes: int, seed: int, workers: int) -> EpisodeStore:
-        """Travels between random places with rests: what the prior learns from."""
+        """Travels between random places with rests, anywhere: what the prior learns from."""
         episodes = rollout(
             self.env_factory, n_episodes, WaypointSettings(max_steps=self.steps), seed=seed, workers=workers
         )
         return EpisodeStore.from_episodes(episodes, OBS_KEYS)
 
     def demonstrations(self, n_episodes: int, seed: int) -> EpisodeStore:
-        """Ways to the goal from random places, and stays there."""
-        settings = WaypointSettings(goal=self.goal, max_steps=self.steps)
+        """Ways to the goal from random places, around what they avoid, and stays there."""
+        settings = WaypointSettings(
+            goal=self.goal, max_steps=self.steps, avoid=self.avoid, starts=self.starts
+        )
         return EpisodeStore.from_episodes(
             rollout(self.env_factory, n_episodes, settings, seed=seed), OBS_KEYS
         )
@@ -69,29 +118,60 @@ class PointMazeTask:
     @property
     def env_factory(self) -> Callable[[], gym.Env[Any, Any]]:
         """Makes one environment."""
-        return partial(make_env, self.steps)
+        return partial(
+            make_env,
+            self.steps,
+            self.env_id,
+            self.starts,
+            maze_map=self.maze.maze_map,
+        )
 
     def distance(self, xy: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points"]:
-        """Length of the shortest way to the goal."""
-        return self.maze.geodesic(xy.astype(np.float64), self.goal)
+        """How far it is to the goal: `G(x') + |x - x'| + penalty [x in an avoided cell]`.
+
+        G is the shortest way through cells that need not be avoided, and x' the nearest point of
+        these: x itself, unless x lies in an avoided cell.  Where no such way exists G is the
+        shortest way of all, and x' is x.
+        """
+        xy = xy.astype(np.float64)
+        if not self.avoid:
+            return self.maze.geodesic(xy, self.goal)
+        inside = self.avoided(xy)
+        around = self._around.geodesic(xy, self.goal) + np.where(inside, self._around.away(xy), 0.0)
+        cut_off = np.isinf(around)
+        if cut_off.any():
+            around[cut_off] = self.maze.geodesic(xy[cut_off], self.goal)
+        return around + self.penalty * inside
+
+    def avoided(self, xy: Float[np.ndarray, "points 2"]) -> Bool[np.ndarray, " points"]:
+        """Whether each point lies in a cell to avoid."""
+        if not self.avoid:
+            return np.zeros(len(xy), dtype=bool)
+        return self.maze.is_free(xy) & ~self._around.is_free(xy)
+
+    @cached_property
+    def _around(self) -> Maze:
+        return self.maze.changed(walls=self.avoid)
 
     def oracle(self, weight: float = 0.5) -> RewardFn:
         """-weight times the distance to the goal, differentiable by interpolation over a fine grid."""
         return GridReward(self, weight)
 
-    def closed_loop(self, policy: DiffuserPolicy, n_episodes: int, seed: int) -> EpisodeStore:
+    def closed_loop(self, policy: Policy, n_episodes: int, seed: int) -> EpisodeStore:
         """Let the policy act in the simulator, all episodes side by side."""
         if n_episodes not in self._envs:
             self._envs[n_episodes] = DummyVectorEnv([self.env_factory] * n_episodes)
         envs = self._envs[n_episodes]
         envs.seed(seed)
-        policy.reseed(seed)
+        reseed: Callable[[int], None] | None = getattr(policy, "reseed", None)
+        if reseed is not None:  # a policy that draws numbers of its own
+            reseed(seed)
         buffer = VectorReplayBuffer(n_episodes * self.steps, n_episodes)
         collector = Collector[CollectStats](policy, envs, buffer)
         collector.reset()
         with torch.no_grad():
             collector.collect(n_episode=n_episodes)
-        return from_buffer(buffer, OBS_KEYS)
+        return from_buffer(buffer, OBS_KEYS, map_action=policy.map_action)
 
     def reached(self, store: EpisodeStore) -> Bool[np.ndarray, " episodes"]:
         """Which episodes were at the goal at any time."""
@@ -100,6 +180,18 @@ class PointMazeTask:
     def stayed(self, store: EpisodeStore) -> Bool[np.ndarray, " episodes"]:
         """Which episodes spent all of their final steps at the goal."""
         return np.array([self._there(store, i)[-self.last :].all() for i in range(store.n_episodes)])
+
+    def violations(self, store: EpisodeStore) -> Float[np.ndarray, " episodes"]:
+        """The part of each episode's frames that lie in cells to avoid, once it has been elsewhere.
+
+        To begin there is no fault.  The mean is the part of all frames (episodes being equally
+        long), and the mean of `violations > 0` that of the episodes that ever entered.
+        """
+        parts = []
+        for i in range(store.n_episodes):
+            inside = self.avoided(store.episode(i).obs[:, :2].astype(np.float64))
+            parts.append((inside & np.logical_or.accumulate(~inside)).mean())
+        return np.array(parts)
 
     def _there(self, store: EpisodeStore, episode: int) -> Bool[np.ndarray, " frames"]:
         away = store.episode(episode).obs[:, :2] - np.array(self.goal)
@@ -126,14 +218,34 @@ class GridReward:
         return torch.nn.functional.grid_sample(table, at, align_corners=True, padding_mode="border")[0, 0, 0]
 
 
-def make_task(goal: tuple[float, float] = (-1.0, -1.0), steps: int = 300) -> PointMazeTask:
-    """The U-maze with a goal at the end of one arm, unless told otherwise.
+def make_task(
+    goal: tuple[float, float] | None = None,
+    steps: int | None = None,
+    *,
+    world: str = "umaze",
+    avoid: Sequence[Cell] | None = None,
+    starts: Sequence[Cell] = (),
+) -> PointMazeTask:
+    """One of `WORLDS`: the U-maze with a goal at the end of one arm, unless told otherwise.
 
     Raises:
-        ValueError: the goal is not in free space.
+        ValueError: there is no such world, the goal is not in free space, a cell to avoid is a wall
+            or the goal's, or no way leads from a start to the goal.
     """
-    env = make_env(steps)
-    maze = Maze.from_env(env)
-    env.close()
-    WaypointController(maze, WaypointSettings(goal=goal), np.random.default_rng(0))  # checks the goal
-    return PointMazeTask(maze, goal, steps)
+    if world not in WORLDS:
+        raise ValueError(f"`world` must be one of {', '.join(WORLDS)}. Received {world!r}.")
+    preset = WORLDS[world]
+    if preset.maze_map is None:
+        env = make_env(env_id=preset.env_id)
+        maze = Maze.from_env(env)
+        env.close()
+    else:
+        maze = Maze(preset.maze_map)
+    return PointMazeTask(
+        maze.changed(preset.walls, preset.openings),
+        preset.goal if goal is None else goal,
+        preset.steps if steps is None else steps,
+        env_id=preset.env_id,
+        avoid=preset.avoid if avoid is None else tuple(avoid),
+        starts=tuple(starts),
+    )
