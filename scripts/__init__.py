@@ -3,12 +3,16 @@
 `main`           the `rlpriors` command
 `demo`           `rlpriors demo`: a reward from demonstrations in a maze, from nothing
 `demo_settings`  what it is told
-`point_maze`     its world
+`point_maze`     its world, and others like it
+`maze_worlds`    how these are laid out
 `report`         its numbers, table and pictures
 `runs`           run folders, logs, checkpoints
 `encode`         `rlpriors encode`: a data set through an encoder, once
 `look`           `rlpriors look`: what an encoder looks at in an environment
+`train_policy`   `rlpriors train-policy`: a policy from scratch on a learned reward
+`train_policy_settings`  what it is told
 `online`         a policy learned by acting, on a learned reward or the environment's own
 `accounts`       both returns of every episode, the shown and the true one
 `changes`        worlds that differ from the one a reward was learned in
+`record_locomotion`  experts and replay of MuJoCo's runners, as small files
 """
