@@ -142,6 +142,8 @@ class GAILReward(MLPReward, Discriminator):
 class AIRLSettings(RewardSettings):
     """What an `AIRLReward` reads and how large it is; by default the reward is one of states alone.
 
+    `spectral_norm` bounds the slope of the reward, not of the potential.
+
     Raises:
         ValueError: a field is out of its bounds.
     """

@@ -50,7 +50,7 @@ class DRAILSettings(RewardSettings):
                 raise ValueError(f"`{name}` must be at least {least}. Received {getattr(self, name)}.")
         if self.time_features % 2:
             raise ValueError(f"`time_features` must be even. Received {self.time_features}.")
-        if getattr(self, "spectral_norm", False):
+        if self.spectral_norm:
             raise ValueError("`spectral_norm` is not for a denoiser. Received True; use a gradient penalty.")
 
 

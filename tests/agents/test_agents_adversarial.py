@@ -141,6 +141,12 @@ def test_the_gradient_penalty_bounds_the_slope(weight: float, centre: float) -> 
     assert low < steepness < high
 
 
+def test_without_a_weight_the_penalty_spares_airl() -> None:
+    weights = {kind: adversarial(kind).penalty_weight for kind in DISCRIMINATORS}
+    assert weights == {"gail": 1.0, "airl": 0.0, "drail": 1.0}
+    assert adversarial("airl", settings=AdversarialSettings(gradient_penalty=2.0)).penalty_weight == 2.0
+
+
 @pytest.mark.parametrize("kind", DISCRIMINATORS)
 def test_killed_and_resumed_it_goes_on_bit_equal(kind: str, tmp_path) -> None:
     def fresh():

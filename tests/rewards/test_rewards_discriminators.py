@@ -31,6 +31,10 @@ def gail_of_states() -> Discriminator:
     return GAILReward(GAILSettings(OBS, ACT, inputs=("obs", "obs_next"), form="logit", hidden=()))
 
 
+def gail_of_bounded_slope() -> Discriminator:
+    return GAILReward(GAILSettings(OBS, ACT, hidden=(8,), spectral_norm=True))
+
+
 def airl() -> Discriminator:
     return AIRLReward(AIRLSettings(OBS, ACT, hidden=(8,), potential_hidden=(8,), obs_index=(0,)))
 
@@ -44,7 +48,7 @@ def drail() -> Discriminator:
     return DRAILReward(DRAILSettings(OBS, ACT, hidden=(16,)))
 
 
-KINDS = [gail, gail_of_states, airl, airl_of_actions, drail]
+KINDS = [gail, gail_of_states, gail_of_bounded_slope, airl, airl_of_actions, drail]
 Build = Callable[[], Discriminator]
 
 
@@ -151,6 +155,7 @@ def test_drails_logit_by_hand() -> None:
         (AIRLSettings, {"gamma": 1.5}, r"`gamma` must be in the interval \[0, 1\]. Received 1.5"),
         (DRAILSettings, {"n_draws": 0}, "`n_draws` must be at least 1. Received 0"),
         (DRAILSettings, {"num_train_timesteps": 1}, "`num_train_timesteps` must be at least 2. Received 1"),
+        (DRAILSettings, {"spectral_norm": True}, "`spectral_norm` is not for a denoiser. Received True"),
         (DRAILSettings, {"time_features": 3}, "`time_features` must be even. Received 3"),
         (GAILSettings, {"obs_dim": 0}, "`obs_dim` must be at least 1"),
     ],
