@@ -33,7 +33,7 @@ from rlpriors.agents.inverse_dynamics import (
     InverseDynamicsSettings,
     LearnInverseDynamics,
 )
-from rlpriors.agents.learners import LearnerSettings, make_learner
+from rlpriors.agents.learners import LearnerSettings, load_policy, make_learner, save_policy
 from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
 from rlpriors.agents.schedules import CosineSchedule
 from rlpriors.agents.sqil import SQIL
@@ -64,5 +64,7 @@ __all__ = [
     "Support",
     "TrajectoryDiffusion",
     "check_support",
+    "load_policy",
     "make_learner",
+    "save_policy",
 ]

@@ -2,17 +2,20 @@
 
 `LearnerSettings`  which one, and its numbers
 `make_learner`     SAC, TD3, PPO or DQN with networks of a size, untrained
+`save_policy`      what was learned, to act by
+`load_policy`      its reverse
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 import gymnasium as gym
 import numpy as np
 import torch
-from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm, OnPolicyAlgorithm
+from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm, OnPolicyAlgorithm, Policy
 from tianshou.algorithm.modelfree.ddpg import ContinuousDeterministicPolicy
 from tianshou.algorithm.modelfree.dqn import DQN, DiscreteQLearningPolicy
 from tianshou.algorithm.modelfree.ppo import PPO
@@ -31,9 +34,10 @@ from tianshou.utils.net.discrete import DiscreteActor, DiscreteCritic
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from rlpriors import checkpoint
 from rlpriors.device import resolve_device
 
-__all__ = ["AlgorithmName", "Learner", "LearnerSettings", "make_learner"]
+__all__ = ["AlgorithmName", "Learner", "LearnerSettings", "load_policy", "make_learner", "save_policy"]
 
 AlgorithmName = Literal["sac", "td3", "ppo", "dqn"]
 
@@ -146,9 +150,55 @@ def make_learner(
     where = resolve_device(device)
     with torch.random.fork_rng(devices=[]):  # networks are made on the CPU, then moved
         torch.manual_seed(seed)
-        build: dict[str, Callable[[_Networks, LearnerSettings], Learner]] = {"sac": _sac, "td3": _td3, "ppo": _ppo, "dqn": _dqn}
+        build: dict[str, Callable[[_Networks, LearnerSettings], Learner]] = {
+            "sac": _sac,
+            "td3": _td3,
+            "ppo": _ppo,
+            "dqn": _dqn,
+        }
         networks = _Networks(observation_space, action_space, settings.hidden, where)
         return build[settings.algorithm](networks, settings)
+
+
+def save_policy(policy: Policy, settings: LearnerSettings, folder: str | Path) -> Path:
+    """Publish the policy of a learner as `model.safetensors` and `config.json`, to be read by `load_policy`.
+
+    It holds what acts; critics and optimisers are kept in checkpoints, to go on learning.
+    """
+    return checkpoint.save(policy, settings, folder)
+
+
+def load_policy(
+    folder: str | Path,
+    observation_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+    *,
+    device: str | torch.device = "auto",
+) -> Policy:
+    """The policy that `save_policy` published, ready for a collector in such spaces.
+
+    Raises:
+        CheckpointError: the folder or a file is missing or damaged, or does not fit the spaces.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> env, settings = gym.make("CartPole-v1"), LearnerSettings("dqn", hidden=(8,))
+        >>> spaces = env.observation_space, env.action_space
+        >>> folder = save_policy(make_learner(*spaces, settings, device="cpu").policy, settings, mkdtemp())
+        >>> type(load_policy(folder, *spaces, device="cpu")).__name__
+        'DiscreteQLearningPolicy'
+    """
+
+    def build(settings: dict[str, Any]) -> Policy:
+        hidden = tuple(settings.pop("hidden"))
+        learner = make_learner(
+            observation_space, action_space, LearnerSettings(**settings, hidden=hidden), device="cpu"
+        )
+        return cast(Policy, learner.policy)
+
+    kinds = (SACPolicy, ContinuousDeterministicPolicy, ProbabilisticActorPolicy, DiscreteActorPolicy)
+    classes = {kind.__name__: build for kind in (*kinds, DiscreteQLearningPolicy)}
+    return cast(Policy, checkpoint.load(folder, classes, resolve_device(device)).eval())
 
 
 class _Networks:

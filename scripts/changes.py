@@ -56,6 +56,10 @@ class ChangedDynamics(Env, gym.utils.RecordConstructorArgs):
         model.body_mass[:] *= mass
         model.body_inertia[:] *= mass
         model.opt.gravity[:] *= gravity
+        import mujoco  # an extra, which an environment with a model has brought
+
+        # What MuJoCo derives from masses, it derives once: a lone sliding body would keep its old one.
+        mujoco.mj_setConst(model, mujoco.MjData(model))
 
 
 class StartsAndGoals(Env, gym.utils.RecordConstructorArgs):

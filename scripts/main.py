@@ -14,6 +14,7 @@ def main() -> None:
     from rlpriors.scripts.demo_settings import DemoSettings
     from rlpriors.scripts.encode import EncodeSettings, encode
     from rlpriors.scripts.look import LookSettings, look
+    from rlpriors.scripts.train_policy_settings import TrainPolicySettings
 
     def run_demo(
         settings: tyro.conf.OmitArgPrefixes[DemoSettings] = DemoSettings(),  # noqa: B008 (frozen)
@@ -48,9 +49,34 @@ def main() -> None:
         """
         look(settings, folder=folder)
 
+    def run_train_policy(
+        settings: tyro.conf.OmitArgPrefixes[TrainPolicySettings],
+        folder: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Learn a policy from scratch by a saved reward alone, also where the world has changed.
+
+        The reward that the environment pays is counted beside it and never shown to the policy:
+
+            rlpriors train-policy --reward runs/demo-seed0/reward --env PointMaze_UMaze-v3 --goal-cells 3 1
+            rlpriors train-policy ... --start-cells 1 1 --mass 2
+            rlpriors train-policy ... --own-reward
+
+        The first asks whether the reward leads to the demonstrations' goal, the second whether it
+        does so from one start with a heavier body, the third what the true reward would lead to.
+
+        Args:
+            settings: what is done.
+            folder: where the run is kept; runs/policy-<env>-<algorithm>-seed<seed> by default.
+            resume: go on with a run that was stopped, from its last checkpoint.
+        """
+        from rlpriors.scripts.train_policy import train_policy  # takes seconds, which --help should not
+
+        train_policy(settings, folder=folder, resume=resume)
+
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": run_demo, "encode": run_encode, "look": run_look},
+            {"demo": run_demo, "encode": run_encode, "look": run_look, "train-policy": run_train_policy},
             prog="rlpriors",
             description="Pretrained priors for reinforcement learning.",
         )

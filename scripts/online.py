@@ -318,7 +318,8 @@ class _Run:
             if self.on_policy
             else OffPolicyTrainerParams(**common, update_step_num_gradient_steps_per_sample=s.update_per_step)
         )
-        self.algorithm.run_training(params)
+        # The collector was reset before its random steps; their last episodes go on.
+        self.algorithm.create_trainer(params).run(reset_collectors=False)
         self.env_steps = first + epochs * epoch_steps
         tick(0, self.env_steps - first)
         logger.finalize()
