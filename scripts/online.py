@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class OnlineSettings:
     collect_steps: int = 16
     """Steps between updates; 2048 or so for on-policy algorithms."""
 
-    update_per_step: float = 0.5
+    update_per_step: float = 0.25
     """Updates for each step (off-policy)."""
 
     repeat: int = 10
@@ -243,7 +244,8 @@ class _Run:
         state = load_resume(state_file, device)
         if not isinstance(state.get("env_steps"), int) or "algorithm" not in state:
             raise CheckpointError(f"{state_file} is not of an online run. Delete it and start again.")
-        restore_training(self.algorithm, state["algorithm"])
+        resume = getattr(self.algorithm, "resume", partial(restore_training, self.algorithm))
+        resume(state["algorithm"])
         self.env_steps = state["env_steps"]
         if not self.on_policy:
             try:
@@ -259,8 +261,9 @@ class _Run:
             # The buffer first: a stop between both leaves more steps than the state knows, not fewer.
             stored = _stored(buffer)
             write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(stored, path))
-        state = {"algorithm": training_state(self.algorithm), "env_steps": self.env_steps}
-        save_resume(state_file, state)
+        # Algorithms around others know what more there is to keep.
+        state = getattr(self.algorithm, "resume_state", partial(training_state, self.algorithm))
+        save_resume(state_file, {"algorithm": state(), "env_steps": self.env_steps})
         return str(state_file)
 
     def learn(self, progress: bool) -> None:

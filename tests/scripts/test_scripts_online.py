@@ -12,6 +12,7 @@ from tianshou.data import Collector
 from tianshou.env import DummyVectorEnv
 
 from rlpriors.agents import LearnerSettings, make_learner
+from rlpriors.agents.relabel import Relabel
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.buffers import FastVectorReplayBuffer
 from rlpriors.scripts.accounts import Accounts, FlatObservation
@@ -226,3 +227,15 @@ def test_observations_are_flattened_in_the_order_asked_for():
     obs, _ = FlatObservation(env, ["b", "a"]).reset(seed=0)
     assert obs[:2].tolist() == [7.0, 8.0]
     assert FlatObservation(env, ["b", "a"]).observation_space.shape == (3,)
+
+
+def test_algorithms_around_others_run_and_resume(tmp_path):
+    def relabelled(seed):
+        return Relabel(learner("dqn", gamma=0.5, seed=seed), to_the_left)
+
+    half = replace(SHORT, env_steps=32)
+    first, again = relabelled(0), relabelled(1)
+    train_online(first, Line, folder=tmp_path, settings=half, progress=False)
+    result = train_online(again, Line, folder=tmp_path, settings=half, resume=True, progress=False)
+    assert torch.equal(weights(again), weights(first))
+    assert result.env_steps == 32
