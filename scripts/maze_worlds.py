@@ -2,7 +2,7 @@
 
 `WORLDS`    "umaze" is the demo's; "large" is large; "ring" has two ways to the goal.
             "...-avoid" has demonstrations that go around some cells, "...-blocked" is the same
-            world with the direct way closed, to see what a reward is worth elsewhere
+            world with the usual way closed, to see what a reward is worth elsewhere
 `World`     what such a world is made of
 `make_env`  the environment
 """
@@ -54,13 +54,14 @@ WORLDS = {
     "umaze": _UMAZE,
     "umaze-blocked": replace(_UMAZE, walls=((2, 3),), openings=((2, 1),)),
     "large": _LARGE,
-    "large-avoid": replace(_LARGE, avoid=((1, 7), (1, 8))),
+    "large-avoid": replace(_LARGE, avoid=((1, 6), (1, 7), (1, 8), (1, 9))),
     "large-blocked": replace(_LARGE, walls=((1, 8),)),
     "ring": _RING,
     "ring-avoid": replace(_RING, avoid=((2, 5), (3, 5), (4, 5))),
     "ring-blocked": replace(_RING, walls=((5, 2),)),
 }
-"""The U-maze's blocked way is opened on the other side: one wall moves, as in AIRL (arXiv 1710.11248)."""
+"""The U-maze has one way only, so its blocked one opens another: the wall hangs from the other side, as
+in AIRL's transfer (arXiv 1710.11248, section 7.1), and the old way is a dead end from the upper row."""
 
 
 def make_env(

@@ -239,3 +239,22 @@ def test_rollout_errors_say_what_to_do(make_env, settings, arguments, message):
 def test_settings_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
         WaypointSettings(**settings)
+
+
+RING = [[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 0, 1, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 1, 1]]
+
+
+def test_the_controller_avoids_cells():
+    assert controller(RING, goal=(1.0, 1.0), noise=0.0).act(at(-1.0, 1.0)).tolist() == [1.0, 0.0]
+    careful = controller(RING, goal=(1.0, 1.0), noise=0.0, avoid=((1, 2),))
+    assert careful.act(at(-1.0, 1.0)).tolist() == [0.0, -1.0]
+    with pytest.raises(ValueError, match=r"`avoid` must not hold the goal's cell. Received \[\(1, 3\)\]"):
+        controller(RING, goal=(1.0, 1.0), avoid=((1, 3),))
+
+
+def test_starts_are_where_they_are_told():
+    settings = WaypointSettings(max_steps=2, starts=((1, 1), (3, 1)))
+    starts = [e.obs["achieved_goal"][0] for e in rollout(make_maze, 6, settings, seed=0, progress=False)]
+    assert {(round(x), round(y)) for x, y in starts} == {(-1, 1), (-1, -1)}
+    with pytest.raises(ValueError, match=r"`starts` must be free cells .* Received \(2, 2\)"):
+        rollout(make_maze, 1, WaypointSettings(starts=((2, 2),)), seed=0, progress=False)

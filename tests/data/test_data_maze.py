@@ -170,3 +170,43 @@ class NoMaze:
     @property
     def unwrapped(self):
         return self
+
+
+RING = [[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 0, 1, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 1, 1]]
+
+
+def test_routes_go_around_what_is_avoided():
+    maze = Maze(RING, avoid=[(1, 2)])
+    assert Maze(RING).route((1, 1), (1, 3)) == [(1, 1), (1, 2), (1, 3)]
+    assert maze.route((1, 1), (1, 3)) == [(1, 1), (2, 1), (3, 1), (3, 2), (3, 3), (2, 3), (1, 3)]
+    assert maze.route((1, 2), (3, 3)) == [(1, 2), (1, 3), (2, 3), (3, 3)]  # out of it
+    assert maze.geodesic(np.array([[-1.0, 1.0]]), (1.0, 1.0)) == pytest.approx([2.0])  # not heeded
+
+
+def test_where_no_other_way_exists_as_few_as_possible_are_crossed():
+    maze = Maze(RING, avoid=[(1, 2), (3, 1), (3, 3)])
+    assert maze.route((2, 1), (2, 3)) == [(2, 1), (1, 1), (1, 2), (1, 3), (2, 3)]
+
+
+def test_changed_plans():
+    maze = Maze(RING, 2.0, avoid=[(1, 2), (3, 2)])
+    other = maze.changed(walls=[(1, 2)], openings=[(2, 2)])
+    assert other.maze_map == [[1] * 5, [1, 0, 1, 0, 1], [1, 0, 0, 0, 1], [1, 0, 0, 0, 1], [1] * 5]
+    assert (other.scaling, other.avoid) == (2.0, {(3, 2)})
+    assert maze.maze_map == RING
+    assert maze.changed(avoid=[(1, 1)]).avoid == {(1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"walls": [(2, 2)]}, r"`walls` must be free cells until now. Received \(2, 2\)"),
+        ({"walls": [(9, 0)]}, r"`walls` must be free cells"),
+        ({"openings": [(1, 1)]}, r"`openings` must be walls inside the map until now. Received \(1, 1\)"),
+        ({"openings": [(-1, 1)]}, r"`openings` must be walls inside the map"),
+        ({"avoid": [(2, 2)]}, r"`avoid` must hold free cells. Cell \(2, 2\) is a wall"),
+    ],
+)
+def test_changes_are_checked(change, message):
+    with pytest.raises(ValueError, match=message):
+        Maze(RING).changed(**change)

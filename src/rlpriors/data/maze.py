@@ -259,10 +259,6 @@ class Maze:
             ]
         )
 
-    def away(self, xy: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points"]:
-        """Straight distance from each point to the nearest free one; 0 for free points."""
-        return np.asarray(np.linalg.norm(xy - self._snap(xy), axis=1))
-
     def _snap(self, xy: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
         """Move the points that are not free to the nearest point of a free cell."""
         snapped = xy.astype(np.float64)
