@@ -27,17 +27,14 @@ from typing import Any, Literal, NamedTuple
 import gymnasium as gym
 import numpy as np
 import torch
-from tianshou.algorithm import SAC
-from tianshou.algorithm.algorithm_base import policy_within_training_step
-from tianshou.algorithm.modelfree.sac import AutoAlpha, SACPolicy
-from tianshou.algorithm.optim import TorchOptimizerFactory
+from tianshou.algorithm.modelfree.sac import SAC, AutoAlpha
 from tianshou.data import Batch, Collector, CollectStats
 from tianshou.env import DummyVectorEnv
-from tianshou.utils.net.common import Net
-from tianshou.utils.net.continuous import ContinuousActorProbabilistic, ContinuousCritic
+from tianshou.utils.torch_utils import policy_within_training_step
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from rlpriors.agents.learners import LearnerSettings, make_learner
 from rlpriors.checkpoint import load_resume, save_resume
 from rlpriors.data.buffers import FastVectorReplayBuffer, from_buffer
 from rlpriors.data.episodes import EpisodeStore
@@ -101,31 +98,6 @@ class RecordSettings:
             raise ValueError(f"`medium` must be in (0, 1]. Received {self.medium}.")
 
 
-def make_sac(env: gym.Env[Any, Any], settings: RecordSettings) -> SAC:
-    """An untrained SAC for `env`; its first weights come from torch's global generator."""
-    observation, action = env.observation_space, env.action_space
-    assert isinstance(observation, gym.spaces.Box)
-    assert isinstance(action, gym.spaces.Box)
-    shape = {"state_shape": observation.shape, "hidden_sizes": settings.hidden}
-    actor = ContinuousActorProbabilistic(
-        preprocess_net=Net(**shape), action_shape=action.shape, unbounded=True, conditioned_sigma=True
-    )
-    critics = [
-        ContinuousCritic(preprocess_net=Net(**shape, action_shape=action.shape, concat=True))
-        for _ in range(2)
-    ]
-    adam = TorchOptimizerFactory(torch.optim.Adam, lr=settings.lr, fused=True)  # fused: a third faster
-    return SAC(
-        policy=SACPolicy(actor=actor, action_space=action, observation_space=observation),
-        policy_optim=adam,
-        critic=critics[0],
-        critic_optim=adam,
-        critic2=critics[1],
-        critic2_optim=adam,
-        alpha=AutoAlpha(-float(np.prod(action.shape)), 0.0, adam),
-    )
-
-
 class _Learner:
     """SAC with its experience, and a history of evaluations; all of it can be kept and taken up again.
 
@@ -135,10 +107,19 @@ class _Learner:
 
     def __init__(self, settings: RecordSettings, make_env: Callable[[], gym.Env[Any, Any]]) -> None:
         self.settings, self.make_env = settings, make_env
-        torch.manual_seed(settings.seed)
         env = make_env()
-        self.sac = make_sac(env, settings)
+        learner = make_learner(
+            env.observation_space,
+            env.action_space,
+            LearnerSettings("sac", hidden=settings.hidden, lr=settings.lr),
+            device="cpu",  # with networks and batches this small a GPU only adds its calls
+            seed=settings.seed,
+        )
         env.close()
+        assert isinstance(learner, SAC)
+        assert isinstance(learner.alpha, AutoAlpha)
+        self.sac: SAC[Any] = learner
+        self.alpha = learner.alpha
         self.buffer = FastVectorReplayBuffer(settings.env_steps, 1, random_seed=settings.seed)
         self.steps = 0
         self.seconds = 0.0
@@ -195,10 +176,9 @@ class _Learner:
             name: torch.as_tensor(np.asarray(self.buffer._meta[name][:size]))
             for name in ("obs", "act", "rew", "terminated", "truncated", "done", "obs_next")
         }
-        assert isinstance(self.sac.alpha, AutoAlpha)
         return {
             "sac": self.sac.state_dict(),
-            "alpha": self.sac.alpha._optim.state_dict(),
+            "alpha": self.alpha._optim.state_dict(),
             "buffer": kept,
             "steps": self.steps,
             "seconds": self.seconds,
@@ -208,9 +188,8 @@ class _Learner:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` told."""
-        assert isinstance(self.sac.alpha, AutoAlpha)
         self.sac.load_state_dict(state["sac"])
-        self.sac.alpha._optim.load_state_dict(state["alpha"])
+        self.alpha._optim.load_state_dict(state["alpha"])
         self.steps, self.seconds = int(state["steps"]), float(state["seconds"])
         self.curve, self.best = state["curve"], state["best"]
         for row in range(len(state["buffer"]["rew"])):
@@ -240,11 +219,14 @@ def medium_replay(experience: EpisodeStore, until: int, n_steps: int) -> Episode
             f"`until` must leave a whole episode. Received {until} steps, and the first episode ends "
             f"after {ends[0]}."
         )
-    lengths = experience.lengths[whole]
-    share = min(1.0, n_steps / lengths.sum())
-    # An episode is kept where its middle passes the next multiple of what one kept stands for.
-    quota = np.floor(np.cumsum(lengths) * share / lengths.mean() + 1e-9)
-    chosen = whole[np.diff(quota, prepend=0.0) > 0] if share < 1 else whole
+    share = min(1.0, n_steps / experience.lengths[whole].sum())
+    quota = np.floor(share * np.arange(len(whole) + 1) + 1e-9)  # how many of the first ones are kept
+    chosen = whole[np.diff(quota) > 0]
+    if not len(chosen):
+        raise ValueError(
+            f"`n_steps` must be enough for one of {len(whole)} episodes. Received {n_steps}; ask for at "
+            f"least {experience.lengths[whole].sum() // len(whole) + 1}."
+        )
     return experience.subset(chosen)
 
 
@@ -314,7 +296,7 @@ def write(learner: _Learner, output: Path) -> Path:
     return path
 
 
-def _summary(store: EpisodeStore) -> dict[str, float]:
+def _summary(store: EpisodeStore) -> dict[str, int | float]:
     returns = np.add.reduceat(store.rew, store.step_starts)
     return {
         "episodes": store.n_episodes,
