@@ -15,4 +15,5 @@
 `accounts`       both returns of every episode, the shown and the true one
 `changes`        worlds that differ from the one a reward was learned in
 `record_locomotion`  experts and replay of MuJoCo's runners, as small files
+`locomotion`     the learner that makes them
 """

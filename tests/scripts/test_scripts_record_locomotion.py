@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 import torch
 
 from rlpriors.data import EpisodeStore
-from rlpriors.scripts import record_locomotion
-from rlpriors.scripts.record_locomotion import RecordSettings, medium_replay, record
+from rlpriors.scripts.locomotion import RecordSettings, RunnerLearner
+from rlpriors.scripts.record_locomotion import medium_replay, record
 
 pytest.importorskip("mujoco", reason="needs the `maze` extra")
 
@@ -95,15 +96,15 @@ def test_a_run_leaves_two_files_and_how_they_came_about(tmp_path) -> None:
 
 
 def test_a_stopped_run_goes_on(tmp_path, monkeypatch) -> None:
-    learn, calls = record_locomotion._Learner.learn, []
+    learn, calls = RunnerLearner.learn, []
 
-    def stop(self: record_locomotion._Learner, n_steps: int) -> None:
+    def stop(self: RunnerLearner, n_steps: int) -> None:
         calls.append(self.steps)
         if len(calls) == 3:
             raise KeyboardInterrupt
         learn(self, n_steps)
 
-    monkeypatch.setattr(record_locomotion._Learner, "learn", stop)
+    monkeypatch.setattr(RunnerLearner, "learn", stop)
     with pytest.raises(KeyboardInterrupt):
         record(TINY, output=tmp_path / "data", folder=tmp_path / "run")
     path = record(TINY, output=tmp_path / "data", folder=tmp_path / "run", resume=True)
@@ -114,8 +115,8 @@ def test_a_stopped_run_goes_on(tmp_path, monkeypatch) -> None:
 
 
 def test_what_is_taken_up_is_what_was_left() -> None:
-    def make() -> record_locomotion._Learner:
-        return record_locomotion._Learner(TINY, partial(gym.make, TINY.env))
+    def make() -> RunnerLearner:
+        return RunnerLearner(TINY, partial(gym.make, TINY.env))
 
     old, new = make(), make()
     old.learn(50)
@@ -151,3 +152,21 @@ def test_the_time_limit_stops_a_run(tmp_path) -> None:
 def test_settings_are_checked(wrong, message) -> None:
     with pytest.raises(ValueError, match=message):
         replace(TINY, **wrong)
+
+
+# ---------------------------------------------------------------- the recorded files
+
+DATA = Path(__file__).parents[2] / "benchmarks" / "data"
+
+
+@pytest.mark.parametrize("about", sorted(DATA.glob("*-v5.json")), ids=lambda path: path.stem)
+def test_recorded_files_hold_what_is_said_of_them(about) -> None:
+    told = json.loads(about.read_text())
+    for name in ("expert", "replay"):
+        episodes = EpisodeStore.load(DATA / f"{about.stem}-{name}.safetensors")
+        assert (episodes.n_episodes, episodes.n_steps) == (told[name]["episodes"], told[name]["steps"])
+        returns = np.add.reduceat(episodes.rew, episodes.step_starts)
+        assert returns.mean() == pytest.approx(told[name]["return_mean"], abs=1)
+        assert np.abs(episodes.act).max() <= 1
+    assert told["replay"]["return_mean"] < 0.5 * told["expert"]["return_mean"]
+    assert sum(file.stat().st_size for file in DATA.iterdir()) < 6e6
