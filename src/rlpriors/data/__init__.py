@@ -9,6 +9,7 @@ frames.py        `FrameStore`: memory-mapped images on disk
 minari.py        to and from Minari data sets
 buffers.py       to and from Tianshou replay buffers
 maze.py          free cells, routes and shortest-path lengths of a maze
+sight.py         which points of it see each other
 generate.py      controllers and rollouts that make demonstrations
 gridworld.py     a world of cells whose model is known exactly
 gridworld_data.py  goals with rests, and demonstrations, in such a world

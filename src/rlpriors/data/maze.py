@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
+from rlpriors.data.sight import Sight
+
 __all__ = ["Cell", "Maze", "Point"]
 
 Cell = tuple[int, int]
@@ -21,7 +23,6 @@ Point = tuple[float, float] | Float[np.ndarray, "2"]
 """x (to the right) and y (upwards); the middle of the map is the origin."""
 
 WALL = 1
-GRAZE = 1e-7  # walls shrink by this, so that a path may touch them
 CHUNK = 4096  # points whose sight lines are tested together; keeps the arrays inside the cache
 
 
@@ -170,7 +171,7 @@ class Maze:
         y = height / 2 - (np.arange(round(height / resolution)) + 0.5) * resolution
         xy = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         clear = self.is_free(xy)
-        for low, high in self._walls if margin > 0 else ():
+        for low, high in self._sight.walls if margin > 0 else ():
             outside = np.maximum(np.maximum(low - xy, xy - high), 0)
             clear &= np.hypot(outside[:, 0], outside[:, 1]) >= margin
         kept: np.ndarray = xy[clear]
@@ -249,15 +250,20 @@ class Maze:
         end = np.asarray(goal, dtype=np.float64)
         if not (np.isfinite(xy).all() and np.isfinite(end).all()):
             raise ValueError("`xy` and `goal` must be finite. Received NaN or infinity; drop such rows.")
-        stations = np.concatenate([self._snap(end[None]), self._corners])
-        from_goal = self._sight(stations[1:], stations[:1])[:, 0]  # straight from the goal to each corner
-        remaining = np.append(0.0, (from_goal[:, None] + self._corner_ways).min(0, initial=np.inf))
+        sight = self._sight
+        stations = np.concatenate([self._snap(end[None]), sight.corners])
+        from_goal = sight.between(stations[1:], stations[:1])[:, 0]  # straight from the goal to each corner
+        remaining = np.append(0.0, (from_goal[:, None] + sight.corner_ways).min(0, initial=np.inf))
         return np.concatenate(
             [
-                (self._sight(self._snap(xy[i : i + CHUNK]), stations) + remaining).min(1)
+                (sight.between(self._snap(xy[i : i + CHUNK]), stations) + remaining).min(1)
                 for i in range(0, max(len(xy), 1), CHUNK)
             ]
         )
+
+    @cached_property
+    def _sight(self) -> Sight:
+        return Sight(self.free, self.scaling)
 
     def _snap(self, xy: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
         """Move the points that are not free to the nearest point of a free cell."""
@@ -270,66 +276,3 @@ class Maze:
             nearest = np.linalg.norm(candidates - snapped[lost][:, None], axis=-1).argmin(1)
             snapped[lost] = candidates[np.arange(len(nearest)), nearest]
         return snapped
-
-    def _sight(
-        self, a: Float[np.ndarray, "from 2"], b: Float[np.ndarray, "to 2"]
-    ) -> Float[np.ndarray, "from to"]:
-        """Straight distance from each point to each other, infinite where a wall is between.
-
-        A segment misses a box when an axis separates them: x, y, or the segment's normal.
-        """
-        half = (b - a[:, None]) / 2
-        middle = a[:, None] + half
-        hx, hy = np.abs(half[..., 0]), np.abs(half[..., 1])
-        hidden = np.zeros(half.shape[:2], dtype=bool)
-        for low, high in self._walls:
-            ex, ey = (high - low) / 2 - GRAZE
-            dx, dy = (middle[..., i] - (low[i] + high[i]) / 2 for i in range(2))
-            across = np.abs(half[..., 0] * dy - half[..., 1] * dx)
-            hidden |= (np.abs(dx) < ex + hx) & (np.abs(dy) < ey + hy) & (across < ex * hy + ey * hx)
-        return np.where(hidden, np.inf, 2 * np.hypot(hx, hy))
-
-    @cached_property
-    def _walls(self) -> Float[np.ndarray, "boxes 2 2"]:
-        """Lower left and upper right corners of boxes that cover the walls and a rim around the map.
-
-        Runs of wall cells along rows *and* along columns: neighbours would leave a crack between
-        them once shrunk.  Where two walls touch at a corner only, a tiny box closes the gap.
-        """
-        wall = np.pad(~self.free, 1, constant_values=True)
-        spans = []  # top, left, bottom, right in cell sides of the padded map
-        for lines, along_rows in ((wall, True), (wall.T, False)):
-            for number, line in enumerate(lines):
-                edges = np.flatnonzero(np.diff(np.concatenate([[False], line, [False]]).astype(int)))
-                for start, stop in edges.reshape(-1, 2):
-                    span = (number, start, number + 1, stop)
-                    spans.append(span if along_rows else (start, number, stop, number + 1))
-        tiny = 10 * GRAZE / self.scaling
-        spans += [(r - tiny, c - tiny, r + tiny, c + tiny) for r, c in self._corner_kinds[1]]
-        top, left, bottom, right = np.array(spans, dtype=np.float64).T
-        return np.stack([self._to_xy(bottom, left), self._to_xy(top, right)], axis=1)
-
-    @cached_property
-    def _corners(self) -> Float[np.ndarray, "corners 2"]:
-        rows, columns = self._corner_kinds[0].T
-        return self._to_xy(rows.astype(np.float64), columns.astype(np.float64))
-
-    @cached_property
-    def _corner_kinds(self) -> tuple[Int[np.ndarray, "outer 2"], Int[np.ndarray, "pinched 2"]]:
-        """Corners (row, column of the padded map) of a single wall cell, and of two that touch there."""
-        wall = np.pad(~self.free, 1, constant_values=True)
-        falling, rising = wall[:-1, :-1] & wall[1:, 1:], wall[:-1, 1:] & wall[1:, :-1]
-        around = wall[:-1, :-1].astype(int) + wall[1:, 1:] + wall[:-1, 1:] + wall[1:, :-1]
-        return np.argwhere(around == 1) + 1, np.argwhere((around == 2) & (falling | rising)) + 1
-
-    @cached_property
-    def _corner_ways(self) -> Float[np.ndarray, "corners corners"]:
-        straight = self._sight(self._corners, self._corners)
-        return np.asarray(shortest_path(straight, directed=False)) if len(straight) else straight
-
-    def _to_xy(
-        self, row: Float[np.ndarray, " n"], column: Float[np.ndarray, " n"]
-    ) -> Float[np.ndarray, "n 2"]:
-        """Corners of the padded map (row 1, column 1 is the map's upper left one) as points."""
-        rows, columns = self.free.shape
-        return np.stack([column - 1 - columns / 2, rows / 2 - (row - 1)], axis=-1) * self.scaling
