@@ -7,6 +7,7 @@
 `trajectory_diffusion`  `TrajectoryDiffusion`: learns the prior, what trajectories are possible
 `support`               whether the prior covers the demonstrations, asked before a reward is learned
 `diffusion_irl`         `DiffusionIRL`: learns the reward, what the demonstrations want
+`objectives`            what it may be learned by
 `behaviour_cloning`     `BehaviourCloning`: a baseline that only imitates, one action at a time
 `diffusion_policy`      `DiffusionPolicy`: draws chunks of actions for the current observation
 `diffusion_cloning`     `DiffusionCloning`: learns them, a baseline that only imitates

@@ -1,35 +1,30 @@
 """Learning the reward: what must be added to the prior to behave as the demonstrations do.
 
-Let p_B(tau | s_0) be the prior over windows and J(tau) the sum of the reward over a window.  The
-model is p(tau | s_0) proportional to p_B(tau | s_0) exp(J(tau)).  Raising the likelihood of the
-demonstrations gives the maximum-entropy gradient (Ziebart et al. 2008; Finn et al. 2016, arXiv
-1603.00448, eq. 3)
-
-    E_{demonstrations}[grad J] - E_{p}[grad J],
-
-a contrast between the demonstrations and samples of the model from the same start states.  Those
-samples come from guiding the prior by the reward learned so far, in a few denoising steps: an
-approximation of p.  No gradient passes through the sampler.
+How is the objective's affair (`objectives`); what holds for all is here: the prior is frozen, the
+reward stays smooth and bounded, its moving average is what guides and what is published, and one
+objective may warm up for the next.
 """
 
 import logging
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
-from jaxtyping import Float
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
+from tianshou.data import ReplayBuffer
 from tianshou.data.buffer.buffer_base import TBuffer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
+from rlpriors.agents.objectives import Objective, Update, find_objective
 from rlpriors.agents.windows import WindowAlgorithm, WindowBuffer
-from rlpriors.diffusion import Planner
+from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.losses import contrastive_loss, gradient_penalty
+from rlpriors.rewards.losses import gradient_penalty
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +33,7 @@ __all__ = ["DiffusionIRL", "DiffusionIRLSettings", "DiffusionIRLStats"]
 
 @dataclass(frozen=True)
 class DiffusionIRLSettings:
-    """How the reward is learned."""
+    """What holds for the reward, whatever it is learned by."""
 
     gradient_penalty: float = 0.002
     """Weight of |dJ/dx|^2 on windows between demonstrations and samples: what keeps the reward
@@ -50,22 +45,12 @@ class DiffusionIRLSettings:
     ema_decay: float = 0.95
     """Of the averaged reward, which guides the samples and is the one that is published."""
 
-    replay_size: int = 512
-    """Past samples that are kept."""
-
-    replay_fraction: float = 0.25
-    """Part of each batch's samples that is drawn from the past ones instead."""
-
     def __post_init__(self) -> None:
         for name in ("gradient_penalty", "magnitude_penalty"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"`ema_decay` must be in [0, 1). Received {self.ema_decay}.")
-        if self.replay_size < 1:
-            raise ValueError(f"`replay_size` must be at least 1. Received {self.replay_size}.")
-        if not 0 <= self.replay_fraction <= 1:
-            raise ValueError(f"`replay_fraction` must be in [0, 1]. Received {self.replay_fraction}.")
 
 
 @dataclass(kw_only=True)
@@ -78,9 +63,11 @@ class DiffusionIRLStats(TrainingStats):
     reward_gap: float
     """Demonstrations' minus samples' reward: near 0 when guided samples are as good."""
     gradient_penalty: float
+    objective: dict[str, float] = field(default_factory=dict)
+    """What the objective has to say of itself."""
 
 
-class DiffusionIRL(WindowAlgorithm):
+class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
     """Learns a reward from demonstrations and a frozen prior.
 
     Train the policy's denoiser first (`TrajectoryDiffusion`), then give this algorithm the
@@ -91,7 +78,10 @@ class DiffusionIRL(WindowAlgorithm):
         policy: the planning policy; its denoiser is frozen from here on.
         reward: the model that is learned, in raw units.
         optim: makes the optimiser.
-        settings: how it is learned.
+        objective: what it is learned by: a key of `objectives.OBJECTIVES`, or settings of one.
+        base: the data that the prior was learned from, for objectives that need it.
+        warm_start: objectives that go before, each with its number of updates.
+        settings: what holds for the reward whatever the objective.
         max_start: use only demonstration windows that start in the first steps of an episode.
             Long stays at the end of a demonstration otherwise fill most batches.
         max_grad_norm: bound on the gradient's norm; None for no bound.
@@ -122,15 +112,15 @@ class DiffusionIRL(WindowAlgorithm):
         True
     """
 
-    replay: Tensor
-    replayed: Tensor
-
     def __init__(
         self,
         *,
         policy: DiffuserPolicy,
         reward: RewardModel,
         optim: OptimizerFactory,
+        objective: object = "contrastive",
+        base: ReplayBuffer | EpisodeStore | None = None,
+        warm_start: Sequence[tuple[object, int]] = (),
         settings: DiffusionIRLSettings | None = None,
         max_start: int | None = None,
         max_grad_norm: float | None = 1.0,
@@ -142,12 +132,16 @@ class DiffusionIRL(WindowAlgorithm):
         self.online = reward.to(policy.device)
         self.reward = deepcopy(self.online).requires_grad_(False)
         policy.reward = self.reward
-        self.optim = self._create_optimizer(self.online, optim, max_grad_norm=max_grad_norm)
+        self.base = None if base is None else self._base(base)
+        self.objectives = nn.ModuleList()
+        self._ends: list[int] = []
+        for stage, n_updates in (*warm_start, (objective, 0)):
+            self._append(stage, n_updates)
+        learned = nn.ModuleList([self.online, *self.objectives])
+        self.optim = self._create_optimizer(learned, optim, max_grad_norm=max_grad_norm)
+        for stage in self._stages:
+            stage.setup(self._create_optimizer)
         self._average = get_ema_multi_avg_fn(self.settings.ema_decay)
-        frames = policy.frames
-        shape = (self.settings.replay_size, frames.horizon, frames.dim)
-        self.register_buffer("replay", torch.zeros(shape, device=policy.device))
-        self.register_buffer("replayed", torch.zeros((), dtype=torch.int64))
 
     def process_buffer(self, buffer: TBuffer) -> TBuffer:
         """As every window algorithm; and the reward must take such observations and actions."""
@@ -168,26 +162,41 @@ class DiffusionIRL(WindowAlgorithm):
                 frames.stride,
                 frames.stride,
             )
-        windows = super().process_buffer(buffer)
-        if isinstance(windows, WindowBuffer) and windows.store.terminated.any():
+        windows = cast(WindowBuffer, super().process_buffer(buffer))
+        for stage in self._stages:
+            stage.prepare(self.policy, windows, self.base)
+        if windows.store.terminated.any():
             _log.warning(
                 "Demonstrations end by termination. The reward's zero is arbitrary: where it is positive, an "
                 "agent may prefer to go on rather than to finish. Learn and use it with episodes of a fixed "
                 "length, or shift it."
             )
-        return windows
+        return cast(TBuffer, windows)
 
     def _update_with_batch(self, batch: Any) -> DiffusionIRLStats:
         frames, settings, generator = self.policy.frames, self.settings, self.generator()
         window = self.window(batch)
         expert = frames.pack(window)
-        samples = self._with_replay(self._sample(window.obs[:, 0], generator), generator)
-        demonstrated = frames.rewards(self.online, expert)
-        sampled = frames.rewards(self.online, samples)
+        stage, before = self._stage()
+        loss, samples, stats = stage(
+            Update(
+                policy=self.policy,
+                online=self.online,
+                averaged=self.reward,
+                window=window,
+                expert=expert,
+                base=None if self.base is None else self._draw_base,
+                generator=generator,
+                step=before,
+            )
+        )
+        with torch.no_grad():
+            good = frames.rewards(self.online, expert).mean().item()
+            bad = frames.rewards(self.online, samples).mean().item()
         penalty = gradient_penalty(frames.value(self.online), expert, samples, generator)
         anywhere = 2 * torch.rand(expert.shape, generator=generator, device=expert.device) - 1
         loss = (
-            contrastive_loss(demonstrated, sampled)
+            loss
             + settings.gradient_penalty * penalty
             + settings.magnitude_penalty * frames.rewards(self.online, anywhere).square().mean()
         )
@@ -196,38 +205,50 @@ class DiffusionIRL(WindowAlgorithm):
             averaged, online = tuple(self.reward.parameters()), tuple(self.online.parameters())
             self._average(averaged, online, self.updates)
         self.updates += 1
-        good, bad = demonstrated.mean().item(), sampled.mean().item()
         return DiffusionIRLStats(
             loss=loss.item(),
             demonstration_reward=good,
             sample_reward=bad,
             reward_gap=good - bad,
             gradient_penalty=penalty.item(),
+            objective=stats,
         )
 
-    def _sample(
-        self, obs: Float[Tensor, "batch obs"], generator: torch.Generator
-    ) -> Float[Tensor, "batch horizon dim"]:
-        """One guided window from each start.  Ranking candidates here would make the samples as
-        good as the demonstrations too soon, and the contrast that teaches the reward would end.
-        """
-        policy = self.policy
-        settings = replace(policy.planner, n_candidates=1, warm_start=0.0, likelihood_weight=0.0)
-        planner = Planner(policy.process, policy.denoiser, settings)
-        value = policy.frames.value(self.reward)
-        return planner.plan(policy.frames.start(obs), value, generator=generator).window
+    @property
+    def _stages(self) -> list[Objective]:
+        return [cast(Objective, stage) for stage in self.objectives]
 
-    def _with_replay(
-        self, samples: Float[Tensor, "batch horizon dim"], generator: torch.Generator
-    ) -> Float[Tensor, "batch horizon dim"]:
-        """Keep the new samples, and put past ones in the place of some of them."""
-        n, size, kept = len(samples), len(self.replay), int(self.replayed)
-        mixed = samples.clone()
-        n_old = round(self.settings.replay_fraction * n)
-        if kept and n_old:
-            rows = torch.randint(min(kept, size), (n_old,), generator=generator, device=samples.device)
-            mixed[:n_old] = self.replay[rows]
-        slots = torch.arange(kept, kept + min(n, size), device=samples.device) % size
-        self.replay[slots] = samples[: len(slots)]
-        self.replayed += len(slots)
-        return mixed
+    def _stage(self) -> tuple[Objective, int]:
+        """The objective whose turn it is, and how many updates it has made."""
+        done, start = int(self.updates), 0
+        for stage, end in zip(self._stages[:-1], self._ends[:-1], strict=True):
+            if done < end:
+                return stage, done - start
+            start = end
+        return self._stages[-1], done - start
+
+    def _append(self, objective: object, n_updates: int) -> None:
+        name, kind, settings = find_objective(objective)
+        if kind.needs_base and self.base is None:
+            raise ValueError(
+                f"The objective {name!r} compares with the data that the prior was learned from. "
+                "Give that data as `base`."
+            )
+        if n_updates < 0:
+            raise ValueError(
+                f"`warm_start` must give each objective at least 0 updates. Received {n_updates}."
+            )
+        self.objectives.append(kind(settings, self.policy).to(self.policy.device))
+        self._ends.append((self._ends[-1] if self._ends else 0) + n_updates)
+
+    def _base(self, base: ReplayBuffer | EpisodeStore) -> WindowBuffer:
+        store = base if isinstance(base, EpisodeStore) else self._store(base)
+        self.policy.check_data(store)
+        frames = self.policy.frames
+        return WindowBuffer(store, frames.horizon, frames.stride, None, self.seed)
+
+    def _draw_base(self, n: int) -> Tensor:
+        """Windows of the prior's data; which, depends on the seed and the number of the update alone."""
+        assert self.base is not None
+        self.base.draws = int(self.updates)
+        return self.policy.frames.pack(self.window(self.base.sample(n)[0]))

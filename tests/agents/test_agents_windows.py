@@ -181,8 +181,8 @@ def test_a_killed_run_goes_on_bit_equal(kind, walks, make_algorithm, train, tmp_
     assert_equal(resumed.resume_state(), whole.resume_state())
     assert resumed.lr_schedulers[0].last_epoch == 6
     if kind is DiffusionIRL:
-        assert int(resumed.replayed) == 48
-        assert torch.equal(resumed.replay, whole.replay)
+        assert int(resumed.objectives[0].replayed) == 48
+        assert torch.equal(resumed.objectives[0].replay, whole.objectives[0].replay)
     # And what is planned with it.
     obs = np.zeros((2, 2), np.float32)
     plans = []

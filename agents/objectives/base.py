@@ -1,0 +1,97 @@
+"""What an objective is.
+
+`Objective`  turns demonstrations, and what they are held against, into a loss of the reward
+`Update`     what it sees of one update
+`Contrast`   what it gives back
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float
+from tianshou.algorithm.algorithm_base import Algorithm
+from tianshou.algorithm.optim import OptimizerFactory
+from torch import Tensor, nn
+
+from rlpriors.agents.diffuser import DiffuserPolicy
+from rlpriors.agents.windows import WindowBuffer
+from rlpriors.types import Window
+
+__all__ = ["Contrast", "CreateOptimizer", "Objective", "Update"]
+
+CreateOptimizer = Callable[[nn.Module, OptimizerFactory], Algorithm.Optimizer]
+"""Makes an optimizer whose state is saved with the algorithm."""
+
+
+class Update(NamedTuple):
+    """What an objective sees of one update."""
+
+    policy: DiffuserPolicy
+    """Holds the frozen prior, the layout of windows and how plans are made."""
+
+    online: nn.Module
+    """The reward that is learned."""
+
+    averaged: nn.Module
+    """Its moving average, which guides."""
+
+    window: Window
+    """Demonstrated windows, raw."""
+
+    expert: Tensor
+    """The same, normalised [batch, horizon, dim]."""
+
+    base: Callable[[int], Tensor] | None
+    """Draws that many normalised windows of the prior's data; None where no data was given."""
+
+    generator: torch.Generator
+    """The source of all noise of this update, on the policy's device."""
+
+    step: int
+    """Updates made by this objective before."""
+
+
+class Contrast(NamedTuple):
+    """What one update compares, and the loss it makes of that."""
+
+    loss: Float[Tensor, ""]
+    samples: Float[Tensor, "batch horizon dim"]
+    """Windows that the demonstrations were held against, as many as these, without a graph."""
+
+    stats: dict[str, float]
+    """Further numbers to log, by name."""
+
+
+class Objective(nn.Module, ABC):
+    """A way to learn a reward from demonstrations and a frozen prior.
+
+    What it must remember to go on after a stop is a buffer or a parameter.  Parameters of its own
+    that need a gradient learn together with the reward, by the same optimizer, unless `setup`
+    makes them one of their own.
+
+    Args:
+        settings: of the objective.
+        policy: whose prior is used; not kept.
+    """
+
+    needs_base: ClassVar[bool] = False
+    """Whether it needs windows of the prior's data."""
+
+    def __init__(self, settings: Any, policy: DiffuserPolicy) -> None:
+        super().__init__()
+        self.settings = settings
+
+    # Not abstract: most objectives need none of it.
+    def setup(self, create_optimizer: CreateOptimizer) -> None:
+        """Make optimizers for parameters that should not share the reward's; called once."""
+
+    def prepare(
+        self, policy: DiffuserPolicy, demonstrations: WindowBuffer, base: WindowBuffer | None
+    ) -> None:
+        """Take from the data what must not change later, unless it was already; called before training."""
+
+    @abstractmethod
+    def forward(self, update: Update) -> Contrast:
+        """The loss of one update, differentiable in the parameters of `update.online`."""
