@@ -20,6 +20,7 @@ from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.observations import select_observation
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import ContextDenoiser, DiffusionProcess, Planner, PlannerSettings, with_context
+from rlpriors.rewards.trajectory import TrajectoryValue
 from rlpriors.types import Denoiser, RewardFn
 
 __all__ = ["DiffuserPolicy"]
@@ -70,7 +71,7 @@ class DiffuserPolicy(Policy):
         frames: Frames,
         action_space: gym.Space[Any],
         observation_space: gym.Space[Any] | None = None,
-        reward: RewardFn | None = None,
+        reward: RewardFn | TrajectoryValue | None = None,
         planner: PlannerSettings | None = None,
         execute: int = 1,
         obs_keys: Sequence[str] | None = None,
@@ -132,7 +133,11 @@ class DiffuserPolicy(Policy):
                 )
 
     def plan(
-        self, obs: Tensor | np.ndarray, *, previous: Tensor | None = None, reward: RewardFn | None = None
+        self,
+        obs: Tensor | np.ndarray,
+        *,
+        previous: Tensor | None = None,
+        reward: RewardFn | TrajectoryValue | None = None,
     ) -> Tensor:
         """Normalised windows [batch, horizon, dim] that begin in raw observations `obs` [batch, obs].
 

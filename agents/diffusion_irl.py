@@ -24,7 +24,8 @@ from rlpriors.agents.objectives import Objective, Update, find_objective
 from rlpriors.agents.windows import WindowAlgorithm, WindowBuffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.losses import gradient_penalty
+from rlpriors.rewards.losses import gradient_penalty, slowness_penalty
+from rlpriors.rewards.trajectory import TrajectoryValue
 
 _log = logging.getLogger(__name__)
 
@@ -42,11 +43,16 @@ class DiffusionIRLSettings:
     magnitude_penalty: float = 1e-4
     """Weight of r^2 on windows drawn evenly over the normalised range."""
 
+    slowness_penalty: float = 0.0
+    """Weight of (r_{t+1} - r_t)^2 along windows of the prior's data (`base`; without it of the
+    samples).  Raise it to 10 or so where the reward reads more than what matters: velocities and
+    actions explain demonstrations too, but change fast."""
+
     ema_decay: float = 0.95
     """Of the averaged reward, which guides the samples and is the one that is published."""
 
     def __post_init__(self) -> None:
-        for name in ("gradient_penalty", "magnitude_penalty"):
+        for name in ("gradient_penalty", "magnitude_penalty", "slowness_penalty"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
         if not 0 <= self.ema_decay < 1:
@@ -66,6 +72,12 @@ class DiffusionIRLStats(TrainingStats):
     objective: dict[str, float] = field(default_factory=dict)
     """What the objective has to say of itself."""
 
+    def get_loss_stats_dict(self) -> dict[str, float]:
+        """What is logged and averaged: every number by its name, those of the objective too."""
+        numbers: dict[str, Any] = super().get_loss_stats_dict()
+        said = numbers.pop("objective")
+        return numbers | {f"objective/{name}": number for name, number in said.items()}
+
 
 class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
     """Learns a reward from demonstrations and a frozen prior.
@@ -76,7 +88,7 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
 
     Args:
         policy: the planning policy; its denoiser is frozen from here on.
-        reward: the model that is learned, in raw units.
+        reward: the model that is learned, in raw units; or a `TrajectoryValue`, of normalised windows.
         optim: makes the optimiser.
         objective: what it is learned by: a key of `objectives.OBJECTIVES`, or settings of one.
         base: the data that the prior was learned from, for objectives that need it.
@@ -116,7 +128,7 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         self,
         *,
         policy: DiffuserPolicy,
-        reward: RewardModel,
+        reward: RewardModel | TrajectoryValue,
         optim: OptimizerFactory,
         objective: object = "contrastive",
         base: ReplayBuffer | EpisodeStore | None = None,
@@ -145,13 +157,8 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
 
     def process_buffer(self, buffer: TBuffer) -> TBuffer:
         """As every window algorithm; and the reward must take such observations and actions."""
+        self._check_reward()
         frames = self.policy.frames
-        if (self.online.obs_dim, self.online.act_dim) != (frames.obs_dim, frames.act.dim):
-            raise ValueError(
-                f"`reward` takes observations of {self.online.obs_dim} entries and actions of "
-                f"{self.online.act_dim}, but the policy's `frames` hold {frames.obs_dim} and "
-                f"{frames.act.dim}. Build the reward for these sizes."
-            )
         reads = set(getattr(self.online.settings, "inputs", ("obs",))) - {"obs"}
         if frames.stride > 1 and reads:
             _log.warning(
@@ -200,6 +207,10 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
             + settings.gradient_penalty * penalty
             + settings.magnitude_penalty * frames.rewards(self.online, anywhere).square().mean()
         )
+        if settings.slowness_penalty > 0:
+            travels = samples if self.base is None else self._draw_base(len(expert))
+            slowness = slowness_penalty(frames.rewards(self.online, travels))
+            loss = loss + settings.slowness_penalty * slowness
         self.optim.step(loss)
         with torch.no_grad():
             averaged, online = tuple(self.reward.parameters()), tuple(self.online.parameters())
@@ -240,6 +251,23 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
             )
         self.objectives.append(kind(settings, self.policy).to(self.policy.device))
         self._ends.append((self._ends[-1] if self._ends else 0) + n_updates)
+
+    def _check_reward(self) -> None:
+        """Raise a ValueError unless the reward takes what the policy's frames hold."""
+        frames, reward = self.policy.frames, self.online
+        if isinstance(reward, TrajectoryValue):
+            takes = reward.settings.horizon, reward.settings.dim
+            if takes != (frames.horizon, frames.dim):
+                raise ValueError(
+                    f"`reward` takes windows of {takes[0]} frames of {takes[1]} numbers, but the policy's "
+                    f"`frames` make {frames.horizon} of {frames.dim}. Build the value for these sizes."
+                )
+        elif (reward.obs_dim, reward.act_dim) != (frames.obs_dim, frames.act.dim):
+            raise ValueError(
+                f"`reward` takes observations of {reward.obs_dim} entries and actions of "
+                f"{reward.act_dim}, but the policy's `frames` hold {frames.obs_dim} and "
+                f"{frames.act.dim}. Build the reward for these sizes."
+            )
 
     def _base(self, base: ReplayBuffer | EpisodeStore) -> WindowBuffer:
         store = base if isinstance(base, EpisodeStore) else self._store(base)

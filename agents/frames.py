@@ -9,6 +9,7 @@ from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalise import Normaliser
 from rlpriors.diffusion import Condition
 from rlpriors.diffusion.guidance import Value
+from rlpriors.rewards.trajectory import TrajectoryValue
 from rlpriors.types import RewardFn, Window
 
 __all__ = ["Frames"]
@@ -74,15 +75,21 @@ class Frames(nn.Module):
         return Condition.frames(self.obs(obs)[:, None], horizon=self.horizon, dim=self.dim)
 
     def rewards(
-        self, reward: RewardFn, x: Float[Tensor, "batch horizon dim"]
+        self, reward: RewardFn | TrajectoryValue, x: Float[Tensor, "batch horizon dim"]
     ) -> Float[Tensor, "batch steps"]:
-        """The reward of each of the window's horizon - 1 transitions from frame to frame."""
+        """The reward of each of the window's horizon - 1 transitions from frame to frame.
+
+        A value of whole windows knows no transitions: its rewards are the value alone, in one column.
+        """
+        if isinstance(reward, TrajectoryValue):
+            value: Tensor = reward(x)
+            return value[:, None]
         obs, act = self.unpack(x)
         now, done, after = obs[:, :-1], act[:, :-1], obs[:, 1:]
         now, done, after = (rearrange(part, "b h d -> (b h) d") for part in (now, done, after))
         terminated = torch.zeros(len(now), dtype=torch.bool, device=x.device)
         return rearrange(reward(now, done, after, terminated), "(b h) -> b h", b=len(x))
 
-    def value(self, reward: RewardFn) -> Value:
+    def value(self, reward: RewardFn | TrajectoryValue) -> Value:
         """J: the sum of a reward over a window, a function of normalised windows."""
         return lambda x: self.rewards(reward, x).sum(1)

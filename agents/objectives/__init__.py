@@ -1,26 +1,41 @@
 """What `DiffusionIRL` may learn a reward by; each in a file of its own.
 
 `base`         `Objective`: what one is, what it sees of an update, what it gives back
+`chain`        the original recipe, repaired: a divergence, differentiated through the guided sampler
 `contrastive`  demonstrations against guided samples: the maximum-entropy gradient, the default
+`ratio`        demonstrations against the prior's data, by a classifier: no sampling
+`relative`     the difference between the prior and a model of the demonstrations, as a gradient
 
 `OBJECTIVES` holds each by its name, with the settings it takes.
 """
 
 from rlpriors.agents.objectives.base import Contrast, Objective, Update
+from rlpriors.agents.objectives.chain import Chain, ChainSettings
 from rlpriors.agents.objectives.contrastive import Contrastive, ContrastiveSettings
+from rlpriors.agents.objectives.ratio import Ratio, RatioSettings
+from rlpriors.agents.objectives.relative import Relative, RelativeSettings
 
 __all__ = [
     "OBJECTIVES",
+    "Chain",
+    "ChainSettings",
     "Contrast",
     "Contrastive",
     "ContrastiveSettings",
     "Objective",
+    "Ratio",
+    "RatioSettings",
+    "Relative",
+    "RelativeSettings",
     "Update",
     "find_objective",
 ]
 
 OBJECTIVES: dict[str, tuple[type[Objective], type]] = {
+    "chain": (Chain, ChainSettings),
     "contrastive": (Contrastive, ContrastiveSettings),
+    "ratio": (Ratio, RatioSettings),
+    "relative": (Relative, RelativeSettings),
 }
 
 
