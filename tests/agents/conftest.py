@@ -31,11 +31,11 @@ class GaussianPrior(nn.Module):
         self.mean, self.covariance = nn.Parameter(flat.mean(0)), nn.Parameter(flat.T.cov())
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        (time,) = t.unique().tolist()
-        abar = self.process.schedule.alphas_cumprod[time]
+        abar = self.process.schedule.at(t)
         noisy = abar * self.covariance + (1 - abar) * torch.eye(len(self.mean))
-        gain = torch.linalg.solve(noisy, abar.sqrt() * self.covariance)
-        return (self.mean + (x.flatten(1) - abar.sqrt() * self.mean) @ gain).reshape(x.shape)
+        off = x.flatten(1)[..., None] - abar.sqrt() * self.mean[:, None]
+        gained = abar.sqrt() * self.covariance @ torch.linalg.solve(noisy, off)
+        return (self.mean + gained[..., 0]).reshape(x.shape)
 
 
 @pytest.fixture
