@@ -8,6 +8,7 @@
 `support`               whether the prior covers the demonstrations, asked before a reward is learned
 `diffusion_irl`         `DiffusionIRL`: learns the reward, what the demonstrations want
 `objectives`            what it may be learned by
+`seed_compat`           the original recipe as it was, as a preset to compare with
 `behaviour_cloning`     `BehaviourCloning`: a baseline that only imitates, one action at a time
 `diffusion_policy`      `DiffusionPolicy`: draws chunks of actions for the current observation
 `diffusion_cloning`     `DiffusionCloning`: learns them, a baseline that only imitates
@@ -37,6 +38,7 @@ from rlpriors.agents.inverse_dynamics import (
 from rlpriors.agents.learners import LearnerSettings, load_policy, make_learner, save_policy
 from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
 from rlpriors.agents.schedules import CosineSchedule
+from rlpriors.agents.seed_compat import SeedCompat, seed_compat
 from rlpriors.agents.sqil import SQIL
 from rlpriors.agents.support import Support, check_support
 from rlpriors.agents.trajectory_diffusion import TrajectoryDiffusion
@@ -62,10 +64,12 @@ __all__ = [
     "LearnerSettings",
     "Relabel",
     "RelabelOnPolicy",
+    "SeedCompat",
     "Support",
     "TrajectoryDiffusion",
     "check_support",
     "load_policy",
     "make_learner",
     "save_policy",
+    "seed_compat",
 ]

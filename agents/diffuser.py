@@ -41,6 +41,8 @@ class DiffuserPolicy(Policy):
         reward: what plans are guided and ranked by; None follows the prior alone.
         planner: how plans are found.
         execute: frames of a plan that are executed before the next is made.
+        replan_every: environment steps after which the next plan is made instead, before these frames
+            are done; None to finish them.
         obs_keys: leaves of a dictionary observation that the frames hold.
         inverse_dynamics: an `InverseDynamics`, or any module from two raw observations to the raw action
             between them: actions then come from consecutive planned states, not from the plan itself.
@@ -74,6 +76,7 @@ class DiffuserPolicy(Policy):
         reward: RewardFn | TrajectoryValue | None = None,
         planner: PlannerSettings | None = None,
         execute: int = 1,
+        replan_every: int | None = None,
         obs_keys: Sequence[str] | None = None,
         inverse_dynamics: nn.Module | None = None,
         context: Sequence[float] | Tensor | None = None,
@@ -93,6 +96,12 @@ class DiffuserPolicy(Policy):
                 f"`execute` must be at least 1 and less than the horizon of {frames.horizon} frames. "
                 f"Received {execute}."
             )
+        steps = execute * frames.stride
+        if replan_every is not None and not 1 <= replan_every <= steps:
+            raise ValueError(
+                f"`replan_every` must be at least 1 and at most {steps}, the steps of the frames that are "
+                f"executed. Received {replan_every}."
+            )
         if context is not None and not isinstance(denoiser, ContextDenoiser):
             raise ValueError(
                 "`context` needs a denoiser that is told one. Received a "
@@ -101,7 +110,7 @@ class DiffuserPolicy(Policy):
         super().__init__(action_space, observation_space, action_scaling=False, action_bound_method=None)
         self.denoiser, self.process, self.frames = denoiser, process, frames
         self.reward, self.planner = reward, planner or PlannerSettings()
-        self.execute, self.obs_keys = execute, obs_keys
+        self.execute, self.replan_every, self.obs_keys = execute, replan_every, obs_keys
         self.inverse_dynamics = inverse_dynamics
         self.context, self.context_weight = context, context_weight
         self.device = resolve_device(device)
@@ -194,10 +203,15 @@ class DiffuserPolicy(Policy):
         new = np.flatnonzero(state.left == 0)
         if len(new):
             self._replan(state, vectors, new)
-        step = self.execute * self.frames.stride - state.left
+        step = self._steps - state.left
         act = state.actions[np.arange(len(vectors)), step // self.frames.stride]
         state.left = state.left - 1
         return cast(ActStateBatchProtocol, Batch(act=act, state=state))
+
+    @property
+    def _steps(self) -> int:
+        """Environment steps from one plan to the next."""
+        return self.execute * self.frames.stride if self.replan_every is None else self.replan_every
 
     def _empty_state(self, n: int) -> Batch:
         state = Batch(
@@ -214,7 +228,7 @@ class DiffuserPolicy(Policy):
             windows = self.plan(vectors[group], previous=previous)
             act = self.actions(windows).cpu().numpy()
             state.actions[group] = np.clip(act, box.low, box.high)
-            state.left[group] = self.execute * self.frames.stride
+            state.left[group] = self._steps
             if "plan" in state:
                 state.plan[group] = windows.cpu().numpy()
                 state.planned[group] = True
@@ -224,8 +238,7 @@ class DiffuserPolicy(Policy):
         if "plan" not in state:
             return [(rows, None)]
         cold, warm = rows[~state.planned[rows]], rows[state.planned[rows]]
-        shifted = np.concatenate(
-            [state.plan[warm, self.execute :], np.repeat(state.plan[warm, -1:], self.execute, 1)], axis=1
-        )
+        done = self._steps // self.frames.stride  # whole frames since the plan was made
+        shifted = np.concatenate([state.plan[warm, done:], np.repeat(state.plan[warm, -1:], done, 1)], axis=1)
         groups = [(cold, None), (warm, torch.from_numpy(shifted).to(self.device))]
         return [(group, previous) for group, previous in groups if len(group)]
