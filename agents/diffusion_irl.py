@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import numpy as np
 import torch
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
@@ -24,8 +25,9 @@ from rlpriors.agents.objectives import Objective, Update, find_objective
 from rlpriors.agents.windows import WindowAlgorithm, WindowBuffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.losses import gradient_penalty, slowness_penalty
+from rlpriors.rewards.losses import gradient_penalty, quickness, slowness_penalty
 from rlpriors.rewards.trajectory import TrajectoryValue
+from rlpriors.types import Window
 
 _log = logging.getLogger(__name__)
 
@@ -40,19 +42,23 @@ class DiffusionIRLSettings:
     """Weight of |dJ/dx|^2 on windows between demonstrations and samples: what keeps the reward
     smooth enough to guide by.  0 may let it grow without bound; too much makes it too flat."""
 
+    quickness_power: float = 0.0
+    """That penalty counts each entry of a frame this power of its quickness (`losses.quickness`):
+    0 all alike; 1 entries more that change fast.  Set it to 1 where the reward reads more than what
+    matters: velocities and actions tell demonstrations from samples too, and take the credit."""
+
     magnitude_penalty: float = 1e-4
     """Weight of r^2 on windows drawn evenly over the normalised range."""
 
     slowness_penalty: float = 0.0
     """Weight of (r_{t+1} - r_t)^2 along windows of the prior's data (`base`; without it of the
-    samples).  Raise it to 10 or so where the reward reads more than what matters: velocities and
-    actions explain demonstrations too, but change fast."""
+    samples): another way to the same end, for rewards whose gradient says little."""
 
     ema_decay: float = 0.95
     """Of the averaged reward, which guides the samples and is the one that is published."""
 
     def __post_init__(self) -> None:
-        for name in ("gradient_penalty", "magnitude_penalty", "slowness_penalty"):
+        for name in ("gradient_penalty", "quickness_power", "magnitude_penalty", "slowness_penalty"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
         if not 0 <= self.ema_decay < 1:
@@ -124,6 +130,8 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         True
     """
 
+    quickness: Tensor
+
     def __init__(
         self,
         *,
@@ -154,6 +162,7 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         for stage in self._stages:
             stage.setup(self._create_optimizer)
         self._average = get_ema_multi_avg_fn(self.settings.ema_decay)
+        self.register_buffer("quickness", torch.zeros(policy.frames.dim, device=policy.device))
 
     def process_buffer(self, buffer: TBuffer) -> TBuffer:
         """As every window algorithm; and the reward must take such observations and actions."""
@@ -172,6 +181,13 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         windows = cast(WindowBuffer, super().process_buffer(buffer))
         for stage in self._stages:
             stage.prepare(self.policy, windows, self.base)
+        if self.settings.quickness_power > 0 and not self.quickness.any():
+            store = (windows if self.base is None else self.base).store
+            starts = store.window_starts(frames.horizon, frames.stride)
+            starts = np.random.default_rng(self.seed).choice(starts, min(2048, len(starts)), replace=False)
+            usual = store.windows(starts, frames.horizon, frames.stride)
+            usual = Window(*(part.to(self.policy.device) for part in usual))
+            self.quickness.copy_(quickness(frames.pack(usual)))
         if windows.store.terminated.any():
             _log.warning(
                 "Demonstrations end by termination. The reward's zero is arbitrary: where it is positive, an "
@@ -200,7 +216,9 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         with torch.no_grad():
             good = frames.rewards(self.online, expert).mean().item()
             bad = frames.rewards(self.online, samples).mean().item()
-        penalty = gradient_penalty(frames.value(self.online), expert, samples, generator)
+        weight = self.quickness**settings.quickness_power if settings.quickness_power > 0 else None
+        value = frames.value(self.online)
+        penalty = gradient_penalty(value, expert, samples, generator, weight=weight)
         anywhere = 2 * torch.rand(expert.shape, generator=generator, device=expert.device) - 1
         loss = (
             loss

@@ -2,6 +2,8 @@
 
 `contrastive_loss`  demonstrations should score higher than samples of the current model
 `gradient_penalty`  and the score should change gently in between
+`quickness`         how fast each entry of a frame changes: what to weigh that penalty by
+`slowness_penalty`  the score should change slowly along any trajectory
 """
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from rlpriors.diffusion.guidance import Value
 
-__all__ = ["contrastive_loss", "gradient_penalty"]
+__all__ = ["contrastive_loss", "gradient_penalty", "quickness", "slowness_penalty"]
 
 
 def contrastive_loss(
@@ -34,6 +36,8 @@ def gradient_penalty(
     demonstrated: Float[Tensor, "batch horizon dim"],
     sampled: Float[Tensor, "batch horizon dim"],
     generator: torch.Generator | None = None,
+    *,
+    weight: Float[Tensor, " dim"] | None = None,
 ) -> Float[Tensor, ""]:
     """Mean over windows of |d value / d x|^2, at random points between the two sets.
 
@@ -46,8 +50,52 @@ def gradient_penalty(
         demonstrated: demonstrated windows.
         sampled: as many sampled ones.
         generator: source of the mixing weights.
+        weight: of each entry of a frame; all 1 when left out.
     """
     mix = torch.rand(len(sampled), 1, 1, generator=generator, device=sampled.device)
     x = (mix * demonstrated + (1 - mix) * sampled).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(value(x).sum(), x, create_graph=True)
-    return gradient.square().sum((1, 2)).mean()
+    square = gradient.square() if weight is None else weight * gradient.square()
+    return square.sum((1, 2)).mean()
+
+
+def quickness(windows: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " dim"]:
+    """How fast each entry of a frame changes, as a multiple of the slowest: at least 1.
+
+    The mean squared change from frame to frame, divided by the entry's variance: the measure that
+    slow feature analysis makes small (Wiskott & Sejnowski 2002, Neural Computation 14(4), eq. 1-4).
+    Places are slow, velocities faster, actions fastest.  Entries that never change count as slowest.
+
+    Raises:
+        ValueError: nothing changes at all, or windows have a single frame.
+    """
+    if windows.shape[1] < 2:
+        raise ValueError(f"`windows` must have at least 2 frames. Received {windows.shape[1]}.")
+    variance = windows.flatten(0, 1).var(0)
+    moving = variance > 1e-12
+    change = windows.diff(dim=1).square().mean((0, 1)) / variance.clamp(min=1e-12)
+    moving &= change > 0
+    if not moving.any():
+        raise ValueError("`windows` must hold frames that change. Received constant ones; check the data.")
+    slowest = change[moving].min()
+    return torch.where(moving, change / slowest, 1.0)
+
+
+def slowness_penalty(rewards: Float[Tensor, "batch steps"]) -> Float[Tensor, ""]:
+    """Mean of (r_{t+1} - r_t)^2 along windows: how fast the reward changes from frame to frame.
+
+    The slowness principle (Wiskott & Sejnowski 2002, Neural Computation 14(4), eq. 1-2) put on a
+    reward.  Many rewards explain the same demonstrations.  Velocities and actions tell them from
+    samples as well as places do, and a reward of those imitates perfectly and is worth nothing in
+    another body.  They change much faster than what is achieved, so a reward that changes slowly
+    along trajectories of any kind leaves them out by itself, with no input chosen by hand.
+
+    Raises:
+        ValueError: windows have a single step.
+    """
+    if rewards.shape[1] < 2:
+        raise ValueError(
+            f"`rewards` must have at least 2 steps in a row. Received {rewards.shape[1]}; take longer "
+            "windows, or leave the penalty out."
+        )
+    return rewards.diff(dim=1).square().mean()

@@ -112,9 +112,47 @@ def test_penalties_keep_the_reward_small(walks, make_algorithm, train) -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        DiffusionIRLSettings(quickness_power=1.0, gradient_penalty=0.1),
+        DiffusionIRLSettings(slowness_penalty=10.0),
+    ],
+    ids=["quickness", "slowness"],
+)
+def test_a_reward_of_everything_leaves_out_what_changes_fast(
+    walks, make_algorithm, make_policy, train, settings: DiffusionIRLSettings
+) -> None:
+    """Demonstrations differ in where they are and in a second entry that is drawn anew in each step."""
+
+    def with_flicker(store: EpisodeStore, mean: float) -> EpisodeStore:
+        flicker = np.random.default_rng(5).normal(mean, 0.5, (len(store.obs), 1)).astype(np.float32)
+        return replace(store, obs=np.concatenate([store.obs, flicker], 1))
+
+    data = with_flicker(walks(n=100, dim=1), 0.0)
+    demonstrations = with_flicker(walks(n=40, dim=1, drift=0.5, seed=1), 0.5)
+
+    def share(settings: DiffusionIRLSettings) -> float:
+        """How much of the reward's slope is along the place."""
+        policy = make_policy(data)
+        reward = MLPReward(RewardSettings(2, 1, hidden=(16,)), policy.frames.obs)
+        algorithm = make_algorithm(
+            DiffusionIRL, data, policy=policy, reward=reward, lr=1e-2, settings=settings, base=data
+        )
+        train(algorithm, demonstrations, 60, batch_size=64)
+        obs = torch.as_tensor(demonstrations.obs[:500]).requires_grad_()
+        algorithm.reward(obs, obs[:, :1], obs, torch.zeros(len(obs), dtype=torch.bool)).sum().backward()
+        slope = (obs.grad * policy.frames.obs.scale).abs().mean(0)
+        return float(slope[0] / slope.sum())
+
+    assert share(settings) > share(DiffusionIRLSettings()) + 0.1
+
+
+@pytest.mark.parametrize(
     ("field", "bad", "message"),
     [
         ("gradient_penalty", -1.0, r"`gradient_penalty` must be at least 0\. Received -1\.0"),
+        ("quickness_power", -1.0, r"`quickness_power` must be at least 0\. Received -1\.0"),
+        ("slowness_penalty", -1.0, r"`slowness_penalty` must be at least 0\. Received -1\.0"),
         ("magnitude_penalty", -1.0, r"`magnitude_penalty` must be at least 0\. Received -1\.0"),
         ("ema_decay", 1.0, r"`ema_decay` must be in \[0, 1\)\. Received 1\.0"),
     ],

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rlpriors.networks.mlp import build_mlp
-from rlpriors.rewards.losses import contrastive_loss, gradient_penalty
+from rlpriors.rewards.losses import contrastive_loss, gradient_penalty, quickness, slowness_penalty
 
 
 def test_contrast_by_hand() -> None:
@@ -75,3 +75,37 @@ def test_the_penalty_reaches_the_parameters_and_not_the_windows() -> None:
     assert all(layer.weight.grad.abs().sum() > 0 for layer in (judge[0], judge[2]))
     assert demonstrated.grad is None
     assert sampled.grad is None
+
+
+def test_penalty_weighs_entries_by_hand() -> None:
+    slope = torch.tensor([[1.0, 2.0], [0.0, -3.0]])
+    one, other = torch.randn(2, 5, 2, 2, generator=torch.Generator().manual_seed(0))
+    penalty = gradient_penalty(
+        lambda x: (slope * x).sum((1, 2)), one, other, weight=torch.tensor([1.0, 10.0])
+    )
+    assert penalty.item() == pytest.approx(1 + 10 * (4 + 9))
+
+
+def test_quickness_by_hand() -> None:
+    slow = torch.tensor([0.0, 1.0, 2.0, 3.0])  # changes by 1, variance 5/3
+    quick = torch.tensor([0.0, 3.0, 0.0, 3.0])  # changes by 3, variance 3
+    never = torch.full((4,), 7.0)
+    windows = torch.stack([slow, quick, never], -1)[None]
+    expected = torch.tensor([1.0, (9 / 3) / (1 / (5 / 3)), 1.0])
+    torch.testing.assert_close(quickness(windows), expected)
+    torch.testing.assert_close(quickness(5 * windows - 2), expected)  # units do not matter
+
+
+@pytest.mark.parametrize(
+    ("windows", "message"),
+    [(torch.ones(3, 4, 2), "must hold frames that change"), (torch.ones(3, 1, 2), "at least 2 frames")],
+)
+def test_quickness_of_nothing(windows: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        quickness(windows)
+
+
+def test_slowness_by_hand() -> None:
+    assert slowness_penalty(torch.tensor([[0.0, 1.0, 3.0], [2.0, 2.0, 2.0]])).item() == pytest.approx(5 / 4)
+    with pytest.raises(ValueError, match="at least 2 steps"):
+        slowness_penalty(torch.zeros(3, 1))
