@@ -280,6 +280,11 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
                     f"`reward` takes windows of {takes[0]} frames of {takes[1]} numbers, but the policy's "
                     f"`frames` make {frames.horizon} of {frames.dim}. Build the value for these sizes."
                 )
+            if self.settings.slowness_penalty > 0:
+                raise ValueError(
+                    "`slowness_penalty` must be 0 for a TrajectoryValue, which knows no steps to change "
+                    f"slowly along. Received {self.settings.slowness_penalty}."
+                )
         elif (reward.obs_dim, reward.act_dim) != (frames.obs_dim, frames.act.dim):
             raise ValueError(
                 f"`reward` takes observations of {reward.obs_dim} entries and actions of "

@@ -92,6 +92,35 @@ def test_actions_are_those_of_the_plan_each_held_for_a_stride(walks, make_policy
         np.testing.assert_allclose(policy.frames.unpack(plans.answers[number])[0][0, 0], obs[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_plans_may_be_made_before_the_last_is_done(walks, make_policy, every: int) -> None:
+    policy = make_policy(walks(), execute=3, stride=2, replan_every=every)
+    plans, collect = Plans(policy), collector(policy, 20)
+    collect.collect(n_episode=1, reset_before_collect=True)
+    assert plans.rows == [1] * -(-20 // every)
+    buffer = collect.buffer[collect.buffer.sample_indices(0)]
+    planned = [policy.frames.unpack(plan)[1][0].numpy().repeat(2, 0)[:every] for plan in plans.answers]
+    np.testing.assert_allclose(buffer.act, np.concatenate(planned).clip(-1, 1)[:20], rtol=1e-6)
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_warm_starts_go_on_from_the_frame_that_was_reached(walks, make_policy, every: int) -> None:
+    planner = PlannerSettings(n_candidates=2, n_steps=2, warm_start=0.5)
+    policy = make_policy(walks(), execute=3, stride=2, replan_every=every, planner=planner)
+    plans, collect = Plans(policy), collector(policy, 20)
+    collect.collect(n_step=10, reset_before_collect=True)
+    done = every // 2
+    for last, (_, previous) in zip(plans.answers, plans.asked[1:], strict=False):
+        assert torch.equal(previous[:, : 8 - done], last[:, done:])
+        assert (previous[:, 8 - done :] == last[:, -1:]).all()
+
+
+@pytest.mark.parametrize("every", [0, 7])
+def test_when_plans_cannot_be_made(walks, make_policy, every: int) -> None:
+    with pytest.raises(ValueError, match=rf"`replan_every` must be .* at most 6.* Received {every}"):
+        make_policy(walks(), execute=3, stride=2, replan_every=every)
+
+
 def test_one_environments_reset_leaves_the_plans_of_others(walks, make_policy) -> None:
     policy = make_policy(walks(), execute=4)
     plans, collect = Plans(policy), collector(policy, 6, 20)

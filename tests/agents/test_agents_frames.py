@@ -6,6 +6,7 @@ import torch
 
 from rlpriors.agents import Frames
 from rlpriors.data.normalise import Normaliser
+from rlpriors.rewards.trajectory import TrajectoryValue, TrajectoryValueSettings
 
 
 def identity(horizon: int = 3, obs: int = 2, act: int = 1) -> Frames:
@@ -64,6 +65,13 @@ def test_rewards_by_hand() -> None:
     assert frames.rewards(progress, x).tolist() == [[20.0, 30.0], [0.0, -10.0]]
     assert seen == [([1.0, 2.0, 3.0, 4.0], False, torch.bool)]
     assert frames.value(progress)(x).tolist() == [50.0, -10.0]
+
+
+def test_a_value_of_whole_windows_is_one_reward() -> None:
+    frames, value = identity(), TrajectoryValue(TrajectoryValueSettings(3, 3, (8,)))
+    x = torch.randn(5, 3, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(frames.rewards(value, x), value(x)[:, None])
+    assert torch.equal(frames.value(value)(x), value(x))
 
 
 def test_the_values_gradient_is_in_normalised_units() -> None:

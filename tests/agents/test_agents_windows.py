@@ -6,13 +6,20 @@ import torch
 from tianshou.data import Batch, ReplayBuffer
 
 from rlpriors.agents import DiffusionIRL, Frames, TrajectoryDiffusion
+from rlpriors.agents.objectives import OBJECTIVES, ChainSettings, RelativeSettings
 from rlpriors.agents.windows import WindowBuffer
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.normalise import Normaliser
 from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.rewards.divergences import DivergenceSettings
 
 ALGORITHMS = [TrajectoryDiffusion, DiffusionIRL]
+SHORT = {
+    "chain": ChainSettings(DivergenceSettings("mmd-matern")),
+    "relative": RelativeSettings(expert_updates=2),
+}
+"""Objectives that would take long, or remember little, as they come."""
 
 
 def leaves(state, path="") -> dict[str, object]:
@@ -190,6 +197,22 @@ def test_a_killed_run_goes_on_bit_equal(kind, walks, make_algorithm, train, tmp_
         policy.reseed(5)
         plans.append(policy.plan(obs))
     assert torch.equal(*plans)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_goes_on_bit_equal(name, walks, make_algorithm, train, tmp_path) -> None:
+    data, base, file = walks(), walks(seed=3), tmp_path / "resume.pt"
+
+    def fresh() -> DiffusionIRL:
+        return make_algorithm(DiffusionIRL, data, objective=SHORT.get(name, name), base=base)
+
+    whole, killed, resumed = fresh(), fresh(), fresh()
+    train(whole, data, 4)
+    train(killed, data, 2)
+    save_resume(file, killed.resume_state())
+    resumed.resume(load_resume(file))
+    train(resumed, data, 2)
+    assert_equal(resumed.resume_state(), whole.resume_state())
 
 
 def test_resuming_leaves_the_given_state_whole(walks, make_algorithm, train) -> None:
