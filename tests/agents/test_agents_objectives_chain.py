@@ -42,7 +42,7 @@ def an_update(algorithm: DiffusionIRL, data: EpisodeStore, n: int = 8) -> Update
     ("drift", "settings"),
     [
         (0.5, ChainSettings()),
-        (-0.5, ChainSettings(MMD, gradient="checkpoint", per_frame=True)),
+        (-0.5, ChainSettings(MMD, gradient=3, per_frame=True, stride=3)),
     ],
     ids=["right", "left"],
 )
@@ -52,7 +52,7 @@ def test_demonstrations_that_go_somewhere_make_it_worth_being_there(
     data, demonstrations = walks(n=200, dim=1), walks(n=40, dim=1, drift=drift, seed=1)
     policy = gaussian_policy(data, planner=PlannerSettings(n_steps=5))
     algorithm = make_algorithm(
-        DiffusionIRL, data, policy=policy, hidden=(32, 32), objective=settings, base=data, lr=5e-3
+        DiffusionIRL, data, policy=policy, hidden=(32, 32), objective=settings, base=data, lr=2e-2
     )
     algorithm.process_buffer(to_buffer(demonstrations))
 
@@ -60,8 +60,8 @@ def test_demonstrations_that_go_somewhere_make_it_worth_being_there(
         return algorithm.objectives[0](an_update(algorithm, demonstrations, 200)).stats["divergence"]
 
     before = divergence()
-    train(algorithm, demonstrations, 60, batch_size=64)
-    assert divergence() < 0.5 * before
+    train(algorithm, demonstrations, 25, batch_size=32)
+    assert divergence() < 0.6 * before
     x = np.linspace(-1, 1, 50, dtype=np.float32)[:, None]
     learned = policy.reward.score(x, 0 * x, x)
     assert spearmanr(np.sign(drift) * x[:, 0], learned).statistic > 0.8

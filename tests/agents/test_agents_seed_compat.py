@@ -11,7 +11,7 @@ from rlpriors.agents.diffusion_irl import DiffusionIRLSettings
 from rlpriors.agents.objectives import ChainSettings
 from rlpriors.checkpoint import load_resume, save_resume
 from rlpriors.data.buffers import to_buffer
-from rlpriors.diffusion import GuidanceSettings, PlannerSettings
+from rlpriors.diffusion import DiffusionProcess, GuidanceSettings, NoiseSchedule, PlannerSettings
 from rlpriors.rewards.divergences import DivergenceSettings
 from rlpriors.rewards.trajectory import TrajectoryValue, TrajectoryValueSettings
 
@@ -53,7 +53,8 @@ def test_the_first_ten_steps_in_frames(stride: int, frames: int) -> None:
 def test_it_learns_on_the_prior_of_others(walks, gaussian_policy, train) -> None:
     data, demonstrations = walks(n=200, dim=1), walks(n=40, dim=1, drift=0.8, seed=1)
     policy = gaussian_policy(data)
-    recipe = seed_compat("umaze", 8, 2, stride=1)
+    policy.process = policy.denoiser.process = DiffusionProcess(NoiseSchedule(10))
+    recipe = seed_compat("umaze", 8, 2, stride=1, n_levels=10)
     learner = recipe.learner(policy)
     said = []
     update = learner._update_with_batch
