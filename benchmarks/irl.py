@@ -1,0 +1,217 @@
+"""Is the learned reward the reward?  Every objective and baseline, on the same prior and demonstrations.
+
+    python benchmarks/irl.py --worlds umaze --seeds 0 1 2 3 4 --workers 2
+    python benchmarks/irl.py --report
+
+Each world, seed and method is a cell.  A finished cell is a file in `runs/irl/` and, with its seed,
+rows of `results/irl.csv` (world, method, seed, demos, metric, value); both are skipped when the
+command runs again, so it may be stopped at any time, and cells may be run on several machines.
+`--report` prints a table for each world, draws the figures and rewrites the tables of `docs/irl.md`.
+
+Settings were chosen on seeds 100-102, which are refused here unless `--development` is given.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from irl_methods import METHODS, Lab, Learned, Peak
+from irl_report import report
+from irl_worlds import Budget, MazeWorld, Numbers, World
+
+from rlpriors.rewards import RewardModel, load_reward
+from rlpriors.scripts.runs import write_json
+
+RESULTS = Path(__file__).parent / "results" / "irl.csv"
+COLUMNS = ("world", "method", "seed", "demos", "metric", "value")
+MAIN = tuple(METHODS)[: tuple(METHODS).index("all-plain")]
+VARIANTS = tuple(METHODS)[len(MAIN) :]
+CURVES = ("contrastive", "contrastive-all", "relative", "bc", "diffusion-bc")
+TRANSFER = (
+    *("oracle", "random", "contrastive", "contrastive-all", "contrastive-action"),
+    *("relative", "ratio", "chain-mmd-rbf", "gail", "airl", "drail"),
+)
+DEMOS = 20
+
+Cell = tuple[str, int]
+"""A method and a number of demonstrations."""
+
+
+def make_world(name: str, *, quick: bool) -> World:
+    """A world by its name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    worlds = {
+        "umaze": lambda: MazeWorld("umaze"),
+        "ring-avoid": lambda: MazeWorld("ring-avoid", max_start=100),
+        "large": lambda: MazeWorld(
+            "large",
+            horizon=48,
+            stride=6,
+            max_start=200,
+            seed_recipe="large",
+            budget=Budget(data_episodes=500, prior_updates=8000, reward_updates=1200, env_steps=48_000),
+        ),
+    }
+    if name not in worlds:
+        raise ValueError(f"`--worlds` must be some of {', '.join(worlds)}. Received {name!r}.")
+    world = worlds[name]()
+    if quick:
+        world.budget = Budget.quick()
+    return world
+
+
+def run_seed(
+    name: str, seed: int, parts: tuple[str, ...], methods: tuple[str, ...], runs: Path, quick: bool
+) -> None:
+    """All cells of a world and seed that are not yet done."""
+    logging.basicConfig(level=logging.ERROR)
+    torch.set_num_threads(1)
+    world = make_world(name, quick=quick)
+    folder = runs / name / f"seed{seed}"
+    done = finished(runs)
+    labs: dict[int, Lab] = {}
+
+    def lab(n_demos: int) -> Lab:
+        if n_demos not in labs:
+            labs[n_demos] = Lab(world, seed, n_demos, folder)
+        return labs[n_demos]
+
+    for part in parts:
+        for method, n_demos in cells(part):
+            if methods and method not in methods:
+                continue
+            file = folder / f"{method}-{n_demos}{'-transfer' * (part == 'transfer')}.json"
+            mark = "rl_success_same" if part == "transfer" else "seconds"
+            if file.exists() or (name, method, str(seed), str(n_demos), mark) in done:
+                continue
+            started = time.monotonic()
+            make = transfer if part == "transfer" else judge
+            write_json(file, make(lab(n_demos), method, seed, folder))
+            print(f"{name} seed {seed} {file.stem}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def cells(part: str) -> list[Cell]:
+    """What a part of the benchmark consists of."""
+    if part == "curves":
+        return [(method, n) for n in (1, 2, 5) for method in CURVES]
+    named = {"main": MAIN, "variants": VARIANTS, "transfer": TRANSFER}[part]
+    return [(method, DEMOS) for method in named]
+
+
+def learn(lab: Lab, method: str, folder: Path) -> Learned:
+    """Run a method, and keep its reward for `transfer`."""
+    learned = METHODS[method](lab)
+    if isinstance(learned.reward, RewardModel):
+        learned.reward.save(folder / "rewards" / f"{method}-{lab.n_demos}")
+    return learned
+
+
+def judge(lab: Lab, method: str, seed: int, folder: Path) -> Numbers:
+    """Learn by a method, and judge what came of it."""
+    peak = Peak()
+    started = time.monotonic()
+    with peak.watch():
+        learned = learn(lab, method, folder)
+    numbers = {"seconds": time.monotonic() - started, "peak_mib": peak.mib, **learned.numbers}
+    if learned.reward is not None:
+        numbers |= lab.world.judge_reward(learned.reward, lab.data)
+    if learned.policy is not None:
+        started = time.monotonic()
+        numbers |= lab.world.judge_policy(learned.policy, 10_000 + seed)
+        numbers["acting_seconds"] = time.monotonic() - started
+    return numbers
+
+
+def transfer(lab: Lab, method: str, seed: int, folder: Path) -> Numbers:
+    """Learn a policy from nothing on a method's reward."""
+    saved = folder / "rewards" / f"{method}-{lab.n_demos}"
+    if method == "oracle":
+        reward = lab.world.oracle()
+    else:
+        reward = load_reward(saved, "cpu") if saved.exists() else learn(lab, method, folder).reward
+    assert reward is not None
+    return lab.world.transfer(reward, lab.data, seed, lab.world.changes)
+
+
+def finished(runs: Path) -> set[tuple[str, ...]]:
+    """World, method, seed, demonstrations and metric of every number in the csv."""
+    return {tuple(row[:5]) for row in read_csv()} if runs == Path("runs") / "irl" else set()
+
+
+def read_csv() -> list[list[str]]:
+    if not RESULTS.exists():
+        return []
+    with RESULTS.open(newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+def collect(runs: Path, results: Path) -> None:
+    """Put what the files of cells say into the csv, beside what is there already."""
+    rows = {tuple(row[:5]): row[5] for row in read_csv()}
+    for file in sorted(runs.glob("*/seed*/*-*.json")):
+        method, n_demos = file.stem.removesuffix("-transfer").rsplit("-", 1)
+        world, seed = file.parts[-3], file.parts[-2].removeprefix("seed")
+        if int(seed) >= 100:
+            continue  # development
+        for metric, value in json.loads(file.read_text()).items():
+            rows[world, method, seed, n_demos, metric] = f"{value:.6g}"
+    results.parent.mkdir(exist_ok=True)
+    with results.open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([*key, value] for key, value in sorted(rows.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--worlds", nargs="+", default=["umaze"], help="umaze, large, ring-avoid")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=["main", "transfer", "curves", "variants"],
+        choices=["main", "transfer", "curves", "variants"],
+    )
+    parser.add_argument("--methods", nargs="*", default=[], choices=tuple(METHODS), help="only these")
+    parser.add_argument("--workers", type=int, default=1, help="seeds that run side by side")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "irl", help="where cells are kept")
+    parser.add_argument("--quick", action="store_true", help="a minute, to see that all runs")
+    parser.add_argument("--development", action="store_true", help="allow seeds from 100 on")
+    parser.add_argument("--report", action="store_true", help="no runs: tables and figures from the csv")
+    args = parser.parse_args()
+    if args.report:
+        report(read_csv(), RESULTS.parent.parent.parent / "docs")
+        return
+    if max(args.seeds) >= 100 and not args.development:
+        parser.error("seeds from 100 on are those that settings were chosen on; add --development")
+    os.environ["OMP_NUM_THREADS"] = "1"  # seeds run side by side instead
+    jobs = [
+        (world, seed, tuple(args.parts), tuple(args.methods), args.runs, args.quick)
+        for world in args.worlds
+        for seed in args.seeds
+    ]
+    if args.workers == 1:
+        for job in jobs:
+            run_seed(*job)
+    else:
+        with ProcessPoolExecutor(args.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
+            for result in [pool.submit(run_seed, *job) for job in jobs]:
+                result.result()
+    if not args.quick:
+        collect(args.runs, RESULTS)
+
+
+if __name__ == "__main__":
+    main()
