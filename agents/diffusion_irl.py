@@ -42,10 +42,11 @@ class DiffusionIRLSettings:
     """Weight of |dJ/dx|^2 on windows between demonstrations and samples: what keeps the reward
     smooth enough to guide by.  0 may let it grow without bound; too much makes it too flat."""
 
-    quickness_power: float = 0.0
-    """That penalty counts each entry of a frame this power of its quickness (`losses.quickness`):
-    0 all alike; 1 entries more that change fast.  Set it to 1 where the reward reads more than what
-    matters: velocities and actions tell demonstrations from samples too, and take the credit."""
+    quickness_power: float = 1.0
+    """That penalty counts each entry of a frame this power of its quickness (`losses.quickness`): 1
+    counts entries more that change fast, 0 all alike.  Velocities and actions tell demonstrations
+    from samples as well as places do; without this they take the credit, and the reward is worth
+    little outside of the prior."""
 
     magnitude_penalty: float = 1e-4
     """Weight of r^2 on windows drawn evenly over the normalised range."""

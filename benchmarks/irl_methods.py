@@ -61,8 +61,6 @@ from rlpriors.types import RewardFn
 
 __all__ = ["METHODS", "Lab", "Learned", "Peak"]
 
-QUICK = {"settings": DiffusionIRLSettings(quickness_power=1.0)}
-
 
 @dataclass
 class Learned:
@@ -343,14 +341,14 @@ def chain(divergence: str) -> Callable[[Lab], Learned]:
     return irl(ChainSettings(divergence=DivergenceSettings(divergence), stride=2), told=True, chain=True)
 
 
-_PLAIN = DiffusionIRLSettings()
+_PLAIN = DiffusionIRLSettings(quickness_power=0.0)
 METHODS: dict[str, Callable[[Lab], Learned]] = {
     "unguided": fixed(lambda lab: None),
     "oracle": fixed(lambda lab: lab.world.oracle()),
     "random": fixed(lambda lab: lab.reward().requires_grad_(False)),
     "contrastive": irl(told=True),
-    "contrastive-all": irl(**QUICK),
-    "contrastive-action": irl(**QUICK, inputs=("obs", "act")),
+    "contrastive-all": irl(),
+    "contrastive-action": irl(inputs=("obs", "act")),
     "chain-mmd-rbf": chain("mmd-rbf"),
     "relative": irl("relative", told=True),
     "ratio": irl("ratio", told=True),
@@ -369,8 +367,8 @@ METHODS: dict[str, Callable[[Lab], Learned]] = {
     "all-shaped": irl(settings=_PLAIN, make=shaped),
     "all-ensemble": irl(settings=_PLAIN, make=ensemble),
     "all-spectral": irl(settings=_PLAIN, spectral_norm=True),
-    "relative-all": irl("relative", **QUICK),
-    "ratio-all": irl("ratio", **QUICK),
+    "relative-all": irl("relative"),
+    "ratio-all": irl("ratio"),
     "chain-mse": chain("mse"),
     "chain-mmd-matern": chain("mmd-matern"),
     "chain-energy": chain("energy"),
