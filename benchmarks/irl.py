@@ -17,11 +17,13 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from irl_grid import GridBench
 from irl_methods import METHODS, Lab, Learned, Peak
 from irl_report import report
 from irl_worlds import Budget, MazeWorld, Numbers, World
@@ -50,8 +52,9 @@ def make_world(name: str, *, quick: bool) -> World:
     Raises:
         ValueError: there is none.
     """
-    worlds = {
-        "umaze": lambda: MazeWorld("umaze"),
+    worlds: dict[str, Callable[[], World]] = {
+        "gridworld": GridBench,
+        "umaze": MazeWorld,
         "ring-avoid": lambda: MazeWorld("ring-avoid", max_start=100),
         "large": lambda: MazeWorld(
             "large",
@@ -176,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--worlds", nargs="+", default=["umaze"], help="umaze, large, ring-avoid")
+    parser.add_argument("--worlds", nargs="+", default=["umaze"], help="gridworld, umaze, ...")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument(
         "--parts",

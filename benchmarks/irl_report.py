@@ -1,4 +1,141 @@
-"""placeholder"""
+"""Tables and figures of `irl.py`, from its csv alone.
+
+`report`  prints a table for each world, draws the figures, and rewrites the tables of `docs/irl.md`
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from rlpriors.checkpoint import write_atomically
+from rlpriors.evaluation.intervals import bootstrap_interval
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+
+__all__ = ["report"]
+
+DEMOS = "20"
+TITLES = {
+    "success": "success",
+    "return": "return",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "pearson_data": "Pearson, data",
+    "spearman_data": "Spearman, data",
+    "pearson_goal": "Pearson, goal",
+    "epic": "EPIC",
+    "epic_goal": "EPIC, goal",
+    "starc_goal": "STARC, goal",
+    "dard_goal": "DARD, goal",
+    "erc_pearson_mixed": "ERC Pearson",
+    "erc_spearman_mixed": "ERC Spearman",
+    "preference_mixed": "preferences",
+    "violations": "violations",
+    "rl_success_same": "RL",
+    "rl_success_blocked": "RL, blocked",
+    "rl_success_walls": "RL, walls",
+    "rl_success_slip": "RL, slip",
+    "update_ms": "ms / update",
+    "acting_seconds": "acting s",
+    "seconds": "seconds",
+    "peak_mib": "MiB",
+}
+"""The metrics that the tables show, in this order."""
+
+Scores = dict[str, dict[str, dict[str, list[float]]]]
+"""Values over seeds, by method, number of demonstrations and metric."""
 
 
-def report(rows, docs): ...
+def report(rows: Sequence[Sequence[str]], docs: Path) -> None:
+    """Show what the rows (world, method, seed, demos, metric, value) say."""
+    by_world: dict[str, Scores] = {}
+    for world, method, _, demos, metric, value in rows:
+        scores = by_world.setdefault(world, defaultdict(lambda: defaultdict(lambda: defaultdict(list))))
+        scores[method][demos][metric].append(float(value))
+    for world, scores in sorted(by_world.items()):
+        text = table(scores)
+        print(f"\n## {world}\n\n{text}")
+        _replace(docs / "irl.md", world, text)
+        if any(len(demos) > 1 for demos in scores.values()):
+            _figure(scores, docs / "images" / f"irl-{world}-demonstrations.png", world)
+
+
+def table(scores: Scores) -> str:
+    """Markdown: a line for each method, the mean over seeds with its 95 % bootstrap interval."""
+    rows = {method: by_demos[DEMOS] for method, by_demos in scores.items() if DEMOS in by_demos}
+    shown = [metric for metric in TITLES if any(metric in numbers for numbers in rows.values())]
+    lines = [["method", "seeds", *(TITLES[metric] for metric in shown)]]
+    lines.append(["---", *["---:"] * (len(shown) + 1)])
+    for method, numbers in rows.items():
+        seeds = max(len(values) for values in numbers.values())
+        lines.append([method, str(seeds), *(_cell(numbers.get(metric, []), metric) for metric in shown)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(values: list[float], metric: str) -> str:
+    if not values:
+        return ""
+    digits = 0 if metric in ("seconds", "update_ms", "peak_mib", "acting_seconds") else 2
+    mean = f"{np.mean(values):.{digits}f}"
+    if len(values) < 2:
+        return mean
+    found = bootstrap_interval(np.array(values), np.random.default_rng(0), "mean")
+    return f"{mean} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+
+
+def _replace(page: Path, world: str, text: str) -> None:
+    """Put the table between the page's marks for this world."""
+    if not page.exists():
+        return
+    begin, end = f"<!-- {world} -->", f"<!-- end of {world} -->"
+    before = page.read_text()
+    found = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", before, re.DOTALL)
+    if found is None:
+        return
+    after = before.replace(found.group(), f"{begin}\n{text}\n{end}")
+    write_atomically(page, lambda temporary: _write(temporary, after))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _figure(scores: Scores, path: Path, world: str) -> None:
+    """Success and quality of the reward against the number of demonstrations."""
+    metrics = ("success", "spearman", "epic")
+    figure, axes = plt.subplots(1, len(metrics), figsize=(4 * len(metrics), 3.2))
+    for axis, metric in zip(axes, metrics, strict=True):
+        for method, by_demos in scores.items():
+            points = [
+                (int(n), np.mean(numbers[metric]), np.array(numbers[metric]))
+                for n, numbers in sorted(by_demos.items(), key=lambda item: int(item[0]))
+                if metric in numbers
+            ]
+            if len(points) < 2:
+                continue
+            counts, means, values = zip(*points, strict=True)
+            (line,) = axis.plot(counts, means, "o-", label=method, markersize=3)
+            low, high = zip(*(_interval(value) for value in values), strict=True)
+            axis.fill_between(counts, low, high, alpha=0.15, color=line.get_color())
+        axis.set(title=TITLES[metric], xlabel="demonstrations", xscale="log")
+        axis.set_xticks([1, 2, 5, 20], ["1", "2", "5", "20"])
+    axes[0].legend(fontsize=7)
+    figure.suptitle(world)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, partial(figure.savefig, format="png", dpi=110))
+    plt.close(figure)
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    if len(values) < 2:
+        return float(values[0]), float(values[0])
+    found = bootstrap_interval(values, np.random.default_rng(0), "mean")
+    return found.low, found.high
