@@ -15,9 +15,9 @@ class DemoSettings:
     seed: int = 0
     """Seed of everything: data, networks, training and the episodes of the evaluation."""
 
-    reward_inputs: RewardInputs = "position"
-    """What the reward may read.  "position" is knowledge about the task; with "observation" (velocity
-    too) or "observation-action" the reward may explain the demonstrations by how they move."""
+    reward_inputs: RewardInputs = "observation"
+    """What the reward may read: all of the observation (place and velocity), nothing picked by hand;
+    "observation-action" actions too; "position" is told that the place is what matters."""
 
     goal: tuple[float, float] = (-1.0, -1.0)
     """x and y of the hidden goal."""

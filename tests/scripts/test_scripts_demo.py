@@ -99,7 +99,7 @@ def test_results(finished) -> None:
     assert set(numbers) <= set(found)
     assert all(np.isfinite(found[name]) for name in numbers)
     assert all(0 <= found[f"{kind}_{row}"] <= 1 for kind in ("stay", "reach") for row in rows)
-    assert (found["seed"], found["reward_inputs"]) == (3, "position")
+    assert (found["seed"], found["reward_inputs"]) == (3, "observation")
     assert abs(found["spearman"]) <= 1
     assert 0 <= found["epic"] <= 1
 
