@@ -24,6 +24,7 @@ from pathlib import Path
 
 import torch
 from irl_grid import GridBench
+from irl_locomotion import Locomotion
 from irl_methods import METHODS, Lab, Learned, Peak
 from irl_report import report
 from irl_worlds import Budget, MazeWorld, Numbers, World
@@ -64,6 +65,8 @@ def make_world(name: str, *, quick: bool) -> World:
             seed_recipe="large",
             budget=Budget(data_episodes=500, prior_updates=8000, reward_updates=1200, env_steps=48_000),
         ),
+        "hopper": lambda: Locomotion("Hopper-v5"),
+        "halfcheetah": lambda: Locomotion("HalfCheetah-v5"),
     }
     if name not in worlds:
         raise ValueError(f"`--worlds` must be some of {', '.join(worlds)}. Received {name!r}.")
@@ -80,6 +83,7 @@ def run_seed(
     logging.basicConfig(level=logging.ERROR)
     torch.set_num_threads(1)
     world = make_world(name, quick=quick)
+    world.seed = seed
     folder = runs / name / f"seed{seed}"
     done = finished(runs)
     labs: dict[int, Lab] = {}
@@ -94,7 +98,7 @@ def run_seed(
             if methods and method not in methods:
                 continue
             file = folder / f"{method}-{n_demos}{'-transfer' * (part == 'transfer')}.json"
-            mark = "rl_success_same" if part == "transfer" else "seconds"
+            mark = world.transferred if part == "transfer" else "seconds"
             if file.exists() or (name, method, str(seed), str(n_demos), mark) in done:
                 continue
             started = time.monotonic()
@@ -179,7 +183,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--worlds", nargs="+", default=["umaze"], help="gridworld, umaze, ...")
+    parser.add_argument(
+        "--worlds",
+        nargs="+",
+        default=["umaze"],
+        help="gridworld, umaze, ring-avoid, large, hopper, halfcheetah",
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument(
         "--parts",

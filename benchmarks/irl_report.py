@@ -25,6 +25,8 @@ DEMOS = "20"
 TITLES = {
     "success": "success",
     "return": "return",
+    "normalised": "normalised",
+    "length": "steps",
     "pearson": "Pearson",
     "spearman": "Spearman",
     "pearson_data": "Pearson, data",
@@ -32,6 +34,7 @@ TITLES = {
     "pearson_goal": "Pearson, goal",
     "epic": "EPIC",
     "epic_goal": "EPIC, goal",
+    "pearson_distance": "Pearson distance",
     "starc_goal": "STARC, goal",
     "dard_goal": "DARD, goal",
     "erc_pearson_mixed": "ERC Pearson",
@@ -39,6 +42,7 @@ TITLES = {
     "preference_mixed": "preferences",
     "violations": "violations",
     "rl_success_same": "RL",
+    "rl_normalised_same": "RL, normalised",
     "rl_success_blocked": "RL, blocked",
     "rl_success_walls": "RL, walls",
     "rl_success_slip": "RL, slip",
@@ -109,7 +113,12 @@ def _write(path: Path, text: str) -> None:
 
 def _figure(scores: Scores, path: Path, world: str) -> None:
     """Success and quality of the reward against the number of demonstrations."""
-    metrics = ("success", "spearman", "epic")
+    known = {metric for by_demos in scores.values() for numbers in by_demos.values() for metric in numbers}
+    metrics = (
+        "success" if "success" in known else "return",
+        "spearman",
+        "epic" if "epic" in known else "pearson_distance",
+    )
     figure, axes = plt.subplots(1, len(metrics), figsize=(4 * len(metrics), 3.2))
     for axis, metric in zip(axes, metrics, strict=True):
         for method, by_demos in scores.items():

@@ -74,6 +74,10 @@ class World(ABC):
     budget: Budget
     changes: tuple[str, ...] = ("same",)
     """Worlds that a policy is learned in from a reward alone; "same" is the reward's own."""
+    transferred: str = "rl_success_same"
+    """A number of `transfer` that tells that it was done."""
+    seed: int
+    """Whose cells are run: told before anything is judged."""
 
     @abstractmethod
     def data(self, seed: int, workers: int) -> tuple[EpisodeStore, EpisodeStore]:

@@ -29,7 +29,7 @@ from rlpriors.data.episodes import EpisodeStore
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
-from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.rewards import MLPReward, RewardModel, RewardSettings
 from rlpriors.scripts.demo_settings import DemoSettings, RewardInputs
 from rlpriors.scripts.point_maze import OBS_KEYS, PointMazeTask, make_task
 from rlpriors.scripts.report import Outcome, print_report, reward_quality, write_figures
@@ -100,11 +100,13 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         epoch_updates=settings.checkpoint_every,
         resume=resume,
     )
-    irl.reward.save(run / "reward")
-    outcomes["guided"] = evaluate(policy, task, irl.reward, 1, settings, eval_seed)
-    outcomes["best_of_16"] = evaluate(policy, task, irl.reward, 16, settings, eval_seed)
+    learned = irl.reward
+    assert isinstance(learned, RewardModel)
+    learned.save(run / "reward")
+    outcomes["guided"] = evaluate(policy, task, learned, 1, settings, eval_seed)
+    outcomes["best_of_16"] = evaluate(policy, task, learned, 16, settings, eval_seed)
 
-    quality = reward_quality(irl.reward, task, data, seed=eval_seed)
+    quality = reward_quality(learned, task, data, seed=eval_seed)
     results: dict[str, Any] = {
         "seed": settings.seed,
         "seconds": round(time.monotonic() - started, 1),
@@ -113,7 +115,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         **quality,
         "coverage": support.coverage,
     }
-    write_figures(run, policy, irl.reward, task, outcomes, eval_seed)
+    write_figures(run, policy, learned, task, outcomes, eval_seed)
     write_json(run / "results.json", results)
     print_report(results, run)
     return run

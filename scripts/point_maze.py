@@ -144,7 +144,8 @@ class PointMazeTask:
         """Whether each point lies in a cell to avoid."""
         if not self.avoid:
             return np.zeros(len(xy), dtype=bool)
-        return self.maze.is_free(xy) & ~self._around.is_free(xy)
+        inside: np.ndarray = self.maze.is_free(xy) & ~self._around.is_free(xy)
+        return inside
 
     @cached_property
     def _around(self) -> Maze:
