@@ -1,0 +1,142 @@
+"""The benchmark of reward learning: a small run from the command line, its table, its refusals."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def run(runs: Path) -> list[str]:
+    """Two methods in the grid world; the lines that were printed."""
+    command = [sys.executable, str(BENCHMARKS / "irl.py"), "--quick", "--development", "--seeds", "100"]
+    command += ["--worlds", "gridworld", "--parts", "main", "--methods", "contrastive", "bc"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(
+        [*command, "--runs", str(runs)], env=env, cwd=runs.parent, capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def results() -> dict[str, bytes]:
+    """All files of `benchmarks/results`."""
+    folder = BENCHMARKS / "results"
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_a_quick_run_leaves_a_file_for_each_cell_and_is_not_done_twice(tmp_path: Path) -> None:
+    before = results()
+    printed = run(tmp_path / "runs")
+    assert [line.split(":")[0] for line in printed] == [
+        f"gridworld seed 100 {method}-20" for method in ("contrastive", "bc")
+    ]
+    cells = tmp_path / "runs" / "gridworld" / "seed100"
+    learned, cloned = (json.loads((cells / f"{name}-20.json").read_text()) for name in ("contrastive", "bc"))
+    assert {"success", "return", "seconds", "peak_mib"} <= set(learned) & set(cloned)
+    assert {"spearman", "epic", "erc_pearson_mixed"} <= set(learned) - set(cloned)  # a clone has no reward
+    assert np.isfinite([*learned.values(), *cloned.values()]).all()
+    assert (cells / "rewards" / "contrastive-20" / "config.json").exists()
+
+    times = {path: path.stat().st_mtime_ns for path in cells.rglob("*")}
+    assert run(tmp_path / "runs") == []
+    assert {path: path.stat().st_mtime_ns for path in cells.rglob("*")} == times
+    assert results() == before  # quick runs are no results
+
+
+def test_table_shows_means_and_intervals_of_the_largest_number_of_demonstrations() -> None:
+    from irl_report import table
+
+    scores = {
+        "bc": {"20": {"success": [0.25], "seconds": [12.4]}, "5": {"success": [1.0]}},
+        "contrastive": {"20": {"success": [0.5, 0.5, 0.5], "spearman": [0.9, 0.9, 0.9], "other": [1.0]}},
+        "relative": {"5": {"success": [1.0]}},
+    }
+    assert table(scores).splitlines() == [
+        "| method | seeds | success | Spearman | seconds |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        "| bc | 1 | 0.25 |  | 12 |",
+        "| contrastive | 3 | 0.50 [0.50, 0.50] | 0.90 [0.90, 0.90] |  |",
+    ]
+
+
+def test_interval_of_two_seeds_is_between_them() -> None:
+    from irl_report import table
+
+    # The mean of two draws of {0, 1} is 0 or 1 with a chance of 1/4 each: beyond 2.5 % at both ends.
+    assert table({"bc": {"20": {"success": [0.0, 1.0]}}}).endswith("| bc | 2 | 0.50 [0.00, 1.00] |")
+
+
+def test_an_unknown_world_is_an_error_that_names_those_there_are() -> None:
+    from irl import make_world
+
+    with pytest.raises(ValueError, match=r"`--worlds` must be some of gridworld.*halfcheetah.*'moon'"):
+        make_world("moon", quick=True)
+
+
+def test_seeds_for_development_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from irl import main
+
+    monkeypatch.setattr(sys, "argv", ["irl.py", "--seeds", "3", "100", "--runs", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main()
+    assert "add --development" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["hopper", "halfcheetah"])
+def test_runners_hold_out_what_rewards_are_judged_on(name: str) -> None:
+    from irl import make_world
+
+    world = make_world(name, quick=True)
+    world.seed = 3
+    data, demos = world.data(3, 0)
+    base, mixed = world.coverages()  # type: ignore[attr-defined]
+    assert demos.n_episodes == 8
+    assert mixed.store.n_episodes == base.store.n_episodes + 8
+    assert base.store.n_episodes == (data.n_episodes + base.store.n_episodes) // 4
+    learned_from = {demos.episode(i).act.tobytes() for i in range(8)}
+    learned_from |= {data.episode(i).act.tobytes() for i in range(data.n_episodes)}
+    judged = {mixed.store.episode(i).act.tobytes() for i in range(mixed.store.n_episodes)}
+    assert not learned_from & judged
+    assert not np.array_equal(world.data(4, 0)[1].rew[:1000], demos.rew[:1000])
+
+
+def test_runners_are_normalised_by_the_scores_of_d4rl() -> None:
+    from irl_locomotion import Locomotion
+
+    hopper, cheetah = Locomotion("Hopper-v5"), Locomotion("HalfCheetah-v5")
+    assert (hopper.normalised(-20.27), hopper.normalised(3234.3)) == (0.0, 1.0)
+    assert cheetah.normalised(12135.0 / 2 - 280.18 / 2) == pytest.approx(0.5)
+
+
+def test_a_reward_equal_to_the_recorded_one_up_to_scale_is_perfect() -> None:
+    import torch
+    from irl import make_world
+
+    world = make_world("halfcheetah", quick=True)
+    world.seed = 0
+    mixed = world.coverages()[1].store  # type: ignore[attr-defined]
+    after = np.delete(mixed.obs, np.cumsum(mixed.lengths + 1) - mixed.lengths - 1, axis=0)
+    known = {row.tobytes(): paid for row, paid in zip(after, mixed.rew, strict=True)}
+
+    def reward(obs: object, act: object, obs_next: torch.Tensor, terminated: object) -> torch.Tensor:
+        return torch.tensor([2 * known[row.tobytes()] - 1 for row in obs_next.numpy()])
+
+    found = world.judge_reward(reward, world.data(0, 0)[0])
+    for metric in ("pearson", "spearman", "erc_pearson_mixed", "erc_spearman_base", "preference_mixed"):
+        assert found[metric] == pytest.approx(1), metric
+    assert found["pearson_distance"] == pytest.approx(0, abs=1e-3)
