@@ -94,7 +94,7 @@ class SQIL(Relabel):
         rows = rng.integers(len(self.demonstrations), size=len(indices) - n_own)
         if not len(rows):
             return own
-        expert = self.wrapped_algorithm._preprocess_batch(
+        expert: Any = self.wrapped_algorithm._preprocess_batch(
             self.demonstrations[rows], self.demonstrations, rows
         )
         both = [Batch({name: part[name] for name in PARTS if name in part}) for part in (own, expert)]

@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Sequence
+from importlib import import_module
 from math import isfinite
 from typing import Any
 
@@ -56,7 +57,7 @@ class ChangedDynamics(Env, gym.utils.RecordConstructorArgs):
         model.body_mass[:] *= mass
         model.body_inertia[:] *= mass
         model.opt.gravity[:] *= gravity
-        import mujoco  # an extra, which an environment with a model has brought
+        mujoco: Any = import_module("mujoco")  # an extra, which an environment with a model has brought
 
         # What MuJoCo derives from masses, it derives once: a lone sliding body would keep its old one.
         mujoco.mj_setConst(model, mujoco.MjData(model))

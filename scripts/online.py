@@ -378,7 +378,8 @@ def _fill(buffer: VectorReplayBuffer, stored: dict[str, np.ndarray]) -> None:
     rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
     for when in range(int(rank.max()) + 1):
         rows = np.flatnonzero(rank == when)
-        buffer.add(Batch({key: stored[key][rows] for key in STORED}), buffer_ids=owner[rows])
+        steps: Any = Batch({key: stored[key][rows] for key in STORED})
+        buffer.add(steps, buffer_ids=owner[rows])
 
 
 def _round(policy: Policy, envs: BaseVectorEnv, n: int) -> list[Episode]:
