@@ -1,17 +1,20 @@
 """Learning the prior: a diffusion model of the trajectories that are possible."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
 from rlpriors.agents.windows import WindowAlgorithm
-from rlpriors.diffusion import denoising_loss
+from rlpriors.diffusion import ContextDenoiser, denoising_loss
+from rlpriors.types import Denoiser, Window
 
 __all__ = ["TrajectoryDiffusion", "TrajectoryDiffusionStats"]
 
@@ -34,7 +37,13 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
         optim: makes the optimiser.
         ema_decay: of the moving average, in [0, 1).
         max_grad_norm: bound on the gradient's norm; None for no bound.
+        context: tells the denoiser, a `ContextDenoiser`, what each raw window is: a vector [batch,
+            context] such as the return it reaches; the policy's `context` then asks for windows.
+        context_dropout: the part of the windows that is learned without context.
         seed: source of batches and noise.
+
+    Raises:
+        ValueError: a bound is passed, or `context` without a denoiser that takes one.
 
     Example:
         >>> import gymnasium as gym, numpy as np
@@ -66,11 +75,21 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
         optim: OptimizerFactory,
         ema_decay: float = 0.998,
         max_grad_norm: float | None = 1.0,
+        context: Callable[[Window], Tensor] | None = None,
+        context_dropout: float = 0.1,
         seed: int = 0,
     ) -> None:
         super().__init__(policy=policy, seed=seed)
         if not 0 <= ema_decay < 1:
             raise ValueError(f"`ema_decay` must be in [0, 1). Received {ema_decay}.")
+        if not 0 <= context_dropout <= 1:
+            raise ValueError(f"`context_dropout` must be in [0, 1]. Received {context_dropout}.")
+        if context is not None and not isinstance(policy.denoiser, ContextDenoiser):
+            raise ValueError(
+                "`context` needs a policy whose denoiser is a `ContextDenoiser`. Received a "
+                f"{type(policy.denoiser).__name__}; wrap a network of wider frames in one."
+            )
+        self.context, self.context_dropout = context, context_dropout
         self.online = deepcopy(policy.denoiser).requires_grad_(True)
         policy.denoiser.requires_grad_(False)
         self.optim = self._create_optimizer(self.online, optim, max_grad_norm=max_grad_norm)
@@ -82,9 +101,14 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
         x = policy.frames.pack(window)
         n_times = policy.process.schedule.num_train_timesteps
         t = torch.randint(n_times, (len(x),), generator=generator, device=x.device)
+        denoiser: Denoiser = self.online
+        if self.context is not None:
+            denoiser = cast(ContextDenoiser, self.online).given(
+                self.context(window), dropout=self.context_dropout, generator=generator
+            )
         loss = denoising_loss(
             policy.process,
-            self.online,
+            denoiser,
             x,
             t=t,
             noise=torch.randn(x.shape, generator=generator, device=x.device),

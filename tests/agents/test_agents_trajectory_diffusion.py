@@ -8,8 +8,11 @@ from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.utils import TensorboardLogger  # noqa: TID251 - that it reads our statistics is tested here
 from torch.utils.tensorboard import SummaryWriter  # noqa: TID251
 
-from rlpriors.agents import TrajectoryDiffusion
+from rlpriors.agents import Frames, TrajectoryDiffusion
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.diffusion import ContextDenoiser
+from rlpriors.networks import build_denoiser
+from rlpriors.types import Window
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 
@@ -98,3 +101,32 @@ def test_one_long_episode_is_enough(walks, make_algorithm, train) -> None:
     algorithm = make_algorithm(TrajectoryDiffusion, data)
     train(algorithm, data, 2)
     assert int(algorithm.updates) == 2
+
+
+def final_place(window: Window) -> torch.Tensor:
+    return window.obs[:, -1, :1]
+
+
+def test_a_context_is_learned_and_asks_for_its_windows(walks, make_policy, train) -> None:
+    data = walks(n=100, dim=1)
+    frames = Frames.fit(data, horizon=8)
+    torch.manual_seed(0)
+    network = build_denoiser("mlp", horizon=8, dim=frames.dim + 1 + 1, width=64, blocks=1)
+    policy = make_policy(data, denoiser=ContextDenoiser(network, context_dim=1))
+    algorithm = TrajectoryDiffusion(
+        policy=policy, optim=AdamOptimizerFactory(lr=3e-3), ema_decay=0.9, context=final_place
+    )
+    train(algorithm, data, 150, batch_size=64)
+    ends = []
+    for place in (-0.3, 0.3):
+        policy.context = [place]
+        obs, _ = policy.frames.unpack(policy.plan(np.zeros((64, 1))))
+        ends.append(float(obs[:, -1].mean()))
+    assert ends[1] - ends[0] > 0.2
+
+
+def test_a_context_needs_a_denoiser_that_takes_one(walks, make_algorithm) -> None:
+    with pytest.raises(ValueError, match="`context` needs a policy whose denoiser is a `ContextDenoiser`"):
+        make_algorithm(TrajectoryDiffusion, walks(), context=final_place)
+    with pytest.raises(ValueError, match=r"`context_dropout` must be in \[0, 1\]\. Received 2"):
+        make_algorithm(TrajectoryDiffusion, walks(), context_dropout=2.0)
