@@ -26,6 +26,7 @@ __all__ = ["GridBench"]
 GAMMA = 0.95
 GOAL, PIT = (7, 7), (6, 2)
 LAST = 10
+REST = (6, 40)  # at random goals; a prior that never rests for long cannot stay at any goal
 
 
 @dataclass
@@ -72,7 +73,7 @@ class GridBench(World):
 
     def data(self, seed: int, workers: int) -> tuple[EpisodeStore, EpisodeStore]:
         data_seed, demo_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
-        data = goal_rollouts(self.world, self.budget.data_episodes, seed=data_seed, gamma=GAMMA)
+        data = goal_rollouts(self.world, self.budget.data_episodes, seed=data_seed, rest=REST, gamma=GAMMA)
         return data, demonstrations(self.world, 20, seed=demo_seed, gamma=GAMMA)
 
     @cached_property
@@ -126,7 +127,7 @@ class GridBench(World):
         expert = self.mdp.optimal_policy(temperature=0.1)
         shaky = 0.6 * expert + 0.4 * self.mdp.uniform_policy()
         return three_coverages(
-            goal_rollouts(world, n, seed=77_000, gamma=GAMMA),
+            goal_rollouts(world, n, seed=77_000, rest=REST, gamma=GAMMA),
             demonstrations(world, n, seed=77_001, gamma=GAMMA),
             n,
             seed=0,
@@ -154,5 +155,5 @@ class CellReward:
         self.values = torch.as_tensor(values, dtype=torch.float32)
 
     def __call__(self, obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> Tensor:
-        nearness = torch.softmax(-8 * torch.cdist(obs, self.xy.to(obs.device)).square(), 1)
+        nearness = torch.softmax(-2 * torch.cdist(obs, self.xy.to(obs.device)).square(), 1)
         return nearness @ self.values.to(obs.device)
