@@ -5,9 +5,9 @@
 
 Every objective, and the original recipe (`seed_compat`), on windows of PointMaze's shape: 32 frames of
 6 numbers, a frame for 4 environment steps.  Three denoisers: "mlp" and "unet" with their default sizes,
-and "unet 128", our U-Net with the original's channels (2.2 million parameters to its 3.7) on windows of the
-original's length, 128 frames of one step.  All weights are random, and so is the data: what is computed, and so what it costs, does
-not depend on either.  What it is worth is the matter of `irl.py`.
+and "unet 128", our U-Net with the original's channels (2.2 million parameters to its 3.7) on windows of
+the original's length, 128 frames of one step.  All weights are random, and so is the data: what is
+computed, and so what it costs, does not depend on either.  What it is worth is the matter of `irl.py`.
 
 Each row has a process of its own.  `update_ms` and `plan_ms` are medians of processor time, over all
 threads: that is what to read where other programs run; `*_wall_ms` have the waiting in them.  `mib` is
