@@ -45,7 +45,8 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         reward: the model that is learned, in raw units; or a `TrajectoryValue`, of normalised windows.
         optim: makes the optimiser.
         objective: what it is learned by: a key of `objectives.OBJECTIVES`, or settings of one.
-        base: the data that the prior was learned from, for objectives that need it.
+        base: the data that the prior was learned from.  Some objectives need it, and all are better
+            for it: it tells how fast each entry changes, for which demonstrations are a poor sample.
         warm_start: objectives that go before, each with its number of updates.
         settings: what holds for the reward whatever the objective.
         max_start: use only demonstration windows that start in the first steps of an episode.

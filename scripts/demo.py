@@ -87,6 +87,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         optim=AdamOptimizerFactory(lr=5e-3).with_lr_scheduler_factory(
             CosineSchedule(settings.reward_updates, final=0.1)
         ),
+        base=data,
         max_start=EARLY,
         seed=settings.seed,
     )
