@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from irl_grid import GridBench
 from irl_locomotion import Locomotion
-from irl_methods import METHODS, Lab, Learned, Peak
+from irl_methods import METHODS, Lab, Learned
 from irl_report import report
 from irl_worlds import Budget, MazeWorld, Numbers, World
 
@@ -125,11 +125,9 @@ def learn(lab: Lab, method: str, folder: Path) -> Learned:
 
 def judge(lab: Lab, method: str, seed: int, folder: Path) -> Numbers:
     """Learn by a method, and judge what came of it."""
-    peak = Peak()
     started = time.monotonic()
-    with peak.watch():
-        learned = learn(lab, method, folder)
-    numbers = {"seconds": time.monotonic() - started, "peak_mib": peak.mib, **learned.numbers}
+    learned = learn(lab, method, folder)
+    numbers = {"seconds": time.monotonic() - started, **learned.numbers}
     if learned.reward is not None:
         numbers |= lab.world.judge_reward(learned.reward, lab.data)
     if learned.policy is not None:

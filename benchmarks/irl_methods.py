@@ -5,10 +5,8 @@
 `Learned`   a policy, a reward, or both
 """
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +57,7 @@ from rlpriors.scripts.online import OnlineSettings, train_online
 from rlpriors.scripts.runs import train
 from rlpriors.types import RewardFn
 
-__all__ = ["METHODS", "Lab", "Learned", "Peak"]
+__all__ = ["METHODS", "Lab", "Learned"]
 
 
 @dataclass
@@ -69,38 +67,6 @@ class Learned:
     policy: Policy | None = None
     reward: RewardFn | None = None
     numbers: Numbers = field(default_factory=dict)
-
-
-class Peak:
-    """Most memory that the process held, above what it held before, sampled every 10 ms."""
-
-    def __init__(self) -> None:
-        self.mib = 0.0
-
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        before, done = _resident(), threading.Event()
-
-        def look() -> None:
-            while not done.wait(0.01):
-                self.mib = max(self.mib, _resident() - before)
-
-        thread = threading.Thread(target=look, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-
-def _resident() -> float:
-    """MiB of main memory in use; 0 where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return pages * 4096 / 2**20
 
 
 class Lab:
