@@ -36,6 +36,13 @@ from rlpriors.agents.inverse_dynamics import (
     LearnInverseDynamics,
 )
 from rlpriors.agents.learners import LearnerSettings, load_policy, make_learner, save_policy
+from rlpriors.agents.objectives import (
+    OBJECTIVES,
+    ChainSettings,
+    ContrastiveSettings,
+    RatioSettings,
+    RelativeSettings,
+)
 from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
 from rlpriors.agents.schedules import CosineSchedule
 from rlpriors.agents.seed_compat import SeedCompat, seed_compat
@@ -44,12 +51,15 @@ from rlpriors.agents.support import Support, check_support
 from rlpriors.agents.trajectory_diffusion import TrajectoryDiffusion
 
 __all__ = [
+    "OBJECTIVES",
     "SQIL",
     "AdversarialIRL",
     "AdversarialIRLOnPolicy",
     "AdversarialSettings",
     "BehaviourCloning",
     "BehaviourCloningPolicy",
+    "ChainSettings",
+    "ContrastiveSettings",
     "CosineSchedule",
     "DiffuserPolicy",
     "DiffusionCloning",
@@ -62,8 +72,10 @@ __all__ = [
     "InverseDynamicsSettings",
     "LearnInverseDynamics",
     "LearnerSettings",
+    "RatioSettings",
     "Relabel",
     "RelabelOnPolicy",
+    "RelativeSettings",
     "SeedCompat",
     "Support",
     "TrajectoryDiffusion",

@@ -178,6 +178,11 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
             travels = samples if self.base is None else self._draw_base(len(expert))
             slowness = slowness_penalty(frames.rewards(self.online, travels))
             loss = loss + settings.slowness_penalty * slowness
+        if not loss.isfinite():
+            raise FloatingPointError(
+                f"The reward's loss is {loss.item()} in update {int(self.updates)}. Take a smaller learning "
+                "rate, or raise `gradient_penalty`."
+            )
         self.optim.step(loss)
         with torch.no_grad():
             averaged, online = tuple(self.reward.parameters()), tuple(self.online.parameters())

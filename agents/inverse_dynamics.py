@@ -146,7 +146,7 @@ class LearnInverseDynamics(WindowAlgorithm[DiffuserPolicy]):
         seed: source of batches.
 
     Example:
-        >>> import gymnasium as gym
+        >>> import gymnasium as gym, numpy as np
         >>> from tianshou.algorithm.optim import AdamOptimizerFactory
         >>> from tianshou.trainer import OfflineTrainerParams
         >>> from rlpriors.data import Episode

@@ -48,7 +48,7 @@ class Budget:
     seed_seconds: float = 60.0
     """The original recipe learns for so long."""
     clone_updates: int = 2000
-    env_steps: int = 19_200
+    env_steps: int = 25_600
     """Of every algorithm that acts to learn."""
     episodes: int = 100
     trajectories: int = 500

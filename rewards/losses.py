@@ -64,7 +64,9 @@ def quickness(windows: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " di
 
     The mean squared change from frame to frame, divided by the entry's variance: the measure that
     slow feature analysis makes small (Wiskott & Sejnowski 2002, Neural Computation 14(4), eq. 1-4).
-    Places are slow, velocities faster, actions fastest.  Entries that never change count as slowest.
+    Places are slow, velocities faster, actions fastest.  Entries that hardly change within a window
+    (by less than a thousandth of their spread, such as a goal that is given) count as slowest, and
+    none counts more than 1000 times.
 
     Raises:
         ValueError: nothing changes at all, or windows have a single frame.
@@ -74,11 +76,11 @@ def quickness(windows: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " di
     variance = windows.flatten(0, 1).var(0)
     moving = variance > 1e-12
     change = windows.diff(dim=1).square().mean((0, 1)) / variance.clamp(min=1e-12)
-    moving &= change > 0
+    moving &= change > 1e-6  # below, it is rounding or jitter, and all else would look infinitely fast
     if not moving.any():
         raise ValueError("`windows` must hold frames that change. Received constant ones; check the data.")
     slowest = change[moving].min()
-    return torch.where(moving, change / slowest, 1.0)
+    return torch.where(moving, change / slowest, 1.0).clamp(max=1000.0)
 
 
 def slowness_penalty(rewards: Float[Tensor, "batch steps"]) -> Float[Tensor, ""]:

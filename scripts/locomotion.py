@@ -86,6 +86,11 @@ class RunnerLearner:
 
     Taken up, it begins a new episode and draws new random numbers: it learns on, but not bit for bit
     what it would have learned.
+
+    Example:
+        >>> learner = RunnerLearner(RecordSettings(env="Hopper-v5"), lambda: gym.make("Hopper-v5"))
+        >>> learner.settings.env
+        'Hopper-v5'
     """
 
     def __init__(self, settings: RecordSettings, make_env: Callable[[], gym.Env[Any, Any]]) -> None:

@@ -82,3 +82,7 @@ def main() -> None:
         )
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(f"rlpriors: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

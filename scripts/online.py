@@ -289,8 +289,11 @@ class _Run:
 
     def _train(self, collector: Collector[BothReturns], bar: "tqdm[Any]") -> None:
         s, first = self.settings, self.env_steps
-        epoch_steps = -(-min(s.checkpoint_every, s.env_steps - first) // s.collect_steps) * s.collect_steps
-        epochs = -(-(s.env_steps - first) // epoch_steps)
+        # Equal parts, at most `checkpoint_every` long, that end where they should: a last part of full
+        # length would overshoot.
+        left = -(-(s.env_steps - first) // s.collect_steps)  # collections
+        epochs = -(-left // max(1, s.checkpoint_every // s.collect_steps))
+        epoch_steps = -(-left // epochs) * s.collect_steps
 
         def tick(epoch: int, env_step: int) -> None:
             bar.update(first + env_step - bar.n)

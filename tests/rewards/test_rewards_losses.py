@@ -96,6 +96,18 @@ def test_quickness_by_hand() -> None:
     torch.testing.assert_close(quickness(5 * windows - 2), expected)  # units do not matter
 
 
+def test_quickness_is_not_fooled_by_jitter() -> None:
+    generator = torch.Generator().manual_seed(0)
+    walk = torch.randn(100, 8, 2, generator=generator).cumsum(1)
+    goal = torch.rand(100, 1, 1, generator=generator).expand(100, 8, 1)
+    jittered = goal + 1e-5 * torch.randn(100, 8, 1, generator=generator)
+    expected = quickness(walk)
+    torch.testing.assert_close(quickness(torch.cat([walk, jittered], -1))[:2], expected)
+    flicker = torch.randn(100, 8, 1, generator=generator)
+    slow = 0.01 * torch.randn(100, 8, 1, generator=generator).cumsum(1) + 5 * goal
+    assert quickness(torch.cat([flicker, slow], -1)).max() == 1000
+
+
 @pytest.mark.parametrize(
     ("windows", "message"),
     [(torch.ones(3, 4, 2), "must hold frames that change"), (torch.ones(3, 1, 2), "at least 2 frames")],

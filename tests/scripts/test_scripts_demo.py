@@ -84,7 +84,7 @@ def log(run: Path, phase: str) -> EventAccumulator:
 def test_it_says_what_it_does_and_ends_with_its_folder(finished) -> None:
     folder, printed = finished
     lines = printed.splitlines()
-    assert lines[0] == "A reward from 3 demonstrations; it reads: position."
+    assert lines[0] == "A reward from 3 demonstrations; it reads: observation."
     assert lines[-1] == str(folder)
     assert any("DiffusionIRL, best of N = 16" in line for line in lines)
     assert f'    env = LearnedReward(make_env(), "{folder / "reward"}")' in lines
@@ -115,9 +115,11 @@ def test_the_reward_stands_alone(finished) -> None:
     seen = (before["observation"], np.ones(2), after["observation"])
     assert given == pytest.approx(reward.score(*(part[None] for part in seen)).item())
     assert info["env_reward"] == 0.0
-    # It was told that it reads positions only.
-    faster = [seen[0] + [0, 0, 3, -3], -seen[1], seen[2]]
-    assert given == pytest.approx(reward.score(*(part[None] for part in faster)).item())
+    # It reads the observation only, and all of it.
+    other = [seen[0], -seen[1], seen[2]]
+    assert given == pytest.approx(reward.score(*(part[None] for part in other)).item())
+    faster = [seen[0] + [0, 0, 3, -3], seen[1], seen[2]]
+    assert given != pytest.approx(reward.score(*(part[None] for part in faster)).item())
 
 
 def test_pictures_and_logs(finished) -> None:
