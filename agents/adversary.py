@@ -68,7 +68,7 @@ class AdversarialSettings:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
         for name in ("gradient_penalty", "penalty_centre"):
             value = getattr(self, name)
-            if value is not None and value < 0:
+            if value is not None and not value >= 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {value}.")
         if not 0 < self.action_margin < 1:
             raise ValueError(f"`action_margin` must be between 0 and 1. Received {self.action_margin}.")

@@ -89,7 +89,7 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         optim: OptimizerFactory,
         objective: object = "contrastive",
         base: ReplayBuffer | EpisodeStore | None = None,
-        warm_start: Sequence[tuple[object, int]] = (),
+        warm_start: Sequence[Any] = (),
         settings: DiffusionIRLSettings | None = None,
         max_start: int | None = None,
         max_grad_norm: float | None = 1.0,
@@ -102,6 +102,11 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         self.reward = deepcopy(self.online).requires_grad_(False)
         policy.reward = self.reward
         self.base = None if base is None else self._base(base)
+        if not all(isinstance(stage, tuple | list) and len(stage) == 2 for stage in warm_start):
+            raise ValueError(
+                '`warm_start` must be pairs of an objective and a number of updates, as [("ratio", 200)]. '
+                f"Received {warm_start!r}."
+            )
         self.objectives = nn.ModuleList()
         self._ends: list[int] = []
         for stage, n_updates in (*warm_start, (objective, 0)):

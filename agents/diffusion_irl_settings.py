@@ -38,7 +38,7 @@ class DiffusionIRLSettings:
 
     def __post_init__(self) -> None:
         for name in ("gradient_penalty", "quickness_power", "magnitude_penalty", "slowness_penalty"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"`ema_decay` must be in [0, 1). Received {self.ema_decay}.")

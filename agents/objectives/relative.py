@@ -52,11 +52,11 @@ class RelativeSettings:
     def __post_init__(self) -> None:
         if self.expert_updates < 1:
             raise ValueError(f"`expert_updates` must be at least 1. Received {self.expert_updates}.")
-        if self.expert_lr <= 0:
+        if not self.expert_lr > 0:
             raise ValueError(f"`expert_lr` must be positive. Received {self.expert_lr}.")
         if not 0 <= self.expert_ema_decay < 1:
             raise ValueError(f"`expert_ema_decay` must be in [0, 1). Received {self.expert_ema_decay}.")
-        if self.output_penalty < 0:
+        if not self.output_penalty >= 0:
             raise ValueError(f"`output_penalty` must be at least 0. Received {self.output_penalty}.")
 
 

@@ -154,6 +154,7 @@ def test_a_reward_of_everything_leaves_out_what_changes_fast(
         ("quickness_power", -1.0, r"`quickness_power` must be at least 0\. Received -1\.0"),
         ("slowness_penalty", -1.0, r"`slowness_penalty` must be at least 0\. Received -1\.0"),
         ("magnitude_penalty", -1.0, r"`magnitude_penalty` must be at least 0\. Received -1\.0"),
+        ("gradient_penalty", float("nan"), r"`gradient_penalty` must be at least 0\. Received nan"),
         ("ema_decay", 1.0, r"`ema_decay` must be in \[0, 1\)\. Received 1\.0"),
     ],
 )
@@ -175,3 +176,19 @@ def test_what_may_mislead_is_said_before_learning(walks, make_policy, make_algor
     assert "The reward reads act, and is learned from frames of 2 steps" in told
     assert "1 of 4 episodes are shorter than a window of 16 steps" in told
     assert "Demonstrations end by termination" in told
+
+
+@pytest.mark.parametrize("stages", [["ratio"], ("ratio", 3), [("ratio",)]])
+def test_warm_starts_are_pairs(walks, make_algorithm, stages) -> None:
+    data = walks()
+    with pytest.raises(ValueError, match="`warm_start` must be pairs of an objective and a number"):
+        make_algorithm(DiffusionIRL, data, base=data, warm_start=stages)
+
+
+def test_a_reward_that_diverges_says_so(walks, make_algorithm, train) -> None:
+    data = walks()
+    algorithm = make_algorithm(DiffusionIRL, data)
+    with torch.no_grad():
+        algorithm.online.net[0].weight.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="loss is nan in update 0"):
+        train(algorithm, data, 1)

@@ -99,3 +99,10 @@ def test_unknown_schedule(monkeypatch) -> None:
 def test_times_outside_the_schedule(n_steps: int, start: int | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         NoiseSchedule(10).timesteps(n_steps, start)
+
+
+def test_noise_below_rounding_error_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`sigma_range` must begin where noise is more than rounding error"):
+        NoiseSchedule(10, "edm", sigma_range=(1e-4, 80.0))
+    with pytest.raises(ValueError, match=r"`rho` must be positive\. Received nan"):
+        NoiseSchedule(10, "edm", rho=float("nan"))

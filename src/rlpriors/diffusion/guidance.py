@@ -46,11 +46,11 @@ class GuidanceSettings:
     """Diffusion times below this are not guided ("noisy" only; Diffuser's `t_stopgrad`)."""
 
     def __post_init__(self) -> None:
-        if self.weight < 0:
+        if not self.weight >= 0:
             raise ValueError(f"`weight` must be at least 0. Received {self.weight}.")
         if self.space not in get_args(GuidanceSpace):
             raise ValueError(f"`space` must be one of {get_args(GuidanceSpace)}. Received {self.space!r}.")
-        if self.clip is not None and self.clip <= 0:
+        if self.clip is not None and not self.clip > 0:
             raise ValueError(f"`clip` must be positive or None. Received {self.clip}.")
         if self.n_repeats < 1:
             raise ValueError(f"`n_repeats` must be at least 1. Received {self.n_repeats}.")

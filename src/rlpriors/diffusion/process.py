@@ -48,7 +48,7 @@ class DiffusionProcess(nn.Module):
             raise ValueError(
                 f"`prediction_type` must be one of {get_args(PredictionType)}. Received {prediction_type!r}."
             )
-        if sigma_data <= 0:
+        if not sigma_data > 0:
             raise ValueError(f"`sigma_data` must be positive. Received {sigma_data}.")
         self.schedule = schedule
         self.prediction_type = prediction_type

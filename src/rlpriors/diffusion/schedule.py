@@ -69,7 +69,7 @@ class NoiseSchedule(nn.Module):
             )
         if not 0 < sigma_range[0] < sigma_range[1] < math.inf:
             raise ValueError(f"`sigma_range` must be two rising positive numbers. Received {sigma_range}.")
-        if rho <= 0:
+        if not rho > 0:
             raise ValueError(f"`rho` must be positive. Received {rho}.")
         self.num_train_timesteps, self.beta_schedule = num_train_timesteps, beta_schedule
         self.preserves_variance = beta_schedule in ("cosine", "linear")
@@ -83,6 +83,11 @@ class NoiseSchedule(nn.Module):
             signal = torch.ones_like(noise) if beta_schedule == "edm" else 1 - noise
             scale = (signal**2 + noise**2).sqrt()
             alphas_cumprod = (signal / scale) ** 2
+        if not (alphas_cumprod.float() < 1).all():
+            raise ValueError(
+                "`sigma_range` must begin where noise is more than rounding error, about 0.001. Received "
+                f"{sigma_range}."
+            )
         self.register_buffer("alphas_cumprod", alphas_cumprod.float(), persistent=False)
         self.register_buffer("scale", scale.float(), persistent=False)
 
