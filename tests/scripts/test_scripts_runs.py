@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,6 +166,7 @@ def test_a_resumed_run_equals_one_without_a_stop(dies_at, tmp_path) -> None:
     whole = run_training(tmp_path / "whole")
     with pytest.raises(Killed):
         run_training(tmp_path / "run", dies_at=dies_at)
+    time.sleep(1.1)  # TensorBoard orders its files by the second, and within one not by their age
     resumed = run_training(tmp_path / "run", resume=True)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert not isinstance(a, torch.Tensor) or torch.equal(a, b)
