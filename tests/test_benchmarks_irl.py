@@ -104,7 +104,7 @@ def test_runners_hold_out_what_rewards_are_judged_on(name: str) -> None:
     world = make_world(name, quick=True)
     world.seed = 3
     data, demos = world.data(3, 0)
-    base, mixed = world.coverages()  # type: ignore[attr-defined]
+    base, mixed = world.coverages()
     assert demos.n_episodes == 8
     assert mixed.store.n_episodes == base.store.n_episodes + 8
     assert base.store.n_episodes == (data.n_episodes + base.store.n_episodes) // 4
@@ -129,7 +129,7 @@ def test_a_reward_equal_to_the_recorded_one_up_to_scale_is_perfect() -> None:
 
     world = make_world("halfcheetah", quick=True)
     world.seed = 0
-    mixed = world.coverages()[1].store  # type: ignore[attr-defined]
+    mixed = world.coverages()[1].store
     after = np.delete(mixed.obs, np.cumsum(mixed.lengths + 1) - mixed.lengths - 1, axis=0)
     known = {row.tobytes(): paid for row, paid in zip(after, mixed.rew, strict=True)}
 

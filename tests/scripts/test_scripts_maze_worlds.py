@@ -203,7 +203,7 @@ def test_changed_keeps_the_goal(ring) -> None:
 
 
 def test_a_changed_task_has_environments_of_its_own(ring) -> None:
-    ring._envs[1] = None  # type: ignore[assignment]
+    ring._envs[1] = None
     assert ring.changed(walls=[(1, 3)])._envs == {}
     del ring._envs[1]
 
