@@ -113,8 +113,6 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
             self._append(stage, n_updates)
         learned = nn.ModuleList([self.online, *self.objectives])
         self.optim = self._create_optimizer(learned, optim, max_grad_norm=max_grad_norm)
-        for stage in self._stages:
-            stage.setup(self._create_optimizer)
         self._average = get_ema_multi_avg_fn(self.settings.ema_decay)
         self.register_buffer("quickness", torch.zeros(policy.frames.dim, device=policy.device))
 

@@ -18,7 +18,7 @@ from rlpriors.evaluation.canonical import exact_dard, exact_epic, exact_starc
 from rlpriors.evaluation.coverages import Coverage, three_coverages
 from rlpriors.evaluation.reward_distance import pearson, spearman
 from rlpriors.evaluation.tabular import TabularMDP, normalised_return, reward_table
-from rlpriors.scripts.online import act
+from rlpriors.scripts.acting import act
 from rlpriors.types import RewardFn
 
 __all__ = ["GridBench"]

@@ -23,7 +23,8 @@ from rlpriors.evaluation.coverages import Coverage
 from rlpriors.evaluation.reward_distance import pearson, pearson_distance, spearman
 from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.scripts.accounts import FlatObservation
-from rlpriors.scripts.online import OnlineSettings, act, train_online
+from rlpriors.scripts.acting import act
+from rlpriors.scripts.online import OnlineSettings, train_online
 from rlpriors.types import RewardFn
 
 __all__ = ["Locomotion"]

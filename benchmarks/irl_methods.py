@@ -77,7 +77,6 @@ class Lab:
         self.data, demos = self._data(workers)
         self.demos = demos.subset(np.arange(min(n_demos, demos.n_episodes)))
         self.frames = Frames.fit(self.data, world.horizon, world.stride)
-        self.prior_seconds = 0.0
         self._prior = self._train_prior()
 
     def _data(self, workers: int) -> tuple[EpisodeStore, EpisodeStore]:
@@ -115,7 +114,6 @@ class Lab:
         policy, updates = self._untrained(), self.world.budget.prior_updates
         optim = TorchOptimizerFactory(torch.optim.AdamW, lr=2e-3, weight_decay=1e-4)
         schedule = CosineSchedule(updates, warm_up=min(200, updates // 2))
-        started = time.monotonic()
         train(
             TrajectoryDiffusion(
                 policy=policy, optim=optim.with_lr_scheduler_factory(schedule), seed=self.seed
@@ -128,7 +126,6 @@ class Lab:
             epoch_updates=updates // 4,
             resume=True,
         )
-        self.prior_seconds = time.monotonic() - started
         return {name: tensor.clone() for name, tensor in policy.denoiser.state_dict().items()}
 
     def sizes(self) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from rlpriors.evaluation.reward_distance import epic_distance, pearson, spearman
 from rlpriors.evaluation.trajectories import episode_returns, return_agreement
 from rlpriors.rewards import RewardModel
 from rlpriors.scripts.accounts import FlatObservation
-from rlpriors.scripts.online import OnlineSettings, act, train_online
+from rlpriors.scripts.acting import act
+from rlpriors.scripts.online import OnlineSettings, train_online
 from rlpriors.scripts.point_maze import OBS_KEYS, GridReward, PointMazeTask, make_task
 from rlpriors.types import RewardFn
 

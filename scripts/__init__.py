@@ -12,6 +12,8 @@
 `train_policy`   `rlpriors train-policy`: a policy from scratch on a learned reward
 `train_policy_settings`  what it is told
 `online`         a policy learned by acting, on a learned reward or the environment's own
+`online_settings`, `online_buffer`  how long that takes, and its steps as a file
+`acting`         whole episodes of a policy
 `accounts`       both returns of every episode, the shown and the true one
 `changes`        worlds that differ from the one a reward was learned in
 `record_locomotion`  experts and replay of MuJoCo's runners, as small files

@@ -1,25 +1,18 @@
 """Learning a policy in an environment, on its own reward or on a learned one.
 
-`OnlineSettings`  how long, how many environments, how many updates
-`OnlineResult`    what the run was like
-`train_online`    the run: Tianshou's trainers, both returns logged, checkpoints
-`act`             whole episodes of a policy, for evaluation
+`train_online`  the run: Tianshou's trainers, both returns logged, checkpoints
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import safetensors.numpy
 import torch
-from tianshou.algorithm.algorithm_base import Algorithm, OnPolicyAlgorithm, Policy
-from tianshou.data import Batch, Collector, ReplayBuffer, VectorReplayBuffer
+from tianshou.algorithm.algorithm_base import Algorithm, OnPolicyAlgorithm
+from tianshou.data import Collector, ReplayBuffer
 from tianshou.env import BaseVectorEnv, DummyVectorEnv
 from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
 from tianshou.utils import LazyLogger, TensorboardLogger
@@ -29,100 +22,14 @@ from tqdm import tqdm
 from rlpriors.agents.wrapping import restore_training, training_state
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume, write_atomically
 from rlpriors.data.buffers import FastVectorReplayBuffer
-from rlpriors.data.episodes import Episode, EpisodeStore
-from rlpriors.scripts.accounts import Accounts, BothReturns, Finished
+from rlpriors.scripts.accounts import Accounts, BothReturns
+from rlpriors.scripts.acting import EnvSource, seeded
+from rlpriors.scripts.online_buffer import fill, stored
+from rlpriors.scripts.online_settings import OnlineResult, OnlineSettings
 from rlpriors.types import RewardFn
 from rlpriors.wrappers.tianshou_venv import TianshouLearnedReward
 
-__all__ = ["OnlineResult", "OnlineSettings", "act", "train_online"]
-
-EnvSource = Callable[[], gym.Env[Any, Any]] | BaseVectorEnv
-STORED = ("obs", "act", "rew", "terminated", "truncated", "done", "obs_next")
-
-
-@dataclass(frozen=True)
-class OnlineSettings:
-    """How long a policy learns, and on what.
-
-    Raises:
-        ValueError: a field is out of its bounds, or steps do not divide.
-    """
-
-    env_steps: int = 25_600
-    """Steps in all environments together, random ones included."""
-
-    n_envs: int = 16
-    """Environments side by side."""
-
-    random_steps: int = 1600
-    """Steps of random actions before the first update; 0 for on-policy algorithms."""
-
-    collect_steps: int = 16
-    """Steps between updates; 2048 or so for on-policy algorithms."""
-
-    update_per_step: float = 0.25
-    """Updates for each step (off-policy)."""
-
-    repeat: int = 10
-    """Passes over what was collected (on-policy)."""
-
-    batch_size: int = 128
-    """Transitions in one update."""
-
-    reward_scale: float = 1.0
-    """Factor on the learned reward, as the agent sees it."""
-
-    buffer_size: int | None = None
-    """Steps that the buffer holds; None for all of them (off-policy)."""
-
-    checkpoint_every: int = 8000
-    """Steps between checkpoints; rounded up to whole collections."""
-
-    def __post_init__(self) -> None:
-        for name in (
-            "env_steps",
-            "n_envs",
-            "collect_steps",
-            "repeat",
-            "batch_size",
-            "checkpoint_every",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        if not 0 <= self.random_steps < self.env_steps:
-            raise ValueError(
-                f"`random_steps` must be at least 0 and below `env_steps`, {self.env_steps}. Received "
-                f"{self.random_steps}."
-            )
-        for name in ("collect_steps", "random_steps"):
-            if getattr(self, name) % self.n_envs:
-                raise ValueError(
-                    f"`{name}` must be a multiple of `n_envs`, {self.n_envs}, as all environments step "
-                    f"together. Received {getattr(self, name)}."
-                )
-        if round(self.update_per_step * self.collect_steps) < 1:
-            raise ValueError(
-                "`update_per_step` must give at least 1 update for each `collect_steps` "
-                f"({self.collect_steps}). Received {self.update_per_step}."
-            )
-        if self.buffer_size is not None and self.buffer_size < self.n_envs:
-            raise ValueError(
-                f"`buffer_size` must be at least `n_envs`, {self.n_envs}. Received {self.buffer_size}."
-            )
-        if not (np.isfinite(self.reward_scale) and self.reward_scale != 0):
-            raise ValueError(f"`reward_scale` must be finite and not 0. Received {self.reward_scale}.")
-
-
-@dataclass(frozen=True)
-class OnlineResult:
-    """What a run was like."""
-
-    env_steps: int
-    """Steps taken, those before a resume included."""
-    seconds: float
-    """How long it took; of a resumed run, since it was resumed."""
-    episodes: list[Finished]
-    """Each whole episode in order, with both returns; of a resumed run, since it was resumed."""
+__all__ = ["OnlineResult", "OnlineSettings", "train_online"]
 
 
 def train_online(
@@ -132,7 +39,7 @@ def train_online(
     reward: RewardFn | None = None,
     folder: Path | None = None,
     name: str = "policy",
-    settings: OnlineSettings = OnlineSettings(),
+    settings: OnlineSettings = OnlineSettings(),  # noqa: B008 (frozen)
     seed: int = 0,
     resume: bool = False,
     progress: bool = True,
@@ -182,31 +89,12 @@ def train_online(
             run.restore()
         if run.env_steps < settings.env_steps:
             # A resumed run must not draw what the first part has drawn.
-            with _seeded(np.random.SeedSequence((seed, run.env_steps)), run.envs):
+            with seeded(np.random.SeedSequence((seed, run.env_steps)), run.envs):
                 run.learn(progress)
     finally:
         if inner is not make_env:
             inner.close()
     return OnlineResult(run.env_steps, time.monotonic() - started, run.envs.finished)
-
-
-def act(policy: Policy, make_env: EnvSource, n_episodes: int, *, seed: int = 0) -> EpisodeStore:
-    """Let `policy` act in `n_episodes` whole episodes, without exploring.
-
-    They run side by side, one in each environment where `make_env` makes one.  The rewards are
-    the environment's own, and the actions what it was given.
-    """
-    envs = make_env if isinstance(make_env, BaseVectorEnv) else DummyVectorEnv([make_env] * n_episodes)
-    episodes: list[Episode] = []
-    seeds = np.random.SeedSequence(seed)
-    try:
-        with _seeded(seeds, envs), torch.no_grad():
-            while len(episodes) < n_episodes:
-                episodes += _round(policy, envs, min(len(envs), n_episodes - len(episodes)))
-    finally:
-        if envs is not make_env:
-            envs.close()
-    return EpisodeStore.from_episodes(episodes)
 
 
 class _Run:
@@ -259,8 +147,8 @@ class _Run:
         state_file, buffer_file = self.files
         if not self.on_policy:
             # The buffer first: a stop between both leaves more steps than the state knows, not fewer.
-            stored = _stored(buffer)
-            write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(stored, path))
+            steps = stored(buffer)
+            write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(steps, path))
         # Algorithms around others know what more there is to keep.
         state = getattr(self.algorithm, "resume_state", partial(training_state, self.algorithm))
         save_resume(state_file, {"algorithm": state(), "env_steps": self.env_steps})
@@ -273,7 +161,7 @@ class _Run:
         per_env = -(-size // s.n_envs) + 1
         draws = int(torch.randint(2**31, ()))
         buffer = FastVectorReplayBuffer(per_env * s.n_envs, s.n_envs, random_seed=draws)
-        _fill(buffer, self.stored)
+        fill(buffer, self.stored)
         collector = Collector[BothReturns](
             self.algorithm, self.envs, buffer, exploration_noise=True, collect_stats_class=BothReturns
         )
@@ -344,67 +232,3 @@ class _Logger(TensorboardLogger):
 
     def write(self, step_type: str, step: int, data: dict[str, Any]) -> None:
         super().write(step_type, self.first + step, data)
-
-
-@contextmanager
-def _seeded(seeds: np.random.SeedSequence, envs: BaseVectorEnv) -> Iterator[None]:
-    """Seed the environments and the generators that Tianshou draws from, and put these back after."""
-    env_seed, torch_seed, numpy_seed = (int(s) % 2**31 for s in seeds.generate_state(3))
-    envs.seed(env_seed)
-    before = np.random.get_state()  # noqa: NPY002 (Tianshou's exploration draws from there)
-    with torch.random.fork_rng():
-        torch.manual_seed(torch_seed)
-        np.random.seed(numpy_seed)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            np.random.set_state(before)  # noqa: NPY002
-
-
-def _stored(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
-    """All steps, oldest first in each environment, and whose they are; episodes under way are cut."""
-    indices = buffer.sample_indices(0)
-    arrays = {key: np.ascontiguousarray(buffer.get(indices, key)) for key in STORED}
-    owner = np.searchsorted(buffer.subbuffer_edges, indices, side="right") - 1
-    cut = np.append(owner[1:] != owner[:-1], True) & ~arrays["done"]
-    # Resumed, the environment begins anew: what comes next is not what followed.
-    arrays["truncated"] = arrays["truncated"] | cut
-    arrays["done"] = arrays["done"] | cut
-    return {**arrays, "env": owner.astype(np.int64)}
-
-
-def _fill(buffer: VectorReplayBuffer, stored: dict[str, np.ndarray]) -> None:
-    if not stored:
-        return
-    owner = stored["env"]
-    # The rank of each step among those of its environment: steps of one rank are added together.
-    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    for when in range(int(rank.max()) + 1):
-        rows = np.flatnonzero(rank == when)
-        steps: Any = Batch({key: stored[key][rows] for key in STORED})
-        buffer.add(steps, buffer_ids=owner[rows])
-
-
-def _round(policy: Policy, envs: BaseVectorEnv, n: int) -> list[Episode]:
-    """One episode in each of the first `n` environments."""
-    ids = np.arange(n)
-    obs, infos = envs.reset(ids)
-    state: Any = None
-    steps: list[list[tuple[Any, ...]]] = [[] for _ in ids]
-    first = obs.copy()
-    while len(ids):
-        out = policy(Batch(obs=obs, info=Batch(list(infos))), state)
-        acts = policy.map_action(out.act)
-        state = out.get("state")
-        obs, rew, terminated, truncated, infos = envs.step(acts, ids)
-        for row, i in enumerate(ids):
-            steps[i].append((obs[row].copy(), acts[row], rew[row], terminated[row], truncated[row]))
-        going = ~(terminated | truncated)
-        ids, obs, infos = ids[going], obs[going], infos[going]
-        if isinstance(state, Batch) and not going.all():
-            state = state[going]
-    episodes = []
-    for start, taken in zip(first, steps, strict=True):
-        seen, act, rew, terminated, truncated = (np.array(part) for part in zip(*taken, strict=True))
-        episodes.append(Episode(np.concatenate([start[None], seen]), act, rew, terminated, truncated))
-    return episodes

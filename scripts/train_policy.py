@@ -24,8 +24,9 @@ from rlpriors.agents.learners import AlgorithmName, LearnerSettings, make_learne
 from rlpriors.device import resolve_device
 from rlpriors.rewards import RewardModel, load_reward
 from rlpriors.scripts.accounts import Accounts, FlatObservation
+from rlpriors.scripts.acting import act
 from rlpriors.scripts.changes import ChangedDynamics, StartsAndGoals, block
-from rlpriors.scripts.online import OnlineSettings, act, train_online
+from rlpriors.scripts.online import OnlineSettings, train_online
 from rlpriors.scripts.runs import open_run, write_json
 from rlpriors.scripts.train_policy_settings import TrainPolicySettings
 from rlpriors.wrappers.tianshou_venv import TianshouLearnedReward

@@ -11,18 +11,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
-from tianshou.algorithm.algorithm_base import Algorithm
-from tianshou.algorithm.optim import OptimizerFactory
 from torch import Tensor, nn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
 from rlpriors.agents.windows import WindowBuffer
 from rlpriors.types import Window
 
-__all__ = ["Contrast", "CreateOptimizer", "Objective", "Update"]
-
-CreateOptimizer = Callable[[nn.Module, OptimizerFactory], Algorithm.Optimizer]
-"""Makes an optimizer whose state is saved with the algorithm."""
+__all__ = ["Contrast", "Objective", "Update"]
 
 
 class Update(NamedTuple):
@@ -68,8 +63,7 @@ class Objective(nn.Module, ABC):
     """A way to learn a reward from demonstrations and a frozen prior.
 
     What it must remember to go on after a stop is a buffer or a parameter.  Parameters of its own
-    that need a gradient learn together with the reward, by the same optimizer, unless `setup`
-    makes them one of their own.
+    that need a gradient learn together with the reward, by the same optimizer.
 
     Args:
         settings: of the objective.
@@ -83,10 +77,7 @@ class Objective(nn.Module, ABC):
         super().__init__()
         self.settings = settings
 
-    # Not abstract: most objectives need none of it.
-    def setup(self, create_optimizer: CreateOptimizer) -> None:
-        """Make optimizers for parameters that should not share the reward's; called once."""
-
+    # Not abstract: most objectives need nothing of it.
     def prepare(
         self, policy: DiffuserPolicy, demonstrations: WindowBuffer, base: WindowBuffer | None
     ) -> None:

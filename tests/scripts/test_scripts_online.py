@@ -16,7 +16,9 @@ from rlpriors.agents.relabel import Relabel
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.buffers import FastVectorReplayBuffer
 from rlpriors.scripts.accounts import Accounts, FlatObservation
-from rlpriors.scripts.online import OnlineSettings, _fill, _stored, act, train_online
+from rlpriors.scripts.acting import act
+from rlpriors.scripts.online import OnlineSettings, train_online
+from rlpriors.scripts.online_buffer import fill, stored
 from rlpriors.wrappers.tianshou_venv import TianshouLearnedReward
 
 
@@ -151,13 +153,13 @@ def test_a_checkpoint_keeps_the_stored_steps_and_cuts_episodes_under_way(tmp_pat
     collector.collect(
         n_step=26
     )  # 13 in each, of which the last 10 are kept: 5 of one episode, 4.. of the next
-    stored = _stored(buffer)
-    assert stored["env"].tolist() == [0] * 10 + [1] * 10
-    assert np.flatnonzero(stored["done"]).tolist() == [2, 8, 9, 12, 18, 19]  # the 9th and 19th are cut
+    steps = stored(buffer)
+    assert steps["env"].tolist() == [0] * 10 + [1] * 10
+    assert np.flatnonzero(steps["done"]).tolist() == [2, 8, 9, 12, 18, 19]  # the 9th and 19th are cut
     other = FastVectorReplayBuffer(20, 2)
-    _fill(other, stored)
-    for key, values in _stored(other).items():
-        np.testing.assert_array_equal(values, stored[key])
+    fill(other, steps)
+    for key, values in stored(other).items():
+        np.testing.assert_array_equal(values, steps[key])
 
 
 def test_damage_is_told(tmp_path):

@@ -11,8 +11,8 @@ import pytest
 from rlpriors.agents import load_policy
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.scripts.acting import act
 from rlpriors.scripts.main import main
-from rlpriors.scripts.online import act
 from rlpriors.scripts.train_policy import make_world, train_policy
 from rlpriors.scripts.train_policy_settings import TrainPolicySettings
 
