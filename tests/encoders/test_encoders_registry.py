@@ -66,7 +66,7 @@ def test_close_names_are_suggested(wrong: str, right: str) -> None:
 
 
 def test_far_names_list_all() -> None:
-    with pytest.raises(ValueError, match=r"There are \['clip-b16'"):
+    with pytest.raises(ValueError, match=r"There are \['atari-cnn', 'clip-b16'"):
         encoder_spec("xyzzy")
     with pytest.raises(ValueError, match="torchhub:<folder>:<entry>"):
         encoder_spec("torchhub:only-one-part")

@@ -44,6 +44,18 @@ _SPECS = (
         **PLAIN,
         notes="Espeholt et al., arXiv 1802.01561. No published weights.",
     ),
+    EncoderSpec(
+        name="atari-cnn",
+        source="network",
+        model_id="atari-cnn",
+        licence="mit",
+        input_size=(210, 160),  # a whole Atari frame, which passes as it is; crops are enlarged to it
+        channels=1,
+        interpolation="bilinear",
+        mean=(0.0,),
+        std=(1.0,),
+        notes="Anand et al., arXiv 1906.08226: the encoder of AtariARI. Sees grey. No published weights.",
+    ),
     # Supervised on ImageNet.
     EncoderSpec(
         name="resnet18",

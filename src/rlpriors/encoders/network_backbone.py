@@ -13,12 +13,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rlpriors.encoders.base import Backbone
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.encoders.weights import fill, read_weights, seeded
+from rlpriors.networks.atari_cnn import AtariCNN, AtariCNNSettings
 from rlpriors.networks.cnn import ImpalaCNN, ImpalaCNNSettings, NatureCNN, NatureCNNSettings
 from rlpriors.types import Features
 
@@ -37,9 +38,15 @@ def _impala(spec: EncoderSpec) -> nn.Module:
     return ImpalaCNN(ImpalaCNNSettings(channels=spec.channels, height=height, width=width, **spec.options))
 
 
+def _atari(spec: EncoderSpec) -> nn.Module:
+    height, width = spec.input_size
+    return AtariCNN(AtariCNNSettings(channels=spec.channels, height=height, width=width, **spec.options))
+
+
 NETWORKS: dict[str, Callable[[EncoderSpec], nn.Module]] = {
     "nature-cnn": _nature,
     "impala-cnn": _impala,
+    "atari-cnn": _atari,
 }
 
 
@@ -56,9 +63,18 @@ class NetworkBackbone(Backbone):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.can_mask = hasattr(network, "see")
 
     def forward(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
         features: Features = self.network(x)
+        return features
+
+    def see(
+        self, x: Float[Tensor, "batch channels height width"], kept: Int[Tensor, "batch kept"]
+    ) -> Features:
+        if not self.can_mask:
+            return super().see(x, kept)
+        features: Features = self.network.see(x, kept)  # type: ignore[operator]
         return features
 
 
