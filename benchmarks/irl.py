@@ -16,9 +16,11 @@ import csv
 import json
 import logging
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -79,32 +81,47 @@ def make_world(name: str, *, quick: bool) -> World:
 def run_seed(
     name: str, seed: int, parts: tuple[str, ...], methods: tuple[str, ...], runs: Path, quick: bool
 ) -> None:
-    """All cells of a world and seed that are not yet done."""
-    logging.basicConfig(level=logging.ERROR)
-    torch.set_num_threads(1)
+    """All cells of a world and seed that are not yet done, each in a process of its own.
+
+    So that a cell's peak of memory is its own, and MuJoCo's memory is given back.
+    """
     world = make_world(name, quick=quick)
-    world.seed = seed
     folder = runs / name / f"seed{seed}"
     done = finished(runs)
-    labs: dict[int, Lab] = {}
+    todo = [
+        (part, method, n_demos)
+        for part in parts
+        for method, n_demos in cells(part)
+        if not (methods and method not in methods)
+        and not cell_file(folder, part, method, n_demos).exists()
+        and (name, method, str(seed), str(n_demos), world.transferred if part == "transfer" else "seconds")
+        not in done
+    ]
+    for part, method, n_demos in (("prepare", "prior", DEMOS), *todo) if todo else ():
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            seconds = process.submit(run_cell, name, seed, part, method, n_demos, folder, quick).result()
+        print(
+            f"{name} seed {seed} {cell_file(folder, part, method, n_demos).stem}: {seconds:.0f} s", flush=True
+        )
 
-    def lab(n_demos: int) -> Lab:
-        if n_demos not in labs:
-            labs[n_demos] = Lab(world, seed, n_demos, folder)
-        return labs[n_demos]
 
-    for part in parts:
-        for method, n_demos in cells(part):
-            if methods and method not in methods:
-                continue
-            file = folder / f"{method}-{n_demos}{'-transfer' * (part == 'transfer')}.json"
-            mark = world.transferred if part == "transfer" else "seconds"
-            if file.exists() or (name, method, str(seed), str(n_demos), mark) in done:
-                continue
-            started = time.monotonic()
-            make = transfer if part == "transfer" else judge
-            write_json(file, make(lab(n_demos), method, seed, folder))
-            print(f"{name} seed {seed} {file.stem}: {time.monotonic() - started:.0f} s", flush=True)
+def cell_file(folder: Path, part: str, method: str, n_demos: int) -> Path:
+    """Where a cell's numbers are kept."""
+    return folder / f"{method}-{n_demos}{'-transfer' * (part == 'transfer')}.json"
+
+
+def run_cell(name: str, seed: int, part: str, method: str, n_demos: int, folder: Path, quick: bool) -> float:
+    """One cell; "prepare" is data and prior, which the others find done.  Returns seconds."""
+    logging.basicConfig(level=logging.ERROR)
+    torch.set_num_threads(1)
+    started = time.monotonic()
+    world = make_world(name, quick=quick)
+    world.seed = seed
+    lab = Lab(world, seed, n_demos, folder)
+    if part != "prepare":
+        make = transfer if part == "transfer" else judge
+        write_json(cell_file(folder, part, method, n_demos), make(lab, method, seed, folder))
+    return time.monotonic() - started
 
 
 def cells(part: str) -> list[Cell]:
@@ -127,7 +144,7 @@ def judge(lab: Lab, method: str, seed: int, folder: Path) -> Numbers:
     """Learn by a method, and judge what came of it."""
     started = time.monotonic()
     learned = learn(lab, method, folder)
-    numbers = {"seconds": time.monotonic() - started, **learned.numbers}
+    numbers = {"seconds": time.monotonic() - started, "peak_mib": peak_mib(), **learned.numbers}
     if learned.reward is not None:
         numbers |= lab.world.judge_reward(learned.reward, lab.data)
     if learned.policy is not None:
@@ -135,6 +152,14 @@ def judge(lab: Lab, method: str, seed: int, folder: Path) -> Numbers:
         numbers |= lab.world.judge_policy(learned.policy, 10_000 + seed)
         numbers["acting_seconds"] = time.monotonic() - started
     return numbers
+
+
+def peak_mib() -> float:
+    """The most memory that this process has held, with everything that it imports.
+
+    Linux and macOS count in KiB and in bytes.
+    """
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def transfer(lab: Lab, method: str, seed: int, folder: Path) -> Numbers:
@@ -212,13 +237,9 @@ def main() -> None:
         for world in args.worlds
         for seed in args.seeds
     ]
-    if args.workers == 1:
-        for job in jobs:
-            run_seed(*job)
-    else:
-        with ProcessPoolExecutor(args.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
-            for result in [pool.submit(run_seed, *job) for job in jobs]:
-                result.result()
+    with ThreadPoolExecutor(args.workers) as pool:  # of threads that wait for processes
+        for result in [pool.submit(run_seed, *job) for job in jobs]:
+            result.result()
     if not args.quick:
         collect(args.runs, RESULTS)
 

@@ -49,6 +49,7 @@ TITLES = {
     "update_ms": "ms / update",
     "acting_seconds": "acting s",
     "seconds": "seconds",
+    "peak_mib": "peak MiB",
 }
 """The metrics that the tables show, in this order."""
 
@@ -85,7 +86,7 @@ def table(scores: Scores) -> str:
 def _cell(values: list[float], metric: str) -> str:
     if not values:
         return ""
-    digits = 0 if metric in ("seconds", "update_ms", "acting_seconds") else 2
+    digits = 0 if metric in ("seconds", "update_ms", "acting_seconds", "peak_mib") else 2
     mean = f"{np.mean(values):.{digits}f}"
     if len(values) < 2:
         return mean

@@ -34,6 +34,7 @@ __all__ = ["Budget", "MazeWorld", "Numbers", "World", "agreement", "spread"]
 
 Numbers = dict[str, float]
 GAMMA = 0.99
+STEEPNESS = 4.0
 COVERAGES = Path(__file__).parent / "results" / "coverages"
 
 
@@ -232,7 +233,12 @@ class MazeWorld(World):
         return coverages
 
     def transfer(self, reward: RewardFn, data: EpisodeStore, seed: int, changes: tuple[str, ...]) -> Numbers:
-        """SAC from nothing, its reward brought to the spread of the true one on the prior's data."""
+        """SAC from nothing, its reward brought to four times the spread of the true one on the prior's data.
+
+        Learned rewards are flat around the goal, and SAC's entropy weighs against what is small: with
+        the spread of the true one it circles.  The factor was chosen among 1, 4 and 16 on seeds 100 and
+        101 with `contrastive` and `contrastive-all`, and is everybody's.
+        """
         numbers = {}
         scale = spread(self._oracle, data) / max(spread(reward, data), 1e-6)
         for change in changes:
@@ -245,7 +251,7 @@ class MazeWorld(World):
                 env_steps=self.budget.env_steps,
                 random_steps=min(1600, self.budget.env_steps // 32 * 16),
                 update_per_step=0.125,
-                reward_scale=float(scale),
+                reward_scale=STEEPNESS * float(scale),
             )
             train_online(agent, vector, reward=reward, settings=settings, seed=seed, progress=False)
             episodes = act(agent.policy, vector, self.budget.episodes, seed=seed + 1)

@@ -40,7 +40,7 @@ def test_a_quick_run_leaves_a_file_for_each_cell_and_is_not_done_twice(tmp_path:
     before = results()
     printed = run(tmp_path / "runs")
     assert [line.split(":")[0] for line in printed] == [
-        f"gridworld seed 100 {method}-20" for method in ("contrastive", "bc")
+        f"gridworld seed 100 {method}-20" for method in ("prior", "contrastive", "bc")
     ]
     cells = tmp_path / "runs" / "gridworld" / "seed100"
     learned, cloned = (json.loads((cells / f"{name}-20.json").read_text()) for name in ("contrastive", "bc"))
