@@ -14,7 +14,7 @@ from typing import Any, Literal, cast, get_args
 import gymnasium as gym
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rlpriors import checkpoint
@@ -59,6 +59,8 @@ class Backbone(nn.Module):
 
     architecture: dict[str, Any]
     """What its loader needs, beside the spec, to build the same network untrained; plain data."""
+    can_mask = False
+    """Whether `see` can leave tokens out."""
 
     def __init__(self, architecture: Mapping[str, Any] | None = None) -> None:
         super().__init__()
@@ -67,6 +69,15 @@ class Backbone(nn.Module):
     def forward(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
         """What the network sees in each image or clip of the batch."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it sees: write `forward`.")
+
+    def see(
+        self, x: Float[Tensor, "batch channels height width"], kept: Int[Tensor, "batch kept"]
+    ) -> Features:
+        """The same from some tokens of each image alone: `kept` counts them row by row from the top left.
+
+        Tokens come in the order of `kept`; there are no maps.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot leave tokens out.")
 
 
 @dataclass(frozen=True)
@@ -209,12 +220,20 @@ class ImageEncoder(nn.Module):
         """Prepared frames to features, in float32, with a gradient where weights or `x` ask for one."""
         with self._autocast():
             features: Features = self._network()(x)
-        global_, tokens, maps = features
-        return Features(
-            global_.float(),
-            None if tokens is None else tokens.float(),
-            None if maps is None else maps.float(),
-        )
+        return _as_floats(features)
+
+    @property
+    def can_mask(self) -> bool:
+        """Whether `see` can leave tokens out."""
+        return bool(self.backbone.can_mask)
+
+    def see(
+        self, x: Float[Tensor, "batch channels height width"], kept: Int[Tensor, "batch kept"]
+    ) -> Features:
+        """Features of prepared frames from some of their tokens alone; see `Backbone.see`."""
+        with self._autocast():
+            features: Features = self.backbone.see(x, kept)
+        return _as_floats(features)
 
     def read(self, features: Features) -> Float[Tensor, "images *out"]:
         """Features to one vector for each image; `readout.join` makes frames of crops' vectors."""
@@ -316,3 +335,12 @@ class ImageEncoder(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         # A compiled function cannot be copied; it comes back with the next forward pass.
         return {**self.__dict__, "_compiled": None}
+
+
+def _as_floats(features: Features) -> Features:
+    global_, tokens, maps = features
+    return Features(
+        global_.float(),
+        None if tokens is None else tokens.float(),
+        None if maps is None else maps.float(),
+    )

@@ -1,0 +1,144 @@
+"""Batches of short stretches of frames, from a store on disk to the device.
+
+`Batch`          frames of some windows, and the actions between them
+`Actions`        what an action is in this data
+`FrameWindows`   draws batches; which ones is a function of the seed and the update alone
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from rlpriors.data.frames import FrameStore
+from rlpriors.device import resolve_device
+
+__all__ = ["Actions", "Batch", "FrameWindows"]
+
+
+class Batch(NamedTuple):
+    """Windows of `horizon` frames, `stride` steps apart; they never leave their episode."""
+
+    frames: UInt8[Tensor, "batch horizon height width channels"]
+    act: Float[Tensor, "batch gaps act"] | None
+    """Between a frame and the next: all `stride` actions end to end, Discrete ones as one-hot; None
+    where a store has none, and of no gaps where windows are single frames."""
+    act_index: Int[Tensor, "batch gaps stride"] | None
+    """The same as numbers, for Discrete actions."""
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What an action is in this data."""
+
+    dim: int
+    """Numbers of one action: its entries, or the number of choices."""
+    discrete: bool
+    """Whether it is a choice."""
+
+
+class FrameWindows:
+    """Draws batches of windows from a `FrameStore`.
+
+    The windows of an update depend on `seed` and its number alone, so that a run which was stopped
+    goes on as if it had not been.  `n_actions` is the number of choices of Discrete actions, None to
+    take the largest seen.  `resident` copies all frames to the device once: right for a GPU, and for
+    whatever fits in memory.
+
+    Raises:
+        ValueError: no window fits into any episode, or actions are not numbers of choices.
+
+    Example:
+        >>> import tempfile
+        >>> from rlpriors.data.frames import FrameWriter
+        >>> with FrameWriter(tempfile.mkdtemp() + "/walk") as writer:
+        ...     writer.add_episode(np.zeros((9, 8, 8, 3), np.uint8), act=np.arange(9) % 4)
+        >>> windows = FrameWindows(writer.store, horizon=2, stride=3, device="cpu")
+        >>> batch = windows.draw(batch_size=5, seed=0, update=0)
+        >>> batch.frames.shape, batch.act.shape, batch.act_index.shape
+        (torch.Size([5, 2, 8, 8, 3]), torch.Size([5, 1, 12]), torch.Size([5, 1, 3]))
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        horizon: int = 1,
+        stride: int = 1,
+        *,
+        n_actions: int | None = None,
+        resident: bool = False,
+        device: str | torch.device = "auto",
+    ) -> None:
+        self.store, self.horizon, self.stride = store, horizon, stride
+        self.device = resolve_device(device)
+        self.starts = store.window_starts(horizon, stride)
+        self.actions = _actions(store, n_actions)
+        self._resident = torch.from_numpy(np.array(store.frames)).to(self.device) if resident else None
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Rows, columns and channels of a frame."""
+        return tuple(self.store.frames.shape[1:])
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.starts)
+
+    def draw(self, batch_size: int, seed: int, update: int, *, part: int = 0, parts: int = 1) -> Batch:
+        """`batch_size` different windows; of `parts` processes, each gets others.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        wanted = batch_size * parts
+        if not 1 <= wanted <= len(self):
+            raise ValueError(
+                f"`batch_size` must be at least 1 and, for {parts} processes together, at most the number of "
+                f"windows, {len(self)}. Received {batch_size}; collect more frames or take smaller batches."
+            )
+        rng = np.random.default_rng((seed, update))
+        chosen = rng.choice(len(self), wanted, replace=False)
+        return self.at(self.starts[chosen[part::parts]])
+
+    def at(self, starts: Int[np.ndarray, " batch"]) -> Batch:
+        """The windows that begin at these frames."""
+        if self._resident is None:
+            frames = torch.from_numpy(self.store.windows(starts, self.horizon, self.stride))
+            frames = frames.to(self.device, non_blocking=True)
+        else:
+            rows = starts[:, None] + self.stride * np.arange(self.horizon)
+            frames = self._resident[torch.from_numpy(rows).to(self.device)]
+        if self.actions is None:
+            return Batch(frames, None, None)
+        gaps = self.horizon - 1
+        rows = starts[:, None] + np.arange(gaps * self.stride)
+        act = torch.as_tensor(np.asarray(self.store.arrays["act"][rows]), device=self.device)
+        if not self.actions.discrete:
+            return Batch(frames, act.float().reshape(len(starts), gaps, self.stride * self.actions.dim), None)
+        index = act.long().reshape(len(starts), gaps, self.stride)
+        return Batch(frames, F.one_hot(index, self.actions.dim).float().flatten(2), index)
+
+
+def _actions(store: FrameStore, n_actions: int | None) -> Actions | None:
+    if "act" not in store.arrays:
+        return None
+    act = store.arrays["act"]
+    if not np.issubdtype(act.dtype, np.integer):
+        return Actions(prod(act.shape[1:]), discrete=False)
+    if act.ndim != 1:
+        raise ValueError(
+            f"`act` must be one number for each step where actions are choices. Received shape {act.shape}; "
+            "store actions of a Box space as floats."
+        )
+    low, high = int(act.min()), int(act.max())
+    if low < 0 or (n_actions is not None and high >= n_actions):
+        raise ValueError(
+            f"`act` must be choices from 0 on{'' if n_actions is None else f', below {n_actions}'}. Received "
+            f"{low} to {high}."
+        )
+    return Actions(high + 1 if n_actions is None else n_actions, discrete=True)
