@@ -106,7 +106,7 @@ def test_wheel_built_from_the_sdist_holds_every_module(tmp_path: Path) -> None:
     expected = {"rlpriors/py.typed"}
     for name in tracked():
         path = Path(name)
-        if path.suffix == ".py" and path.parts[0] in TOP_ROOMS:
+        if path.suffix in (".py", ".json") and path.parts[0] in TOP_ROOMS:
             expected.add(f"rlpriors/{name}")
         elif path.suffix == ".py" and path.parts[0] == "src":
             expected.add(path.relative_to("src").as_posix())
