@@ -133,7 +133,8 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         windows = cast(WindowBuffer, super().process_buffer(buffer))
         for stage in self._stages:
             stage.prepare(self.policy, windows, self.base)
-        if self.settings.quickness_power > 0 and not self.quickness.any():
+        weighs = self.settings.gradient_penalty > 0 and self.settings.quickness_power > 0
+        if weighs and not self.quickness.any():
             store = (windows if self.base is None else self.base).store
             starts = store.window_starts(frames.horizon, frames.stride)
             starts = np.random.default_rng(self.seed).choice(starts, min(2048, len(starts)), replace=False)
@@ -168,15 +169,17 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         with torch.no_grad():
             good = frames.rewards(self.online, expert).mean().item()
             bad = frames.rewards(self.online, samples).mean().item()
-        weight = self.quickness**settings.quickness_power if settings.quickness_power > 0 else None
-        value = frames.value(self.online)
-        penalty = gradient_penalty(value, expert, samples, generator, weight=weight)
-        anywhere = 2 * torch.rand(expert.shape, generator=generator, device=expert.device) - 1
-        loss = (
-            loss
-            + settings.gradient_penalty * penalty
-            + settings.magnitude_penalty * frames.rewards(self.online, anywhere).square().mean()
-        )
+        penalty = None
+        # A penalty costs as much as the objective itself: none is computed for nothing.
+        if settings.gradient_penalty > 0:
+            weight = self.quickness**settings.quickness_power if settings.quickness_power > 0 else None
+            value = frames.value(self.online)
+            penalty = gradient_penalty(value, expert, samples, generator, weight=weight)
+            loss = loss + settings.gradient_penalty * penalty
+        if settings.magnitude_penalty > 0:
+            anywhere = 2 * torch.rand(expert.shape, generator=generator, device=expert.device) - 1
+            magnitude = frames.rewards(self.online, anywhere).square().mean()
+            loss = loss + settings.magnitude_penalty * magnitude
         if settings.slowness_penalty > 0:
             travels = samples if self.base is None else self._draw_base(len(expert))
             slowness = slowness_penalty(frames.rewards(self.online, travels))
@@ -196,7 +199,7 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
             demonstration_reward=good,
             sample_reward=bad,
             reward_gap=good - bad,
-            gradient_penalty=penalty.item(),
+            gradient_penalty=0.0 if penalty is None else penalty.item(),
             objective=stats,
         )
 

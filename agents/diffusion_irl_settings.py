@@ -54,6 +54,7 @@ class DiffusionIRLStats(TrainingStats):
     reward_gap: float
     """Demonstrations' minus samples' reward: near 0 when guided samples are as good."""
     gradient_penalty: float
+    """Before its weight; 0 where that is 0, as it is not computed then."""
     objective: dict[str, float] = field(default_factory=dict)
     """What the objective has to say of itself."""
 

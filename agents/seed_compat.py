@@ -20,7 +20,7 @@ What differs from it, since the prior and the data are shared with everything it
 - in the HalfCheetah world planning is guided as learning is, scaled by the posterior variance;
   the original's two branches disagree with one another and within themselves here.
 
-The reward is neither averaged nor penalised, as in the original.
+The reward is neither averaged nor penalised, as in the original; such penalties are not computed.
 """
 
 from dataclasses import dataclass

@@ -111,6 +111,26 @@ def test_penalties_keep_the_reward_small(walks, make_algorithm, train) -> None:
     assert size(gradient_penalty=0.0, magnitude_penalty=10.0) < 0.9 * free
 
 
+@pytest.mark.parametrize("zero", ["gradient_penalty", "magnitude_penalty"])
+def test_a_penalty_without_weight_is_not_computed(walks, make_algorithm, train, monkeypatch, zero) -> None:
+    judged, data = [], walks()
+    algorithm = make_algorithm(DiffusionIRL, data, settings=DiffusionIRLSettings(**{zero: 0.0}))
+    rewards = type(algorithm.policy.frames).rewards
+
+    def spy(frames, reward, x):
+        judged.append(x.requires_grad) if reward is algorithm.online and torch.is_grad_enabled() else None
+        return rewards(frames, reward, x)
+
+    monkeypatch.setattr(type(algorithm.policy.frames), "rewards", spy)
+    update, said = algorithm._update_with_batch, []
+    algorithm._update_with_batch = lambda batch: said.append(update(batch)) or said[-1]
+    train(algorithm, data, 1)
+    # Demonstrations and samples always; then the point between them, or points anywhere.
+    assert judged == [False, False, zero != "gradient_penalty"]
+    assert (said[0].gradient_penalty == 0) == (zero == "gradient_penalty")
+    assert algorithm.quickness.any() == (zero != "gradient_penalty")
+
+
 @pytest.mark.parametrize(
     "settings",
     [
