@@ -43,7 +43,10 @@ TRANSFER = (
     *("oracle", "random", "contrastive", "contrastive-all", "contrastive-action"),
     *("relative", "ratio", "chain-mmd-rbf", "gail", "airl", "drail"),
 )
+CHANGED = ("oracle", "contrastive", "contrastive-all", "gail", "airl", "drail")
 DEMOS = 20
+
+PARTS = ("main", "transfer", "changed", "curves", "variants")
 
 Cell = tuple[str, int]
 """A method and a number of demonstrations."""
@@ -94,8 +97,7 @@ def run_seed(
         for method, n_demos in cells(part)
         if not (methods and method not in methods)
         and not cell_file(folder, part, method, n_demos).exists()
-        and (name, method, str(seed), str(n_demos), world.transferred if part == "transfer" else "seconds")
-        not in done
+        and (name, method, str(seed), str(n_demos), mark(world, part)) not in done
     ]
     for part, method, n_demos in (("prepare", "prior", DEMOS), *todo) if todo else ():
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
@@ -105,9 +107,16 @@ def run_seed(
         )
 
 
+def mark(world: World, part: str) -> str:
+    """A number that tells that a cell was done."""
+    if part == "changed":
+        return world.transferred.replace("same", world.changes[-1])
+    return world.transferred if part == "transfer" else "seconds"
+
+
 def cell_file(folder: Path, part: str, method: str, n_demos: int) -> Path:
     """Where a cell's numbers are kept."""
-    return folder / f"{method}-{n_demos}{'-transfer' * (part == 'transfer')}.json"
+    return folder / f"{method}-{n_demos}{f'-{part}' if part in ('transfer', 'changed') else ''}.json"
 
 
 def run_cell(name: str, seed: int, part: str, method: str, n_demos: int, folder: Path, quick: bool) -> float:
@@ -119,8 +128,12 @@ def run_cell(name: str, seed: int, part: str, method: str, n_demos: int, folder:
     world.seed = seed
     lab = Lab(world, seed, n_demos, folder)
     if part != "prepare":
-        make = transfer if part == "transfer" else judge
-        write_json(cell_file(folder, part, method, n_demos), make(lab, method, seed, folder))
+        if part in ("transfer", "changed"):
+            changes = world.changes[:1] if part == "transfer" else world.changes[1:]
+            numbers = transfer(lab, method, seed, folder, changes)
+        else:
+            numbers = judge(lab, method, seed, folder)
+        write_json(cell_file(folder, part, method, n_demos), numbers)
     return time.monotonic() - started
 
 
@@ -128,7 +141,7 @@ def cells(part: str) -> list[Cell]:
     """What a part of the benchmark consists of."""
     if part == "curves":
         return [(method, n) for n in (1, 2, 5) for method in CURVES]
-    named = {"main": MAIN, "variants": VARIANTS, "transfer": TRANSFER}[part]
+    named = {"main": MAIN, "variants": VARIANTS, "transfer": TRANSFER, "changed": CHANGED}[part]
     return [(method, DEMOS) for method in named]
 
 
@@ -162,15 +175,15 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def transfer(lab: Lab, method: str, seed: int, folder: Path) -> Numbers:
-    """Learn a policy from nothing on a method's reward."""
+def transfer(lab: Lab, method: str, seed: int, folder: Path, changes: tuple[str, ...]) -> Numbers:
+    """Learn a policy from nothing on a method's reward, in changed worlds."""
     saved = folder / "rewards" / f"{method}-{lab.n_demos}"
     if method == "oracle":
         reward = lab.world.oracle()
     else:
         reward = load_reward(saved, "cpu") if saved.exists() else learn(lab, method, folder).reward
     assert reward is not None
-    return lab.world.transfer(reward, lab.data, seed, lab.world.changes)
+    return lab.world.transfer(reward, lab.data, seed, changes)
 
 
 def finished(runs: Path) -> set[tuple[str, ...]]:
@@ -189,7 +202,7 @@ def collect(runs: Path, results: Path) -> None:
     """Put what the files of cells say into the csv, beside what is there already."""
     rows = {tuple(row[:5]): row[5] for row in read_csv()}
     for file in sorted(runs.glob("*/seed*/*-*.json")):
-        method, n_demos = file.stem.removesuffix("-transfer").rsplit("-", 1)
+        method, n_demos = file.stem.removesuffix("-transfer").removesuffix("-changed").rsplit("-", 1)
         world, seed = file.parts[-3], file.parts[-2].removeprefix("seed")
         if int(seed) >= 100:
             continue  # development
@@ -216,8 +229,9 @@ def main() -> None:
     parser.add_argument(
         "--parts",
         nargs="+",
-        default=["main", "transfer", "curves", "variants"],
-        choices=["main", "transfer", "curves", "variants"],
+        default=PARTS,
+        choices=PARTS,
+        help="transfer: a policy from the reward alone; changed: the same in changed worlds",
     )
     parser.add_argument("--methods", nargs="*", default=[], choices=tuple(METHODS), help="only these")
     parser.add_argument("--workers", type=int, default=1, help="seeds that run side by side")

@@ -44,6 +44,7 @@ TITLES = {
     "rl_success_same": "RL",
     "rl_normalised_same": "RL, normalised",
     "rl_success_blocked": "RL, blocked",
+    "rl_success_heavy": "RL, heavy",
     "rl_success_walls": "RL, walls",
     "rl_success_slip": "RL, slip",
     "update_ms": "ms / update",

@@ -26,6 +26,7 @@ from rlpriors.evaluation.trajectories import episode_returns, return_agreement
 from rlpriors.rewards import RewardModel
 from rlpriors.scripts.accounts import FlatObservation
 from rlpriors.scripts.acting import act
+from rlpriors.scripts.changes import ChangedDynamics
 from rlpriors.scripts.online import OnlineSettings, train_online
 from rlpriors.scripts.point_maze import OBS_KEYS, GridReward, PointMazeTask, make_task
 from rlpriors.types import RewardFn
@@ -75,7 +76,7 @@ class World(ABC):
     """What is known to matter, for rewards that may be told; None where nothing is."""
     budget: Budget
     changes: tuple[str, ...] = ("same",)
-    """Worlds that a policy is learned in from a reward alone; "same" is the reward's own."""
+    """Worlds that a policy is learned in from a reward alone; the first, "same", is the reward's own."""
     transferred: str = "rl_success_same"
     """A number of `transfer` that tells that it was done."""
     seed: int
@@ -131,7 +132,7 @@ class MazeWorld(World):
     obs_index: tuple[int, ...] | None = (0, 1)
     budget: Budget = field(default_factory=Budget)
     seed_recipe: Any = "umaze"
-    changes: tuple[str, ...] = ("same",)
+    changes: tuple[str, ...] = ("same", "blocked", "heavy")
 
     @cached_property
     def task(self) -> PointMazeTask:
@@ -242,8 +243,9 @@ class MazeWorld(World):
         numbers = {}
         scale = spread(self._oracle, data) / max(spread(reward, data), 1e-6)
         for change in changes:
-            task = self.task if change == "same" else make_task(world=f"{self.name}-{change}")
-            vector = self.vector if change == "same" else DummyVectorEnv([partial(flat_maze, task)] * 16)
+            task = make_task(world=f"{self.name}-blocked") if change == "blocked" else self.task
+            make = partial(flat_maze, task, mass=3.0 if change == "heavy" else 1.0)
+            vector = self.vector if change == "same" else DummyVectorEnv([make] * 16)
             agent = make_learner(
                 *self.spaces, LearnerSettings("sac", lr=3e-3, gamma=0.97, tau=0.02), seed=seed
             )
@@ -262,9 +264,10 @@ class MazeWorld(World):
         return numbers
 
 
-def flat_maze(task: PointMazeTask) -> gym.Env[Any, Any]:
-    """A task's environment with x, y and the velocities as one vector."""
-    return FlatObservation(task.env_factory(), OBS_KEYS)
+def flat_maze(task: PointMazeTask, mass: float = 1.0) -> gym.Env[Any, Any]:
+    """A task's environment with x, y and the velocities as one vector; `mass` is a factor on its body."""
+    env = task.env_factory()
+    return FlatObservation(ChangedDynamics(env, mass=mass) if mass != 1 else env, OBS_KEYS)
 
 
 def agreement(reward: RewardFn, truth: RewardFn | None, coverages: tuple[Coverage, ...]) -> Numbers:
