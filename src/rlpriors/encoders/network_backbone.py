@@ -9,6 +9,7 @@ from an `EncoderSpec` to a module whose `forward` gives `Features`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.encoders.weights import fill, read_weights, seeded
 from rlpriors.networks.atari_cnn import AtariCNN, AtariCNNSettings
 from rlpriors.networks.cnn import ImpalaCNN, ImpalaCNNSettings, NatureCNN, NatureCNNSettings
+from rlpriors.networks.vit import SIZES, ViT, ViTSettings
 from rlpriors.types import Features
 
 __all__ = ["NETWORKS", "NetworkBackbone", "build_network"]
@@ -43,10 +45,19 @@ def _atari(spec: EncoderSpec) -> nn.Module:
     return AtariCNN(AtariCNNSettings(channels=spec.channels, height=height, width=width, **spec.options))
 
 
+def _vit(size: str, spec: EncoderSpec) -> nn.Module:
+    height, width = spec.input_size
+    options = {**SIZES[size], **spec.options}
+    return ViT(ViTSettings(channels=spec.channels, height=height, width=width, **options))
+
+
 NETWORKS: dict[str, Callable[[EncoderSpec], nn.Module]] = {
     "nature-cnn": _nature,
     "impala-cnn": _impala,
     "atari-cnn": _atari,
+    "vit-nano": partial(_vit, "nano"),
+    "vit-micro": partial(_vit, "micro"),
+    "vit-tiny": partial(_vit, "tiny"),
 }
 
 
