@@ -9,11 +9,12 @@ Which method it is, is the discriminator: `rewards.GAILReward`, `AIRLReward` or 
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm, OnPolicyAlgorithm, TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
 from tianshou.data import ReplayBuffer
 
-from rlpriors.agents.adversary import AdversarialSettings, AdversaryMixin
+from rlpriors.agents.adversary import AdversarialSettings, AdversaryMixin, log_prob
 from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.discriminators import Discriminator
@@ -27,7 +28,8 @@ class AdversarialIRL(AdversaryMixin, Relabel):
     Each update takes the sampled steps of the replay buffer as the agent's own, lets the
     discriminator learn, writes the new rewards into the buffer for all that the targets read
     (`Relabel`), and lets the algorithm learn.  With a `GAILReward` and SAC it is off-policy GAIL
-    (DAC, 1809.02925, without its absorbing states), with an `AIRLReward` off-policy AIRL.
+    (DAC, 1809.02925, without its absorbing states), with an `AIRLReward` off-policy AIRL: it pays
+    f alone, as the entropy in SAC's own targets stands for - log pi(a|s).
 
     The discriminator judges (obs, act, obs_next, terminated) in raw units, its normaliser inside,
     as every reward here does: `algorithm.discriminator.save(folder)` publishes it.
@@ -95,6 +97,11 @@ class AdversarialIRLOnPolicy(AdversaryMixin, RelabelOnPolicy):
     After each collection the discriminator learns from it, then the algorithm from the
     discriminator's rewards.
 
+    With an `AIRLReward` these are log D - log(1 - D) = f - log pi(a|s) (1710.11248, algorithm 1):
+    an algorithm without entropy in its returns needs the second term, or nothing would keep its
+    policy from collapsing to the peak of f.  Leave the entropy bonus of PPO and A2C at 0 then, or
+    it is counted twice.
+
     Args:
         algorithm: learns as it would by itself.
         discriminator: learns in place; its form decides the method.
@@ -142,6 +149,15 @@ class AdversarialIRLOnPolicy(AdversaryMixin, RelabelOnPolicy):
         super().__init__(algorithm, discriminator.training_reward, discriminator.obs_keys)
         settings = settings or AdversarialSettings(n_discriminator_updates=8)
         self.oppose(discriminator, demonstrations, optim, settings, max_grad_norm, seed)
+
+    def judge(self, batch: Any) -> Float[np.ndarray, " batch"]:
+        """The reward of each step of `batch`, for AIRL less its log-probability."""
+        rewards = super().judge(batch)
+        if not self.discriminator.subtracts_log_prob:
+            return rewards
+        own = self.own(batch)
+        said = log_prob(self.policy, own.obs, own.act, self.settings.action_margin)
+        return np.asarray(rewards - said.double().cpu().numpy())
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
         if self.due():

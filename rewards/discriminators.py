@@ -165,8 +165,9 @@ class AIRLReward(MLPReward, Discriminator):
 
     D = sigmoid(f - log pi(a|s)) with f = r + gamma (1 - terminated) phi(s') - phi(s).  Judging, it
     gives r, the part that transfers to other dynamics when it reads states alone (theorem 5.1: and
-    the dynamics are deterministic); while both learn, the policy is paid f, and its entropy bonus
-    stands for - log pi: exact for a maximum-entropy policy of temperature 1.
+    the dynamics are deterministic).  While both learn, an on-policy algorithm is paid f - log pi(a|s)
+    (algorithm 1); an off-policy one is paid f, and its entropy bonus stands for - log pi: exact for a
+    maximum-entropy policy of temperature 1.
 
     The potential reads whole observations through the same normaliser.
 
@@ -221,7 +222,7 @@ class AIRLReward(MLPReward, Discriminator):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """f, the reward with its shaping."""
+        """f, the reward with its shaping; - log pi(a|s) is for the algorithm to add."""
         return self.logits(self.points(obs, act, obs_next), terminated)
 
     def _potential(self, normalised: Float[Tensor, "batch obs"]) -> Float[Tensor, " batch"]:

@@ -103,6 +103,23 @@ def test_the_rewards_that_the_policy_learns_from_are_the_discriminators() -> Non
     assert not np.allclose(paid, algorithm.discriminator(*transition).detach())  # without the shaping
 
 
+@pytest.mark.parametrize("space", [BOX, TWO], ids=["box", "discrete"])
+def test_on_policy_airl_pays_what_the_paper_does(space) -> None:
+    """log D - log(1 - D) = f - log pi (1710.11248, algorithm 1); GAIL has no log pi to take off."""
+    algorithm = adversarial("airl", seeded(ppo, space))
+    buffer = filled(algorithm)
+    rows = np.arange(10)
+    batch = buffer[rows]
+    own = algorithm.own(batch)
+    with torch.no_grad():
+        f = algorithm.discriminator.training_reward(*own)
+        said = algorithm.policy(batch).dist.log_prob(torch.as_tensor(batch.act))
+    d = torch.sigmoid(f - said).double()
+    np.testing.assert_allclose(algorithm.judge(batch), (d.log() - (1 - d).log()).numpy(), atol=1e-4)
+    gail = adversarial("gail", seeded(ppo, space))
+    np.testing.assert_allclose(gail.judge(batch), gail.discriminator(*own).detach(), atol=1e-6)
+
+
 def test_the_discriminators_statistics_are_reported() -> None:
     algorithm = adversarial(lr=1e-2)
     stats = update(algorithm, filled(algorithm), 40).get_loss_stats_dict()
