@@ -79,7 +79,8 @@ class RepresentationLearner:
     gradients are averaged (`DistributedDataParallel`); negatives and statistics stay its own.
 
     Raises:
-        ValueError: data or encoder do not give what the recipe needs; see `RepresentationModel`.
+        ValueError: data or encoder do not give what the recipe needs; see `RepresentationModel`.  Or
+            batches are too small for it, or no window fits into any episode.
 
     Example:
         >>> import tempfile, numpy as np
@@ -116,6 +117,11 @@ class RepresentationLearner:
         )
         self.batch_size = settings.batch_size or recipe.batch_size
         encoder.preprocess.check(self.windows.at(self.windows.starts[:1]).frames.flatten(0, 1))
+        if self.batch_size < recipe.least:
+            raise ValueError(
+                f"`batch_size` must be at least {recipe.least} for recipe {recipe.name!r}, whose windows are "
+                f"compared with each other. Received {self.batch_size}."
+            )
         with self._seeded(-1):
             self.model = RepresentationModel(
                 encoder, recipe, actions=self.windows.actions, updates=settings.updates

@@ -82,12 +82,18 @@ class RepresentationModel(nn.Module):
         grid = None if self.sizes.maps is None else self.sizes.maps[1:]
         views = self.views(batch, grid)
         features, z = self._through(views, "online")
-        target_features, y = self._through(views, "target")
+        again = [made.view.name for made in views if self._alike(made)]
+        target_features, y = self._through([made for made in views if made.view.name not in again], "target")
+        for name in again:  # one pass serves both branches
+            stop = self.recipe.branch.kind == "stopgrad"
+            target_features[name] = _stopped(features[name]) if stop else features[name]
+            y[name] = z[name].detach() if stop else z[name]
         return Encoded(
             batch=batch,
             pixels={made.view.name: _squeeze(made.images) for made in views},
             features=features,
             z=z,
+            project=self.online.projector,
             target_features=target_features,
             y=y,
             extra={f"{made.view.name}.{name}": found for made in views for name, found in made.extra.items()},
@@ -154,6 +160,12 @@ def _cut(features: Features, rows: slice, time: torch.Size) -> Features:
     return Features(
         _fold(global_[rows], time),
         None if tokens is None else _fold(tokens[rows], time),
+    def _alike(self, made: Pixels) -> bool:
+        """Whether both branches make the same of a view."""
+        return (
+            self.recipe.branch.kind in ("online", "stopgrad") and made.view.by == "both" and made.kept is None
+        )
+
         None if maps is None else _fold(maps[rows], time),
     )
 
@@ -181,6 +193,15 @@ def _sizes(encoder: ImageEncoder, recipe: Recipe, actions: Actions | None, updat
         actions=actions,
         updates=updates,
     )
+
+def _stopped(features: Features) -> Features:
+    global_, tokens, maps = features
+    return Features(
+        global_.detach(),
+        None if tokens is None else tokens.detach(),
+        None if maps is None else maps.detach(),
+    )
+
 
 
 def _check(encoder: ImageEncoder, recipe: Recipe, sizes: Sizes) -> None:

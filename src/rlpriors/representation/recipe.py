@@ -68,6 +68,8 @@ class Encoded(NamedTuple):
     """And its projector."""
     extra: Mapping[str, Tensor]
     """What views have chosen, as "<view>.<name>"."""
+    project: Callable[[Features], Tensor]
+    """The online projector, for features that a predictor makes up."""
 
 
 class Memory(nn.Module):
@@ -107,7 +109,7 @@ class Recipe:
     """A method: everything but encoder, data and how long.
 
     Raises:
-        ValueError: there is no loss.
+        ValueError: there is no loss, or `least` is out of its bounds.
     """
 
     name: str
@@ -138,8 +140,16 @@ class Recipe:
     lr: float = 3e-4
     """Learning rate of AdamW, unless the user says otherwise."""
     weight_decay: float = 1e-4
+    least: int = 2
+    """Fewest windows in an update: 2 where the rows of a batch are each other's negatives or normalise
+    each other."""
     """Of weights of two or more axes."""
 
     def __post_init__(self) -> None:
         if not self.losses:
             raise ValueError(f"`losses` of recipe {self.name!r} must have at least one term.")
+        if not 1 <= self.least <= self.batch_size:
+            raise ValueError(
+                f"`least` of recipe {self.name!r} must be at least 1, and at most its `batch_size`, "
+                f"{self.batch_size}. Received {self.least}."
+            )
