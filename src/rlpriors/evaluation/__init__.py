@@ -7,9 +7,16 @@ canonical.py        EPIC, DARD and STARC of reward tables, exact
 trajectories.py     returns of whole episodes: ERC and preferences
 coverages.py        which episodes were judged, saved
 intervals.py        means and interquartile means with bootstrap intervals
+probes.py           what a representation knows, by AtariARI's linear probes
+probe_labels.py     what is asked of it, and on which frames
+probe_training.py   the linear layer that answers
+probe_scores.py     F1 and accuracy, by variable and by category
+state_probes.py     the same for continuous states, rewards and actions
+collapse.py         whether a representation uses its dimensions
 """
 
 from rlpriors.evaluation.canonical import exact_dard, exact_epic, exact_starc
+from rlpriors.evaluation.collapse import feature_std, rankme
 from rlpriors.evaluation.coverages import Coverage, read_coverages, three_coverages, write_coverages
 from rlpriors.evaluation.dard import dard_distance
 from rlpriors.evaluation.intervals import (
@@ -19,6 +26,10 @@ from rlpriors.evaluation.intervals import (
     paired_difference,
     probability_of_improvement,
 )
+from rlpriors.evaluation.probe_labels import ProbeTask, frame_keys, make_task
+from rlpriors.evaluation.probe_scores import ProbeScores, Scores
+from rlpriors.evaluation.probe_training import ProbeSettings
+from rlpriors.evaluation.probes import majority, probe, shrink
 from rlpriors.evaluation.reward_distance import (
     canonical_reward,
     epic_distance,
@@ -26,6 +37,7 @@ from rlpriors.evaluation.reward_distance import (
     pearson_distance,
     spearman,
 )
+from rlpriors.evaluation.state_probes import behaviour_labels, knn_accuracy, ridge_r2
 from rlpriors.evaluation.tabular import TabularMDP, normalised_return, reward_table
 from rlpriors.evaluation.trajectories import (
     ReturnAgreement,
@@ -37,8 +49,13 @@ from rlpriors.evaluation.trajectories import (
 __all__ = [
     "Coverage",
     "Interval",
+    "ProbeScores",
+    "ProbeSettings",
+    "ProbeTask",
     "ReturnAgreement",
+    "Scores",
     "TabularMDP",
+    "behaviour_labels",
     "bootstrap_interval",
     "canonical_reward",
     "dard_distance",
@@ -47,16 +64,25 @@ __all__ = [
     "exact_dard",
     "exact_epic",
     "exact_starc",
+    "feature_std",
+    "frame_keys",
     "interquartile_mean",
+    "knn_accuracy",
+    "majority",
+    "make_task",
     "normalised_return",
     "paired_difference",
     "pearson",
     "pearson_distance",
     "preference_accuracy",
     "probability_of_improvement",
+    "probe",
+    "rankme",
     "read_coverages",
     "return_agreement",
     "reward_table",
+    "ridge_r2",
+    "shrink",
     "spearman",
     "three_coverages",
     "write_coverages",
