@@ -64,7 +64,7 @@ _SPECS = (
         input_size=(64, 64),
         interpolation="bilinear",
         **PLAIN,
-        notes="A vision transformer of width 128, 4 blocks, patches of 8: 0.8 million weights. Masks tokens. No published weights.",
+        notes="Width 128, 4 blocks, patches of 8; can leave tokens out. No published weights.",
     ),
     EncoderSpec(
         name="vit-micro",
@@ -74,7 +74,7 @@ _SPECS = (
         input_size=(64, 64),
         interpolation="bilinear",
         **PLAIN,
-        notes="The same of width 192 and 6 blocks: 2.7 million weights. Masks tokens. No published weights.",
+        notes="Width 192, 6 blocks, patches of 8; can leave tokens out. No published weights.",
     ),
     EncoderSpec(
         name="vit-tiny",
@@ -84,7 +84,7 @@ _SPECS = (
         input_size=(96, 96),
         interpolation="bilinear",
         **PLAIN,
-        notes="The same of width 192 and 12 blocks: 5.4 million weights. Masks tokens. No published weights.",
+        notes="Width 192, 12 blocks, patches of 8; can leave tokens out. No published weights.",
     ),
     # Supervised on ImageNet.
     EncoderSpec(

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -116,12 +117,12 @@ class RepresentationLearner:
             device=self.device,
         )
         self.batch_size = settings.batch_size or recipe.batch_size
-        encoder.preprocess.check(self.windows.at(self.windows.starts[:1]).frames.flatten(0, 1))
         if self.batch_size < recipe.least:
             raise ValueError(
                 f"`batch_size` must be at least {recipe.least} for recipe {recipe.name!r}, whose windows are "
                 f"compared with each other. Received {self.batch_size}."
             )
+        encoder.preprocess.check(self.windows.at(self.windows.starts[:1]).frames.flatten(0, 1))
         with self._seeded(-1):
             self.model = RepresentationModel(
                 encoder, recipe, actions=self.windows.actions, updates=settings.updates
@@ -172,6 +173,15 @@ class RepresentationLearner:
         spread = _spread(self.model.outputs)
         numbers = {name: value.item() for name, value in losses.items()}
         return numbers | {"grad_norm": float(norm), "lr": rate, "latent_std": spread}
+
+    def pictures(self, count: int = 8) -> dict[str, Tensor]:
+        """What the recipe shows of so many windows, always the same ones, changed and masked alike; see
+        `RepresentationModel.pictures`.
+        """
+        starts = self.windows.starts
+        chosen = np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)
+        with self._seeded(-3), self._autocast():
+            return self.model.pictures(self.windows.at(starts[chosen]))
 
     def state(self) -> dict[str, Any]:
         """Everything that `resume` needs."""

@@ -64,10 +64,7 @@ class RepresentationModel(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Each loss by its name, weighted, and their sum as "loss"."""
-        encoded = self.encode(batch)
-        outputs = named(encoded)
-        if self.predictor is not None:
-            outputs |= self.predictor(encoded)
+        _, outputs = self._predict(batch)
         if self.memory is not None:
             outputs |= self.memory(outputs)
         losses = {
@@ -93,17 +90,44 @@ class RepresentationModel(nn.Module):
             pixels={made.view.name: _squeeze(made.images) for made in views},
             features=features,
             z=z,
-            project=self.online.projector,
             target_features=target_features,
             y=y,
             extra={f"{made.view.name}.{name}": found for made in views for name, found in made.extra.items()},
+            project=self.online.projector,
         )
+
+    @torch.no_grad()
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """What the recipe shows of a batch, such as reconstructions, beside the views as they are seen.
+
+        Pictures are [batch, channels, rows, columns] in [0, 1]; of views of several frames the first.
+        """
+        mode = self.training
+        self.eval()
+        try:
+            encoded, outputs = self._predict(batch)
+            found = {
+                f"view/{name}": images if images.ndim == 4 else images[:, 0]
+                for name, images in encoded.pixels.items()
+            }
+            if self.recipe.pictures is not None:
+                found |= self.recipe.pictures(encoded, outputs)
+        finally:
+            self.train(mode)
+        return {name: images.float().clamp(0, 1) for name, images in found.items()}
 
     def after_step(self, progress: float) -> None:
         """What follows an update: moving averages and memories; `progress` is the part that is done."""
         self.target.follow(self.online, progress)
         if self.memory is not None:
             self.memory.after_step(self.outputs)
+
+    def _predict(self, batch: Batch) -> tuple[Encoded, dict[str, Tensor]]:
+        encoded = self.encode(batch)
+        outputs = named(encoded)
+        if self.predictor is not None:
+            outputs |= self.predictor(encoded)
+        return encoded, outputs
 
     def _through(self, views: list[Pixels], branch: str) -> tuple[dict[str, Features], dict[str, Tensor]]:
         """The views of a branch, in one forward pass, so that its batch statistics are theirs together.
@@ -136,6 +160,12 @@ class RepresentationModel(nn.Module):
         features = self.encoder.see(x, kept)
         return features, self.online.projector(features)
 
+    def _alike(self, made: Pixels) -> bool:
+        """Whether both branches make the same of a view."""
+        return (
+            self.recipe.branch.kind in ("online", "stopgrad") and made.view.by == "both" and made.kept is None
+        )
+
 
 def named(encoded: Encoded) -> dict[str, Tensor]:
     """Everything of a batch that losses may be computed from, by name."""
@@ -160,13 +190,16 @@ def _cut(features: Features, rows: slice, time: torch.Size) -> Features:
     return Features(
         _fold(global_[rows], time),
         None if tokens is None else _fold(tokens[rows], time),
-    def _alike(self, made: Pixels) -> bool:
-        """Whether both branches make the same of a view."""
-        return (
-            self.recipe.branch.kind in ("online", "stopgrad") and made.view.by == "both" and made.kept is None
-        )
-
         None if maps is None else _fold(maps[rows], time),
+    )
+
+
+def _stopped(features: Features) -> Features:
+    global_, tokens, maps = features
+    return Features(
+        global_.detach(),
+        None if tokens is None else tokens.detach(),
+        None if maps is None else maps.detach(),
     )
 
 
@@ -193,15 +226,6 @@ def _sizes(encoder: ImageEncoder, recipe: Recipe, actions: Actions | None, updat
         actions=actions,
         updates=updates,
     )
-
-def _stopped(features: Features) -> Features:
-    global_, tokens, maps = features
-    return Features(
-        global_.detach(),
-        None if tokens is None else tokens.detach(),
-        None if maps is None else maps.detach(),
-    )
-
 
 
 def _check(encoder: ImageEncoder, recipe: Recipe, sizes: Sizes) -> None:

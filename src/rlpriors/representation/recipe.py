@@ -127,6 +127,9 @@ class Recipe:
     """Makes a module from `Encoded` to named outputs, which the target branch does not have."""
     memory: Callable[[Sizes], Memory] | None = None
     """Makes what outlasts a batch."""
+    pictures: Callable[[Encoded, Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
+    """Of a batch and its outputs, pictures [batch, channels, rows, columns] in [0, 1] by name, such as
+    reconstructions."""
     branch: Branch = field(default_factory=Branch)
     """Where targets come from."""
     horizon: int = 1
@@ -137,12 +140,12 @@ class Recipe:
     """Out of "act", "maps", "tokens" and "masks": what data and encoder must give."""
     batch_size: int = 64
     """Windows in an update, unless the user says otherwise."""
-    lr: float = 3e-4
-    """Learning rate of AdamW, unless the user says otherwise."""
-    weight_decay: float = 1e-4
     least: int = 2
     """Fewest windows in an update: 2 where the rows of a batch are each other's negatives or normalise
     each other."""
+    lr: float = 3e-4
+    """Learning rate of AdamW, unless the user says otherwise."""
+    weight_decay: float = 1e-4
     """Of weights of two or more axes."""
 
     def __post_init__(self) -> None:

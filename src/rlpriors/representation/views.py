@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from rlpriors.representation.windows import Batch
 
 __all__ = ["Pixels", "View", "ViewMaker"]
 
-By = Literal["online", "target", "both"]
+By = Literal["online", "target", "both", "none"]
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,16 @@ class View:
     consistent: bool = True
     """Whether all frames of a window are augmented alike."""
     by: By = "both"
-    """Which branch encodes it: what learns, what it is compared with, or both."""
+    """Which branch encodes it: what learns, what it is compared with, both, or none, where only its pixels
+    are wanted."""
     arrange: Arrange | None = None
     """Other images made of the frames, such as a jigsaw's tiles."""
     mask: TokenMask | None = None
     """Which tokens the online encoder sees; it must be a transformer that can leave some out."""
 
     def __post_init__(self) -> None:
-        if self.by not in ("online", "target", "both"):
-            raise ValueError(f"`by` must be 'online', 'target' or 'both'. Received {self.by!r}.")
+        if self.by not in get_args(By):
+            raise ValueError(f"`by` must be one of {get_args(By)}. Received {self.by!r}.")
 
 
 class Pixels(NamedTuple):
@@ -57,7 +58,7 @@ class Pixels(NamedTuple):
     view: View
     images: Float[Tensor, "batch time channels rows columns"]
     extra: dict[str, Tensor]
-    """What `arrange` and `mask` have chosen, by name."""
+    """What `arrange` and `mask` have chosen, by name; of masks also the tokens that are "kept"."""
     kept: Int[Tensor, "images tokens"] | None
     """The tokens that the online encoder sees of each image."""
 
@@ -107,7 +108,7 @@ class ViewMaker(nn.Module):
             if view.mask is not None:
                 assert tokens is not None
                 kept, chosen = view.mask(images.shape[0] * images.shape[1], tokens, images.device)
-                extra = {**extra, **chosen}
+                extra = {**extra, "kept": kept, **chosen}
             made.append(Pixels(view, images, extra, kept))
         return made
 
