@@ -1,0 +1,47 @@
+"""Inverse dynamics: which actions led from one frame to the next."""
+
+import torch
+from torch import Tensor, nn
+
+from rlpriors.representation.predictors import ActionHead
+from rlpriors.representation.projectors import take_global
+from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
+from rlpriors.representation.views import View
+
+__all__ = ["InverseDynamics", "inverse_dynamics"]
+
+
+class InverseDynamics(nn.Module):
+    """How unlikely the actions between two frames are, given both: "surprise"."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.head = ActionHead(2 * sizes.latent, sizes)
+
+    def forward(self, encoded: Encoded) -> dict[str, Tensor]:
+        """Negative log-likelihoods [batch]."""
+        both = torch.cat([encoded.z["now"], encoded.z["later"]], 1)
+        return {"surprise": self.head(both, encoded.batch)}
+
+
+def inverse_dynamics(*, offset: int = 1, augment: str = "none") -> Recipe:
+    """Pathak et al. 2017 (1705.05363, eq. 2), on the encoder's vectors.
+
+    EIRLI's of this name kept its head in a dictionary, where nothing trained it; all `offset` actions are
+    predicted here.
+    """
+    return Recipe(
+        name="inverse-dynamics",
+        source="arXiv 1705.05363",
+        views=(
+            View("now", frames=(0,), augment=augment, by="online"),
+            View("later", frames=(1,), augment=augment, by="online"),
+        ),
+        projector=take_global,
+        predictor=InverseDynamics,
+        losses={"surprise": Term(torch.mean, ("surprise",))},
+        horizon=2,
+        stride=offset,
+        needs=("act",),
+        least=1,
+    )

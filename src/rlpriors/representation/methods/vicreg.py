@@ -1,0 +1,33 @@
+"""VICReg: two views say the same, in numbers that vary and do not repeat each other."""
+
+from torch.nn import functional as F
+
+from rlpriors.representation.projectors import mlp
+from rlpriors.representation.recipe import Recipe, Term
+from rlpriors.representation.redundancy import covariance, hinge_variance
+from rlpriors.representation.views import View
+
+__all__ = ["vicreg"]
+
+
+def vicreg(
+    *,
+    augment: str = "shift+color-jitter+gaussian-blur",
+    invariance: float = 25.0,
+    variance: float = 25.0,
+    dim: int = 512,
+) -> Recipe:
+    """Bardes et al. 2021 (2105.04906, eq. 6), where the terms of both views are summed, not averaged."""
+    both = ("z.context", "z.target")
+    return Recipe(
+        name="vicreg",
+        source="arXiv 2105.04906",
+        views=(View("context", augment=augment, by="online"), View("target", augment=augment, by="online")),
+        projector=mlp(512, 512, dim=dim),
+        losses={
+            "invariance": Term(F.mse_loss, both, invariance),
+            "variance": Term(hinge_variance, both, 2 * variance),
+            "covariance": Term(covariance, both, 2.0),
+        },
+        batch_size=128,
+    )
