@@ -21,9 +21,10 @@ TOKENS = {name for name in RECIPES if "masks" in RECIPES[name]().needs}
 
 
 def encoder_for(name: str, seed: int = 0) -> ImageEncoder:
-    """The smallest that the recipe can train."""
+    """The smallest that the recipe can train: where it needs maps, these have nine cells, not one."""
     network = "vit-nano" if name in TOKENS else "nature-cnn"
-    return load_encoder(network, weights="none", input_size=(40, 40), device="cpu", seed=seed)
+    side = 52 if "maps" in RECIPES[name]().needs else 40
+    return load_encoder(network, weights="none", input_size=(side, side), device="cpu", seed=seed)
 
 
 def learner_for(
