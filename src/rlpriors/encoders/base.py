@@ -145,7 +145,7 @@ class ImageEncoder(nn.Module):
         self.backbone = backbone
         if channels_last:
             self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._compile, self._compiled = compile, cast(Any, None)
+        self._compile, self._compiled = compile, cast(dict[str, Any], {})
         self.to(resolved)
         self.eval()
         self._example = self._describe()
@@ -232,7 +232,7 @@ class ImageEncoder(nn.Module):
     ) -> Features:
         """Features of prepared frames from some of their tokens alone; see `Backbone.see`."""
         with self._autocast():
-            features: Features = self.backbone.see(x, kept)
+            features: Features = self._network("see")(x, kept)
         return _as_floats(features)
 
     def read(self, features: Features) -> Float[Tensor, "images *out"]:
@@ -324,17 +324,17 @@ class ImageEncoder(nn.Module):
             return nullcontext()
         return torch.autocast(self.device.type, AMP_DTYPES[self.amp])
 
-    def _network(self) -> Any:
+    def _network(self, way: str = "forward") -> Any:
         if not self._compile:
-            return self.backbone
-        if self._compiled is None:
+            return self.backbone if way == "forward" else self.backbone.see
+        if way not in self._compiled:
             # The function, not the module: that would stand in the state dictionary a second time.
-            self._compiled = torch.compile(self.backbone.forward)
-        return self._compiled
+            self._compiled[way] = torch.compile(getattr(self.backbone, way))
+        return self._compiled[way]
 
     def __getstate__(self) -> dict[str, Any]:
         # A compiled function cannot be copied; it comes back with the next forward pass.
-        return {**self.__dict__, "_compiled": None}
+        return {**self.__dict__, "_compiled": {}}
 
 
 def _as_floats(features: Features) -> Features:

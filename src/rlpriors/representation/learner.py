@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -70,7 +70,7 @@ class TrainingSettings:
 
 
 class RepresentationLearner:
-    """Trains `encoder` in place, by `recipe`, on the frames of `store`.
+    """Trains `encoder` in place, by `recipe`, on the frames of `store`, or of several.
 
     Each update is a function of the state before it, of `settings.seed` and of its number: a run that
     was saved and resumed on a CPU gives the same bits as one without a stop.  torch's global generators,
@@ -101,7 +101,7 @@ class RepresentationLearner:
         self,
         encoder: ImageEncoder,
         recipe: Recipe,
-        store: FrameStore,
+        store: FrameStore | Sequence[FrameStore],
         settings: TrainingSettings = TrainingSettings(),
         *,
         n_actions: int | None = None,

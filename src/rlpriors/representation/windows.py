@@ -5,6 +5,7 @@
 `FrameWindows`   draws batches; which ones is a function of the seed and the update alone
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
@@ -43,15 +44,17 @@ class Actions:
 
 
 class FrameWindows:
-    """Draws batches of windows from a `FrameStore`.
+    """Draws batches of windows from one or several `FrameStore`s.
 
     The windows of an update depend on `seed` and its number alone, so that a run which was stopped
-    goes on as if it had not been.  `n_actions` is the number of choices of Discrete actions, None to
-    take the largest seen.  `resident` copies all frames to the device once: right for a GPU, and for
-    whatever fits in memory.
+    goes on as if it had not been.  Frames of several stores must have one size; an action's number is
+    taken to mean the same in all of them, and actions count only where all have them.  `n_actions` is
+    the number of choices of Discrete actions, None to take the largest seen.  `resident` copies all
+    frames to the device once: right for a GPU, and for whatever fits in memory.
 
     Raises:
-        ValueError: no window fits into any episode, or actions are not numbers of choices.
+        ValueError: there is no store, no window fits into any episode, stores have frames of different
+            sizes, or actions are not numbers of choices.
 
     Example:
         >>> import tempfile
@@ -66,7 +69,7 @@ class FrameWindows:
 
     def __init__(
         self,
-        store: FrameStore,
+        store: FrameStore | Sequence[FrameStore],
         horizon: int = 1,
         stride: int = 1,
         *,
@@ -74,16 +77,31 @@ class FrameWindows:
         resident: bool = False,
         device: str | torch.device = "auto",
     ) -> None:
-        self.store, self.horizon, self.stride = store, horizon, stride
+        self.stores = (store,) if isinstance(store, FrameStore) else tuple(store)
+        self.horizon, self.stride = horizon, stride
         self.device = resolve_device(device)
-        self.starts = store.window_starts(horizon, stride)
-        self.actions = _actions(store, n_actions)
-        self._resident = torch.from_numpy(np.array(store.frames)).to(self.device) if resident else None
+        shapes = {found.frames.shape[1:]: found.folder for found in reversed(self.stores)}
+        if len(shapes) != 1:
+            told = ", ".join(f"{shape} in {folder}" for shape, folder in shapes.items()) or "no store"
+            raise ValueError(f"`store` must hold frames of one size. Received {told}; write them alike.")
+        # Frames are numbered through all stores.
+        self._firsts = np.cumsum([0, *(found.n_frames for found in self.stores)])
+        self.starts = np.concatenate(
+            [
+                first + found.window_starts(horizon, stride)
+                for first, found in zip(self._firsts[:-1], self.stores, strict=True)
+            ]
+        )
+        self.actions = _actions(self.stores, n_actions)
+        self._resident: Tensor | None = None
+        if resident:
+            whole = [torch.from_numpy(np.array(found.frames)).to(self.device) for found in self.stores]
+            self._resident = torch.cat(whole) if len(whole) > 1 else whole[0]
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
         """Rows, columns and channels of a frame."""
-        return tuple(self.store.frames.shape[1:])
+        return tuple(self.stores[0].frames.shape[1:])
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -106,25 +124,47 @@ class FrameWindows:
         return self.at(self.starts[chosen[part::parts]])
 
     def at(self, starts: Int[np.ndarray, " batch"]) -> Batch:
-        """The windows that begin at these frames."""
+        """The windows that begin at these frames, counted through all stores."""
+        rows = starts[:, None] + self.stride * np.arange(self.horizon)
         if self._resident is None:
-            frames = torch.from_numpy(self.store.windows(starts, self.horizon, self.stride))
-            frames = frames.to(self.device, non_blocking=True)
+            frames = torch.from_numpy(self._rows(starts, rows, "frames")).to(self.device, non_blocking=True)
         else:
-            rows = starts[:, None] + self.stride * np.arange(self.horizon)
             frames = self._resident[torch.from_numpy(rows).to(self.device)]
         if self.actions is None:
             return Batch(frames, None, None)
         gaps = self.horizon - 1
         rows = starts[:, None] + np.arange(gaps * self.stride)
-        act = torch.as_tensor(np.asarray(self.store.arrays["act"][rows]), device=self.device)
+        act = torch.as_tensor(self._rows(starts, rows, "act"), device=self.device)
         if not self.actions.discrete:
             return Batch(frames, act.float().reshape(len(starts), gaps, self.stride * self.actions.dim), None)
         index = act.long().reshape(len(starts), gaps, self.stride)
         return Batch(frames, F.one_hot(index, self.actions.dim).float().flatten(2), index)
 
+    def _rows(
+        self, starts: Int[np.ndarray, " batch"], rows: Int[np.ndarray, "batch time"], name: str
+    ) -> np.ndarray:
+        """Rows of an array, each from the store that its window begins in."""
+        arrays = [store.frames if name == "frames" else store.arrays[name] for store in self.stores]
+        found = np.empty((*rows.shape, *arrays[0].shape[1:]), arrays[0].dtype)
+        owners = np.searchsorted(self._firsts, starts, "right") - 1
+        for owner in np.unique(owners):
+            mine = owners == owner
+            found[mine] = arrays[owner][rows[mine] - self._firsts[owner]]
+        return found
 
-def _actions(store: FrameStore, n_actions: int | None) -> Actions | None:
+
+def _actions(stores: Sequence[FrameStore], n_actions: int | None) -> Actions | None:
+    found = [_actions_of(store, n_actions) for store in stores]
+    known = [actions for actions in found if actions is not None]
+    if len(known) < len(found):
+        return None
+    kinds = {(actions.discrete, None if actions.discrete else actions.dim) for actions in known}
+    if len(kinds) > 1:
+        raise ValueError(f"`act` must be of one kind in all stores. Received {known}; learn from one alone.")
+    return max(known, key=lambda actions: actions.dim)
+
+
+def _actions_of(store: FrameStore, n_actions: int | None) -> Actions | None:
     if "act" not in store.arrays:
         return None
     act = store.arrays["act"]
