@@ -9,6 +9,13 @@
 `runs`           run folders, logs, checkpoints
 `encode`         `rlpriors encode`: a data set through an encoder, once
 `look`           `rlpriors look`: what an encoder looks at in an environment
+`probe`          `rlpriors probe`: what an encoder knows of a game or a robot
+`probe_settings` what it is told
+`probe_subjects`, `probe_states`  what is compared there
+`atari`, `mujoco_frames`  frames with the states that they show
+`atari_ram`      what the bytes of an Atari's memory mean
+`pretrain`       `rlpriors pretrain`: an encoder from frames
+`pretrain_settings`  what it is told
 `train_policy`   `rlpriors train-policy`: a policy from scratch on a learned reward
 `train_policy_settings`  what it is told
 `online`         a policy learned by acting, on a learned reward or the environment's own

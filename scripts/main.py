@@ -14,6 +14,8 @@ def main() -> None:
     from rlpriors.scripts.demo_settings import DemoSettings
     from rlpriors.scripts.encode import EncodeSettings, encode
     from rlpriors.scripts.look import LookSettings, look
+    from rlpriors.scripts.pretrain_settings import PretrainSettings
+    from rlpriors.scripts.probe_settings import ProbeRunSettings
     from rlpriors.scripts.train_policy_settings import TrainPolicySettings
 
     def run_demo(
@@ -49,6 +51,52 @@ def main() -> None:
         """
         look(settings, folder=folder)
 
+    def run_probe(
+        settings: tyro.conf.OmitArgPrefixes[ProbeRunSettings],
+        folder: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Say what an encoder knows of a game or a robot, beside what knows less and more.
+
+            rlpriors probe --game pong --encoder runs/encoder --readout "grid(2)"
+            rlpriors probe --env HalfCheetah-v5 --encoder dinov2-small
+
+        The first asks for the variables in the memory of an Atari 2600, by AtariARI's linear probes; the
+        second for positions and velocities of a MuJoCo environment, by ridge regression.
+
+        Args:
+            settings: what is done.
+            folder: where the run is kept; runs/probe-<world>-<encoder> by default.
+            resume: go on with a run that was stopped: what is finished is not done again.
+        """
+        from rlpriors.scripts.probe import probe  # takes seconds, which --help should not
+
+        probe(settings, folder=folder, resume=resume)
+
+    def run_pretrain(
+        settings: tyro.conf.OmitArgPrefixes[PretrainSettings],
+        folder: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Learn an encoder from frames, without labels:
+
+            rlpriors pretrain --method atc --env ALE/Pong-v5
+            rlpriors pretrain --method mae --env HalfCheetah-v5 --encoder vit-nano --readout mean
+            rlpriors pretrain --method spr --data my-frames more-frames --encoder nature-cnn
+
+        The first collects frames by random actions, the third takes what a FrameWriter wrote.  The
+        encoder that comes out goes in front of an environment by EncodeObservation(env, folder).
+        Several devices: torchrun --nproc-per-node 2 -m rlpriors.scripts.main pretrain ...
+
+        Args:
+            settings: what is done.
+            folder: where the run is kept; runs/pretrain-<method>-<encoder>-<data>-seed<seed> by default.
+            resume: go on with a run that was stopped, from its last checkpoint.
+        """
+        from rlpriors.scripts.pretrain import pretrain  # takes seconds, which --help should not
+
+        pretrain(settings, folder=folder, resume=resume)
+
     def run_train_policy(
         settings: tyro.conf.OmitArgPrefixes[TrainPolicySettings],
         folder: Path | None = None,
@@ -76,7 +124,14 @@ def main() -> None:
 
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": run_demo, "encode": run_encode, "look": run_look, "train-policy": run_train_policy},
+            {
+                "demo": run_demo,
+                "encode": run_encode,
+                "look": run_look,
+                "pretrain": run_pretrain,
+                "probe": run_probe,
+                "train-policy": run_train_policy,
+            },
             prog="rlpriors",
             description="Pretrained priors for reinforcement learning.",
         )

@@ -16,7 +16,7 @@ from rlpriors.device import resolve_device
 
 __all__ = ["ALPHAS", "behaviour_labels", "knn_accuracy", "ridge_r2"]
 
-ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 """Ridge penalties, per training frame and standardised feature."""
 
 Rows = Int[np.ndarray, " frames"]

@@ -1,0 +1,115 @@
+"""Frames of MuJoCo's environments with positions and velocities beside them, for probing.
+
+`collect_mujoco`  renders random play into a `FrameStore`
+
+The arrays of the store are `qpos`, `qvel`, `act`, `rew`, `terminated` and `truncated`.
+"""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from rlpriors.data.frames import FrameStore, FrameWriter
+
+__all__ = ["collect_mujoco"]
+
+SETTINGS = "mujoco.json"
+
+
+def collect_mujoco(
+    env_id: str,
+    steps: int,
+    seed: int,
+    folder: str | Path,
+    *,
+    size: tuple[int, int] = (84, 84),
+    episode_steps: int = 200,
+    progress: bool = True,
+) -> FrameStore:
+    """Act at random in `env_id` for `steps` steps, or open the store that is at `folder` already.
+
+    Each action holds for 1 to 8 steps, so that more is seen than trembling.  Episodes end after
+    `episode_steps`.
+
+    Raises:
+        ValueError: there is no such environment, it is not MuJoCo's, or `folder` holds something else.
+    """
+    if steps < 1 or episode_steps < 1:
+        raise ValueError(
+            f"`steps` and `episode_steps` must be at least 1. Received {steps}, {episode_steps}."
+        )
+    folder = Path(folder)
+    plan = {"env": env_id, "steps": steps, "seed": seed, "size": list(size), "episode_steps": episode_steps}
+    if folder.exists():
+        try:
+            found = json.loads((folder / SETTINGS).read_text())
+        except (OSError, ValueError):
+            found = None
+        if found != plan:
+            raise ValueError(f"`folder` must be new, or hold frames of {plan}. {folder} holds {found}.")
+        return FrameStore.open(folder)
+    env = _make(env_id, size)
+    whole = folder.with_name(f".{folder.name}.whole")
+    shutil.rmtree(whole, ignore_errors=True)
+    chances = np.random.default_rng(seed)
+    space = env.action_space
+    with (
+        FrameWriter(whole) as writer,
+        tqdm(total=steps, desc=env_id, unit="step", disable=not progress) as bar,
+    ):
+        done = 0
+        while done < steps:
+            frame, _ = env.reset(seed=int(chances.integers(2**31)))
+            left, action = 0, np.zeros(space.shape, np.float32)
+            for step in range(min(episode_steps, steps - done)):
+                if not left:
+                    left = int(chances.integers(1, 9))
+                    action = chances.uniform(space.low, space.high).astype(np.float32)
+                left -= 1
+                seen, state = frame, _state(env)
+                frame, rew, terminated, truncated, _ = env.step(action)
+                done += 1
+                truncated = bool(truncated) or (
+                    not terminated and (step + 1 == episode_steps or done == steps)
+                )
+                row = {"act": action, "rew": np.float32(rew)}
+                writer.append(seen, **state, **row, terminated=bool(terminated), truncated=truncated)
+                bar.update(1)
+                if terminated or truncated:
+                    break
+            nothing = {"act": 0 * action, "rew": np.float32(0), "terminated": False, "truncated": False}
+            writer.append(frame, **_state(env), **nothing)
+            writer.end_episode()
+    env.close()
+    (whole / SETTINGS).write_text(json.dumps(plan) + "\n")
+    whole.rename(folder)
+    return FrameStore.open(folder)
+
+
+def _state(env: Any) -> dict[str, np.ndarray]:
+    data = env.unwrapped.data
+    return {"qpos": data.qpos.astype(np.float32), "qvel": data.qvel.astype(np.float32)}
+
+
+def _make(env_id: str, size: tuple[int, int]) -> Any:
+    if sys.platform == "linux":  # before mujoco is imported: draws without a screen
+        os.environ.setdefault("MUJOCO_GL", "egl")
+    import gymnasium as gym
+
+    from rlpriors.wrappers.pixels import PixelObservation
+
+    try:
+        env = gym.make(env_id, render_mode="rgb_array")
+        if not hasattr(env.unwrapped, "data") or not hasattr(env.unwrapped, "model"):
+            raise ValueError("it is not MuJoCo's")
+    except (gym.error.Error, ImportError, ValueError) as error:
+        raise ValueError(
+            f"`env` must be a MuJoCo environment, such as HalfCheetah-v5. Received {env_id!r}: {error}"
+        ) from error
+    return PixelObservation(env, *size)

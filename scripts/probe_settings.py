@@ -1,0 +1,83 @@
+"""What `rlpriors probe` is told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["ProbeRunSettings"]
+
+
+@dataclass(frozen=True)
+class ProbeRunSettings:
+    """What `rlpriors probe` does.
+
+    Raises:
+        ValueError: a field is out of its bounds, or not exactly one of `game` and `env` is given.
+    """
+
+    game: str | None = None
+    """An Atari game whose memory is known, such as pong or ALE/MsPacman-v5."""
+
+    env: str | None = None
+    """Or a MuJoCo environment, such as HalfCheetah-v5, whose positions and velocities are probed."""
+
+    encoder: str | None = None
+    """A name such as dinov2-small, timm:<id>, hf:<id>, or the folder of a saved encoder; without it only
+    the controls are judged."""
+
+    readout: str | None = None
+    """What is kept of each frame, such as "mean", "grid(2)" or "crops(1,2,4)"; by default the encoder's
+    own."""
+
+    weights: str = "auto"
+    """"auto" for the published ones, a file, or "none" for a random start."""
+
+    steps: int = 10_000
+    """Steps that are played; AtariARI takes 50000."""
+
+    seed: int = 0
+    """Of the play, the split, the probes and random networks."""
+
+    data: Path | None = None
+    """A folder of frames with `ram` or `qpos` and `qvel`; by default frames are collected under
+    runs/frames, once."""
+
+    policy: Literal["random", "sticky"] = "random"
+    """How is played: each action anew, or the last one again most of the time."""
+
+    colour: bool = False
+    """Three colours, which pretrained encoders are used to, instead of AtariARI's grey."""
+
+    min_frames: int = 65
+    """Shorter episodes of Atari are left out."""
+
+    epochs: int = 100
+    """Most passes of the probes over the frames."""
+
+    supervised: bool = False
+    """Also train a network on the labels, as a ceiling: takes an hour of a CPU, minutes of a GPU."""
+
+    processes: int = 1
+    """Processes that play."""
+
+    device: str = "auto"
+    """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
+
+    input_size: tuple[int, int] | None = None
+    """Height and width that the network sees; smaller is faster."""
+
+    allow_noncommercial: bool = False
+    """Agree to a licence that forbids commercial use, or to terms of a gated model."""
+
+    trust_remote_code: bool = False
+    """Agree to run code that comes with the weights."""
+
+    def __post_init__(self) -> None:
+        if (self.game is None) == (self.env is None):
+            raise ValueError(
+                "Exactly one of `game` and `env` must be given, for example --game pong. Received "
+                f"{self.game!r} and {self.env!r}."
+            )
+        for name in ("steps", "min_frames", "epochs", "processes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
