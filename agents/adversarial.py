@@ -14,7 +14,7 @@ from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm, OnPolicyAlgori
 from tianshou.algorithm.optim import OptimizerFactory
 from tianshou.data import ReplayBuffer
 
-from rlpriors.agents.adversary import AdversarialSettings, AdversaryMixin, log_prob
+from rlpriors.agents.adversary import AdversarialSettings, AdversaryMixin, check_discriminator, log_prob
 from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.discriminators import Discriminator
@@ -44,6 +44,7 @@ class AdversarialIRL(AdversaryMixin, Relabel):
         seed: source of the demonstrations drawn and of the discriminator's noise.
 
     Raises:
+        TypeError: the algorithm, the discriminator or the settings are of another class.
         ValueError: the demonstrations are not of the discriminator's sizes, or it needs
             probabilities that the policy does not have.
 
@@ -66,6 +67,8 @@ class AdversarialIRL(AdversaryMixin, Relabel):
         torch.Size([4, 1])
     """
 
+    twin = "AdversarialIRLOnPolicy"
+
     def __init__(
         self,
         algorithm: OffPolicyAlgorithm[Any],
@@ -77,6 +80,7 @@ class AdversarialIRL(AdversaryMixin, Relabel):
         max_grad_norm: float | None = None,
         seed: int = 0,
     ) -> None:
+        check_discriminator(discriminator)
         super().__init__(algorithm, discriminator.training_reward, discriminator.obs_keys)
         self.oppose(discriminator, demonstrations, optim, settings, max_grad_norm, seed)
 
@@ -112,6 +116,7 @@ class AdversarialIRLOnPolicy(AdversaryMixin, RelabelOnPolicy):
         seed: source of the steps drawn and of the discriminator's noise.
 
     Raises:
+        TypeError: the algorithm, the discriminator or the settings are of another class.
         ValueError: the demonstrations are not of the discriminator's sizes, or it needs
             probabilities that the policy does not have.
 
@@ -135,6 +140,8 @@ class AdversarialIRLOnPolicy(AdversaryMixin, RelabelOnPolicy):
         8
     """
 
+    twin = "AdversarialIRL"
+
     def __init__(
         self,
         algorithm: OnPolicyAlgorithm[Any],
@@ -146,8 +153,9 @@ class AdversarialIRLOnPolicy(AdversaryMixin, RelabelOnPolicy):
         max_grad_norm: float | None = None,
         seed: int = 0,
     ) -> None:
+        check_discriminator(discriminator)
         super().__init__(algorithm, discriminator.training_reward, discriminator.obs_keys)
-        settings = settings or AdversarialSettings(n_discriminator_updates=8)
+        settings = AdversarialSettings(n_discriminator_updates=8) if settings is None else settings
         self.oppose(discriminator, demonstrations, optim, settings, max_grad_norm, seed)
 
     def judge(self, batch: Any) -> Float[np.ndarray, " batch"]:

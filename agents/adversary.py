@@ -3,6 +3,7 @@
 `AdversaryMixin`       learns the discriminator inside a relabelling algorithm
 `AdversarialSettings`  how it learns
 `AdversarialStats`     what it reports
+`check_discriminator`  refuses what is none
 `log_prob`             how likely a policy is to take the actions that an environment was given
 """
 
@@ -22,13 +23,14 @@ from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from rlpriors.agents.inputs import check_kind
 from rlpriors.agents.relabel import RelabelMixin, to_policy_units, to_transition
 from rlpriors.data.buffers import from_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.discriminators import Discriminator
 from rlpriors.types import Transition
 
-__all__ = ["AdversarialSettings", "AdversarialStats", "AdversaryMixin", "log_prob"]
+__all__ = ["AdversarialSettings", "AdversarialStats", "AdversaryMixin", "check_discriminator", "log_prob"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ class AdversaryMixin(RelabelMixin):
         max_grad_norm: float | None,
         seed: int,
     ) -> None:
-        self.settings, self.seed = settings or AdversarialSettings(), seed
+        settings = AdversarialSettings() if settings is None else settings
+        check_kind("settings", settings, AdversarialSettings, "write AdversarialSettings(name=value)")
+        self.settings, self.seed = settings, seed
         device = next(self.policy.parameters()).device
         self.discriminator, self.reward_device = discriminator.to(device), device
         if discriminator.subtracts_log_prob and not isinstance(
@@ -190,6 +194,16 @@ class AdversaryMixin(RelabelMixin):
     def stats(self, wrapped: TrainingStats) -> TrainingStats:
         self.updates += 1
         return AdversarialStats(wrapped, self._last)
+
+
+def check_discriminator(discriminator: object) -> None:
+    """Refuse what has no logit to learn by.
+
+    Raises:
+        TypeError: it is no `rewards.Discriminator`.
+    """
+    advice = "take a GAILReward, AIRLReward or DRAILReward, or `Relabel` to learn from a reward that stays"
+    check_kind("discriminator", discriminator, Discriminator, advice)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from tianshou.data import Batch
 from tianshou.data.types import ModelOutputBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
-from rlpriors.agents.inputs import check_sizes, read_observations
+from rlpriors.agents.inputs import check_kind, check_sizes, read_observations
 from rlpriors.agents.windows import WindowAlgorithm
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalise import Normaliser
@@ -208,6 +208,9 @@ class BehaviourCloning(WindowAlgorithm[BehaviourCloningPolicy]):
         max_start: use only the first steps of each episode; None for all.
         seed: source of batches.
 
+    Raises:
+        TypeError: `policy` is none of these.
+
     Example:
         >>> import numpy as np
         >>> from tianshou.algorithm.optim import AdamOptimizerFactory
@@ -234,6 +237,7 @@ class BehaviourCloning(WindowAlgorithm[BehaviourCloningPolicy]):
         max_start: int | None = None,
         seed: int = 0,
     ) -> None:
+        check_kind("policy", policy, BehaviourCloningPolicy, "make one by `BehaviourCloningPolicy.fit`")
         super().__init__(policy=policy, max_start=max_start, seed=seed)
         self.optim = self._create_optimizer(policy.actor, optim, max_grad_norm=max_grad_norm)
 

@@ -14,6 +14,7 @@ from tianshou.algorithm.optim import OptimizerFactory
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffusion_policy import DiffusionPolicy
+from rlpriors.agents.inputs import check_kind
 from rlpriors.agents.windows import WindowAlgorithm
 from rlpriors.diffusion import denoising_loss
 
@@ -72,6 +73,7 @@ class DiffusionCloning(WindowAlgorithm[DiffusionPolicy]):
         max_start: int | None = None,
         seed: int = 0,
     ) -> None:
+        check_kind("policy", policy, DiffusionPolicy, "make one by `DiffusionPolicy.fit`")
         super().__init__(policy=policy, max_start=max_start, seed=seed)
         if not 0 <= ema_decay < 1:
             raise ValueError(f"`ema_decay` must be in [0, 1). Received {ema_decay}.")

@@ -20,6 +20,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion_irl_settings import DiffusionIRLSettings, DiffusionIRLStats
+from rlpriors.agents.inputs import check_kind
 from rlpriors.agents.objectives import Objective, Update, find_objective
 from rlpriors.agents.windows import WindowAlgorithm, WindowBuffer
 from rlpriors.data.episodes import EpisodeStore
@@ -53,6 +54,11 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
             Long stays at the end of a demonstration otherwise fill most batches.
         max_grad_norm: bound on the gradient's norm; None for no bound.
         seed: source of batches and noise.
+
+    Raises:
+        TypeError: the policy, the reward or the settings are of another class.
+        ValueError: the reward reads Discrete actions, an objective needs `base` and has none, or a
+            warm start is no pair.
 
     Example:
         >>> import gymnasium as gym, numpy as np
@@ -95,8 +101,12 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         max_grad_norm: float | None = 1.0,
         seed: int = 0,
     ) -> None:
+        check_kind("policy", policy, DiffuserPolicy, "make one of a denoiser and `Frames.fit(...)`")
+        _check_learnable(reward)
+        settings = DiffusionIRLSettings() if settings is None else settings
+        check_kind("settings", settings, DiffusionIRLSettings, "write DiffusionIRLSettings(name=value)")
         super().__init__(policy=policy, max_start=max_start, seed=seed)
-        self.settings = settings or DiffusionIRLSettings()
+        self.settings = settings
         policy.denoiser.requires_grad_(False)
         self.online = reward.to(policy.device)
         self.reward = deepcopy(self.online).requires_grad_(False)
@@ -263,3 +273,16 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         assert self.base is not None
         self.base.draws = int(self.updates)
         return self.policy.frames.pack(self.window(self.base.sample(n)[0]))
+
+
+def _check_learnable(reward: object) -> None:
+    """Raise unless a reward can be learned from windows of numbers."""
+    advice = "build one, as MLPReward(RewardSettings(...)); `load_reward` reads a folder"
+    check_kind("reward", reward, (RewardModel, TrajectoryValue), advice)
+    n_actions = getattr(reward, "n_actions", None)
+    if n_actions is not None:
+        raise ValueError(
+            "`reward` must read actions as numbers: windows of the prior hold them so, and a gradient passes "
+            f"through them. Received one for Discrete actions, n_actions={n_actions}; leave `n_actions` out, "
+            'or learn a reward of ("obs",) alone.'
+        )

@@ -2,6 +2,7 @@
 
 `read_observations`  the observations of a batch as vectors on a device, checked
 `check_sizes`        data whose observations and actions are of the policy's sizes
+`check_kind`         arguments of the right class
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from torch import Tensor
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.observations import select_observation
 
-__all__ = ["check_sizes", "read_observations"]
+__all__ = ["check_kind", "check_sizes", "read_observations"]
 
 
 def read_observations(
@@ -62,3 +63,20 @@ def check_sizes(data: EpisodeStore, *, obs: int, act: int) -> None:
                 f"The data's {name} have {dim} entries, but the policy was made for {wanted}. Give data of "
                 "the same environment, or choose other `obs_keys`."
             )
+
+
+def check_kind(name: str, value: object, kinds: type | tuple[type, ...], advice: str) -> None:
+    """Refuse an argument of another class, which would fail later in words that do not name it.
+
+    Raises:
+        TypeError: it is none of `kinds`; says which came and gives the advice.
+    """
+    if isinstance(value, kinds):
+        return
+    wanted = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+    got = repr(value) if isinstance(value, str | dict | None) else _a(type(value).__name__)
+    raise TypeError(f"`{name}` must be {_a(wanted)}. Received {got}; {advice}.")
+
+
+def _a(word: str) -> str:
+    return f"{'an' if word[0] in 'AEIO' else 'a'} {word}"

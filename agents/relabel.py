@@ -12,7 +12,7 @@ time that a stored step is used.
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -31,6 +31,7 @@ from tianshou.data import Batch, ReplayBuffer
 from tianshou.utils.torch_utils import torch_train_mode
 from torch import nn
 
+from rlpriors.agents.inputs import check_kind
 from rlpriors.agents.wrapping import ResumableWrapper
 from rlpriors.data.observations import select_observation
 from rlpriors.types import RewardFn, Transition
@@ -73,11 +74,18 @@ def to_policy_units(policy: Policy, act: np.ndarray) -> np.ndarray:
 class RelabelMixin(ResumableWrapper):
     """What both classes share: a reward, and how it judges a batch."""
 
+    twin: ClassVar[str | None] = None
+    """The class for algorithms of the other kind."""
     reward: RewardFn
     obs_keys: Sequence[str] | None
     reward_device: torch.device
 
     def pay(self, algorithm: Algorithm[Any, Any], reward: RewardFn, obs_keys: Sequence[str] | None) -> None:
+        if not callable(reward):
+            raise TypeError(
+                "`reward` must be a reward model, or a function of (obs, act, obs_next, terminated). "
+                f"Received {reward!r}; for a saved one give `load_reward(folder)`."
+            )
         self.share_schedules(algorithm)
         self.reward = reward
         self.obs_keys = getattr(reward, "obs_keys", None) if obs_keys is None else obs_keys
@@ -119,6 +127,7 @@ class Relabel(RelabelMixin, OffPolicyWrapperAlgorithm[Any]):
         obs_keys: leaves of a Dict observation that `reward` reads; by default its own `obs_keys`.
 
     Raises:
+        TypeError: the algorithm is not off-policy, or the reward cannot be called.
         ValueError: the algorithm's number of steps in a target cannot be read, or, in an update,
             the buffer does not keep `obs_next`, or the reward is not one finite number a step.
 
@@ -140,12 +149,16 @@ class Relabel(RelabelMixin, OffPolicyWrapperAlgorithm[Any]):
         array([2.])
     """
 
+    twin: ClassVar[str | None] = "RelabelOnPolicy"
+
     def __init__(
         self,
         algorithm: OffPolicyAlgorithm[Any],
         reward: RewardFn,
         obs_keys: Sequence[str] | None = None,
     ) -> None:
+        advice = f"take `{self.twin}` for an on-policy one" if self.twin else "take one as SAC, TD3 or DQN"
+        check_kind("algorithm", algorithm, OffPolicyAlgorithm, advice)
         super().__init__(algorithm)
         self.n_step = _target_steps(algorithm)
         self.pay(algorithm, reward, obs_keys)
@@ -184,6 +197,7 @@ class RelabelOnPolicy(RelabelMixin, OnPolicyWrapperAlgorithm[Any]):
         obs_keys: leaves of a Dict observation that `reward` reads; by default its own `obs_keys`.
 
     Raises:
+        TypeError: the algorithm is not on-policy, or the reward cannot be called.
         ValueError: in an update, the reward is not one finite number a step.
 
     Example:
@@ -200,12 +214,16 @@ class RelabelOnPolicy(RelabelMixin, OnPolicyWrapperAlgorithm[Any]):
         True
     """
 
+    twin = "Relabel"
+
     def __init__(
         self,
         algorithm: OnPolicyAlgorithm[Any],
         reward: RewardFn,
         obs_keys: Sequence[str] | None = None,
     ) -> None:
+        advice = f"take `{self.twin}` for an off-policy one"
+        check_kind("algorithm", algorithm, OnPolicyAlgorithm, advice)
         super().__init__(algorithm)
         self.pay(algorithm, reward, obs_keys)
 

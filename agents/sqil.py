@@ -55,6 +55,7 @@ class SQIL(Relabel):
         array([1., 1., 1., 1.])
     """
 
+    twin = None
     updates: Tensor
 
     def __init__(

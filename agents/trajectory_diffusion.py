@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
+from rlpriors.agents.inputs import check_kind
 from rlpriors.agents.windows import WindowAlgorithm
 from rlpriors.diffusion import ContextDenoiser, denoising_loss
 from rlpriors.types import Denoiser, Window
@@ -79,6 +80,7 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
         context_dropout: float = 0.1,
         seed: int = 0,
     ) -> None:
+        check_kind("policy", policy, DiffuserPolicy, "make one of a denoiser and `Frames.fit(...)`")
         super().__init__(policy=policy, seed=seed)
         if not 0 <= ema_decay < 1:
             raise ValueError(f"`ema_decay` must be in [0, 1). Received {ema_decay}.")

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from rlpriors.data.normalise import Normaliser
+from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, with_tuples
 from rlpriors.rewards.networks import MLPReward, RewardInput, RewardSettings
@@ -158,6 +159,7 @@ class AIRLSettings(RewardSettings):
         super().__post_init__()
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"`gamma` must be in the interval [0, 1]. Received {self.gamma}.")
+        check_widths(potential_hidden=self.potential_hidden)
 
 
 class AIRLReward(MLPReward, Discriminator):

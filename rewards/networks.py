@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
 from rlpriors.data.normalise import Normaliser
+from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, with_tuples
 
@@ -77,6 +78,7 @@ class RewardSettings:
                 "`n_actions` must be at least 1 and needs `act_dim` 1, the action's number. Received "
                 f"n_actions={self.n_actions}, act_dim={self.act_dim}."
             )
+        check_widths(hidden=self.hidden)
         if self.obs_keys is not None and not self.obs_keys:
             raise ValueError("`obs_keys` must name at least one leaf, or be None. Received ().")
 

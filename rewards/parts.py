@@ -53,9 +53,20 @@ def check_alike(name: str, models: Sequence[RewardModel]) -> None:
     """Refuse an empty sequence, and parts that read different transitions.
 
     Raises:
+        TypeError: it holds something else than rewards.
         ValueError: there is no part, or two differ in `obs_dim`, `act_dim`, `obs_keys`,
             `n_actions` (where both have it) or device.
     """
+    if isinstance(models, RewardModel):
+        raise TypeError(
+            f"`{name}` must be a sequence of rewards. Received a {type(models).__name__}; put it in a list."
+        )
+    for index, model in enumerate(models):
+        if not isinstance(model, RewardModel):
+            raise TypeError(
+                f"`{name}` must hold reward models. Received {model!r} at position {index}; read saved "
+                "ones by `load_reward`."
+            )
     if not models:
         raise ValueError(f"`{name}` must hold at least one reward. Received none.")
     n_actions = {model.n_actions for model in models} - {None}

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rlpriors.data.normalise import Normaliser
+from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, with_tuples
 from rlpriors.rewards.networks import MLPReward
@@ -42,6 +43,7 @@ class ShapingSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"`gamma` must be in the interval [0, 1]. Received {self.gamma}.")
+        check_widths(hidden=self.hidden)
 
 
 class ShapedReward(RewardModel):

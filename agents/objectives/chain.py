@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rlpriors.agents.diffuser import DiffuserPolicy
+from rlpriors.agents.inputs import check_kind
 from rlpriors.agents.objectives.base import Contrast, Objective, Update
 from rlpriors.agents.windows import WindowBuffer
 from rlpriors.diffusion.chain import ChainGradient, guided_chain
@@ -36,6 +37,7 @@ class ChainSettings:
     """What is compared, how, and how far back the gradient goes.
 
     Raises:
+        TypeError: the divergence is no settings of one.
         ValueError: a field is out of its bounds.
     """
 
@@ -65,6 +67,8 @@ class ChainSettings:
     make an estimate surer, but what belongs together from frame to frame is lost."""
 
     def __post_init__(self) -> None:
+        advice = 'write ChainSettings(DivergenceSettings("energy"))'
+        check_kind("divergence", self.divergence, DivergenceSettings, advice)
         if isinstance(self.gradient, bool) or not (
             self.gradient in ("full", "checkpoint") or (isinstance(self.gradient, int) and self.gradient >= 1)
         ):

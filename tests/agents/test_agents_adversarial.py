@@ -23,6 +23,8 @@ from rlpriors.rewards import (
     DRAILSettings,
     GAILReward,
     GAILSettings,
+    MLPReward,
+    RewardSettings,
     load_reward,
 )
 
@@ -273,6 +275,21 @@ def test_sizes_and_policies_that_do_not_fit_are_refused() -> None:
         ValueError, match=r"`discriminator` is a AIRLReward.*Received a DiscreteQLearningPolicy"
     ):
         adversarial("airl", seeded(dqn))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_arguments_of_another_class_are_refused() -> None:
+    more = {"demonstrations": to_the_right(), "optim": AdamOptimizerFactory()}
+    reward, gail = MLPReward(RewardSettings(1, 1)), GAILReward(GAILSettings(1, 1))
+    for kind, inner in ((AdversarialIRL, sac), (AdversarialIRLOnPolicy, ppo)):
+        with pytest.raises(TypeError, match=r"`discriminator` must be .* Received a MLPReward; take a GAIL"):
+            kind(seeded(inner), discriminator=reward, **more)
+        with pytest.raises(TypeError, match=r"`settings` must be an AdversarialSettings\. Received \{\}"):
+            kind(seeded(inner), discriminator=gail, settings={}, **more)
+    with pytest.raises(TypeError, match="Received a PPO; take `AdversarialIRLOnPolicy`"):
+        AdversarialIRL(seeded(ppo), discriminator=gail, **more)
+    with pytest.raises(TypeError, match="Received a SAC; take `AdversarialIRL` for an off-policy one"):
+        AdversarialIRLOnPolicy(seeded(sac), discriminator=gail, **more)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.data import Batch
 from torch import nn
 
-from rlpriors.agents import BehaviourCloning, BehaviourCloningPolicy, CosineSchedule
+from rlpriors.agents import BehaviourCloning, BehaviourCloningPolicy, CosineSchedule, DiffusionPolicy
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
@@ -213,3 +213,11 @@ def test_data_of_another_kind_is_refused(train, walks) -> None:
 def test_observations_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`obs` must be finite\. Received NaN or infinity"):
         make_policy(homing())(Batch(obs=np.array([[0.0], [np.nan]]), info={}))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_another_policy_is_refused(walks) -> None:
+    policy = DiffusionPolicy.fit(walks(), gym.spaces.Box(-1, 1, (2,)), horizon=4, device="cpu")
+    message = "`policy` must be a BehaviourCloningPolicy. Received a DiffusionPolicy; make one by"
+    with pytest.raises(TypeError, match=message):
+        make_algorithm(policy)

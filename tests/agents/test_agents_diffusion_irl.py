@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.utils import TensorboardLogger  # noqa: TID251 - that it reads our statistics is tested here
 from torch.utils.tensorboard import SummaryWriter  # noqa: TID251
 
@@ -196,6 +197,23 @@ def test_what_may_mislead_is_said_before_learning(walks, make_policy, make_algor
     assert "The reward reads act, and is learned from frames of 2 steps" in told
     assert "1 of 4 episodes are shorter than a window of 16 steps" in told
     assert "Demonstrations end by termination" in told
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_what_cannot_be_learned_is_refused_at_once(walks, make_algorithm, make_policy) -> None:
+    data = walks(dim=1)
+    reward = MLPReward(RewardSettings(1, 1))
+    fits = {"policy": make_policy(data), "optim": AdamOptimizerFactory(), "reward": reward}
+    discrete = MLPReward(RewardSettings(1, 1, inputs=("act",), n_actions=3))
+    with pytest.raises(ValueError, match=r"`reward` must read actions as numbers.* n_actions=3; leave"):
+        DiffusionIRL(**fits | {"reward": discrete})
+    for name, wrong, message in (
+        ("settings", {}, r"must be a DiffusionIRLSettings\. Received \{\}; write"),
+        ("reward", "folder", r"must be a RewardModel or TrajectoryValue\. Received 'folder'; build one"),
+        ("policy", reward, r"must be a DiffuserPolicy\. Received a MLPReward"),
+    ):
+        with pytest.raises(TypeError, match=f"`{name}` {message}"):
+            DiffusionIRL(**fits | {name: wrong})
 
 
 @pytest.mark.parametrize("stages", [["ratio"], ("ratio", 3), [("ratio",)]])

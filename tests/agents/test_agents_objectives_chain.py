@@ -270,3 +270,11 @@ def test_an_index_of_observations_without_observations() -> None:
 def test_settings_must_fit_the_windows(walks, make_algorithm, settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_algorithm(DiffusionIRL, walks(), objective=ChainSettings(**settings))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_a_divergence_is_given_by_its_settings() -> None:
+    with pytest.raises(
+        TypeError, match=r"`divergence` must be a DivergenceSettings\. Received 'energy'; write"
+    ):
+        ChainSettings(divergence="energy")

@@ -158,6 +158,26 @@ def test_buffers_and_algorithms_that_cannot_be_used_are_refused() -> None:
         Relabel(inner, position)
 
 
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Relabel(seeded(sac), "folder"), r"`reward` must be .* Received 'folder'; .*load_reward"),
+        (
+            lambda: Relabel(seeded(ppo), position),
+            r"must be an OffPolicy.* a PPO; take `RelabelOnPol",
+        ),
+        (
+            lambda: RelabelOnPolicy(seeded(sac), position),
+            r"must be an OnPolicy.* a SAC; take `Relabel`",
+        ),
+    ],
+)
+def test_what_is_no_reward_or_the_other_kind_of_algorithm_is_refused(build, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        build()
+
+
 def test_the_steps_of_an_algorithm_inside_another_are_found() -> None:
     outer = ICMOffPolicyWrapper.__new__(ICMOffPolicyWrapper)
     torch.nn.Module.__init__(outer)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from line_world import TWO, assert_equal, dqn, filled, sac, seeded, to_the_right, train
+from line_world import TWO, assert_equal, dqn, filled, ppo, sac, seeded, to_the_right, train
 from tianshou.data import PrioritizedReplayBuffer
 from tianshou.utils.torch_utils import policy_within_training_step
 
@@ -85,3 +85,9 @@ def test_what_does_not_fit_is_refused() -> None:
     buffer = PrioritizedReplayBuffer(20, alpha=0.5, beta=0.5)
     with pytest.raises(ValueError, match=r"`buffer` must draw evenly.*Received a PrioritizedReplayBuffer"):
         algorithm._preprocess_batch(None, buffer, np.array([0]))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_an_on_policy_algorithm_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"must be an OffPolicyAlgorithm\. Received a PPO; take one as SAC"):
+        SQIL(seeded(ppo), to_the_right())

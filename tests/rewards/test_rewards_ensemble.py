@@ -84,3 +84,11 @@ def test_bad_arguments_are_named() -> None:
         EnsembleReward([])
     with pytest.raises(ValueError, match=r"`k` must be finite. Received nan"):
         EnsembleReward([slope(1.0)], k=math.nan)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_members_that_are_no_rewards_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"`members` must hold reward.* Received 'folder' at position 1"):
+        EnsembleReward([slope(1.0), "folder"])
+    with pytest.raises(TypeError, match=r"`members` must be a sequence .* Received a MLPReward; put it in"):
+        EnsembleReward(slope(1.0))

@@ -1,13 +1,14 @@
 """MLPReward: what it sees, in which units, and its settings."""
 
 import json
+import re
 from copy import deepcopy
 
 import pytest
 import torch
 
 from rlpriors.data.normalise import Normaliser
-from rlpriors.rewards import MLPReward, RewardSettings, load_reward
+from rlpriors.rewards import AIRLSettings, MLPReward, RewardSettings, load_reward
 
 END = torch.zeros(1, dtype=torch.bool)
 
@@ -96,7 +97,6 @@ def test_the_output_is_smooth_in_normalised_units() -> None:
         ({"n_actions": 3, "act_dim": 2}, "`n_actions` must be at least 1 and needs `act_dim` 1"),
         ({"n_actions": 0}, "`n_actions` must be at least 1"),
         ({"obs_keys": ()}, "`obs_keys` must name at least one leaf"),
-        ({"hidden": (8, 0)}, r"`hidden\[1\]` must be at least 1. Received 0"),
     ],
 )
 def test_bad_settings_say_what_is_wrong(changes, message: str) -> None:
@@ -146,3 +146,14 @@ def test_a_reward_saved_before_there_was_spectral_norm_still_loads(tmp_path) -> 
     del content["settings"]["spectral_norm"]
     config.write_text(json.dumps(content))
     assert load_reward(tmp_path, device="cpu").settings == model.settings
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("bad", [(-1,), (64, 0), 64, (1.5,), None])
+def test_hidden_layers_have_widths(bad) -> None:
+    message = "must hold whole numbers of at least 1, the width of each layer, as (64, 64). Received "
+    message = re.escape(f"{message}{bad!r}")
+    with pytest.raises(ValueError, match="`hidden` " + message):
+        RewardSettings(2, 1, hidden=bad)
+    with pytest.raises(ValueError, match="`potential_hidden` " + message):
+        AIRLSettings(2, 1, potential_hidden=bad)

@@ -3,6 +3,7 @@
 `DenoiserSettings`         horizon and dim; each network adds its own fields
 `DenoiserNetwork`          the module that carries them and refuses windows of another shape
 `at_least`, `multiple_of`  bounds of settings
+`check_widths`             widths of hidden layers
 `zero_init`                silences a layer until training wakes it
 """
 
@@ -10,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["DenoiserNetwork", "DenoiserSettings", "at_least", "multiple_of", "zero_init"]
+__all__ = ["DenoiserNetwork", "DenoiserSettings", "at_least", "check_widths", "multiple_of", "zero_init"]
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv1d)
 
@@ -31,6 +33,21 @@ def multiple_of(factor: int, reason: str, **values: int) -> None:
     for name, value in values.items():
         if value % factor:
             raise ValueError(f"`{name}` must be divisible by {factor} ({reason}). Received {value}.")
+
+
+def check_widths(**widths: object) -> None:
+    """Refuse what are no widths of hidden layers, by its name; none at all stands for a linear network.
+
+    Raises:
+        ValueError: it is no sequence of whole numbers of at least 1.
+    """
+    for name, given in widths.items():
+        sizes = given if isinstance(given, tuple | list) else [None]
+        if not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
+            raise ValueError(
+                f"`{name}` must hold whole numbers of at least 1, the width of each layer, as (64, 64). "
+                f"Received {given!r}."
+            )
 
 
 def zero_init(layer: Layer) -> Layer:
