@@ -12,17 +12,24 @@ MOVES = np.array([(0, 0), (0, 2), (0, -2), (2, 0), (-2, 0)])
 
 
 def walk(rng: np.random.Generator, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frames, actions (0 to 4; that of the last frame says nothing) and positions of one episode."""
+    """Frames, actions (0 to 4; that of the last frame says nothing) and positions of one episode.
+
+    Half of the actions go round the middle, so that something can be learned from what is done where.
+    """
     yx = rng.integers(0, SIZE - 8, 2)
     backdrop = np.add.outer(np.arange(SIZE), 2 * np.arange(SIZE)).astype(np.uint8)
     frames, act, positions = [], rng.integers(0, 5, steps), []
-    for move in act:
+    around = rng.random(steps) < 0.5
+    for time in range(steps):
         frame = np.stack([backdrop // 2, backdrop // 3, backdrop // 4], -1)
         y, x = yx
         frame[y : y + 8, x : x + 8] = (250, 200, 150)
         frames.append(frame)
         positions.append(yx.copy())
-        yx = np.clip(yx + MOVES[move], 0, SIZE - 8)
+        if around[time]:
+            low, right = yx >= (SIZE - 8) / 2
+            act[time] = (3 if right else 1) if not low else (2 if right else 4)
+        yx = np.clip(yx + MOVES[act[time]], 0, SIZE - 8)
     return np.array(frames), act, np.array(positions)
 
 

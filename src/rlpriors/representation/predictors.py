@@ -2,6 +2,7 @@
 
 `Bilinear`      a matrix in front of one view's projection
 `ActionHead`    how unlikely actions are, given a vector
+`Change`        two vectors in a row, and what changed between them
 `action_width`  numbers of the actions between two frames
 """
 
@@ -16,7 +17,7 @@ from rlpriors.representation.projectors import MLP
 from rlpriors.representation.recipe import Encoded, Sizes
 from rlpriors.representation.windows import Batch
 
-__all__ = ["ActionHead", "Bilinear", "action_width", "bilinear"]
+__all__ = ["ActionHead", "Bilinear", "Change", "action_width", "bilinear"]
 
 
 class Bilinear(nn.Module):
@@ -70,3 +71,22 @@ class ActionHead(nn.Module):
             return surprise_discrete(predicted.unflatten(1, (self.steps, -1)), batch.act_index[:, gap])
         assert batch.act is not None
         return surprise_continuous(predicted, self.log_std, batch.act[:, gap])
+
+
+class Change(nn.Module):
+    """A vector and its difference to a later one, [batch, 2 dim], each number on the scale of the batch.
+
+    Frames in a row differ little: at their own scale a network takes hundreds of updates to notice.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.width = 2 * dim
+        self.norm = nn.BatchNorm1d(2 * dim)
+
+    def forward(
+        self, now: Float[Tensor, "batch dim"], later: Float[Tensor, "batch dim"]
+    ) -> Float[Tensor, "batch both"]:
+        """Both, end to end."""
+        found: Tensor = self.norm(torch.cat([now, later - now], 1))
+        return found

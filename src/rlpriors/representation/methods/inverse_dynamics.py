@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rlpriors.representation.predictors import ActionHead
+from rlpriors.representation.predictors import ActionHead, Change
 from rlpriors.representation.projectors import take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
@@ -16,12 +16,13 @@ class InverseDynamics(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.head = ActionHead(2 * sizes.latent, sizes)
+        self.change = Change(sizes.latent)
+        self.head = ActionHead(self.change.width, sizes)
 
     def forward(self, encoded: Encoded) -> dict[str, Tensor]:
         """Negative log-likelihoods [batch]."""
-        both = torch.cat([encoded.z["now"], encoded.z["later"]], 1)
-        return {"surprise": self.head(both, encoded.batch)}
+        change = self.change(encoded.z["now"], encoded.z["later"])
+        return {"surprise": self.head(change, encoded.batch)}
 
 
 def inverse_dynamics(*, offset: int = 1, augment: str = "none") -> Recipe:
@@ -43,5 +44,4 @@ def inverse_dynamics(*, offset: int = 1, augment: str = "none") -> Recipe:
         horizon=2,
         stride=offset,
         needs=("act",),
-        least=1,
     )
