@@ -1,6 +1,7 @@
 """What outlasts a batch.
 
-`Queue`   the last keys, as negatives
+`Queue`       the last keys, as negatives
+`Neighbours`  a pool of the last codes, in which near ones are found
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from rlpriors.representation.recipe import Memory, Sizes
 
-__all__ = ["Queue", "queue"]
+__all__ = ["Neighbours", "Queue", "queue"]
 
 
 class Queue(Memory):
@@ -56,3 +57,65 @@ class Queue(Memory):
 def queue(name: str, size: int) -> Callable[[Sizes], Memory]:
     """Makes a `Queue` of this output."""
     return lambda sizes: Queue(name, size, sizes.latent)
+
+
+class Neighbours(Memory):
+    """For each row's "key.query" a near one of "key.pool", drawn among the `nearest`: its "value.pool" is
+    "mined".
+
+    Candidates are the batch's other rows and the last `size` ones of earlier batches; nearness is the
+    cosine.  It starts empty, and is saved with everything else.
+
+    Raises:
+        ValueError: a number is below 1.
+
+    Example:
+        >>> memory = Neighbours(size=4, keys=2, values=1, nearest=1)
+        >>> rows = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
+        >>> memory({"key.query": rows, "key.pool": rows, "value.pool": torch.arange(3.0)[:, None]})["mined"].T
+        tensor([[1., 0., 1.]])
+    """
+
+    keys: Tensor
+    values: Tensor
+    pushed: Tensor
+
+    def __init__(self, size: int, keys: int, values: int, nearest: int = 3) -> None:
+        super().__init__()
+        for name, number in {"size": size, "nearest": nearest}.items():
+            if number < 1:
+                raise ValueError(f"`{name}` of a pool must be at least 1. Received {number}.")
+        self.nearest = nearest
+        self.register_buffer("keys", torch.zeros(size, keys))
+        self.register_buffer("values", torch.zeros(size, values))
+        self.register_buffer("pushed", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def forward(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What was mined.
+
+        Raises:
+            ValueError: the batch alone must have more rows than `nearest`, and has not.
+        """
+        query = F.normalize(outputs["key.query"].float(), dim=1)
+        rows = len(query)
+        if rows <= self.nearest:
+            raise ValueError(
+                f"A batch must have more rows than `nearest`, {self.nearest}. Received {rows}; take larger "
+                "batches."
+            )
+        keys = torch.cat([F.normalize(outputs["key.pool"].float(), dim=1), self.keys])
+        values = torch.cat([outputs["value.pool"].float(), self.values])
+        index = torch.arange(len(keys), device=query.device)
+        hidden = (index >= rows + self.pushed) | (index == torch.arange(rows, device=query.device)[:, None])
+        near = (query @ keys.T).masked_fill(hidden, -torch.inf).topk(self.nearest, 1).indices
+        drawn = torch.randint(self.nearest, (rows, 1), device=query.device)
+        return {"mined": values[near.gather(1, drawn)[:, 0]]}
+
+    def after_step(self, outputs: Mapping[str, Tensor]) -> None:
+        """Put this batch's in place of the oldest."""
+        size, new = len(self.keys), len(outputs["key.pool"])
+        rows = (self.pushed + torch.arange(new, device=self.keys.device))[-size:] % size
+        self.keys[rows] = F.normalize(outputs["key.pool"].float(), dim=1)[-size:]
+        self.values[rows] = outputs["value.pool"].float()[-size:]
+        self.pushed += new
