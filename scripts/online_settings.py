@@ -76,7 +76,7 @@ class OnlineSettings:
         if round(self.update_per_step * self.collect_steps) < 1:
             raise ValueError(
                 "`update_per_step` must give at least 1 update for each `collect_steps` "
-                f"({self.collect_steps}). Received {self.update_per_step}."
+                f"({self.collect_steps}). Received {self.update_per_step}; raise it, or `collect_steps`."
             )
         if self.buffer_size is not None and self.buffer_size < self.n_envs:
             raise ValueError(

@@ -9,6 +9,7 @@ import json
 from contextlib import redirect_stderr
 from functools import partial
 from io import StringIO
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -157,11 +158,14 @@ def _algorithm(settings: TrainPolicySettings, env: gym.Env[Any, Any]) -> Algorit
 
 def _online(settings: TrainPolicySettings, *, on_policy: bool) -> OnlineSettings:
     n = settings.n_envs
+    between = n  # steps from one update to the next; a few environments must make several, to earn one
+    if round(settings.update_per_step * n) < 1:
+        between = n * ceil(1 / (settings.update_per_step * n))
     return OnlineSettings(
         env_steps=settings.env_steps,
         n_envs=n,
         random_steps=0 if on_policy else -(-settings.random_steps // n) * n,
-        collect_steps=max(1, min(ROLLOUT, settings.env_steps) // n) * n if on_policy else n,
+        collect_steps=max(1, min(ROLLOUT, settings.env_steps) // n) * n if on_policy else between,
         update_per_step=1.0 if on_policy else settings.update_per_step,
         batch_size=settings.batch_size,
         reward_scale=settings.reward_scale,

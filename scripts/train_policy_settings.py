@@ -96,6 +96,11 @@ class TrainPolicySettings:
         for name in ("episodes", "threads", "n_envs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
+        if self.algorithm != "ppo" and not self.update_per_step * self.env_steps >= 1:
+            raise ValueError(
+                "`update_per_step` must give at least one update in `env_steps`. Received "
+                f"{self.update_per_step} for {self.env_steps} steps; raise --update-per-step."
+            )
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0. Received {self.seed}.")
         if self.max_episode_steps is not None and self.max_episode_steps < 1:

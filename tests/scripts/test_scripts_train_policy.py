@@ -66,6 +66,12 @@ def test_the_environments_own_reward_can_be_learned_from(tiny, tmp_path):
     assert json.loads((run / "results.json").read_text())["trained"]["true_return"] < 0
 
 
+def test_one_environment_alone_takes_several_steps_for_an_update(tiny, tmp_path):
+    changes = {"n_envs": 1, "env_steps": 30, "update_per_step": 0.25}
+    run = train_policy(replace(tiny, **changes), folder=tmp_path / "run")
+    assert json.loads((run / "results.json").read_text())["env_steps"] == 32  # 16 random, then fours
+
+
 def test_discrete_actions_get_dqn(tmp_path, tiny):
     folder = MLPReward(RewardSettings(obs_dim=4, act_dim=1, n_actions=2)).save(tmp_path / "cart")
     settings = replace(tiny, reward=folder, env="CartPole-v1")
@@ -115,6 +121,8 @@ def test_what_does_not_fit_is_told_before_any_run_begins(tiny, tmp_path, changes
         ({"env_args": "{"}, "`env_args` must be JSON"),
         ({"env_args": "[1]"}, "`env_args` must be a JSON object"),
         ({"max_episode_steps": 0}, "`max_episode_steps` must be at least 1"),
+        ({"update_per_step": 0.01}, r"`update_per_step` must give .* for 48 steps; raise --update-per-step"),
+        ({"update_per_step": float("nan")}, "`update_per_step` must give at least one update"),
     ],
 )
 def test_settings_are_bounded(tiny, changes, message):
