@@ -122,7 +122,7 @@ def _judge_game(
     ways: dict[str, Callable[[], Judged]] = {
         "majority": lambda: judge_majority(task),
         "pixels": lambda: judge_features(shrink(store.frames), task, probes, **more),
-        "random-cnn": lambda: judge_encoder(random_cnn(store.frames.shape[-1], **more), "random-cnn"),
+        "random-cnn": lambda: judge_encoder(random_cnn(store.frames.shape[1:], **more), "random-cnn"),
     }
     if encoder is not None:
         ways[title(encoder)] = lambda: judge_encoder(encoder, "encoder")

@@ -26,6 +26,7 @@ from rlpriors.evaluation.probe_scores import ProbeScores, Scores, score_predicti
 from rlpriors.evaluation.probe_training import ProbeSettings
 from rlpriors.evaluation.probes import PROTOCOLS, majority, probe
 from rlpriors.evaluation.supervised import fit_supervised
+from rlpriors.networks.atari_cnn import SMALLEST
 from rlpriors.scripts.atari_ram import GAMES, game_name, labels
 from rlpriors.scripts.runs import write_json
 
@@ -62,10 +63,14 @@ def atari_task(store: FrameStore, game: str, *, seed: int = 0, min_frames: int =
     )
 
 
-def random_cnn(channels: int = 1, *, seed: int = 0, device: str = "auto") -> ImageEncoder:
-    """AtariARI's network as it starts, for grey frames or coloured ones."""
+def random_cnn(
+    shape: tuple[int, ...] = (210, 160, 1), *, seed: int = 0, device: str = "auto"
+) -> ImageEncoder:
+    """AtariARI's network as it starts, for frames [height, width, channels]; small ones are enlarged."""
+    height, width, channels = shape
     spec = ENCODERS["atari-cnn"]
-    spec = replace(spec, channels=channels, mean=(0.0,) * channels, std=(1.0,) * channels)
+    size = (height, width) if min(height, width) >= SMALLEST else spec.input_size
+    spec = replace(spec, channels=channels, mean=(0.0,) * channels, std=(1.0,) * channels, input_size=size)
     return load_encoder(spec, weights="none", seed=seed, device=device, chunk_size=256)
 
 
@@ -111,7 +116,7 @@ def judge_supervised(
     progress: bool = True,
 ) -> Judged:
     """Scores of AtariARI's network trained on the labels, which are the same by every protocol."""
-    network = random_cnn(store.frames.shape[-1], seed=seed, device=device)
+    network = random_cnn(store.frames.shape[1:], seed=seed, device=device)
     predicted = fit_supervised(network, store.frames, task, settings, seed=seed, progress=progress)
     return dict.fromkeys(PROTOCOLS, score_predictions(task, predicted))
 

@@ -2,6 +2,7 @@
 
 `AtariCNN`           four convolutions and a linear layer, for whole frames of 210 x 160
 `AtariCNNSettings`   its sizes
+`SMALLEST`           the fewest rows and columns that it can see
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from rlpriors.networks.base import at_least
 from rlpriors.types import Features
 
-__all__ = ["AtariCNN", "AtariCNNSettings"]
+__all__ = ["SMALLEST", "AtariCNN", "AtariCNNSettings"]
 
 SMALLEST = 76
 """Below that many rows or columns nothing is left after four convolutions."""

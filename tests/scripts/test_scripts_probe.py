@@ -1,0 +1,184 @@
+"""`rlpriors probe`: whole runs on tiny worlds, what they write, and how they go on."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.encoders import load_encoder
+from rlpriors.evaluation.probe_training import ProbeSettings
+from rlpriors.scripts import probe as command
+from rlpriors.scripts.atari_ram import GAMES
+from rlpriors.scripts.main import main
+from rlpriors.scripts.probe import probe
+from rlpriors.scripts.probe_settings import ProbeRunSettings
+from rlpriors.scripts.probe_subjects import (
+    atari_task,
+    judge_features,
+    judge_majority,
+    judge_supervised,
+    random_cnn,
+    read_judged,
+    title,
+    write_judged,
+)
+
+BALL = GAMES["pong"]["ball_x"].address
+PLAYER = GAMES["pong"]["player_y"].address
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FrameStore:
+    """A bright square in one of four columns and another in one of three rows: "ball_x" and "player_y"."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")  # room for the table
+    rng = np.random.default_rng(0)
+    with FrameWriter(tmp_path / "squares") as writer:
+        for _ in range(10):
+            x, y = rng.integers(4, size=20), rng.integers(3, size=20)
+            frames = rng.integers(20, size=(20, 80, 76, 1), dtype=np.uint8)
+            ram = np.zeros((20, 128), np.uint8)
+            ram[:, BALL], ram[:, PLAYER] = 50 + x, 90 + y
+            for i in range(20):
+                frames[i, 0:16, 19 * x[i] : 19 * x[i] + 19] = 255
+                frames[i, 20 + 20 * y[i] : 40 + 20 * y[i], :20] = 200
+            writer.add_episode(frames, ram=ram)
+    return writer.store
+
+
+def settings(store: FrameStore, **changes: Any) -> ProbeRunSettings:
+    fields = {"game": "pong", "data": store.folder, "min_frames": 20, "device": "cpu", "epochs": 2}
+    return ProbeRunSettings(**{**fields, **changes})
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "probe.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_prints_and_writes_every_subject_by_both_protocols(
+    store: FrameStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_encoder("nature-cnn", weights="none", device="cpu", input_size=(76, 76)).save(tmp_path / "mine")
+    run = probe(settings(store, encoder=str(tmp_path / "mine"), readout="grid(2)", supervised=True))
+    told = capsys.readouterr().out
+    subjects = ["majority", "pixels", "random-cnn", "mine (grid(2))", "supervised"]
+    assert all(subject.split()[0] in told for subject in subjects)
+    assert run.name == "probe-pong-" + str(tmp_path / "mine").strip("/").replace("/", "-").lower()
+    found = rows(run)
+    assert {(row["subject"], row["protocol"]) for row in found} == {
+        (subject, protocol) for subject in subjects for protocol in ("published", "standardised")
+    }
+    assert {row["of"] for row in found} == {
+        *("mean", "small_object_localization", "agent_localization", "ball_x", "player_y")
+    }
+    assert {row["world"] for row in found} == {"pong"}
+    assert not list((run / "features").iterdir())  # they can be made again
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    assert "standardised/mean/f1_weighted/pixels" in events.Tags()["scalars"]
+
+
+def test_a_run_that_was_stopped_goes_on(store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = command.judge_features
+    calls: list[int] = []
+
+    def dies(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(command, "judge_features", dies)
+    with pytest.raises(KeyboardInterrupt):
+        probe(settings(store))
+    run = probe(settings(store), resume=True)
+    assert len(calls) == 3  # pixels once, random-cnn twice
+    monkeypatch.setattr(command, "judge_features", real)
+    whole = probe(settings(store))
+    assert whole != run
+    assert (whole / "probe.csv").read_text() == (run / "probe.csv").read_text()
+
+
+def test_subjects_are_as_good_as_they_should_be(store: FrameStore) -> None:
+    """What is drawn is read by the pixels and by a network that was told, and not by the majority."""
+    task = atari_task(store, "pong", min_frames=20)
+    assert set(task.names) == {"player_y", "ball_x"}
+    quick = ProbeSettings(lr=0.01, epochs=20)
+    pixels = store.frames[:, ::8, ::8, 0].reshape(200, -1).astype(np.float32) / 255
+    seen = judge_features(pixels, task, quick, device="cpu", progress=False)["standardised"].mean
+    blind = judge_majority(task)["published"].mean
+    taught = judge_supervised(store, task, ProbeSettings(lr=1e-3, epochs=8), device="cpu", progress=False)
+    assert seen.f1_weighted > 0.8
+    assert blind.f1_weighted < 0.5
+    assert taught["published"].mean.f1_weighted > 0.9
+    assert taught["published"] == taught["standardised"]
+
+
+def test_scores_survive_a_file(store: FrameStore, tmp_path: Path) -> None:
+    judged = judge_majority(atari_task(store, "pong", min_frames=20))
+    write_judged(tmp_path / "a" / "scores.json", judged)
+    assert read_judged(tmp_path / "a" / "scores.json") == judged
+    (tmp_path / "bad.json").write_text(json.dumps({"published": {}}))
+    with pytest.raises(ValueError, match=r"bad\.json holds no scores"):
+        read_judged(tmp_path / "bad.json")
+
+
+def test_random_networks_see_colours_or_grey_and_have_titles() -> None:
+    coloured = random_cnn((20, 30, 3), seed=1, device="cpu")
+    assert coloured.encode(np.zeros((2, 20, 30, 3), np.uint8)).shape == (2, 256)
+    assert title(coloured) == "atari-cnn (cls)"
+
+
+def test_states_are_probed(store: FrameStore, tmp_path: Path) -> None:
+    """A square moves over a line: its place is in the pixels, its velocity is not."""
+    rng = np.random.default_rng(0)
+    with FrameWriter(tmp_path / "line") as writer:
+        for _ in range(10):
+            x = rng.integers(0, 70, size=30)
+            frames = np.zeros((30, 84, 84, 3), np.uint8)
+            for i in range(30):
+                frames[i, :, x[i] : x[i] + 12] = 255
+            position = x[:, None].astype(np.float32)
+            writer.add_episode(frames, qpos=position, qvel=rng.normal(size=(30, 1)).astype(np.float32))
+    run = probe(ProbeRunSettings(env="Line-v0", data=tmp_path / "line", device="cpu"))
+    r2 = {(row["subject"], row["of"]): float(row["r2"]) for row in rows(run)}
+    assert r2["pixels", "qpos[0]"] > 0.9
+    assert r2["pixels", "qvel[0]"] < 0.3
+    with pytest.raises(ValueError, match="must hold `qpos` or `qvel` of at least 3 episodes"):
+        probe(ProbeRunSettings(env="Line-v0", data=store.folder, device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--game", "pog"], "Did you mean pong"),
+        (["--game", "pong", "--encoder", "resnt18"], "resnet18"),
+        (["--game", "pong", "--data", "nowhere"], "is no folder"),
+        (["--game", "pong", "--data", "squares", "--min-frames", "65"], "at least 3 episodes of at least 65"),
+    ],
+)
+def test_what_cannot_be_probed_is_told_in_a_line(
+    store: FrameStore, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rlpriors", "probe", "--device", "cpu", *options])
+    with pytest.raises((SystemExit, ValueError), match=message):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "Exactly one of `game` and `env` must be given"),
+        ({"game": "pong", "env": "HalfCheetah-v5"}, "Exactly one of"),
+        ({"game": "pong", "epochs": 0}, "`epochs` must be at least 1"),
+    ],
+)
+def test_settings_are_bounded(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ProbeRunSettings(**fields)
