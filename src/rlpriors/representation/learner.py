@@ -122,15 +122,17 @@ class RepresentationLearner:
                 f"`batch_size` must be at least {recipe.least} for recipe {recipe.name!r}, whose windows are "
                 f"compared with each other. Received {self.batch_size}."
             )
+        self.part, self.parts = 0, 1
+        if distributed.is_available() and distributed.is_initialized():
+            self.part, self.parts = distributed.get_rank(), distributed.get_world_size()
+        self.windows.check(self.batch_size, self.parts)
         encoder.preprocess.check(self.windows.at(self.windows.starts[:1]).frames.flatten(0, 1))
         with self._seeded(-1):
             self.model = RepresentationModel(
                 encoder, recipe, actions=self.windows.actions, updates=settings.updates
             )
-        self.part, self.parts = 0, 1
         self._parallel: nn.Module = self.model
-        if distributed.is_available() and distributed.is_initialized():
-            self.part, self.parts = distributed.get_rank(), distributed.get_world_size()
+        if self.parts > 1:
             self._parallel = DistributedDataParallel(self.model, find_unused_parameters=True)
         self.lr = settings.lr or recipe.lr
         self.optim = torch.optim.AdamW(self._groups(), lr=self.lr, betas=(0.9, 0.95))
@@ -247,7 +249,8 @@ class RepresentationLearner:
         """torch's global generators as this update finds them."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
-            part = getattr(self, "part", 0)
+            # What is made before the first update is the same in all processes.
+            part = self.part if update >= 0 else 0
             torch.manual_seed(hash((self.settings.seed, update, part)) % 2**63)
             yield
 

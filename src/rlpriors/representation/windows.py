@@ -107,11 +107,11 @@ class FrameWindows:
         """Number of windows."""
         return len(self.starts)
 
-    def draw(self, batch_size: int, seed: int, update: int, *, part: int = 0, parts: int = 1) -> Batch:
-        """`batch_size` different windows; of `parts` processes, each gets others.
+    def check(self, batch_size: int, parts: int = 1) -> None:
+        """Refuse batches that cannot be drawn.
 
         Raises:
-            ValueError: there are not so many.
+            ValueError: there are not so many windows.
         """
         wanted = batch_size * parts
         if not 1 <= wanted <= len(self):
@@ -119,8 +119,16 @@ class FrameWindows:
                 f"`batch_size` must be at least 1 and, for {parts} processes together, at most the number of "
                 f"windows, {len(self)}. Received {batch_size}; collect more frames or take smaller batches."
             )
+
+    def draw(self, batch_size: int, seed: int, update: int, *, part: int = 0, parts: int = 1) -> Batch:
+        """`batch_size` different windows; of `parts` processes, each gets others.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        self.check(batch_size, parts)
         rng = np.random.default_rng((seed, update))
-        chosen = rng.choice(len(self), wanted, replace=False)
+        chosen = rng.choice(len(self), batch_size * parts, replace=False)
         return self.at(self.starts[chosen[part::parts]])
 
     def at(self, starts: Int[np.ndarray, " batch"]) -> Batch:
