@@ -58,7 +58,8 @@ def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: boo
         table = game_table(world, subjects)
         rows = game_rows(world, subjects, settings.seed)
     else:
-        subjects = judge_states(store, encoder, run, seed=settings.seed, device=settings.device)
+        seen = {} if encoder is None else {title(str(settings.encoder), encoder): encoder}
+        subjects = judge_states(store, seen, run, seed=settings.seed, device=settings.device)
         table = state_table(world, subjects)
         rows = state_rows(world, subjects, settings.seed)
     _write(run, ("r2",) if settings.game is None else Scores._fields, rows)
@@ -125,7 +126,7 @@ def _judge_game(
         "random-cnn": lambda: judge_encoder(random_cnn(store.frames.shape[1:], **more), "random-cnn"),
     }
     if encoder is not None:
-        ways[title(encoder)] = lambda: judge_encoder(encoder, "encoder")
+        ways[title(str(settings.encoder), encoder)] = lambda: judge_encoder(encoder, "encoder")
     if settings.supervised:
         ways["supervised"] = lambda: judge_supervised(store, task, probes, **more)
     subjects = {}

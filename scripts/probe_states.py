@@ -15,15 +15,15 @@ from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
 from rlpriors.evaluation.probes import shrink
 from rlpriors.evaluation.state_probes import ridge_r2
-from rlpriors.scripts.probe_subjects import encoded, forget, title
+from rlpriors.scripts.probe_subjects import encoded, forget
 
 __all__ = ["judge_states", "state_rows", "state_table"]
 
 
 def judge_states(
-    store: FrameStore, encoder: ImageEncoder | None, run: Path, *, seed: int = 0, device: str = "auto"
+    store: FrameStore, encoders: Mapping[str, ImageEncoder], run: Path, *, seed: int = 0, device: str = "auto"
 ) -> dict[str, dict[str, float]]:
-    """R2 of every position and velocity, by subject.
+    """R2 of every position and velocity from pixels, a random network and `encoders`, by name.
 
     Raises:
         ValueError: the store has neither `qpos` nor `qvel`, or fewer than three episodes.
@@ -44,7 +44,7 @@ def judge_states(
         for part in np.split(order, [n_val, n_val + n_test])
     )
     control = load_encoder("nature-cnn", weights="none", seed=seed, device=device, chunk_size=256)
-    seers = {"random-cnn": control} | ({} if encoder is None else {title(encoder): encoder})
+    seers = {"random-cnn": control, **encoders}
     found = {}
     for number, name in enumerate(("pixels", *seers)):
         kept = run / "features" / str(number)

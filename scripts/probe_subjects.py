@@ -74,10 +74,9 @@ def random_cnn(
     return load_encoder(spec, weights="none", seed=seed, device=device, chunk_size=256)
 
 
-def title(encoder: ImageEncoder) -> str:
-    """What an encoder is called in tables: its name, or its folder's, and its readout."""
-    spec = encoder.spec
-    return f"{Path(spec.model_id).name if spec.source == 'local' else spec.name} ({encoder.readout.name})"
+def title(name: str, encoder: ImageEncoder) -> str:
+    """What the encoder that `name` led to is called in tables: a folder's last part, and its readout."""
+    return f"{Path(name).name if Path(name).is_dir() else name} ({encoder.readout.name})"
 
 
 def encoded(store: FrameStore, encoder: ImageEncoder, folder: Path, *, progress: bool = True) -> np.ndarray:

@@ -132,7 +132,7 @@ def test_scores_survive_a_file(store: FrameStore, tmp_path: Path) -> None:
 def test_random_networks_see_colours_or_grey_and_have_titles() -> None:
     coloured = random_cnn((20, 30, 3), seed=1, device="cpu")
     assert coloured.encode(np.zeros((2, 20, 30, 3), np.uint8)).shape == (2, 256)
-    assert title(coloured) == "atari-cnn (cls)"
+    assert title("timm:some/net", coloured) == "timm:some/net (cls)"
 
 
 def test_states_are_probed(store: FrameStore, tmp_path: Path) -> None:
