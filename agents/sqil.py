@@ -3,6 +3,7 @@
 `SQIL`  soft Q imitation learning, over any off-policy algorithm
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ class SQIL(Relabel):
         seed: source of the demonstrated steps drawn.
 
     Raises:
-        ValueError: the demonstrations' observations or actions are not of the policy's sizes, or,
-            in an update, the buffer gives priorities.
+        ValueError: a reward is not finite, the demonstrations' observations or actions are not of the
+            policy's sizes, or, in an update, the buffer gives priorities.
 
     Example:
         >>> import gymnasium as gym
@@ -67,6 +68,9 @@ class SQIL(Relabel):
         own_reward: float = 0.0,
         seed: int = 0,
     ) -> None:
+        for name, reward in (("demonstrated_reward", demonstrated_reward), ("own_reward", own_reward)):
+            if not math.isfinite(reward):
+                raise ValueError(f"`{name}` must be finite. Received {reward}; the paper's are 1 and 0.")
         super().__init__(algorithm, self._own_reward)
         self.own_reward, self.seed = own_reward, seed
         store = demonstrations if isinstance(demonstrations, EpisodeStore) else from_buffer(demonstrations)

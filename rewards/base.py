@@ -104,7 +104,8 @@ class RewardModel(nn.Module, ABC):
         [batch] and False everywhere when left out.
 
         Raises:
-            ValueError: an array has another rank or size, or holds NaN or infinity.
+            ValueError: an array has another rank or size, or it or what the model makes of it holds
+                NaN or infinity.
         """
         rows_obs = self._rows("obs", obs, self.obs_dim)
         rows_act = self._rows("act", act, self.act_dim)
@@ -120,10 +121,35 @@ class RewardModel(nn.Module, ABC):
         arrays = (rows_obs, rows_act, rows_next, ends)
         with torch.no_grad():
             rewards: Tensor = self(*(torch.as_tensor(array, device=self.device) for array in arrays))
-        return rewards.float().cpu().numpy()
+        scores = rewards.float().cpu().numpy()
+        bad = ~np.isfinite(scores)
+        if bad.any():
+            raise ValueError(
+                f"The reward must give finite numbers, but does not for {int(bad.sum())} of {batch} rows. "
+                f"Received {scores[bad][0]} in row {int(bad.argmax())}; its training diverged, or the row "
+                "lies far outside of what it was learned from."
+            )
+        return scores
 
     def save(self, folder: str | Path) -> Path:
-        """Publish the model in `folder`, to be read by `load_reward`."""
+        """Publish the model in `folder`, to be read by `load_reward`.
+
+        Raises:
+            ValueError: the class is not registered, so that nobody could load the file, or a weight is
+                NaN or infinite; nothing is written then.
+        """
+        # The registry names the classes that derive from this, so it can only be asked once they are there.
+        from rlpriors.rewards.registry import check_registered
+
+        for module in self.modules():
+            if isinstance(module, RewardModel):
+                check_registered(type(module))
+        for name, tensor in self.state_dict().items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise ValueError(
+                    f"A reward is saved with finite weights only. Received NaN or infinity in {name!r}; its "
+                    "training diverged: go back to an earlier one, or train with a smaller learning rate."
+                )
         return checkpoint.save(self, self.settings, folder)
 
     def __add__(self, other: object) -> "RewardModel":

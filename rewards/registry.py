@@ -1,11 +1,13 @@
 """Saved rewards by folder.
 
-`REWARDS`       the reward models of this library, by the name that stands in their files
-`reward_class`  the class of a name, also one that another package brings
-`load_reward`   a saved reward model, ready to judge
+`REWARDS`           the reward models of this library, by the name that stands in their files
+`reward_class`      the class of a name, also one that another package brings
+`check_registered`  refuses a class that could not be loaded
+`load_reward`       a saved reward model, ready to judge
 
 Another package joins with an entry point in the group `rlpriors.rewards`, whose name is that of a
-`RewardModel` subclass and whose value leads to it.
+`RewardModel` subclass and whose value leads to it; a script of its own writes the class into
+`REWARDS`, before it saves and before it loads.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +29,7 @@ from rlpriors.rewards.networks import MLPReward
 from rlpriors.rewards.running import NormalisedReward
 from rlpriors.rewards.shaping import ShapedReward
 
-__all__ = ["REWARDS", "load_reward", "reward_class"]
+__all__ = ["REWARDS", "check_registered", "load_reward", "reward_class"]
 
 GROUP = "rlpriors.rewards"
 
@@ -64,6 +66,27 @@ def reward_class(name: str) -> type[RewardModel]:
             f"Entry point {name!r} of {GROUP!r} must be a RewardModel class. Received {loaded!r}."
         )
     return loaded
+
+
+def check_registered(kind: type[RewardModel]) -> None:
+    """Refuse a class that a saved file could name, but nobody find.
+
+    Raises:
+        ValueError: no class has its name here, nor among the entry points; or another class has.
+    """
+    name = kind.__name__
+    if name in REWARDS:
+        if REWARDS[name] is not kind:
+            raise ValueError(
+                f"The name of a saved reward's class must lead back to it. Received a {name} of "
+                f"{kind.__module__}, but {REWARDS[name].__module__} has a class of that name; rename yours."
+            )
+    elif name not in _entry_points():
+        raise ValueError(
+            f"A reward is saved only if `load_reward` can find its class. Received a {name}, which is not "
+            f'registered; write `rewards.REWARDS["{name}"] = {name}` here and wherever it is loaded, or '
+            f"bring it by an entry point in the group {GROUP!r}."
+        )
 
 
 def load_reward(folder: str | Path, device: str | torch.device = "auto") -> RewardModel:

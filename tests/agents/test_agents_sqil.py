@@ -91,3 +91,9 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_an_on_policy_algorithm_is_refused() -> None:
     with pytest.raises(TypeError, match=r"must be an OffPolicyAlgorithm\. Received a PPO; take one as SAC"):
         SQIL(seeded(ppo), to_the_right())
+
+
+@pytest.mark.parametrize("name", ["demonstrated_reward", "own_reward"])
+def test_its_two_rewards_are_finite(name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` must be finite. Received nan; the paper's are 1 and 0"):
+        SQIL(seeded(sac), to_the_right(), **{name: float("nan")})

@@ -157,3 +157,14 @@ def test_hidden_layers_have_widths(bad) -> None:
         RewardSettings(2, 1, hidden=bad)
     with pytest.raises(ValueError, match="`potential_hidden` " + message):
         AIRLSettings(2, 1, potential_hidden=bad)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_reward_that_diverged_is_neither_saved_nor_trusted(tmp_path, bad: float) -> None:
+    model = linear(RewardSettings(1, 1, hidden=()), [1.0], 0.0)
+    model.net[0].bias.data.fill_(bad)
+    with pytest.raises(ValueError, match=r"finite weights only\. Received NaN or infinity in 'net\.0\.bias'"):
+        model.save(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=rf"not for 2 of 2 rows\. Received {bad} in row 0; its training"):
+        model.score([[0.0], [1.0]], [[0.0], [0.0]], [[0.0], [0.0]])

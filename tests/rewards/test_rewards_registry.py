@@ -92,6 +92,26 @@ def test_another_packages_reward_joins_by_entry_point(tmp_path, monkeypatch: pyt
     torch.testing.assert_close(loaded(obs, act, obs, end), shaped(obs, act, obs, end), rtol=0, atol=0)
 
 
+def test_a_class_that_nobody_could_load_is_not_saved(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bonus = Bonus(BonusSettings(0.25))
+    for reward in (bonus, ShapedReward(bonus, gamma=0.9), 2 * bonus):
+        with pytest.raises(
+            ValueError, match=r"Received a Bonus, which is not registered; write `rewards.REWARDS"
+        ):
+            reward.save(tmp_path)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setitem(REWARDS, "Bonus", Bonus)
+    assert load_reward((2 * bonus).save(tmp_path), device="cpu").score([[1, 0]], [[0]], [[0, 0]]) == 2.5
+
+
+def test_a_class_with_the_name_of_another_is_not_saved(tmp_path) -> None:
+    mine = type("MLPReward", (MLPReward,), {})
+    with pytest.raises(
+        ValueError, match=r"a MLPReward of .*, but rlpriors\.rewards\.networks has a class of"
+    ):
+        mine(SETTINGS).save(tmp_path)
+
+
 def test_an_entry_point_must_lead_to_a_reward(monkeypatch: pytest.MonkeyPatch) -> None:
     bring(monkeypatch, Linear="torch.nn:Linear")
     with pytest.raises(TypeError, match=r"Entry point 'Linear' of 'rlpriors.rewards' must be a RewardModel"):
