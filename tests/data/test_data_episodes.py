@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,19 @@ def test_dictionary_observations_and_keys():
     assert EpisodeStore.from_episodes([tree], ["b/c"]).obs.tolist() == [[7]] * 4
     with pytest.raises(ValueError, match=r"`keys` must name leaves.*'a', 'b/c'.*Received \['b'\]"):
         EpisodeStore.from_episodes([tree], ["b"])
+
+
+def test_flags_are_truth_values():
+    assert EpisodeStore.from_episodes([make(2)._replace(terminated=np.array([0.0, 1.0]))]).terminated[1]
+    for bad in ([0, 3], [0.0, np.nan], ["no", "yes"]):
+        with pytest.raises(ValueError, match="`terminated` must hold truth values, or numbers"):
+            EpisodeStore.from_episodes([make(2)._replace(terminated=np.array(bad))])
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_a_tensor_of_bfloat16_is_told(store):
+    with pytest.raises(ValueError, match=r"`obs` must hold numbers .* numpy has.*torch\.bfloat16"):
+        dataclasses.replace(store, obs=torch.tensor(store.obs, dtype=torch.bfloat16))
 
 
 def test_discrete_and_image_types():

@@ -2,6 +2,8 @@ import os
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 
 from rlpriors.data import files
 from rlpriors.data.episodes import EpisodeStore
@@ -100,6 +102,35 @@ def test_what_is_loaded_is_checked(tmp_path):
     arrays = {name: getattr(store(), name) for name in COLUMNS}
     path = write_arrays(tmp_path / "wrong", arrays | {"lengths": np.array([2, 2])}, "EpisodeStore")
     with pytest.raises(ValueError, match="`obs` must have 6 rows"):
+        EpisodeStore.load(path)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("terminated", np.array([0.0, 0.5, 1.0]), r"`terminated` must hold truth values.* Received 0\.5"),
+        ("truncated", np.array([0, 2, 1]), r"`truncated` must hold truth values.* Received 2"),
+        (
+            "lengths",
+            np.array([2.0, 1.0]),
+            r"`lengths` must hold whole numbers.* array of float64",
+        ),
+    ],
+)
+def test_flags_and_lengths_are_not_cast_in_silence(tmp_path, name, array, message):
+    arrays = {column: getattr(store(), column) for column in COLUMNS}
+    path = write_arrays(tmp_path / "wrong", arrays | {name: array}, "EpisodeStore")
+    with pytest.raises(ValueError, match=message):
+        EpisodeStore.load(path)
+
+
+def test_numbers_that_numpy_has_not_are_told(tmp_path):
+    path = tmp_path / "brain"
+    tensors = {name: torch.tensor(getattr(store(), name)) for name in COLUMNS}
+    tensors["obs"] = tensors["obs"].to(torch.bfloat16)
+    safetensors.torch.save_file(tensors, path, {"kind": "EpisodeStore"})
+    with pytest.raises(ValueError, match=r"types that numpy has\. Received .*: .*bfloat16.*; write it again"):
         EpisodeStore.load(path)
 
 

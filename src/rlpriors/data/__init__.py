@@ -1,7 +1,8 @@
 """Recorded experience: numpy inside, torch tensors only where a network reads them.
 
 observations.py  one array out of a plain or nested dictionary observation
-episodes.py      `EpisodeStore`: flat arrays and episode bounds; windows, pairs, goals, relabelling
+episode_columns.py  flat arrays and episode bounds, checked; files of them
+episodes.py      `EpisodeStore`: the same with windows, pairs, goals, relabelling
 files.py         named arrays in one file
 normalise.py     `Normaliser`: raw units to the range that networks like, and back
 validation.py    what experience must be like, and the words for it when it is not

@@ -34,7 +34,7 @@ def read_arrays(path: str | Path, kind: str) -> dict[str, np.ndarray]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or was not written as a `kind`.
+        ValueError: it is damaged, was not written as a `kind`, or holds numbers that numpy has not.
     """
     path = Path(path)
     if not path.is_file():
@@ -43,6 +43,11 @@ def read_arrays(path: str | Path, kind: str) -> dict[str, np.ndarray]:
         with safe_open(path, framework="numpy") as file:
             found = (file.metadata() or {}).get("kind")
             arrays = {name: file.get_tensor(name) for name in file.keys()} if found == kind else {}  # noqa: SIM118
+    except TypeError as error:  # of get_tensor, for bfloat16 and the float8 kinds
+        raise ValueError(
+            f"`path` must hold arrays of types that numpy has. Received {path}: {error}; write it again as "
+            "float32 or float16."
+        ) from error
     except SafetensorError as error:
         raise ValueError(
             f"`path` must be a whole safetensors file. Received {path}, which is damaged ({error}). "

@@ -1,6 +1,8 @@
 """What recorded experience must be like, and the words for it when it is not.
 
 `as_numbers`     an array of a settled number type
+`as_flags`       an array of truth values
+`as_lengths`     whole numbers of steps
 `check_finite`   no NaN, no infinity; else the episode and the step
 `check_columns`  columns that agree with the episodes' lengths
 `within`         indices that exist
@@ -9,17 +11,43 @@
 
 import numpy as np
 
-__all__ = ["as_numbers", "at_least_one", "check_columns", "check_finite", "within"]
+__all__ = ["as_flags", "as_lengths", "as_numbers", "at_least_one", "check_columns", "check_finite", "within"]
 
 
 def as_numbers(name: str, array: object, integers: type[np.generic] | None = None) -> np.ndarray:
     """`array` with floating-point numbers as float32, and all others as `integers` (or as they are)."""
-    numbers = np.asarray(array)
+    try:
+        numbers = np.asarray(array)
+    except TypeError as error:  # a tensor of bfloat16, which numpy has not
+        raise ValueError(
+            f"`{name}` must hold numbers of a type that numpy has. Received "
+            f"{getattr(array, 'dtype', array)}; convert it to float32."
+        ) from error
     if numbers.dtype.kind not in "biuf":
         raise ValueError(f"`{name}` must hold numbers. Received an array of {numbers.dtype}.")
     to = np.float32 if numbers.dtype.kind == "f" else integers or numbers.dtype
     with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such
         return numbers.astype(to, copy=False)
+
+
+def as_flags(name: str, array: object) -> np.ndarray:
+    """`array` as truth values: those, or numbers that are all 0 or 1."""
+    flags = np.asarray(array)
+    if flags.dtype.kind == "b":
+        return flags
+    known = np.isin(flags, (0, 1)) if flags.dtype.kind in "iuf" else np.zeros(1, np.bool_)
+    if not known.all():
+        got = flags[~known].flat[0] if flags.dtype.kind in "iuf" else f"an array of {flags.dtype}"
+        raise ValueError(f"`{name}` must hold truth values, or numbers that are 0 or 1. Received {got}.")
+    return flags.astype(np.bool_, copy=False)
+
+
+def as_lengths(array: object) -> np.ndarray:
+    """`array` as int64 numbers of steps."""
+    lengths = np.asarray(array)
+    if lengths.dtype.kind not in "iu":
+        raise ValueError(f"`lengths` must hold whole numbers of steps. Received an array of {lengths.dtype}.")
+    return lengths.astype(np.int64, copy=False)
 
 
 def check_finite(name: str, array: np.ndarray, lengths: np.ndarray, first_episode: int = 0) -> None:
