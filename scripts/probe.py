@@ -13,8 +13,8 @@ from torch.utils.tensorboard import SummaryWriter
 from rlpriors.checkpoint import write_atomically
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
+from rlpriors.evaluation.probe_layer import ProbeSettings
 from rlpriors.evaluation.probe_scores import Scores
-from rlpriors.evaluation.probe_training import ProbeSettings
 from rlpriors.evaluation.probes import PROTOCOLS, shrink
 from rlpriors.scripts.atari import AtariSettings, collect
 from rlpriors.scripts.atari_ram import CATEGORIES, game_name

@@ -22,8 +22,8 @@ from rlpriors.encoders import ImageEncoder, load_encoder
 from rlpriors.encoders.offline import encode_dataset
 from rlpriors.encoders.registry import ENCODERS
 from rlpriors.evaluation.probe_labels import ProbeTask, frame_keys, make_task
+from rlpriors.evaluation.probe_layer import ProbeSettings
 from rlpriors.evaluation.probe_scores import ProbeScores, Scores, score_predictions
-from rlpriors.evaluation.probe_training import ProbeSettings
 from rlpriors.evaluation.probes import PROTOCOLS, majority, probe
 from rlpriors.evaluation.supervised import fit_supervised
 from rlpriors.networks.atari_cnn import SMALLEST

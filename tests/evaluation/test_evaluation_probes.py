@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from rlpriors.evaluation.probe_labels import frame_keys, make_task, split_episodes
+from rlpriors.evaluation.probe_layer import ClassTable, Plateaus, ProbeSettings
 from rlpriors.evaluation.probe_scores import classification_scores, score_predictions
-from rlpriors.evaluation.probe_training import ClassTable, Plateaus, ProbeSettings, fit_probe
+from rlpriors.evaluation.probe_training import fit_probe
 from rlpriors.evaluation.probes import PROTOCOLS, majority, probe, shrink
 
 LENGTHS = np.full(10, 40)

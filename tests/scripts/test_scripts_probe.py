@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.encoders import load_encoder
-from rlpriors.evaluation.probe_training import ProbeSettings
+from rlpriors.evaluation.probe_layer import ProbeSettings
 from rlpriors.scripts import probe as command
 from rlpriors.scripts.atari_ram import GAMES
 from rlpriors.scripts.main import main

@@ -10,6 +10,8 @@ intervals.py        means and interquartile means with bootstrap intervals
 probes.py           what a representation knows, by AtariARI's linear probes
 probe_labels.py     what is asked of it, and on which frames
 probe_training.py   the linear layer that answers
+probe_layer.py      what it is made of
+supervised.py       the ceiling: a network that is told
 probe_scores.py     F1 and accuracy, by variable and by category
 state_probes.py     the same for continuous states, rewards and actions
 collapse.py         whether a representation uses its dimensions
@@ -27,8 +29,8 @@ from rlpriors.evaluation.intervals import (
     probability_of_improvement,
 )
 from rlpriors.evaluation.probe_labels import ProbeTask, frame_keys, make_task
+from rlpriors.evaluation.probe_layer import ProbeSettings
 from rlpriors.evaluation.probe_scores import ProbeScores, Scores
-from rlpriors.evaluation.probe_training import ProbeSettings
 from rlpriors.evaluation.probes import majority, probe, shrink
 from rlpriors.evaluation.reward_distance import (
     canonical_reward,

@@ -1,10 +1,8 @@
 """Linear probes: what can be read off a representation by one linear layer.
 
-`ProbeSettings`   how probes are trained; by default as AtariARI's (arXiv 1906.08226)
-`ClassTable`      the classes of each variable, side by side in one layer
-`Plateaus`        learning rate and end of every variable's training, each by its own validation
-`LinearProbe`     what comes out: predicts the labels of a `ProbeTask` from features
+`LinearProbe`     predicts the labels of a `ProbeTask` from features
 `fit_probe`       trains it on features that were encoded before
+`check_features`  what it cannot be trained on
 """
 
 from collections.abc import Iterator
@@ -19,123 +17,12 @@ from tqdm import tqdm
 
 from rlpriors.device import resolve_device
 from rlpriors.evaluation.probe_labels import ProbeTask
+from rlpriors.evaluation.probe_layer import ClassTable, Plateaus, ProbeLayer, ProbeSettings, choose
 
-__all__ = ["ClassTable", "LinearProbe", "Plateaus", "ProbeSettings", "fit_probe"]
+__all__ = ["LinearProbe", "check_features", "fit_probe"]
 
 CHUNK = 4096
 """Frames that are predicted at once."""
-
-
-@dataclass(frozen=True)
-class ProbeSettings:
-    """How probes are trained.
-
-    Raises:
-        ValueError: a field is out of its bounds.
-    """
-
-    lr: float = 3e-4
-    """Adam's learning rate, above 0."""
-    eps: float = 1e-5
-    """Adam's epsilon, above 0."""
-    batch_size: int = 64
-    """Frames in a batch, at least 1."""
-    epochs: int = 100
-    """Most passes over the frames, at least 1."""
-    lr_patience: int = 5
-    """A learning rate falls after more than so many epochs without a better validation accuracy."""
-    lr_factor: float = 0.2
-    """By this factor, in (0, 1)."""
-    least_lr: float = 1e-5
-    """But not below this, above 0."""
-    patience: int = 15
-    """After so many epochs without a better validation accuracy a variable's training ends."""
-
-    def __post_init__(self) -> None:
-        for name in ("lr", "eps", "least_lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` must be above 0. Received {getattr(self, name)}.")
-        for name in ("batch_size", "epochs", "patience", "lr_patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        if not 0 < self.lr_factor < 1:
-            raise ValueError(f"`lr_factor` must be in (0, 1). Received {self.lr_factor}.")
-
-
-class ClassTable:
-    """The classes that occur in the training part, of all variables side by side.
-
-    Example:
-        >>> level = np.arange(40) % 4
-        >>> from rlpriors.evaluation.probe_labels import make_task
-        >>> table = ClassTable(make_task({"level": level + 100}, np.full(4, 10)))
-        >>> table.sizes, table.decode(torch.eye(4)).flatten().tolist()
-        ([4], [100, 101, 102, 103])
-    """
-
-    sizes: list[int]
-    """How many classes each variable has."""
-
-    def __init__(self, task: ProbeTask) -> None:
-        self.values = [np.unique(column) for column in task.labels[task.train].T]
-        self.sizes = [len(values) for values in self.values]
-        encoded = np.empty(task.labels.shape, np.int64)
-        for column, values in enumerate(self.values):
-            place = np.searchsorted(values, task.labels[:, column]).clip(max=len(values) - 1)
-            encoded[:, column] = np.where(values[place] == task.labels[:, column], place, -1)
-        self.encoded: Int[Tensor, "frames variables"] = torch.from_numpy(encoded)
-        """Each label's place among its variable's classes, -1 where the training part lacks it."""
-
-    def choose(self, logits: Float[Tensor, "frames classes"]) -> Int[Tensor, "frames variables"]:
-        """The place of the likeliest class of each variable."""
-        return torch.stack([part.argmax(1) for part in logits.split(self.sizes, 1)], 1)
-
-    def decode(self, logits: Float[Tensor, "frames classes"]) -> Int[np.ndarray, "frames variables"]:
-        """The likeliest label of each variable."""
-        places = self.choose(logits).cpu().numpy()
-        return np.stack([v[places[:, column]] for column, v in enumerate(self.values)], axis=1)
-
-
-class Plateaus:
-    """When each variable's learning rate falls, and when its training ends: the same rule for all.
-
-    As torch's ReduceLROnPlateau (by more than 1e-4 of the best to count as better) and AtariARI's early
-    stopping (anything counts), for many variables at once.
-
-    Example:
-        >>> plateaus = Plateaus(1, ProbeSettings(patience=2))
-        >>> [plateaus.step(np.array([score])).tolist() for score in (0.5, 0.4, 0.5)]
-        [[True], [False], [False]]
-        >>> plateaus.running.tolist()
-        [False]
-    """
-
-    def __init__(self, count: int, settings: ProbeSettings) -> None:
-        self.settings = settings
-        self.lr = np.full(count, settings.lr)
-        self.running = np.ones(count, np.bool_)
-        self.best = np.full(count, -np.inf)
-        self._waited = np.zeros(count, np.int64)
-        self._best_for_lr, self._waited_for_lr = np.full(count, -np.inf), np.zeros(count, np.int64)
-
-    def step(self, scores: Float[np.ndarray, " variables"]) -> np.ndarray:
-        """Take the validation scores of an epoch; whose are the best so far, among those that run?"""
-        settings = self.settings
-        better = self.running & (scores > self.best)
-        self.best = np.where(better, scores, self.best)
-        self._waited = np.where(better, 0, self._waited + 1)
-
-        with np.errstate(invalid="ignore"):  # nothing times minus infinity
-            clearly = scores > self._best_for_lr + 1e-4 * np.abs(self._best_for_lr)
-        clearly |= np.isinf(self._best_for_lr)
-        self._best_for_lr = np.where(clearly, scores, self._best_for_lr)
-        self._waited_for_lr = np.where(clearly, 0, self._waited_for_lr + 1)
-        falls = self._waited_for_lr > settings.lr_patience
-        lowest = min(settings.least_lr, settings.lr)
-        self.lr = np.where(falls, np.maximum(self.lr * settings.lr_factor, lowest), self.lr)
-        self._waited_for_lr[falls] = 0
-        self.running &= self._waited < settings.patience
-        return np.asarray(better)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,42 +79,38 @@ def fit_probe(
     drawn, mixed = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     bound = 1 / sqrt(dim)  # torch's linear layer
     start = (2 * torch.rand(sum(table.sizes), dim + 1, generator=drawn) - 1) * bound
-    weights = [w.clone() for w in start.to(device).split(table.sizes)]
-    groups = [{"params": [weight], "lr": settings.lr} for weight in weights]
-    optimiser = torch.optim.Adam(groups, eps=settings.eps, fused=True)
-    best, plateaus = [w.clone() for w in weights], Plateaus(len(weights), settings)
-    targets = table.encoded.to(device)
-    curve: list[np.ndarray] = []
+    layer = ProbeLayer(start.to(device), settings.eps)
+    best, targets = layer.weight.clone(), table.encoded.to(device)
+    owner = np.repeat(np.arange(len(table.sizes)), table.sizes)  # the variable of each output
+    left = np.arange(len(owner))  # outputs that are still trained
+    plateaus, curve = Plateaus(len(table.sizes), settings), list[np.ndarray]()
 
     with tqdm(total=settings.epochs, desc="probe", unit="epoch", disable=not progress, leave=False) as bar:
         while plateaus.running.any() and len(curve) < settings.epochs:
-            running = np.flatnonzero(plateaus.running).tolist()
-            sizes = [table.sizes[k] for k in running]
-            offsets = torch.tensor(np.cumsum([0, *sizes[:-1]]), device=device)
-            for weight, group, lr in zip(weights, optimiser.param_groups, plateaus.lr, strict=True):
-                group["lr"] = float(lr)
-                weight.grad = None  # Adam passes over those that have ended
+            running = np.flatnonzero(plateaus.running)
+            sizes, truth = [table.sizes[k] for k in running], targets[:, running]
+            rates = torch.from_numpy(plateaus.lr[owner[left]]).float().to(device)
             order = mixed.permutation(task.train)
             starts = range(0, len(order), settings.batch_size)
             batches = _batches(features, order, settings.batch_size, shift, scale)
             for first, x in zip(starts, batches, strict=True):
-                rows = torch.from_numpy(order[first : first + settings.batch_size]).to(device)
-                layer = torch.cat([weights[k] for k in running])
-                chances = [part.softmax(1) for part in (x @ layer.T).split(sizes, 1)]
-                error = torch.cat(chances, 1)  # the gradient of cross-entropy: chances less the truth
-                places = targets[rows][:, running] + offsets
-                error.scatter_add_(1, places, torch.full_like(places, -1, dtype=error.dtype))
-                gradient = (error.T @ x).div_(len(x))
-                for k, part in zip(running, gradient.split(sizes), strict=True):
-                    weights[k].grad = part
-                optimiser.step()
-            right = _accuracy(features, task.val, torch.cat(weights), table, targets, shift, scale)
-            curve.append(np.where(plateaus.running, right, np.nan))
-            for k in np.flatnonzero(plateaus.step(right)).tolist():
-                best[k].copy_(weights[k])
+                rows = torch.from_numpy(order[first : first + settings.batch_size])
+                layer.learn(x, truth[rows.to(device)], sizes, rates[:, None])
+            right = np.full(len(table.sizes), np.nan)
+            chunks = _batches(features, task.val, CHUNK, shift, scale)
+            chosen = torch.cat([choose(x @ layer.weight.T, sizes) for x in chunks])
+            told = truth[torch.from_numpy(task.val).to(device)]
+            right[running] = (chosen == told).double().mean(0).cpu().numpy()
+            curve.append(right)
+            better = plateaus.step(right)[owner[left]]
+            best[left[better]] = layer.weight[torch.from_numpy(better).to(device)]
+            going = plateaus.running[owner[left]]
+            if not going.all():
+                layer.keep(torch.from_numpy(going).to(device))
+                left = left[going]
             bar.update(1)
             bar.set_postfix(accuracy=f"{plateaus.best.mean():.3f}", running=int(plateaus.running.sum()))
-    return LinearProbe(table, torch.cat(best), shift, scale, np.stack(curve))
+    return LinearProbe(table, best, shift, scale, np.stack(curve))
 
 
 def check_features(features: np.ndarray, task: ProbeTask) -> None:
@@ -276,17 +159,3 @@ def _batches(
     for first in range(0, len(rows), size):
         x = torch.from_numpy(np.asarray(features[rows[first : first + size]])).to(shift.device).float()
         yield torch.cat([(x - shift) * scale, x.new_ones(len(x), 1)], 1)
-
-
-def _accuracy(
-    features: np.ndarray,
-    rows: np.ndarray,
-    weight: Tensor,
-    table: ClassTable,
-    targets: Tensor,
-    shift: Tensor,
-    scale: Tensor,
-) -> Float[np.ndarray, " variables"]:
-    chosen = [table.choose(x @ weight.T) for x in _batches(features, rows, CHUNK, shift, scale)]
-    right = torch.cat(chosen) == targets[torch.from_numpy(rows).to(targets.device)]
-    return right.double().mean(0).cpu().numpy()

@@ -21,8 +21,9 @@ from jaxtyping import Float, UInt8
 from torch.nn import functional as F
 
 from rlpriors.evaluation.probe_labels import ProbeTask
+from rlpriors.evaluation.probe_layer import ProbeSettings
 from rlpriors.evaluation.probe_scores import ProbeScores, score_predictions
-from rlpriors.evaluation.probe_training import ProbeSettings, fit_probe
+from rlpriors.evaluation.probe_training import fit_probe
 
 __all__ = ["PROTOCOLS", "Protocol", "majority", "probe", "shrink"]
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from rlpriors.encoders.base import ImageEncoder
 from rlpriors.encoders.weights import seeded
 from rlpriors.evaluation.probe_labels import ProbeTask
-from rlpriors.evaluation.probe_training import ClassTable, Plateaus, ProbeSettings
+from rlpriors.evaluation.probe_layer import ClassTable, Plateaus, ProbeSettings
 
 __all__ = ["fit_supervised"]
 
