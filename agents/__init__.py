@@ -17,6 +17,9 @@
 `sqil`                  `SQIL`: demonstrations are worth 1, the agent's own steps 0
 `wrapping`              what algorithms around another one need: loading, resuming
 `encoder_network`       `EncoderNetwork`: an encoder as a `preprocess_net`, frozen or learning with the policy
+`pixel_buffer`          `PixelBuffer`: demonstrations as frames on disk, drawn in stacks
+`pixel_policy`          `PixelCloningPolicy`: from the last few frames to an action
+`pixel_cloning`         `PixelCloning`: learns it, with augmentation, and jointly with a representation
 `learners`              SAC, TD3, PPO and DQN of Tianshou, built by one call
 `schedules`             learning-rate schedules for Tianshou's optimizer factories
 """
@@ -43,6 +46,9 @@ from rlpriors.agents.objectives import (
     RatioSettings,
     RelativeSettings,
 )
+from rlpriors.agents.pixel_buffer import PixelBuffer
+from rlpriors.agents.pixel_cloning import Auxiliary, PixelCloning
+from rlpriors.agents.pixel_policy import PixelCloningPolicy
 from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
 from rlpriors.agents.schedules import CosineSchedule
 from rlpriors.agents.seed_compat import SeedCompat, seed_compat
@@ -56,6 +62,7 @@ __all__ = [
     "AdversarialIRL",
     "AdversarialIRLOnPolicy",
     "AdversarialSettings",
+    "Auxiliary",
     "BehaviourCloning",
     "BehaviourCloningPolicy",
     "ChainSettings",
@@ -72,6 +79,9 @@ __all__ = [
     "InverseDynamicsSettings",
     "LearnInverseDynamics",
     "LearnerSettings",
+    "PixelBuffer",
+    "PixelCloning",
+    "PixelCloningPolicy",
     "RatioSettings",
     "Relabel",
     "RelabelOnPolicy",

@@ -16,6 +16,11 @@
 `atari_ram`      what the bytes of an Atari's memory mean
 `pretrain`       `rlpriors pretrain`: an encoder from frames
 `pretrain_settings`  what it is told
+`demonstrate`    `rlpriors demonstrate`: an expert's episodes as frames
+`demonstrate_settings`  what it is told
+`imitation_experts`, `imitation_worlds`  who plays, and where
+`imitate`        `rlpriors imitate`: a policy from demonstrations' pixels
+`imitate_settings`, `imitate_parts`  what it is told, and its parts
 `train_policy`   `rlpriors train-policy`: a policy from scratch on a learned reward
 `train_policy_settings`  what it is told
 `online`         a policy learned by acting, on a learned reward or the environment's own

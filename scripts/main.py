@@ -12,7 +12,9 @@ def main() -> None:
     """Entry point of the `rlpriors` command: `rlpriors --help` tells what there is."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     from rlpriors.scripts.demo_settings import DemoSettings
+    from rlpriors.scripts.demonstrate_settings import DemonstrateSettings
     from rlpriors.scripts.encode import EncodeSettings, encode
+    from rlpriors.scripts.imitate_settings import ImitateSettings
     from rlpriors.scripts.look import LookSettings, look
     from rlpriors.scripts.pretrain_settings import PretrainSettings
     from rlpriors.scripts.probe_settings import ProbeRunSettings
@@ -34,6 +36,26 @@ def main() -> None:
 
         demo(settings, folder=folder, resume=resume)
 
+    def run_demonstrate(
+        settings: tyro.conf.OmitArgPrefixes[DemonstrateSettings], folder: Path | None = None
+    ) -> None:
+        """Record an expert as frames, to be imitated from, and say what it is worth beside random play.
+
+            rlpriors demonstrate --env pong --folder demos/pong
+            rlpriors demonstrate --env Reacher-v5
+            rlpriors demonstrate --env HalfCheetah-v5 --recording halfcheetah-v5-expert.safetensors
+
+        The first two are played by scripts that see the memory or the joints; the last draws recorded
+        states, here those of benchmarks/data.
+
+        Args:
+            settings: who plays what.
+            folder: where the frames go; demos/<env> by default.  It must be new.
+        """
+        from rlpriors.scripts.demonstrate import demonstrate  # takes seconds, which --help should not
+
+        demonstrate(settings, folder=folder)
+
     def run_encode(settings: tyro.conf.OmitArgPrefixes[EncodeSettings]) -> None:
         """Encode a data set of images once: what learns from it then needs no encoder.
 
@@ -41,6 +63,34 @@ def main() -> None:
             settings: what is done.
         """
         encode(settings)
+
+    def run_imitate(
+        settings: tyro.conf.OmitArgPrefixes[ImitateSettings],
+        folder: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Imitate demonstrations from pixels, with a learned representation or without.
+
+        A representation is worth what it adds to cloning alone, so run the controls beside it:
+
+            rlpriors demonstrate --env pong
+            rlpriors imitate --env pong --demos demos/pong --mode pretrain --method simclr
+            rlpriors imitate --env pong --demos demos/pong --mode joint --method simclr
+            rlpriors imitate --env pong --demos demos/pong --mode scratch
+            rlpriors imitate --env pong --demos demos/pong --mode scratch --no-augment
+            rlpriors imitate --env pong --demos demos/pong --mode gail --method simclr
+
+        Each tells the policy's true return, and where it lies between random play (0) and the
+        demonstrations (1).
+
+        Args:
+            settings: what is done.
+            folder: where the run is kept; runs/imitate-<env>-<mode>-<method>-seed<seed> by default.
+            resume: go on with a run that was stopped, from its last checkpoint.
+        """
+        from rlpriors.scripts.imitate import imitate  # takes seconds, which --help should not
+
+        imitate(settings, folder=folder, resume=resume)
 
     def run_look(settings: tyro.conf.OmitArgPrefixes[LookSettings], folder: Path | None = None) -> None:
         """Draw what an encoder looks at in an environment, to PNG and TensorBoard.
@@ -126,7 +176,9 @@ def main() -> None:
         tyro.extras.subcommand_cli_from_dict(
             {
                 "demo": run_demo,
+                "demonstrate": run_demonstrate,
                 "encode": run_encode,
+                "imitate": run_imitate,
                 "look": run_look,
                 "pretrain": run_pretrain,
                 "probe": run_probe,

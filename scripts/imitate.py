@@ -1,0 +1,228 @@
+"""Imitation from pixels, with a learned representation or without: `rlpriors imitate`.
+
+EIRLI (arXiv 2205.07886) found that learned representations help imitation little over cloning with
+well chosen augmentation.  So each number here has its controls: cloning alone, with and without it.
+"""
+
+import json
+import time
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from rich.console import Console
+from tianshou.env import DummyVectorEnv
+from torch.utils.tensorboard import SummaryWriter
+
+from rlpriors.agents import save_policy
+from rlpriors.agents.pixel_buffer import PixelBuffer
+from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.device import resolve_device
+from rlpriors.encoders import ImageEncoder, encoder_spec, load_encoder
+from rlpriors.scripts.demonstrate import play, random_player, returns_of
+from rlpriors.scripts.imitate_parts import clone, encode_store, learn_representation, oppose, score
+from rlpriors.scripts.imitate_settings import ImitateSettings
+from rlpriors.scripts.imitation_worlds import PixelWorld
+from rlpriors.scripts.pretrain import find_recipe
+from rlpriors.scripts.runs import open_run, write_json
+from rlpriors.wrappers.tianshou_encode import TianshouEncodeObservation
+
+__all__ = ["imitate", "random_frames", "stacked_world"]
+
+MOST_ENVS = 10
+
+
+def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+    """Imitate demonstrations from pixels and return the run's folder.
+
+    It holds the policy in `policy` (its encoder in `policy/encoder`) and what it is worth in
+    `results.json`: the environment's own return, and the same between random play (0) and the
+    demonstrations (1).
+
+    Args:
+        settings: what is done.
+        folder: where; `runs/imitate-<env>-<mode>-<method>-seed<seed>` by default.
+        resume: go on with the run that was stopped there.
+
+    Raises:
+        ValueError: environment, demonstrations, method and encoder do not go together.
+        CheckpointError: the state to resume from is damaged or another method's.
+    """
+    device = resolve_device(settings.device)
+    torch.set_num_threads(settings.threads)
+    world = PixelWorld(settings.env, settings.size, settings.steps)
+    uses_method = settings.mode != "scratch" and settings.method != "none"
+    recipe = find_recipe(settings.method, {}) if uses_method else None
+    demos = _demonstrations(settings)
+    with closing(world.make()) as sample:
+        space = sample.action_space
+        _check(demos, sample, settings)
+    states = np.random.SeedSequence(settings.seed).generate_state(7)
+    net, head, training, playing, judging, learning, control = (int(s) for s in states)
+    encoder = _encoder(settings, device, net)
+    n_actions = int(space.n) if isinstance(space, gym.spaces.Discrete) else None
+
+    started = time.monotonic()
+    what = settings.mode + (f"-{settings.method}" if settings.mode != "scratch" else "")
+    plain = "" if settings.augment or settings.mode == "gail" else "-plain"
+    usual = Path("runs") / f"imitate-{world.name}-{what}{plain}-seed{settings.seed}"
+    run = open_run(folder or usual, settings, resume=resume)
+    stores = [demos]
+    if recipe is not None:
+        if settings.frames is not None:
+            stores.append(FrameStore.open(settings.frames))
+        elif settings.random_steps:
+            stores.append(random_frames(world, settings.random_steps, run / "random", playing))
+    if recipe is not None and settings.mode != "joint":
+        learn_representation(
+            encoder, recipe, stores, settings, run, n_actions=n_actions, seed=learning, resume=resume
+        )
+    if settings.mode == "gail":
+        returns = _gail(world, encoder, demos, settings, run, (head, training, judging), resume)
+    else:
+        beside = recipe if settings.mode == "joint" else None
+        policy = clone(
+            encoder, beside, demos, stores, space, settings, run, seeds=(head, training), resume=resume
+        )
+        policy.save(run / "policy")
+        make = partial(stacked_world, world, settings.stack)
+        with closing(DummyVectorEnv([make] * min(MOST_ENVS, settings.episodes))) as envs:
+            returns = score(policy, envs, settings.episodes, judging)
+    results = _judged(returns, demos, world, settings, control)
+    results["seconds"] = round(time.monotonic() - started, 1)
+    write_json(run / "results.json", results)
+    with SummaryWriter(str(run / "tensorboard" / "test")) as writer:
+        writer.add_scalar("test/return", results["return"], settings.updates)
+    _report(results, run)
+    return run
+
+
+def random_frames(world: PixelWorld, steps: int, folder: Path, seed: int) -> FrameStore:
+    """Whole episodes of random play, at least `steps` steps, in a new store or the one that is there."""
+    if folder.exists():
+        return FrameStore.open(folder)
+    done = 0
+    with FrameWriter(folder) as writer:
+        for episode in play(world, random_player(seed), steps, seed):
+            writer.add(episode)
+            done += len(episode.rew)
+            if done >= steps:
+                break
+    return writer.store
+
+
+def stacked_world(world: PixelWorld, stack: int) -> gym.Env[Any, Any]:
+    """The environment as a policy of stacked frames sees it."""
+    env = world.make()
+    if stack == 1:
+        return env
+    return gym.wrappers.FrameStackObservation(env, stack, padding_type="reset")
+
+
+def _demonstrations(settings: ImitateSettings) -> FrameStore:
+    whole, n = FrameStore.open(settings.demos), settings.demo_episodes
+    if n is None or n == whole.n_episodes:
+        return whole
+    if n > whole.n_episodes:
+        raise ValueError(f"`demo_episodes` must be at most {whole.n_episodes}, all of them. Received {n}.")
+    rows = int(whole.lengths[:n].sum())
+    arrays = {name: array[:rows] for name, array in whole.arrays.items()}
+    return FrameStore(whole.folder, whole.frames[:rows], whole.lengths[:n], arrays)
+
+
+def _check(demos: FrameStore, env: gym.Env[Any, Any], settings: ImitateSettings) -> None:
+    """Refuse what would fail in the middle of a run."""
+    PixelBuffer(demos, settings.stack)  # says if there are no actions
+    seen, wanted = demos.frames.shape[1:], env.observation_space.shape
+    if seen != wanted:
+        raise ValueError(
+            f"`demos` must hold frames of {wanted}, as {settings.env} shows them at `size` {settings.size}. "
+            f"Received {seen} in {settings.demos}; give `size` {seen[0]}, or record them anew."
+        )
+    act, space = demos.arrays["act"], env.action_space
+    discrete = isinstance(space, gym.spaces.Discrete)
+    fits = act.shape[1:] == (() if discrete else space.shape) and (act.dtype.kind in "iu") == discrete
+    if fits and isinstance(space, gym.spaces.Discrete):
+        fits = int(act.min()) >= 0 and int(act.max()) < int(space.n)
+    if not fits:
+        raise ValueError(
+            f"`demos` must hold actions of {settings.env}, {space}. Received {act.dtype} of shape "
+            f"{act.shape[1:]}, from {act.min()} to {act.max()}."
+        )
+
+
+def _encoder(settings: ImitateSettings, device: torch.device, seed: int) -> ImageEncoder:
+    spec = encoder_spec(settings.encoder)
+    own = spec.source == "network"
+    return load_encoder(
+        settings.encoder,
+        weights="none" if own and settings.weights == "auto" else settings.weights,
+        input_size=(settings.size, settings.size) if own else None,
+        device=device,
+        seed=seed,
+        progress=False,
+    )
+
+
+def _gail(
+    world: PixelWorld,
+    encoder: ImageEncoder,
+    demos: FrameStore,
+    settings: ImitateSettings,
+    run: Path,
+    seeds: tuple[int, int, int],
+    resume: bool,
+) -> np.ndarray:
+    encoder.freeze().save(run / "encoder")
+    encoded = encode_store(demos, encoder, settings.stack)
+    bare = DummyVectorEnv([world.make] * settings.n_envs)
+    envs = TianshouEncodeObservation(bare, encoder, stack=settings.stack, device=encoder.device)
+    with closing(bare):
+        spaces = envs.single_observation_space, bare.action_space[0]
+        policy, learner = oppose(envs, *spaces, encoded, settings, run, seeds=seeds[:2], resume=resume)
+        save_policy(policy, learner, run / "policy")
+        return score(policy.eval(), envs, settings.episodes, seeds[2])
+
+
+def _judged(
+    returns: np.ndarray, demos: FrameStore, world: PixelWorld, settings: ImitateSettings, seed: int
+) -> dict[str, Any]:
+    """Returns, and where they lie between random play and the demonstrations."""
+    shown = returns_of(demos)
+    told = settings.demos / "demonstrations.json"
+    if told.exists() and json.loads(told.read_text())["settings"]["steps"] == settings.steps:
+        random = float(json.loads(told.read_text())["random"]["mean"])
+    else:
+        episodes = play(world, random_player(seed), settings.episodes, seed)
+        random = float(np.mean([episode.rew.sum() for episode in episodes]))
+    expert = None if shown is None else float(shown.mean())
+    room = None if expert is None or expert == random else expert - random
+    return {
+        "env": settings.env,
+        "mode": settings.mode,
+        "method": "none" if settings.mode == "scratch" else settings.method,
+        "augment": settings.augment,
+        "seed": settings.seed,
+        "return": float(returns.mean()),
+        "return_error": float(returns.std() / np.sqrt(len(returns))),
+        "returns": [float(r) for r in returns],
+        "expert_return": expert,
+        "random_return": random,
+        "normalised": None if room is None else (float(returns.mean()) - random) / room,
+    }
+
+
+def _report(results: dict[str, Any], run: Path) -> None:
+    say = Console(highlight=False, soft_wrap=True).print
+    say(
+        f"return {results['return']:.2f} ± {results['return_error']:.2f}; random play "
+        f"{results['random_return']:.2f}, demonstrations "
+        + ("unknown" if results["expert_return"] is None else f"{results['expert_return']:.2f}")
+    )
+    if results["normalised"] is not None:
+        say(f"normalised {results['normalised']:.2f}: 0 is random play, 1 the demonstrations")
+    say(f"The policy: {run / 'policy'}", markup=False)

@@ -1,0 +1,221 @@
+"""The parts of `rlpriors imitate`: learn an encoder, clone, play adversary, judge.
+
+`learn_representation`  an encoder by a recipe, before anything is imitated
+`clone`                 a policy from demonstrations; alone or jointly with a recipe
+`oppose`                a policy by GAIL on an encoder's outputs
+`encode_store`          demonstrations as an encoder sees them
+`score`                 what a policy's episodes are worth
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from tianshou.algorithm.algorithm_base import OnPolicyAlgorithm, Policy
+from tianshou.algorithm.optim import AdamOptimizerFactory
+from tianshou.data import Batch
+from tianshou.env import BaseVectorEnv
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from rlpriors.agents import AdversarialIRL, AdversarialIRLOnPolicy, EncoderNetwork, LearnerSettings
+from rlpriors.agents import make_learner as make_policy_learner
+from rlpriors.agents.pixel_buffer import PixelBuffer
+from rlpriors.agents.pixel_cloning import Auxiliary, PixelCloning
+from rlpriors.agents.pixel_policy import PixelCloningPolicy
+from rlpriors.checkpoint import load_resume, save_resume
+from rlpriors.data.episodes import EpisodeStore
+from rlpriors.data.frames import FrameStore
+from rlpriors.data.normalise import Normaliser
+from rlpriors.encoders import ImageEncoder
+from rlpriors.encoders.fuse import fuse
+from rlpriors.representation import RepresentationLearner, TrainingSettings
+from rlpriors.representation.model import RepresentationModel
+from rlpriors.representation.recipe import Recipe
+from rlpriors.representation.windows import FrameWindows
+from rlpriors.rewards import GAILReward, GAILSettings
+from rlpriors.scripts.accounts import Accounts
+from rlpriors.scripts.acting import seeded
+from rlpriors.scripts.imitate_settings import ImitateSettings
+from rlpriors.scripts.online import OnlineSettings, train_online
+from rlpriors.scripts.runs import train
+
+__all__ = ["clone", "encode_store", "learn_representation", "oppose", "score"]
+
+CHUNK = 256
+ROLLOUT = 1024  # steps between GAIL's updates with PPO
+
+
+def learn_representation(
+    encoder: ImageEncoder,
+    recipe: Recipe,
+    stores: Sequence[FrameStore],
+    settings: ImitateSettings,
+    run: Path,
+    *,
+    n_actions: int | None,
+    seed: int,
+    resume: bool,
+) -> None:
+    """Train `encoder` in place by `recipe`; the run goes on from `representation.resume.pt`."""
+    updates = settings.representation_updates
+    training = TrainingSettings(updates=updates, batch_size=settings.representation_batch, seed=seed)
+    learner = RepresentationLearner(encoder, recipe, stores, training, n_actions=n_actions)
+    state = run / "representation.resume.pt"
+    if resume and state.exists():
+        learner.resume(load_resume(state, encoder.device))
+    first = learner.updates
+    writer = SummaryWriter(str(run / "tensorboard" / "representation"), purge_step=first + 1)
+    with writer, tqdm(total=updates, initial=first, desc=recipe.name, unit="update") as bar:
+        while learner.updates < updates:
+            numbers = learner.update()
+            bar.update()
+            if learner.updates % 10 == 0:
+                for name, value in numbers.items():
+                    writer.add_scalar(f"representation/{name}", value, learner.updates)
+            if learner.updates % settings.checkpoint_every == 0 or learner.updates == updates:
+                save_resume(state, learner.state())
+    learner.finish()
+
+
+def clone(
+    encoder: ImageEncoder,
+    recipe: Recipe | None,
+    demos: FrameStore,
+    stores: Sequence[FrameStore],
+    action_space: gym.Space[Any],
+    settings: ImitateSettings,
+    run: Path,
+    *,
+    seeds: tuple[int, int],
+    resume: bool,
+) -> PixelCloningPolicy:
+    """A policy from `demos`; with a `recipe` its encoder learns from `stores` in the same updates."""
+    first_weights, training_seed = seeds
+    act = None
+    if isinstance(action_space, gym.spaces.Box):
+        act = Normaliser.limits(
+            np.asarray(demos.steps()["act"]).reshape(-1, int(np.prod(action_space.shape)))
+        )
+    auxiliary = None
+    with torch.random.fork_rng():
+        torch.manual_seed(first_weights)
+        network = EncoderNetwork(encoder, settings.encoder_mode, stack=settings.stack)
+        policy = PixelCloningPolicy(network, action_space=action_space, act=act, hidden=settings.hidden)
+        if recipe is not None:
+            n_actions = int(action_space.n) if isinstance(action_space, gym.spaces.Discrete) else None
+            windows = FrameWindows(
+                stores, recipe.horizon, recipe.stride, n_actions=n_actions, device=encoder.device
+            )
+            model = RepresentationModel(
+                policy.network.encoder, recipe, actions=windows.actions, updates=settings.updates
+            )
+            size = settings.representation_batch or recipe.batch_size
+            draw = partial(windows.draw, size, training_seed)
+            auxiliary = Auxiliary(model, draw, settings.representation_weight, settings.updates)
+    algorithm = PixelCloning(
+        policy=policy,
+        optim=AdamOptimizerFactory(lr=settings.lr),
+        augment=settings.augmentations if settings.augment else "none",
+        auxiliary=auxiliary,
+        seed=training_seed,
+    )
+    train(
+        algorithm,
+        PixelBuffer(demos, settings.stack, seed=training_seed),
+        folder=run,
+        name="cloning",
+        n_updates=settings.updates,
+        batch_size=settings.batch_size,
+        epoch_updates=settings.checkpoint_every,
+        resume=resume,
+    )
+    return policy.eval()
+
+
+def oppose(
+    envs: BaseVectorEnv,
+    observation_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+    demos: EpisodeStore,
+    settings: ImitateSettings,
+    run: Path,
+    *,
+    seeds: tuple[int, int],
+    resume: bool,
+) -> tuple[Policy, LearnerSettings]:
+    """A policy by GAIL: PPO where actions are Discrete, SAC where they are a Box.
+
+    `envs` and `demos` show encodings; the environment's own reward is only counted.
+    """
+    first_weights, training_seed = seeds
+    discrete = isinstance(action_space, gym.spaces.Discrete)
+    learner = LearnerSettings(
+        "ppo" if discrete else "sac", hidden=settings.hidden, lr=settings.lr, entropy=0.01
+    )
+    agent: Any = make_policy_learner(
+        observation_space, action_space, learner, device=settings.device, seed=first_weights
+    )
+    kind = GAILSettings(
+        obs_dim=demos.obs.shape[1],
+        act_dim=1 if discrete else demos.act.shape[1],
+        n_actions=int(action_space.n) if isinstance(action_space, gym.spaces.Discrete) else None,
+        form="logit",  # episodes are cut by time: neither living on nor ending is worth anything
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(first_weights)
+        discriminator = GAILReward(kind, Normaliser.gaussian(demos.obs))
+    opposed = AdversarialIRLOnPolicy if isinstance(agent, OnPolicyAlgorithm) else AdversarialIRL
+    algorithm: Any = opposed(
+        agent,
+        discriminator=discriminator,
+        demonstrations=demos,
+        optim=AdamOptimizerFactory(lr=settings.lr),
+        seed=training_seed,
+    )
+    n = settings.n_envs
+    rows = max(1, min(ROLLOUT, settings.env_steps) // n)
+    online = OnlineSettings(
+        env_steps=settings.env_steps,
+        n_envs=n,
+        random_steps=0 if discrete else n * max(1, min(1000, settings.env_steps // 4) // n),
+        collect_steps=rows * n if discrete else n,
+        update_per_step=1.0 if discrete else max(0.25, 1 / n),
+        checkpoint_every=max(rows * n if discrete else n, settings.env_steps // 8),
+    )
+    train_online(algorithm, envs, folder=run, name="gail", settings=online, seed=training_seed, resume=resume)
+    discriminator.save(run / "reward")
+    return agent.policy, learner
+
+
+def encode_store(store: FrameStore, encoder: ImageEncoder, stack: int) -> EpisodeStore:
+    """Demonstrations with encodings for frames, stacked and fused as `EncodeObservation` does it."""
+    starts = range(0, store.n_frames, CHUNK)
+    vectors = torch.cat([encoder.encode(np.array(store.frames[i : i + CHUNK])).cpu() for i in starts])
+    seen = PixelBuffer(store, stack).seen(np.arange(store.n_frames))
+    obs = vectors[torch.from_numpy(seen)]
+    fused = fuse(obs, "concat") if stack > 1 else obs[:, 0]
+    steps, lengths = store.steps(), store.lengths - 1
+    n = int(lengths.sum())
+    blank = {"rew": np.zeros(n, np.float32), "terminated": np.zeros(n, bool), "truncated": np.zeros(n, bool)}
+    return EpisodeStore(obs=fused.flatten(1).numpy(), lengths=lengths, **{**blank, **steps})
+
+
+def score(policy: Policy, envs: BaseVectorEnv, n_episodes: int, seed: int) -> np.ndarray:
+    """The environment's own return of each episode, of a policy that does not explore."""
+    accounts = Accounts(envs)
+    with seeded(np.random.SeedSequence(seed), accounts), torch.no_grad():
+        while len(accounts.finished) < n_episodes:
+            ids = np.arange(min(len(accounts), n_episodes - len(accounts.finished)))
+            obs, _ = accounts.reset(ids)
+            while len(ids):
+                told: Any = Batch(obs=obs, info=Batch())
+                acts = policy.map_action(policy(told).act)
+                obs, _, terminated, truncated, _ = accounts.step(acts, ids)
+                going = ~(terminated | truncated)
+                ids, obs = ids[going], obs[going]
+    return np.array([episode.true_return for episode in accounts.finished])
