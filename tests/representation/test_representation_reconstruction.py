@@ -9,7 +9,13 @@ from rlpriors.encoders import load_encoder
 from rlpriors.networks.vit import patches
 from rlpriors.representation import RECIPES, RepresentationLearner, TrainingSettings
 from rlpriors.representation.decoders import PixelDecoder, TokenDecoder
-from rlpriors.representation.reconstruction import divergence, patch_error, patch_scale, pixel_error
+from rlpriors.representation.reconstruction import (
+    divergence,
+    patch_error,
+    patch_scale,
+    pixel_error,
+    smooth_error,
+)
 
 
 def test_pixel_error_by_hand() -> None:
@@ -147,3 +153,68 @@ def test_an_encoder_that_cannot_leave_tokens_out_is_refused(store: FrameStore) -
     encoder = load_encoder("nature-cnn", weights="none", device="cpu")
     with pytest.raises(ValueError, match=r"that can leave tokens out: .*\"vit-nano\". Received 'nature-cnn'"):
         RepresentationLearner(encoder, RECIPES["mae"](), store)
+
+
+def test_smooth_error_by_hand() -> None:
+    error = smooth_error(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    assert error.item() == (0.125 + 2.5) / 2
+
+
+def test_blocks_are_predicted_from_what_is_seen_outside_of_them(store: FrameStore) -> None:
+    trained = learner(store, "i-jepa", (40, 40))
+    model = trained.model
+    torch.manual_seed(0)
+    encoded = model.encode(trained.windows.at(trained.windows.starts[:3]))
+    assert model.predictor is not None
+    outputs = model.predictor(encoded)
+    targets = encoded.extra["context.targets"]
+    whole = encoded.target_features["context"].tokens
+    assert whole is not None
+    assert whole.shape == (3, 25, 128)  # the target sees all
+    assert not whole.requires_grad
+    row = whole[1, targets[1, 2, 0]]
+    place = 2 * targets.shape[2]
+    expected = (row - row.mean()) / (row.var(correction=0) + 1e-5).sqrt()
+    torch.testing.assert_close(outputs["expected"][1, place], expected)
+    assert outputs["predicted"].shape == outputs["expected"].shape
+    # Each block is predicted by itself: what the others are does not matter.
+    others = encoded.extra["context.targets"].clone()
+    others[:, 0] = others[:, 1]
+    extra = {**encoded.extra, "context.targets": others}
+    again = model.predictor(encoded._replace(extra=extra))
+    torch.testing.assert_close(again["predicted"][1, place], outputs["predicted"][1, place])
+
+
+def test_a_variational_code_is_drawn_in_training_and_its_mean_taken_otherwise(store: FrameStore) -> None:
+    encoder = load_encoder("nature-cnn", weights="none", input_size=(40, 40), device="cpu")
+    trained = RepresentationLearner(encoder, RECIPES["vae"](dim=8), store, TrainingSettings(batch_size=4))
+    model, batch = trained.model, trained.windows.at(trained.windows.starts[:4])
+    assert model.predictor is not None
+    encoded = model.encode(batch)
+    assert encoded.z["context"].shape == (4, 16)
+    first, second = (model.predictor(encoded) for _ in range(2))
+    assert torch.equal(first["mean"], encoded.z["context"][:, :8])
+    assert torch.equal(first["log_variance"], encoded.z["context"][:, 8:])
+    assert not torch.equal(first["decoded"], second["decoded"])
+    model.eval()
+    first, second = (model.predictor(encoded) for _ in range(2))
+    assert torch.equal(first["decoded"], second["decoded"])
+    assert trained.pictures(2)["reconstruction"].shape == (2, 3, 40, 40)
+
+
+@pytest.mark.parametrize("name", ["dynamics", "action-conditioned-vae"])
+def test_the_next_frame_depends_on_the_action(name: str, store: FrameStore) -> None:
+    encoder = load_encoder("nature-cnn", weights="none", input_size=(40, 40), device="cpu")
+    settings = TrainingSettings(updates=1, batch_size=4)
+    trained = RepresentationLearner(encoder, RECIPES[name](offset=3), store, settings, n_actions=5)
+    model = trained.model.eval()
+    encoded = model.encode(trained.windows.at(trained.windows.starts[:4]))
+    assert "target" not in encoded.z  # only its pixels are wanted
+    assert "target" not in encoded.features
+    assert encoded.batch.act is not None
+    assert encoded.batch.act.shape == (4, 1, 15)
+    assert model.predictor is not None
+    found = model.predictor(encoded)["decoded"]
+    other = encoded._replace(batch=encoded.batch._replace(act=encoded.batch.act.roll(1, 2)))
+    assert not torch.allclose(model.predictor(other)["decoded"], found)
+    assert set(trained.pictures(2)) == {"view/context", "view/target", "reconstruction"}

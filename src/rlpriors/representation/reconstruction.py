@@ -3,6 +3,7 @@
 `pixel_error`     squared error of reconstructed pixels (autoencoders, pixel dynamics)
 `patch_error`     the same of patches, each brought to mean 0 and deviation 1 (masked autoencoders)
 `patch_scale`     the mean and deviation that this takes
+`smooth_error`    of predicted features from those of a target (I-JEPA)
 `divergence`      of a Gaussian from the standard one (variational autoencoders)
 """
 
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["divergence", "patch_error", "patch_scale", "pixel_error"]
+__all__ = ["divergence", "patch_error", "patch_scale", "pixel_error", "smooth_error"]
 
 
 def pixel_error(
@@ -47,6 +48,13 @@ def patch_error(
         mean, deviation = patch_scale(target, eps)
         target = (target - mean) / deviation
     return F.mse_loss(prediction.float(), target)
+
+
+def smooth_error(
+    prediction: Float[Tensor, "*batch n"], target: Float[Tensor, "*batch n"]
+) -> Float[Tensor, ""]:
+    """Half the square of small differences, large ones less a half (smooth L1), mean over all."""
+    return F.smooth_l1_loss(prediction.float(), target.float())
 
 
 def divergence(

@@ -14,10 +14,13 @@ from rlpriors.representation.methods.byol import byol
 from rlpriors.representation.methods.ceb import ceb, fixed_variance_ceb, fixed_variance_target_projected_ceb
 from rlpriors.representation.methods.contrastive_inverse_dynamics import contrastive_inverse_dynamics
 from rlpriors.representation.methods.curl import curl
+from rlpriors.representation.methods.dynamics import action_conditioned_vae, dynamics
 from rlpriors.representation.methods.dynamics_latent import dynamics_latent
 from rlpriors.representation.methods.dynamo import dynamo
 from rlpriors.representation.methods.gaussian_prior import gaussian_prior
+from rlpriors.representation.methods.i_jepa import i_jepa
 from rlpriors.representation.methods.inverse_dynamics import inverse_dynamics
+from rlpriors.representation.methods.jigsaw import jigsaw
 from rlpriors.representation.methods.mae import mae
 from rlpriors.representation.methods.moco import moco
 from rlpriors.representation.methods.myow import myow
@@ -27,6 +30,7 @@ from rlpriors.representation.methods.spr import spr
 from rlpriors.representation.methods.st_dim import st_dim
 from rlpriors.representation.methods.swav import swav
 from rlpriors.representation.methods.temporal_cpc import temporal_cpc
+from rlpriors.representation.methods.vae import ae, vae
 from rlpriors.representation.methods.vicreg import vicreg
 from rlpriors.representation.recipe import Recipe
 
@@ -58,8 +62,15 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "dynamics-latent": dynamics_latent,
     "spr": spr,
     "act-jepa": act_jepa,
+    # Pixels: an image again, the next one, or this one in order.
+    "ae": ae,
+    "vae": vae,
+    "dynamics": dynamics,
+    "action-conditioned-vae": action_conditioned_vae,
+    "jigsaw": jigsaw,
     # Transformers: what was hidden of an image.
     "mae": mae,
+    "i-jepa": i_jepa,
     # The control.
     "gaussian-prior": gaussian_prior,
 }

@@ -14,7 +14,7 @@ from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.reconstruction import patch_error, patch_scale
 from rlpriors.representation.views import View
 
-__all__ = ["PaintPatches", "mae"]
+__all__ = ["grid_and_patch", "mae"]
 
 
 class PaintPatches(nn.Module):
@@ -42,7 +42,8 @@ def grid_and_patch(sizes: Sizes) -> tuple[tuple[int, int], int]:
     Raises:
         ValueError: the encoder has no square patches.
     """
-    assert sizes.maps is not None
+    if sizes.maps is None:
+        raise ValueError("The encoder must have its tokens on a grid. Received one without maps.")
     (_, rows, columns), (_, height, width) = sizes.maps, sizes.pixels
     patch = height // rows
     if (rows * patch, columns * patch) != (height, width):
@@ -94,7 +95,8 @@ def mae(
         predictor=partial(PaintPatches, width=width, depth=depth),
         losses={"patches": Term(partial(patch_error, normalise=normalise, eps=eps), ("painted", "hidden"))},
         pictures=partial(show_painted, normalise=normalise, eps=eps),
-        needs=("tokens", "maps", "masks"),
+        needs=("tokens", "masks"),
+        least=1,
         batch_size=256,
         lr=6e-4,
         weight_decay=0.05,
