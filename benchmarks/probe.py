@@ -1,0 +1,232 @@
+"""What do encoders know of Atari games?  AtariARI's probes, with their controls.
+
+    python benchmarks/probe.py --games pong breakout --seeds 0 1 2 --steps 10000
+    python benchmarks/probe.py --encoders random-cnn st-dim=runs/st-dim/{game}-seed{seed} mine=runs/mine
+    python benchmarks/probe.py --report
+
+An encoder is a name that `load_encoder` knows, or NAME=FOLDER of a saved one, where {game} and {seed}
+stand for what is being probed; `majority`, `pixels`, `random-cnn` and `supervised` are the controls.
+Each encoder is probed with each of `--readouts` ("own" is what it was saved with), by both protocols.
+
+Each seed plays anew.  A finished cell is a file in `runs/probe/` and two rows of `results/probe.csv`
+(game, encoder, readout, protocol, seed, f1_weighted, f1_macro, accuracy, steps); both are skipped when
+the command runs again, so it may be stopped at any time.  `--report` prints tables and rewrites those
+of `docs/probe.md`.
+"""
+
+import argparse
+import csv
+import os
+import re
+import shutil
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from probe_report import report
+
+from rlpriors.data.frames import FrameStore
+from rlpriors.encoders import load_encoder
+from rlpriors.evaluation.probe_labels import ProbeTask
+from rlpriors.evaluation.probe_layer import ProbeSettings
+from rlpriors.evaluation.probes import shrink
+from rlpriors.scripts.atari import AtariSettings, collect
+from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
+from rlpriors.scripts.probe_subjects import (
+    Judged,
+    atari_task,
+    encoded,
+    forget,
+    judge_features,
+    judge_majority,
+    judge_supervised,
+    random_cnn,
+    read_judged,
+    write_judged,
+)
+
+RESULTS = Path(__file__).parent / "results" / "probe.csv"
+COLUMNS = (
+    *("game", "encoder", "readout", "protocol", "seed"),
+    *("f1_weighted", "f1_macro", "accuracy", "steps"),
+)
+SIX = ("boxing", "breakout", "mspacman", "pong", "seaquest", "spaceinvaders")
+WHOLE = ("majority", "pixels", "supervised")
+"""Subjects without a readout."""
+
+Cell = tuple[str, str]
+"""An encoder's name and a readout."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The cells of a game and a seed."""
+
+    game: str
+    seed: int
+    steps: int
+    cells: tuple[Cell, ...]
+    sources: dict[str, str]
+    """Where each encoder comes from."""
+    folder: Path
+    probes: ProbeSettings
+    taught: ProbeSettings
+    min_frames: int
+    colour: bool
+    device: str
+    keep: bool
+    """Whether frames stay when all cells are done."""
+
+
+def run_job(job: Job) -> None:
+    """All cells of a game and a seed that have no file yet."""
+    torch.set_num_threads(1 if job.device == "cpu" else torch.get_num_threads())
+    todo = [cell for cell in job.cells if not cell_file(job, cell).exists()]
+    if not todo:
+        return
+    frames = job.folder / f"frames-{job.steps}"
+    play = AtariSettings(grey=not job.colour)
+    store = collect(job.game, job.steps, job.seed, frames, play, progress=False)
+    task = atari_task(store, job.game, seed=job.seed, min_frames=job.min_frames)
+    for cell in todo:
+        started = time.monotonic()
+        try:
+            judged = judge(job, cell, store, task)
+        except (ValueError, FileNotFoundError) as error:
+            print(f"{job.game} seed {job.seed} {' '.join(cell)}: left out. {error}", flush=True)
+            continue
+        write_judged(cell_file(job, cell), judged)
+        f1 = ", ".join(f"{scores.mean.f1_weighted:.3f} {name}" for name, scores in judged.items())
+        spent = time.monotonic() - started
+        print(f"{job.game} seed {job.seed} {' '.join(cell)}: {f1}; {spent:.0f} s", flush=True)
+    if not job.keep:
+        shutil.rmtree(frames)
+
+
+def judge(job: Job, cell: Cell, store: FrameStore, task: ProbeTask) -> Judged:
+    """Scores of one cell by both protocols."""
+    name, readout = cell
+    if name == "majority":
+        return judge_majority(task)
+    if name == "supervised":
+        return judge_supervised(store, task, job.taught, seed=job.seed, device=job.device, progress=False)
+    if name == "pixels":
+        features = shrink(store.frames)
+    elif name == "random-cnn":
+        encoder = random_cnn(store.frames.shape[1:], seed=job.seed, device=job.device)
+        encoder.set_readout("cls" if readout == "own" else readout, seed=job.seed)
+    else:
+        source = job.sources[name].format(game=job.game, seed=job.seed)
+        chosen = None if readout == "own" else readout
+        encoder = load_encoder(source, readout=chosen, device=job.device, chunk_size=256, seed=job.seed)
+    kept = job.folder / f"features-{slug(cell)}"
+    if name != "pixels":
+        features = encoded(store, encoder, kept, progress=False)
+    judged = judge_features(features, task, job.probes, seed=job.seed, device=job.device, progress=False)
+    forget(kept)
+    return judged
+
+
+def slug(cell: Cell) -> str:
+    """A cell as part of a file's name."""
+    return re.sub(r"[^\w.-]+", "_", f"{cell[0]}--{cell[1]}").strip("_")
+
+
+def cell_file(job: Job, cell: Cell) -> Path:
+    """Where a cell's scores are kept."""
+    return job.folder / f"{slug(cell)}--{job.steps}.json"
+
+
+def read_csv(path: Path = RESULTS) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def add_rows(jobs: list[Job], results: Path) -> None:
+    """Put the scores of all finished cells into the csv, beside what is there already."""
+    keys = COLUMNS[:5]
+    rows = {tuple(row[key] for key in (*keys, "steps")): row for row in read_csv(results)}
+    for job in jobs:
+        for cell in job.cells:
+            path = cell_file(job, cell)
+            if not path.exists():
+                continue
+            for protocol, scores in read_judged(path).items():
+                numbers = [f"{number:.4f}" for number in scores.mean]
+                values = [job.game, *cell, protocol, str(job.seed), *numbers, str(job.steps)]
+                rows[(*values[:5], values[-1])] = dict(zip(COLUMNS, values, strict=True))
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with results.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for _, row in sorted(rows.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--games", nargs="+", default=list(SIX), help='names, or "all" for the paper\'s 22')
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=10_000, help="AtariARI plays 50000")
+    parser.add_argument(
+        "--encoders", nargs="+", default=["majority", "pixels", "random-cnn"], help="names, or NAME=FOLDER"
+    )
+    parser.add_argument("--readouts", nargs="+", default=["own"], help='such as own mean "grid(4)"')
+    parser.add_argument("--epochs", type=int, default=100, help="most passes of the probes")
+    parser.add_argument("--supervised-epochs", type=int, default=100)
+    parser.add_argument("--colour", action="store_true", help="frames in colour")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1, help="games and seeds that run side by side")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "probe", help="where cells are kept")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--keep-frames", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="a minute, to see that all runs; no csv")
+    parser.add_argument("--report", action="store_true", help="no runs: tables from the csv")
+    args = parser.parse_args()
+    if args.report:
+        report(read_csv(args.results), RESULTS.parent.parent.parent / "docs" / "probe.md")
+        return
+    if args.quick:
+        args.steps, args.epochs, args.supervised_epochs = min(args.steps, 600), 2, 1
+    games = list(PAPER_GAMES) if args.games == ["all"] else [game_name(game) for game in args.games]
+    pairs = [entry.partition("=") for entry in args.encoders]
+    sources = {name: source or name for name, _, source in pairs}
+    cells = [(name, readout) for name in sources for readout in ([""] if name in WHOLE else args.readouts)]
+    known = {
+        (row["game"], row["encoder"], row["readout"], row["seed"], row["steps"])
+        for row in ([] if args.quick else read_csv(args.results))
+    }
+    jobs = [
+        Job(
+            game=game,
+            seed=seed,
+            steps=args.steps,
+            cells=tuple(c for c in cells if (game, *c, str(seed), str(args.steps)) not in known),
+            sources=sources,
+            folder=args.runs / game / f"seed{seed}",
+            probes=ProbeSettings(epochs=args.epochs),
+            taught=ProbeSettings(epochs=args.supervised_epochs),
+            min_frames=20 if args.quick else 65,
+            colour=args.colour,
+            device=args.device,
+            keep=args.keep_frames,
+        )
+        for seed in args.seeds
+        for game in games
+    ]
+    os.environ["OMP_NUM_THREADS"] = "1"  # games run side by side instead
+    with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
+        for future in [pool.submit(run_job, job) for job in jobs]:
+            future.result()
+            if not args.quick:
+                add_rows(jobs, args.results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Tables of `probe.py`, from its csv alone.
+
+`PUBLISHED`  weighted F1 that AtariARI reports, by game
+`report`     prints a table for each protocol and rewrites those of `docs/probe.md`
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rlpriors.checkpoint import write_atomically
+from rlpriors.evaluation.intervals import bootstrap_interval, paired_difference
+from rlpriors.evaluation.probes import PROTOCOLS
+
+__all__ = ["PUBLISHED", "report"]
+
+REPORTED = ("majority", "random-cnn", "st-dim", "supervised")
+PUBLISHED = {
+    # Anand et al. 2019, arXiv 1906.08226, F1 of probes by game, 50000 steps of a random agent.
+    "asteroids": (0.28, 0.34, 0.49, 0.52),
+    "berzerk": (0.18, 0.43, 0.53, 0.68),
+    "bowling": (0.33, 0.48, 0.96, 0.95),
+    "boxing": (0.01, 0.19, 0.58, 0.83),
+    "breakout": (0.17, 0.51, 0.88, 0.94),
+    "demonattack": (0.16, 0.26, 0.69, 0.83),
+    "freeway": (0.01, 0.50, 0.81, 0.98),
+    "frostbite": (0.33, 0.57, 0.75, 0.85),
+    "hero": (0.42, 0.75, 0.93, 0.98),
+    "montezumarevenge": (0.08, 0.68, 0.78, 0.87),
+    "mspacman": (0.10, 0.48, 0.72, 0.87),
+    "pitfall": (0.07, 0.34, 0.60, 0.83),
+    "pong": (0.10, 0.17, 0.81, 0.87),
+    "privateeye": (0.23, 0.70, 0.91, 0.97),
+    "qbert": (0.29, 0.49, 0.73, 0.76),
+    "riverraid": (0.04, 0.34, 0.36, 0.57),
+    "seaquest": (0.29, 0.57, 0.67, 0.85),
+    "spaceinvaders": (0.14, 0.41, 0.57, 0.75),
+    "tennis": (0.09, 0.41, 0.60, 0.81),
+    "venture": (0.09, 0.36, 0.58, 0.68),
+    "videopinball": (0.09, 0.37, 0.61, 0.82),
+    "yarsrevenge": (0.01, 0.22, 0.42, 0.74),
+}
+FIRST, LAST = ("majority", "pixels", "random-cnn"), ("supervised",)
+
+Scores = dict[tuple[str, str], dict[str, dict[int, float]]]
+"""Weighted F1 by encoder and readout, game and seed."""
+
+
+def report(rows: Sequence[dict[str, str]], page: Path) -> None:
+    """Show what the rows of the csv say."""
+    by_steps: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        by_steps[row["steps"]].append(row)
+    for protocol in PROTOCOLS:
+        parts = []
+        for steps, some in sorted(by_steps.items(), key=lambda item: int(item[0])):
+            scores: Scores = defaultdict(lambda: defaultdict(dict))
+            for row in some:
+                if row["protocol"] == protocol:
+                    key = (row["encoder"], row["readout"])
+                    scores[key][row["game"]][int(row["seed"])] = float(row["f1_weighted"])
+            parts.append(f"{steps} steps:\n\n{table(scores, reported=protocol == 'published')}")
+            compared = comparison(scores)
+            if compared:
+                parts.append(compared)
+        text = "\n\n".join(parts)
+        print(f"\n## {protocol}\n\n{text}")
+        replace(page, protocol, text)
+
+
+def table(scores: Scores, *, reported: bool) -> str:
+    """A line for each game: means over seeds with 95 % bootstrap intervals, and what was published."""
+    subjects = sorted(scores, key=_place)
+    games = sorted({game for by_game in scores.values() for game in by_game})
+    names = [f"{encoder} {readout}".strip() for encoder, readout in subjects]
+    lines = [["game", *names, *(f"{name}, published" for name in REPORTED if reported)]]
+    lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
+    for game in games:
+        cells = [cell(list(scores[subject].get(game, {}).values())) for subject in subjects]
+        lines.append([game, *cells, *(f"{f1:.2f}" for f1 in PUBLISHED.get(game, ()) if reported)])
+    means = [_mean(scores[subject], games) for subject in subjects]
+    known = [PUBLISHED[game] for game in games if game in PUBLISHED]
+    lines.append(
+        ["**mean**", *means, *(f"{f1:.2f}" for f1 in np.mean(known, 0).tolist() if reported)]
+        if known
+        else ["**mean**", *means]
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def comparison(scores: Scores) -> str:
+    """Encoders against the random one with the same readout: how often better, how far to the ceiling."""
+    lines = [["encoder", "readout", "better than random-cnn", "mean difference", "gap to supervised closed"]]
+    lines.append(["---", "---", "---:", "---:", "---:"])
+    for encoder, readout in sorted(scores, key=_place):
+        base = scores.get(("random-cnn", readout)) or scores.get(("random-cnn", "own"))
+        if encoder in (*FIRST, *LAST) or not base:
+            continue
+        by_game = scores[encoder, readout]
+        shared = [game for game in by_game if len(set(by_game[game]) & set(base.get(game, {}))) >= 2]
+        if not shared:
+            continue
+        apart = sum(_above(by_game[game], base[game]) for game in shared)
+        seeds = sorted(set.intersection(*({*by_game[game]} & {*base[game]} for game in shared)))
+        mine, random = (np.array([[x[g][s] for g in shared] for s in seeds]) for x in (by_game, base))
+        difference = str(paired_difference(mine, random, np.random.default_rng(0))) if len(seeds) > 1 else ""
+        ceiling = scores.get(("supervised", ""), {})
+        gaps = [
+            (np.mean([*by_game[g].values()]) - np.mean([*base[g].values()]))
+            / (np.mean([*ceiling[g].values()]) - np.mean([*base[g].values()]))
+            for g in shared
+            if g in ceiling
+        ]
+        closed = f"{np.median(gaps):.0%} (median of {len(gaps)})" if gaps else ""
+        lines.append([encoder, readout, f"{apart} of {len(shared)} games", difference, closed])
+    if len(lines) == 2:
+        return ""
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"Better is: by intervals that do not overlap.\n\n{text}"
+
+
+def cell(values: list[float]) -> str:
+    """The mean over seeds with its interval, where there are several."""
+    if not values:
+        return ""
+    if len(values) < 2:
+        return f"{values[0]:.2f}"
+    return str(bootstrap_interval(np.array(values), np.random.default_rng(0), "mean"))
+
+
+def _above(mine: dict[int, float], base: dict[int, float]) -> bool:
+    mine_interval, base_interval = (
+        bootstrap_interval(np.array([*x.values()]), np.random.default_rng(0), "mean") for x in (mine, base)
+    )
+    return mine_interval.low > base_interval.high
+
+
+def _mean(by_game: dict[str, dict[int, float]], games: list[str]) -> str:
+    """Over all games, for those who have them all; seeds that have all games make the interval."""
+    if set(by_game) != set(games):
+        return f"({len(by_game)} of {len(games)} games)"
+    seeds = sorted(set.intersection(*(set(by_game[game]) for game in games)))
+    if len(seeds) < 2:
+        return f"{np.mean([np.mean([*by_game[game].values()]) for game in games]):.2f}"
+    values = np.array([[by_game[game][seed] for game in games] for seed in seeds])
+    return str(bootstrap_interval(values, np.random.default_rng(0), "mean"))
+
+
+def _place(subject: tuple[str, str]) -> tuple[int, str, str]:
+    encoder, readout = subject
+    number = FIRST.index(encoder) if encoder in FIRST else len(FIRST) + (encoder in LAST)
+    return number, encoder, readout
+
+
+def replace(page: Path, mark: str, text: str) -> None:
+    """Put `text` between the page's marks."""
+    if not page.exists():
+        return
+    begin, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
+    before = page.read_text()
+    found = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", before, re.DOTALL)
+    if found is None:
+        return
+    after = before.replace(found.group(), f"{begin}\n\n{text}\n\n{end}")
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(after)
+
+    write_atomically(page, write)

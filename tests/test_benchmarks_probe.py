@@ -1,0 +1,106 @@
+"""The benchmark of representations: a small run from the command line, its csv, its tables."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rlpriors.scripts.atari_ram import PAPER_GAMES
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def run(folder: Path, *more: str) -> list[str]:
+    command = [
+        sys.executable,
+        str(BENCHMARKS / "probe.py"),
+        "--games",
+        "Pong",
+        "--seeds",
+        "0",
+        "--epochs",
+        "2",
+    ]
+    command += ["--steps", "640", "--runs", str(folder / "runs"), "--results", str(folder / "probe.csv")]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *more], env=env, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def rows(*entries: tuple[str, str, str, int, float]) -> list[dict[str, str]]:
+    """Rows of the csv: game, encoder, readout, seed and weighted F1, alike by both protocols."""
+    return [
+        {"game": game, "encoder": encoder, "readout": readout, "protocol": protocol, "seed": str(seed)}
+        | {"f1_weighted": str(f1), "f1_macro": "0", "accuracy": "0", "steps": "100"}
+        for game, encoder, readout, seed, f1 in entries
+        for protocol in ("published", "standardised")
+    ]
+
+
+@pytest.mark.slow
+def test_cells_are_files_and_rows_and_are_not_made_twice(tmp_path: Path) -> None:
+    from rlpriors.encoders import load_encoder
+
+    load_encoder("nature-cnn", weights="none", device="cpu").save(tmp_path / "pong-0")
+    mine = f"mine={tmp_path}/{{game}}-{{seed}}"
+    told = run(tmp_path, "--encoders", "majority", mine, "gone=nowhere", "--readouts", "own", "mean")
+    assert [line.split(":")[0] for line in told[:3]] == [
+        *("pong seed 0 majority ", "pong seed 0 mine own", "pong seed 0 mine mean")
+    ]
+    assert "gone own: left out" in told[3]
+    with (tmp_path / "probe.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [(row["encoder"], row["readout"], row["protocol"]) for row in found] == [
+        (encoder, readout, protocol)
+        for encoder, readout in (("majority", ""), ("mine", "mean"), ("mine", "own"))
+        for protocol in ("published", "standardised")
+    ]
+    assert {row["steps"] for row in found} == {"640"}
+    before = (tmp_path / "probe.csv").read_bytes()
+    assert run(tmp_path, "--encoders", "majority", mine, "--readouts", "own", "mean") == []
+    assert (tmp_path / "probe.csv").read_bytes() == before
+    assert not list((tmp_path / "runs").rglob("frames-*"))
+
+
+def test_published_figures_are_those_of_the_papers_games() -> None:
+    import probe_report
+
+    assert set(probe_report.PUBLISHED) == set(PAPER_GAMES)
+    means = np.mean(list(probe_report.PUBLISHED.values()), 0)
+    np.testing.assert_allclose(means, [0.16, 0.43, 0.68, 0.82], atol=0.005)  # as printed in the paper
+
+
+def test_report_writes_means_intervals_and_comparisons_between_its_marks(tmp_path: Path) -> None:
+    import probe_report
+
+    page = tmp_path / "probe.md"
+    marks = [f"<!-- {name} -->\n<!-- end of {name} -->" for name in ("published", "standardised")]
+    page.write_text(f"a\n{marks[0]}\nb\n{marks[1]}\n")
+    learned = [("pong", "mine", "cls", seed, 0.7) for seed in (0, 1)]
+    random = [("pong", "random-cnn", "cls", seed, f1) for seed, f1 in ((0, 0.4), (1, 0.6))]
+    told = [("pong", "supervised", "", seed, 0.9) for seed in (0, 1)]
+    other = [("boxing", "random-cnn", "cls", seed, 0.2) for seed in (0, 1)]
+    probe_report.report(rows(*learned, *random, *told, *other), page)
+    text = page.read_text()
+    published, standardised = text.split("b\n<!-- standardised -->")
+    assert published.startswith("a\n<!-- published -->")
+    assert "| game | random-cnn cls | mine cls | supervised | majority, published |" in published
+    assert (
+        "| pong | 0.50 [0.40, 0.60] | 0.70 [0.70, 0.70] | 0.90 [0.90, 0.90] | 0.10 | 0.17 | 0.81 | 0.87 |"
+        in published
+    )
+    assert "| **mean** | 0.35 [0.30, 0.40] | (1 of 2 games) |" in published
+    assert "published" not in standardised
+    assert "| mine | cls | 1 of 1 games | 0.20 [0.10, 0.30] | 50% (median of 1) |" in standardised
+    probe_report.report(rows(*learned), page)
+    assert "random-cnn cls" not in page.read_text()
