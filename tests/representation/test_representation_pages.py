@@ -1,0 +1,30 @@
+"""docs/pretrain.md names every method, with its paper and its needs."""
+
+from pathlib import Path
+
+from rlpriors.representation import RECIPES, Recipe
+
+PAGE = Path(__file__).parents[2] / "docs" / "pretrain.md"
+WORDS = {"act": "actions", "maps": "maps", "masks": "a vit"}
+
+
+def needs(recipe: Recipe) -> str:
+    """In words; whoever can mask has tokens."""
+    told = [word for name, word in WORDS.items() if name in recipe.needs]
+    if recipe.horizon > 1:
+        steps = "step" if recipe.stride == 1 else "steps"
+        told.insert(0, f"{recipe.horizon} frames, {recipe.stride} {steps} apart")
+    return ", ".join(told)
+
+
+def row(name: str) -> str:
+    recipe = RECIPES[name]()
+    return f"| `{name}` | {recipe.source} | {needs(recipe)} |"
+
+
+def test_the_page_lists_every_method() -> None:
+    """Paste what is expected between the marks."""
+    expected = "\n".join(row(name) for name in RECIPES)
+    page = PAGE.read_text()
+    table = page.split("<!-- begin: methods.")[1].split("|---|---|---|\n")[1].split("<!-- end: methods")[0]
+    assert table.strip() == expected, f"docs/pretrain.md must have these rows:\n{expected}"
