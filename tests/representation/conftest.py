@@ -33,13 +33,23 @@ def walk(rng: np.random.Generator, steps: int) -> tuple[np.ndarray, np.ndarray, 
     return np.array(frames), act, np.array(positions)
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
-    """Twelve episodes of 30 frames, with actions and the square's positions."""
-    folder: Path = tmp_path_factory.mktemp("frames") / "square"
-    rng = np.random.default_rng(0)
+def world(folder: Path, episodes: int, seed: int) -> FrameStore:
+    """Episodes of 30 frames, with actions and the square's positions."""
+    rng = np.random.default_rng(seed)
     with FrameWriter(folder) as writer:
-        for _ in range(12):
+        for _ in range(episodes):
             frames, act, positions = walk(rng, 30)
             writer.add_episode(frames, act=act, position=positions)
     return writer.store
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
+    """Twelve episodes."""
+    return world(tmp_path_factory.mktemp("frames") / "square", 12, seed=0)
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
+    """Six others of the same world."""
+    return world(tmp_path_factory.mktemp("others") / "square", 6, seed=1)

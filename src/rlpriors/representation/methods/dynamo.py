@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rlpriors.representation.branch import Branch
 from rlpriors.representation.losses import cosine
-from rlpriors.representation.projectors import take_global
+from rlpriors.representation.projectors import Head
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.redundancy import covariance
 from rlpriors.representation.transformers import Transformer
@@ -50,18 +50,23 @@ def dynamo(
 ) -> Recipe:
     """Cui et al. 2024 (2409.12192, sec. 3) on the encoder's vectors, with a stopped gradient.
 
-    The paper's transformers are 6 deep; `weight` is the one of covariances.
+    Vectors are batch-normalised first: the paper's ResNet does that itself, and without it all frames
+    become one.  The paper's transformers are 6 deep; `weight` is the one of covariances.
 
     Raises:
         ValueError: there is no next frame.
     """
     if horizon < 2:
         raise ValueError(f"`horizon` must be at least 2. Received {horizon}.")
+
+    def projector(sizes: Sizes) -> nn.Module:
+        return Head(nn.BatchNorm1d(sizes.dim, affine=False))
+
     return Recipe(
         name="dynamo",
         source="arXiv 2409.12192",
         views=(View("window", augment=augment),),
-        projector=take_global,
+        projector=projector,
         predictor=partial(LatentDynamics, narrow=narrow, depth=depth),
         branch=Branch("stopgrad"),
         losses={
