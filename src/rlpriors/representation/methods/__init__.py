@@ -1,6 +1,7 @@
 """Methods of representation learning, each a recipe in a file of its own.
 
-`RECIPES`   all of them by name, and what is made by each
+`RECIPES`       all of them by name, and what is made by each
+`EIRLI_NAMES`   ours, by the names of EIRLI's classes
 """
 
 from collections.abc import Callable
@@ -34,7 +35,7 @@ from rlpriors.representation.methods.vae import ae, vae
 from rlpriors.representation.methods.vicreg import vicreg
 from rlpriors.representation.recipe import Recipe
 
-__all__ = ["RECIPES"]
+__all__ = ["EIRLI_NAMES", "RECIPES"]
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     "simclr": simclr,
@@ -73,4 +74,25 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "i-jepa": i_jepa,
     # The control.
     "gaussian-prior": gaussian_prior,
+}
+
+EIRLI_NAMES: dict[str, str] = {
+    "SimCLR": "simclr",
+    "MoCo": "moco",
+    "BYOL": "byol",
+    "TemporalCPC": "temporal-cpc",
+    "RecurrentCPC": "recurrent-cpc",
+    "CEB": "ceb",
+    "FixedVarianceCEB": "fixed-variance-ceb",
+    "FixedVarianceTargetProjectedCEB": "fixed-variance-target-projected-ceb",
+    "InverseDynamicsPrediction": "inverse-dynamics",
+    "ContrastiveInverseDynamicsPrediction": "contrastive-inverse-dynamics",
+    "ActionPrediction": "action-prediction",
+    "ActionConditionedTemporalCPC": "action-conditioned-cpc",
+    "ActionConditionedTemporalVAE": "action-conditioned-vae",
+    "DynamicsPrediction": "dynamics",
+    "Autoencoder": "ae",
+    "VariationalAutoencoder": "vae",
+    "Jigsaw": "jigsaw",
+    "GaussianPriorControl": "gaussian-prior",
 }
