@@ -24,13 +24,15 @@ def _to_unit(maps: Float[Tensor, "images *map"]) -> Float[Tensor, "images *map"]
 
 
 class FlattenMaps(nn.Module):
-    """A linear layer over a map brought to [0, 1]."""
+    """A linear layer over a map brought to [0, 1], and batch normalisation."""
 
     def __init__(self, sizes: Sizes, dim: int) -> None:
         super().__init__()
         assert sizes.maps is not None
         channels, rows, columns = sizes.maps
-        self.body = nn.Linear(channels * rows * columns, dim)
+        self.body = nn.Sequential(
+            nn.Linear(channels * rows * columns, dim), nn.BatchNorm1d(dim, affine=False)
+        )
 
     def forward(self, features: Features) -> Tensor:
         """[images, dim]."""
@@ -105,7 +107,8 @@ def spr(
     """Schwarzer et al. 2020 (2007.05929, sec. 2): `steps` of a convolutional model, without the agent.
 
     The paper's maps go on into the agent's own layers; here the encoder's vector learns from the first
-    frame's projection, at `weight`.
+    frame's projection, at `weight`.  Nor is there an agent whose loss keeps frames apart: projections are
+    batch-normalised instead, without which all become nearly one.
 
     Raises:
         ValueError: `steps` is below 1.
