@@ -67,10 +67,11 @@ class RepresentationModel(nn.Module):
         _, outputs = self._predict(batch)
         if self.memory is not None:
             outputs |= self.memory(outputs)
-        losses = {
-            name: term.weight * term.loss(*(outputs[key] for key in term.inputs))
-            for name, term in self.recipe.losses.items()
-        }
+        with torch.autocast(self.encoder.device.type, enabled=False):  # sums over a batch need all digits
+            losses = {
+                name: term.weight * term.loss(*(_in_full(outputs[key]) for key in term.inputs))
+                for name, term in self.recipe.losses.items()
+            }
         self.outputs = {name: tensor.detach() for name, tensor in outputs.items()}
         return {**losses, "loss": torch.stack(list(losses.values())).sum()}
 
@@ -192,6 +193,10 @@ def _cut(features: Features, rows: slice, time: torch.Size) -> Features:
         None if tokens is None else _fold(tokens[rows], time),
         None if maps is None else _fold(maps[rows], time),
     )
+
+
+def _in_full(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _stopped(features: Features) -> Features:
