@@ -1,6 +1,7 @@
 """A policy of images: an encoder that may learn with it, and a perceptron behind it.
 
 `PixelCloningPolicy`  what `PixelCloning` learns
+`fit_normaliser`      what the encoder gives, brought to one size
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any, cast
 import gymnasium as gym
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from tianshou.data import Batch
 from tianshou.data.types import ModelOutputBatchProtocol, ObsBatchProtocol
 from torch import nn
@@ -22,7 +24,7 @@ from rlpriors.data.frames import FrameStore
 from rlpriors.data.normalise import Normaliser
 from rlpriors.encoders import load_encoder
 
-__all__ = ["PixelCloningPolicy"]
+__all__ = ["PixelCloningPolicy", "fit_normaliser"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
         network: the encoder, the frames that it sees at once, and how they are fused.
         action_space: a Box with one axis, whose actions are clipped to it, or a Discrete.
         act: normaliser of a Box's actions; None for a Discrete space.
+        obs: normaliser of what the network gives, None for none; see `fit_normaliser`.
         hidden: width of each hidden layer behind the encoder.
         loss: of a Box's actions, as in `BehaviourCloningPolicy`.
         deterministic: whether it acts by the mean or the likeliest action instead of drawing one.
@@ -70,6 +73,7 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
         *,
         action_space: gym.Space[Any],
         act: Normaliser | None = None,
+        obs: Normaliser | None = None,
         hidden: Sequence[int] = (256,),
         loss: CloningLoss = "mse",
         deterministic: bool = True,
@@ -77,7 +81,7 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
     ) -> None:
         super().__init__(
             action_space=action_space,
-            obs=Normaliser.identity(network.get_output_dim()),
+            obs=Normaliser.identity(network.get_output_dim()) if obs is None else obs,
             act=act,
             hidden=hidden,
             loss=loss,
@@ -145,5 +149,28 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
 
     @property
     def _head(self) -> PixelCloningHead:
-        parts = {"actor": self.actor} if self.act is None else {"actor": self.actor, "act": self.act}
-        return PixelCloningHead(parts)
+        parts = {"obs": self.obs, "actor": self.actor}
+        return PixelCloningHead(parts if self.act is None else {**parts, "act": self.act})
+
+
+def fit_normaliser(
+    network: EncoderNetwork, obs: UInt8[np.ndarray, "images *image"], chunk: int = 64
+) -> Normaliser:
+    """What brings the network's vectors of these images to mean 0 and spread 1.
+
+    Networks differ in the size of what they give by orders of magnitude, and a random one's hardly
+    varies between two frames: without this a perceptron behind it begins blind.  Entries that vary less
+    than the average one are divided by that one's spread, so that one which is still when training
+    begins is not blown up when it comes to life.
+
+    Example:
+        >>> encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
+        >>> images = np.random.default_rng(0).integers(0, 256, (20, 36, 36, 3), np.uint8)
+        >>> network = EncoderNetwork(encoder)
+        >>> round(fit_normaliser(network, images)(network(images)[0]).mean().item(), 3)
+        0.0
+    """
+    with torch.no_grad():
+        vectors = torch.cat([network(obs[i : i + chunk])[0].cpu() for i in range(0, len(obs), chunk)])
+    spread = vectors.std(0, correction=0)
+    return Normaliser(vectors.mean(0), spread.clamp_min(float(spread.mean()) or 1.0))

@@ -26,7 +26,7 @@ from rlpriors.agents import AdversarialIRL, AdversarialIRLOnPolicy, EncoderNetwo
 from rlpriors.agents import make_learner as make_policy_learner
 from rlpriors.agents.pixel_buffer import PixelBuffer
 from rlpriors.agents.pixel_cloning import Auxiliary, PixelCloning
-from rlpriors.agents.pixel_policy import PixelCloningPolicy
+from rlpriors.agents.pixel_policy import PixelCloningPolicy, fit_normaliser
 from rlpriors.checkpoint import load_resume, save_resume
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.frames import FrameStore
@@ -47,6 +47,7 @@ from rlpriors.scripts.runs import train
 __all__ = ["clone", "encode_store", "learn_representation", "oppose", "score"]
 
 CHUNK = 256
+SAMPLE = 512  # stacks that tell how large an encoder's numbers are
 ROLLOUT = 1024  # steps between GAIL's updates with PPO
 
 
@@ -105,7 +106,14 @@ def clone(
     with torch.random.fork_rng():
         torch.manual_seed(first_weights)
         network = EncoderNetwork(encoder, settings.encoder_mode, stack=settings.stack)
-        policy = PixelCloningPolicy(network, action_space=action_space, act=act, hidden=settings.hidden)
+        sample, _ = PixelBuffer(demos, settings.stack, seed=first_weights).sample(SAMPLE)
+        policy = PixelCloningPolicy(
+            network,
+            action_space=action_space,
+            act=act,
+            obs=fit_normaliser(network, sample.obs),
+            hidden=settings.hidden,
+        )
         if recipe is not None:
             n_actions = int(action_space.n) if isinstance(action_space, gym.spaces.Discrete) else None
             windows = FrameWindows(

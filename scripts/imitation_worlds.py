@@ -85,7 +85,7 @@ class PixelWorld:
         return PixelObservation(env, self.size, self.size)
 
 
-class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], np.int64]):
+class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], Any]):
     """A game of `AtariGame`: actions held for four frames, a quarter of them repeated by the emulator.
 
     An episode is a whole game, but in Breakout a life: who has lost one there waits to press FIRE.
@@ -130,7 +130,7 @@ class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], np.int64]):
         self._game.begin()
         return self._game.frame(), {}
 
-    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         reward, terminated, truncated = self._game.step(int(action))
         return self._game.frame(), reward, terminated, truncated, {}
 
