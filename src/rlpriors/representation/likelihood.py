@@ -45,7 +45,7 @@ def bottleneck(
     partner_log_std: Float[Tensor, "batch dim"],
     beta: float = 0.1,
 ) -> Float[Tensor, ""]:
-    """Conditional entropy bottleneck with a contrastive decoder (2002.05379, eq. 4 and sec. 2.2, CatGen).
+    """Conditional entropy bottleneck with a contrastive decoder (2002.05379, sec. 2, CatGen).
 
     `sample` is drawn from the normal that the encoder makes of x; `partner_*` is the one that the backward
     encoder makes of y.  `beta` times what the sample tells of x beside y, less the log-probability of

@@ -24,7 +24,7 @@ def hinge_variance(
 
 def covariance(*views: Float[Tensor, "*batch dim"], mean: bool = False) -> Float[Tensor, ""]:
     """Squared covariances of different numbers, summed over pairs and divided by the numbers (2105.04906,
-    eq. 4); or with `mean` divided by the pairs (2409.12192, sec. 3.3).  Averaged over views.
+    eq. 4); or with `mean` divided by the pairs (2409.12192, sec. 3).  Averaged over views.
     """
     found = []
     for z in views:

@@ -26,7 +26,7 @@ class Anchor(nn.Module):
 
 
 def atc(*, offset: int = 3, augment: str = "shift", decay: float = 0.99, dim: int = 128) -> Recipe:
-    """Stooke et al. 2020 (2009.08319, eq. 1): augmented temporal contrast.
+    """Stooke et al. 2020 (2009.08319, sec. 3): augmented temporal contrast.
 
     The paper shifts one frame in ten on Atari and all in other worlds, as here.
     """

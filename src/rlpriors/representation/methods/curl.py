@@ -13,7 +13,7 @@ __all__ = ["curl"]
 
 
 def curl(*, augment: str = "shift", decay: float = 0.95, dim: int = 50) -> Recipe:
-    """Laskin et al. 2020 (2004.04136, eq. 4): z W k, k by a moving average.
+    """Laskin et al. 2020 (2004.04136, sec. 4): z W k, k by a moving average.
 
     Its random crop of a larger rendering is a shift of the frame here.
     """

@@ -33,7 +33,7 @@ class Places(nn.Module):
 
 
 def st_dim(*, offset: int = 1, augment: str = "none") -> Recipe:
-    """Anand et al. 2019 (1906.08226, eqs. 2 to 4): for each place of the map, InfoNCE over the batch."""
+    """Anand et al. 2019 (1906.08226, sec. 3): for each place of the map, InfoNCE over the batch."""
     return Recipe(
         name="st-dim",
         source="arXiv 1906.08226",
