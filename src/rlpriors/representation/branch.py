@@ -51,7 +51,14 @@ class Branch:
 
 
 class Followed(nn.Module):
-    """What targets are made by: an encoder and a projector."""
+    """What targets are made by: an encoder and a projector.
+
+    Example:
+        >>> followed = Followed(nn.Linear(4, 3), nn.Linear(3, 2))
+        >>> features, projection = followed(torch.zeros(5, 4))
+        >>> features.shape, projection.shape
+        (torch.Size([5, 3]), torch.Size([5, 2]))
+    """
 
     def __init__(self, encoder: nn.Module, projector: nn.Module) -> None:
         super().__init__()
@@ -69,6 +76,14 @@ class TargetBranch(nn.Module):
     A moving average is an `AveragedModel` of torch, which starts as a copy, and copies once more at
     the first update.  It stays in training mode where the online branch does, so that batch
     normalisation uses the statistics of its own batch, as MoCo and BYOL do.
+
+    Example:
+        >>> online = Followed(nn.Linear(4, 3), nn.Linear(3, 2))
+        >>> target = TargetBranch(online, Branch("ema", decay=0.9))
+        >>> features, y = target(online, torch.ones(5, 4))
+        >>> y.requires_grad
+        False
+        >>> target.follow(online, progress=0.5)  # after each update
     """
 
     def __init__(self, followed: Followed, branch: Branch) -> None:

@@ -35,6 +35,15 @@ class RepresentationModel(nn.Module):
     Raises:
         ValueError: the encoder gives no maps or tokens, or cannot leave tokens out, where the recipe
             needs them; or data have no actions where it needs those.
+
+    Example:
+        >>> from rlpriors.encoders import load_encoder
+        >>> from rlpriors.representation.methods import RECIPES
+        >>> encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
+        >>> model = RepresentationModel(encoder, RECIPES["simclr"]())
+        >>> losses = model(Batch(torch.zeros(4, 1, 36, 36, 3, dtype=torch.uint8), None, None))
+        >>> sorted(losses)
+        ['loss', 'nt_xent']
     """
 
     def __init__(

@@ -21,7 +21,15 @@ __all__ = ["ActionHead", "Bilinear", "Change", "action_width", "bilinear"]
 
 
 class Bilinear(nn.Module):
-    """W z for one view, as "p.<view>": its dot products with keys are the bilinear scores z W' k."""
+    """W z for one view, as "p.<view>": its dot products with keys are the bilinear scores z W' k.
+
+    Example:
+        >>> sizes = Sizes(
+        ...     dim=8, maps=None, tokens=None, pixels=(3, 8, 8), horizon=1, stride=1, actions=None, latent=4
+        ... )
+        >>> Bilinear("context", sizes).weight.weight.shape
+        torch.Size([4, 4])
+    """
 
     def __init__(self, view: str, sizes: Sizes) -> None:
         super().__init__()
@@ -54,6 +62,16 @@ class ActionHead(nn.Module):
 
     Choices have a categorical distribution for each step; other actions a normal one, whose spread is
     learned but does not depend on the vector.
+
+    Example:
+        >>> from rlpriors.representation.windows import Actions
+        >>> sizes = Sizes(
+        ...     dim=8, maps=None, tokens=None, pixels=(3, 8, 8), horizon=2, stride=1, actions=Actions(5, True)
+        ... )
+        >>> index = torch.zeros(6, 1, 1, dtype=torch.long)
+        >>> batch = Batch(torch.zeros(6, 2, 8, 8, 3, dtype=torch.uint8), None, index)
+        >>> ActionHead(8, sizes)(torch.zeros(6, 8), batch).shape
+        torch.Size([6])
     """
 
     def __init__(self, width: int, sizes: Sizes, hidden: int = 256) -> None:
@@ -77,6 +95,10 @@ class Change(nn.Module):
     """A vector and its difference to a later one, [batch, 2 dim], each number on the scale of the batch.
 
     Frames in a row differ little: at their own scale a network takes hundreds of updates to notice.
+
+    Example:
+        >>> Change(4)(torch.zeros(3, 4), torch.randn(3, 4)).shape
+        torch.Size([3, 8])
     """
 
     def __init__(self, dim: int) -> None:

@@ -38,7 +38,13 @@ class MLP(nn.Sequential):
 
 
 class Head(nn.Module):
-    """A module behind the encoder's vector."""
+    """A module behind the encoder's vector.
+
+    Example:
+        >>> import torch
+        >>> Head(nn.Linear(8, 2))(Features(torch.zeros(3, 8), None, None)).shape
+        torch.Size([3, 2])
+    """
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()

@@ -73,7 +73,23 @@ class Encoded(NamedTuple):
 
 
 class Memory(nn.Module):
-    """What outlasts a batch, in buffers, so that it is saved and moved with everything else."""
+    """What outlasts a batch, in buffers, so that it is saved and moved with everything else.
+
+    Example:
+        >>> import torch
+        >>> class Last(Memory):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.register_buffer("seen", torch.zeros(2))
+        ...     def forward(self, outputs):
+        ...         return {"before": self.seen}
+        ...     def after_step(self, outputs):
+        ...         self.seen.copy_(outputs["z.context"][0])
+        >>> memory = Last()
+        >>> memory.after_step({"z.context": torch.ones(4, 2)})
+        >>> memory({})["before"]
+        tensor([1., 1.])
+    """
 
     @abstractmethod
     def forward(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

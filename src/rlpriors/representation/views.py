@@ -70,6 +70,15 @@ class ViewMaker(nn.Module):
 
     Raises:
         ValueError: views share a name, or name frames that windows do not have.
+
+    Example:
+        >>> import torch
+        >>> from rlpriors.encoders import load_encoder
+        >>> encoder = load_encoder("nature-cnn", weights="none", device="cpu")
+        >>> maker = ViewMaker([View("last", frames=(-1,))], encoder, horizon=2)
+        >>> batch = Batch(torch.zeros(4, 2, 36, 36, 3, dtype=torch.uint8), None, None)
+        >>> maker(batch)[0].images.shape
+        torch.Size([4, 1, 3, 84, 84])
     """
 
     def __init__(self, views: Sequence[View], encoder: ImageEncoder, horizon: int) -> None:

@@ -12,7 +12,7 @@ from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.transformers import Queries
 from rlpriors.representation.views import View
 
-__all__ = ["Foresee", "act_jepa"]
+__all__ = ["act_jepa"]
 
 
 class Foresee(nn.Module):

@@ -9,7 +9,7 @@ from rlpriors.representation.projectors import MLP, take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["AfterActions", "action_conditioned_cpc"]
+__all__ = ["action_conditioned_cpc"]
 
 
 class AfterActions(nn.Module):

@@ -8,7 +8,7 @@ from rlpriors.representation.projectors import MLP, mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["Anchor", "atc"]
+__all__ = ["atc"]
 
 
 class Anchor(nn.Module):

@@ -15,7 +15,7 @@ from rlpriors.representation.projectors import mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["Stochastic", "ceb", "fixed_variance_ceb", "fixed_variance_target_projected_ceb"]
+__all__ = ["ceb", "fixed_variance_ceb", "fixed_variance_target_projected_ceb"]
 
 
 class Stochastic(nn.Module):

@@ -8,7 +8,7 @@ from rlpriors.representation.projectors import MLP, take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["MatchActions", "contrastive_inverse_dynamics"]
+__all__ = ["contrastive_inverse_dynamics"]
 
 
 class MatchActions(nn.Module):

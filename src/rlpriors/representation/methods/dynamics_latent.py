@@ -10,7 +10,7 @@ from rlpriors.representation.projectors import MLP, mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["Dynamics", "dynamics_latent"]
+__all__ = ["dynamics_latent"]
 
 
 class Dynamics(nn.Module):

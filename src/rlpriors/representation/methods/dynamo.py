@@ -13,7 +13,7 @@ from rlpriors.representation.redundancy import covariance
 from rlpriors.representation.transformers import Transformer
 from rlpriors.representation.views import View
 
-__all__ = ["LatentDynamics", "dynamo"]
+__all__ = ["dynamo"]
 
 
 class LatentDynamics(nn.Module):

@@ -8,7 +8,7 @@ from rlpriors.representation.projectors import take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["InverseDynamics", "inverse_dynamics"]
+__all__ = ["inverse_dynamics"]
 
 
 class InverseDynamics(nn.Module):

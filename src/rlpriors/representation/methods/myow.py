@@ -13,7 +13,7 @@ from rlpriors.representation.recipe import Encoded, Memory, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 from rlpriors.types import Features
 
-__all__ = ["Cascade", "PredictBoth", "myow"]
+__all__ = ["myow"]
 
 
 class Cascade(nn.Module):

@@ -9,7 +9,7 @@ from rlpriors.representation.projectors import take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["Context", "recurrent_cpc"]
+__all__ = ["recurrent_cpc"]
 
 
 class Context(nn.Module):

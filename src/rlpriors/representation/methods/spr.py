@@ -13,7 +13,7 @@ from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 from rlpriors.types import Features
 
-__all__ = ["FlattenMaps", "Rollout", "Transition", "spr"]
+__all__ = ["spr"]
 
 
 def _to_unit(maps: Float[Tensor, "images *map"]) -> Float[Tensor, "images *map"]:

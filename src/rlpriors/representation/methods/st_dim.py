@@ -7,7 +7,7 @@ from rlpriors.representation.projectors import take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["Places", "st_dim"]
+__all__ = ["st_dim"]
 
 
 class Places(nn.Module):

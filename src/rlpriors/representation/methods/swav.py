@@ -11,7 +11,7 @@ from rlpriors.representation.prototypes import swapped
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
-__all__ = ["Prototypes", "swav"]
+__all__ = ["swav"]
 
 
 class Prototypes(nn.Module):
