@@ -1,0 +1,240 @@
+"""Does a learned representation help to imitate from pixels, beyond what augmentation does?
+
+    python benchmarks/imitate.py --envs breakout Reacher-v5 --seeds 0 1 2
+    python benchmarks/imitate.py --report
+
+The table is that of EIRLI (arXiv 2205.07886): methods x {pretrain, joint} x {with, without augmentation
+of the cloning's images}, and beside them cloning alone, with and without.  Each is a cell for each
+environment and seed, in a process of its own.  A finished cell is a folder in `runs/imitate/` and a row
+of `results/imitate.csv` (env, method, mode, augment, seed, return, normalised, seconds); both are
+skipped when the command runs again, and a cell that was stopped goes on.  A seed has its own
+demonstrations and its own random play, which all of its cells share.
+
+`--report` prints the tables and rewrites those of `docs/imitate.md`: mean and 95 % bootstrap interval of
+the normalised return, 0 for random play and 1 for the demonstrations.
+
+Settings were chosen on seeds from 100 on, which are refused here unless `--development` is given.
+"""
+
+import argparse
+import csv
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from rlpriors.checkpoint import write_atomically
+from rlpriors.evaluation.intervals import bootstrap_interval
+from rlpriors.scripts.demonstrate import demonstrate
+from rlpriors.scripts.demonstrate_settings import DemonstrateSettings
+from rlpriors.scripts.imitate import imitate, random_frames
+from rlpriors.scripts.imitate_settings import ImitateSettings
+from rlpriors.scripts.imitation_worlds import PixelWorld
+
+RESULTS = Path(__file__).parent / "results" / "imitate.csv"
+PAGE = Path(__file__).parents[1] / "docs" / "imitate.md"
+COLUMNS = ("env", "method", "mode", "augment", "seed", "return", "normalised", "seconds")
+# EIRLI's five, and two that came after.
+METHODS = ("dynamics", "inverse-dynamics", "simclr", "temporal-cpc", "vae", "byol", "atc")
+MODES = ("pretrain", "joint")
+CHEETAH = Path(__file__).parent / "data" / "halfcheetah-v5-expert.safetensors"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a cell may cost."""
+
+    demos: int = 10
+    steps: int = 500
+    random_steps: int = 2000
+    updates: int = 900
+    batch_size: int = 32
+    representation_updates: int = 300
+    representation_batch: int = 64
+    episodes: int = 10
+
+
+QUICK = Budget(2, 20, 40, 4, 4, 2, 4, 2)
+
+Cell = tuple[str, str, bool]
+"""Method, mode, and whether the cloning's images are augmented."""
+
+
+def cells(methods: Sequence[str]) -> list[Cell]:
+    """The controls first: they say what all others are held against."""
+    alone: list[Cell] = [("none", "scratch", augment) for augment in (True, False)]
+    return alone + [(method, mode, a) for method in methods for mode in MODES for a in (True, False)]
+
+
+def cell_folder(seed_folder: Path, cell: Cell) -> Path:
+    """Where a cell's run is kept."""
+    method, mode, augment = cell
+    return seed_folder / f"{mode}-{method}-{'augmented' if augment else 'plain'}"
+
+
+def prepare(env: str, seed: int, folder: Path, budget: Budget) -> None:
+    """The seed's demonstrations and random play."""
+    world = PixelWorld(env, steps=budget.steps)
+    if not (folder / "demos" / "demonstrations.json").exists():
+        recording = CHEETAH if world.name == "halfcheetah" else None
+        settings = DemonstrateSettings(
+            env, budget.demos, budget.steps, seed=seed, recording=recording, random_episodes=budget.episodes
+        )
+        demonstrate(settings, folder=folder / "demos", progress=False)
+    random_frames(world, budget.random_steps, folder / "random", 50_000 + seed)
+
+
+def run_cell(env: str, seed: int, cell: Cell, folder: Path, budget: Budget) -> float:
+    """One cell; returns seconds."""
+    started = time.monotonic()
+    method, mode, augment = cell
+    settings = ImitateSettings(
+        env,
+        folder / "demos",
+        mode=mode,
+        method=method,
+        augment=augment,
+        steps=budget.steps,
+        updates=budget.updates,
+        checkpoint_every=max(1, budget.updates // 3),
+        batch_size=budget.batch_size,
+        representation_updates=budget.representation_updates,
+        representation_batch=budget.representation_batch,
+        frames=folder / "random",
+        episodes=budget.episodes,
+        device="cpu",
+        seed=seed,
+    )
+    run = cell_folder(folder, cell)
+    imitate(settings, folder=run, resume=(run / "settings.json").exists())
+    return time.monotonic() - started
+
+
+def run_seed(env: str, seed: int, methods: tuple[str, ...], runs: Path, quick: bool) -> None:
+    """All cells of an environment and a seed that are not yet done, each in a process of its own."""
+    folder, budget = runs / env / f"seed{seed}", QUICK if quick else Budget()
+    known = {tuple(row[:5]) for row in read_csv()} if runs == Path("runs") / "imitate" else set()
+    todo = [
+        cell
+        for cell in cells(methods)
+        if not (cell_folder(folder, cell) / "results.json").exists()
+        and (env, cell[0], cell[1], yes(cell[2]), str(seed)) not in known
+    ]
+    spawn = get_context("spawn")
+    if todo:
+        with ProcessPoolExecutor(1, spawn) as process:
+            process.submit(prepare, env, seed, folder, budget).result()
+    for cell in todo:
+        with ProcessPoolExecutor(1, spawn) as process:
+            seconds = process.submit(run_cell, env, seed, cell, folder, budget).result()
+        told = json.loads((cell_folder(folder, cell) / "results.json").read_text())
+        print(
+            f"{env} seed {seed} {cell_folder(folder, cell).name}: {told['normalised']:.2f}, {seconds:.0f} s",
+            flush=True,
+        )
+
+
+def yes(augment: bool) -> str:
+    return "yes" if augment else "no"
+
+
+def read_csv() -> list[list[str]]:
+    """The rows of the csv, without its head."""
+    if not RESULTS.exists():
+        return []
+    with RESULTS.open(newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+def collect(runs: Path, results: Path) -> None:
+    """Put what the runs say into the csv, beside what is there already."""
+    rows = {tuple(row[:5]): row[5:] for row in read_csv()}
+    for file in sorted(runs.glob("*/seed*/*/results.json")):
+        told = json.loads(file.read_text())
+        if told["seed"] >= 100:
+            continue  # development
+        key = (told["env"], told["method"], told["mode"], yes(told["augment"]), str(told["seed"]))
+        rows[key] = [f"{told[name]:.6g}" for name in ("return", "normalised", "seconds")]
+    results.parent.mkdir(exist_ok=True)
+    with results.open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([*key, *values] for key, values in sorted(rows.items()))
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Markdown of one environment: a line for each method and mode, columns with and without augmentation."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for _, method, mode, augment, _, _, normalised, _ in rows:
+        found.setdefault((mode, method, augment), []).append(float(normalised))
+    order = {mode: place for place, mode in enumerate(("scratch", *MODES))}
+    kinds = sorted({key[:2] for key in found}, key=lambda kind: (order[kind[0]], kind[1]))
+    lines = [["mode", "method", "seeds", "augmented", "not augmented"], ["---", "---", *["---:"] * 3]]
+    for mode, method in kinds:
+        both = [found.get((mode, method, augment), []) for augment in ("yes", "no")]
+        name = "cloning alone" if mode == "scratch" else mode
+        lines.append([name, method, str(max(map(len, both))), *map(interval, both)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def interval(values: Sequence[float]) -> str:
+    """Mean and interval; of one seed the value alone."""
+    if len(values) < 2:
+        return f"{values[0]:.2f}" if values else ""
+    return str(bootstrap_interval(np.array(values), np.random.default_rng(0), "mean"))
+
+
+def report(rows: Sequence[Sequence[str]], page: Path) -> None:
+    """Print the table of each environment, and put it between the page's marks for it."""
+    text = page.read_text() if page.exists() else ""
+    for env in sorted({row[0] for row in rows}):
+        made = table(row for row in rows if row[0] == env)
+        print(f"\n## {env}\n\n{made}")
+        begin, end = f"<!-- {env} -->", f"<!-- end of {env} -->"
+        if begin in text and end in text:
+            text = text[: text.index(begin) + len(begin)] + f"\n{made}\n" + text[text.index(end) :]
+    if text:
+        write_atomically(page, lambda temporary: _write(temporary, text))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--envs", nargs="+", default=["breakout"], help="pong, breakout, Reacher-v5, ...")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="*", default=METHODS, help="recipes; none for the controls alone")
+    parser.add_argument("--workers", type=int, default=1, help="environments and seeds side by side")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "imitate", help="where cells are kept")
+    parser.add_argument("--quick", action="store_true", help="to see that all runs; no results are written")
+    parser.add_argument("--development", action="store_true", help="allow seeds from 100 on")
+    parser.add_argument("--report", action="store_true", help="no runs: tables from the csv")
+    args = parser.parse_args()
+    if args.report:
+        report(read_csv(), PAGE)
+        return
+    if max(args.seeds) >= 100 and not args.development:
+        parser.error("seeds from 100 on are those that settings were chosen on; add --development")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    jobs = [
+        (env, seed, tuple(args.methods), args.runs, args.quick) for env in args.envs for seed in args.seeds
+    ]
+    with ThreadPoolExecutor(args.workers) as pool:  # of threads that wait for processes
+        for job in [pool.submit(run_seed, *job) for job in jobs]:
+            job.result()
+    if not args.quick:
+        collect(args.runs, RESULTS)
+
+
+if __name__ == "__main__":
+    main()

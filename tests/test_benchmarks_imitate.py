@@ -1,0 +1,113 @@
+"""The benchmark of imitation: its cells, its table, its csv, its refusals."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def test_every_method_has_four_cells_and_cloning_alone_two() -> None:
+    import imitate
+
+    found = imitate.cells(["simclr", "vae"])
+    assert len(found) == len(set(found)) == 2 + 2 * 4
+    assert found[:2] == [("none", "scratch", True), ("none", "scratch", False)]
+    assert ("vae", "joint", False) in found
+
+
+def test_methods_are_recipes() -> None:
+    import imitate
+
+    from rlpriors.representation import RECIPES
+
+    assert set(imitate.METHODS) <= set(RECIPES)
+
+
+def test_table_holds_methods_against_their_controls() -> None:
+    import imitate
+
+    def row(method: str, mode: str, augment: str, seed: int, normalised: float) -> list[str]:
+        return ["pong", method, mode, augment, str(seed), "0", str(normalised), "9"]
+
+    rows = [row("simclr", "joint", "yes", 0, 0.25), row("none", "scratch", "no", 0, 0.5)]
+    rows += [row("simclr", "pretrain", "yes", seed, 0.75) for seed in (0, 1)]
+    assert imitate.table(rows).splitlines() == [
+        "| mode | method | seeds | augmented | not augmented |",
+        "| --- | --- | ---: | ---: | ---: |",
+        "| cloning alone | none | 1 |  | 0.50 |",
+        "| pretrain | simclr | 2 | 0.75 [0.75, 0.75] |  |",
+        "| joint | simclr | 1 | 0.25 |  |",
+    ]
+
+
+def test_runs_become_rows_beside_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import imitate
+
+    results = tmp_path / "imitate.csv"
+    monkeypatch.setattr(imitate, "RESULTS", results)
+    told = {"env": "pong", "method": "vae", "mode": "joint", "augment": True, "seed": 1, "return": -2.0}
+    told |= {"normalised": 0.5, "seconds": 60.0}
+    for seed in (1, 100):  # the second is for development
+        cell = tmp_path / "runs" / "pong" / f"seed{seed}" / "joint-vae-augmented"
+        cell.mkdir(parents=True)
+        (cell / "results.json").write_text(json.dumps(told | {"seed": seed}))
+    results.write_text(",".join(imitate.COLUMNS) + "\npong,none,scratch,no,0,-3,0.25,40\n")
+    imitate.collect(tmp_path / "runs", results)
+    with results.open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [
+        list(imitate.COLUMNS),
+        ["pong", "none", "scratch", "no", "0", "-3", "0.25", "40"],
+        ["pong", "vae", "joint", "yes", "1", "-2", "0.5", "60"],
+    ]
+
+
+def test_the_table_goes_between_its_marks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import imitate
+
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n<!-- pong -->\nold\n<!-- end of pong -->\nAfter.\n")
+    imitate.report([["pong", "none", "scratch", "no", "0", "-3", "0.25", "40"]], page)
+    text = page.read_text()
+    assert text.startswith("Before.\n<!-- pong -->\n| mode |")
+    assert text.endswith("| cloning alone | none | 1 |  | 0.25 |\n<!-- end of pong -->\nAfter.\n")
+    assert "## pong" in capsys.readouterr().out
+
+
+def test_seeds_for_development_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import imitate
+
+    monkeypatch.setattr(sys, "argv", ["imitate.py", "--seeds", "0", "100", "--runs", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        imitate.main()
+    assert "add --development" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_quick_run_leaves_each_cell_and_is_not_done_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import imitate
+
+    words = ["imitate.py", "--quick", "--development", "--seeds", "100", "--envs", "Reacher-v5", "--methods"]
+    monkeypatch.setattr(sys, "argv", [*words, "--runs", str(tmp_path / "runs")])
+    imitate.main()
+    assert capsys.readouterr().out.count("Reacher-v5 seed 100") == 2
+    folder = tmp_path / "runs" / "Reacher-v5" / "seed100"
+    assert {path.name for path in folder.iterdir()} == {
+        "demos", "random", "scratch-none-augmented", "scratch-none-plain"
+    }  # fmt: skip
+    imitate.main()
+    assert capsys.readouterr().out == ""
