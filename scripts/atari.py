@@ -207,6 +207,11 @@ class AtariGame:
         lost = self.settings.episodic_life and 0 < self._ale.lives() < self._lives
         return reward, (self._over and not truncated) or lost, truncated
 
+    @property
+    def over(self) -> bool:
+        """Whether the whole game is over, and not a life of it alone."""
+        return self._over
+
     def frame(self) -> UInt8[np.ndarray, "height width channels"]:
         """What is seen: the brighter of the last two frames."""
         seen: np.ndarray = self._screens.max(0)

@@ -87,7 +87,7 @@ class Pong(_BallGame):
 
 
 class Breakout(_BallGame):
-    """Keeps the ball for most of 500 steps.
+    """Loses a ball now and then.
 
     Example:
         >>> env = PixelWorld("breakout", steps=2).make()

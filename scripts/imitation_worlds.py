@@ -88,7 +88,8 @@ class PixelWorld:
 class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], Any]):
     """A game of `AtariGame`: actions held for four frames, a quarter of them repeated by the emulator.
 
-    An episode is a whole game, but in Breakout a life: who has lost one there waits to press FIRE.
+    An episode is a whole game.  In Breakout, where the next ball waits for FIRE, that is pressed when a
+    life is lost: else who never learned to press it would have one ball.
 
     Example:
         >>> env = AtariPixels("pong", size=64)
@@ -125,13 +126,17 @@ class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
-        if seed is not None or self.settings.episodic_life:  # else the next begins where a life was lost
+        goes_on = self.settings.episodic_life and not self._game.over
+        if seed is not None or goes_on:
             self._game = AtariGame(self.rom, int(self.np_random.integers(2**31)), self.settings)
         self._game.begin()
         return self._game.frame(), {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         reward, terminated, truncated = self._game.step(int(action))
+        if terminated and not self._game.over:
+            terminated = False
+            self._game.begin()  # the next life
         return self._game.frame(), reward, terminated, truncated, {}
 
     def render(self) -> np.ndarray:

@@ -72,6 +72,17 @@ def test_games_are_told_by_any_name_and_seeded():
     assert np.array_equal(one.render(), two.render())
 
 
+def test_a_game_goes_on_with_the_next_life_and_begins_with_all():
+    env, lives = AtariPixels("breakout", 8), 57
+    env.reset(seed=0)
+    assert env.ram()[lives] == 5
+    for _ in range(60):  # who stands still loses the ball
+        assert not env.step(0)[2]
+    assert env.ram()[lives] < 5
+    env.reset()
+    assert env.ram()[lives] == 5
+
+
 # ---------------------------------------------------------------- what is kept
 
 
