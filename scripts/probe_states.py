@@ -50,7 +50,7 @@ def judge_states(
         kept = run / "features" / str(number)
         features = shrink(store.frames) if name == "pixels" else encoded(store, seers[name], kept)
         flat = features.reshape(store.n_frames, -1)
-        scores = ridge_r2(flat, targets, train, val, test, device=device)
+        scores = ridge_r2(flat, targets, train, val, test)
         found[name] = dict(zip(columns, scores.tolist(), strict=True))
     forget(run / "features")
     return found

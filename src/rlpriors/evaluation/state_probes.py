@@ -8,11 +8,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor
-
-from rlpriors.device import resolve_device
 
 __all__ = ["ALPHAS", "behaviour_labels", "knn_accuracy", "ridge_r2"]
 
@@ -29,13 +25,12 @@ def ridge_r2(
     val: Int[np.ndarray, " stopping"],
     test: Int[np.ndarray, " judging"],
     alphas: Sequence[float] = ALPHAS,
-    *,
-    device: str | torch.device = "auto",
 ) -> Float[np.ndarray, " targets"]:
     """R2 of each target in the test rows, from features that are standardised on the training rows.
 
     1 is perfect, 0 no better than the test rows' mean, below 0 worse; NaN for a target that is constant
-    there.  The penalty of each target is the one of `alphas` with the best R2 in the `val` rows.
+    there.  The penalty of each target is the one of `alphas` with the best R2 in the `val` rows.  All by
+    scikit-learn.
 
     Raises:
         ValueError: numbers are not finite, parts are empty, or rows do not exist.
@@ -46,39 +41,39 @@ def ridge_r2(
         >>> ridge_r2(x, x @ np.ones((3, 1), np.float32), rows[:40], rows[40:50], rows[50:]).round(3)
         array([1.])
     """
+    from sklearn.linear_model import Ridge  # takes a second, which few need
+    from sklearn.metrics import r2_score
+    from sklearn.preprocessing import StandardScaler
+
     _check_rows(len(features), train=train, val=val, test=test)
     if len(targets) != len(features):
         raise ValueError(
             f"`targets` must have a row for each of {len(features)} frames. Received {len(targets)}."
         )
+    if min(len(val), len(test)) < 2:
+        raise ValueError(
+            "`val` and `test` must be at least 2 rows, or nothing varies. Received "
+            f"{len(val)} and {len(test)}."
+        )
     if not alphas or min(alphas) <= 0:
         raise ValueError(f"`alphas` must be above 0. Received {tuple(alphas)}.")
-    place = resolve_device(device)
     x, y = (
-        {name: _finite(what, array, rows).to(place) for name, rows in parts.items()}
+        {name: _finite(what, array, rows) for name, rows in parts.items()}
         for what, array in (("features", features), ("targets", targets))
         for parts in ({"train": train, "val": val, "test": test},)
     )
-    mean, std = x["train"].mean(0), x["train"].std(0, unbiased=False)
-    std = torch.where(std <= 1e-6 * mean.abs(), 1.0, std)
-    x = {name: (part - mean) / std for name, part in x.items()}
-    centre = y["train"].mean(0)
-    count, dim = x["train"].shape
-    dual = dim > count  # the smaller of two systems with the same solution
-    gram = x["train"] @ x["train"].T if dual else x["train"].T @ x["train"]
-    right = y["train"] - centre if dual else x["train"].T @ (y["train"] - centre)
-    best: Tensor | None = None
-    chosen = torch.zeros(y["test"].shape[1], dtype=torch.float64, device=place)
+    scaler = StandardScaler(copy=False).fit(x["train"])
+    x = {name: scaler.transform(part) for name, part in x.items()}
+    best, chosen = np.full(y["test"].shape[1], -np.inf), np.full(y["test"].shape[1], np.nan)
     for alpha in alphas:
-        shifted = gram + alpha * count * torch.eye(len(gram), dtype=gram.dtype, device=place)
-        weight = torch.cholesky_solve(right, torch.linalg.cholesky(shifted))
-        weight = x["train"].T @ weight if dual else weight
-        scores = {name: _r2(y[name], x[name] @ weight + centre) for name in ("val", "test")}
-        # A target that is constant in `val` says nothing there: the first penalty stays.
-        better = torch.ones_like(chosen, dtype=torch.bool) if best is None else scores["val"] > best
-        best = scores["val"] if best is None else torch.where(better, scores["val"], best)
-        chosen = torch.where(better, scores["test"], chosen)
-    return chosen.cpu().numpy()
+        model = Ridge(alpha * len(train)).fit(x["train"], y["train"])
+        said = {name: model.predict(x[name]).reshape(y[name].shape) for name in ("val", "test")}
+        # A target that is constant in `val` says nothing there: all penalties are alike, the first stays.
+        val_score, test_score = (r2_score(y[n], said[n], multioutput="raw_values") for n in said)
+        val_score[np.ptp(y["val"], axis=0) == 0] = 0
+        better = val_score > best
+        best, chosen = np.where(better, val_score, best), np.where(better, test_score, chosen)
+    return np.where(np.ptp(y["test"], axis=0) > 0, chosen, np.nan)
 
 
 def knn_accuracy(
@@ -87,13 +82,11 @@ def knn_accuracy(
     train: Int[np.ndarray, " learning"],
     test: Int[np.ndarray, " judging"],
     k: int = 5,
-    *,
-    device: str | torch.device = "auto",
 ) -> float:
     """How often the commonest label of the `k` nearest training rows is right.
 
     Near by Euclidean distance of features that are standardised on the training rows; among labels
-    that are as common the smallest is said.
+    that are as common the smallest is said.  By scikit-learn.
 
     Raises:
         ValueError: `k` is not in 1..number of training rows, numbers are not finite, or rows do not exist.
@@ -103,21 +96,16 @@ def knn_accuracy(
         >>> knn_accuracy(x, np.array([0, 0, 1, 1, 1]), np.arange(4), np.array([4]), k=2)
         1.0
     """
+    from sklearn.neighbors import KNeighborsClassifier  # takes a second, which few need
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     _check_rows(len(features), train=train, test=test)
     if not 1 <= k <= len(train):
         raise ValueError(f"`k` must be in 1..{len(train)}, the training rows. Received {k}.")
-    place = resolve_device(device)
-    known, asked = (_finite("features", features, rows).to(place) for rows in (train, test))
-    mean, std = known.mean(0), known.std(0, unbiased=False)
-    std = torch.where(std <= 1e-6 * mean.abs(), 1.0, std)
-    known, asked = ((x - mean) / std for x in (known, asked))
-    classes, places = np.unique(labels[train], return_inverse=True)
-    one_hot = torch.eye(len(classes), dtype=torch.float64, device=place)[torch.from_numpy(places).to(place)]
-    said = []
-    for chunk in asked.split(256):
-        nearest = torch.cdist(chunk, known).topk(k, largest=False).indices
-        said.append(one_hot[nearest].sum(1).argmax(1).cpu().numpy())
-    return float((classes[np.concatenate(said)] == labels[test]).mean())
+    known, asked = (_finite("features", features, rows) for rows in (train, test))
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier(k)).fit(known, labels[train])
+    return float((model.predict(asked) == labels[test]).mean())
 
 
 def behaviour_labels(
@@ -153,17 +141,9 @@ def behaviour_labels(
     return rows, labels, lengths[lengths > 1] - 1
 
 
-def _r2(
-    truth: Float[Tensor, "rows targets"], said: Float[Tensor, "rows targets"]
-) -> Float[Tensor, " targets"]:
-    spread = ((truth - truth.mean(0)) ** 2).sum(0)
-    score = 1 - ((truth - said) ** 2).sum(0) / spread
-    return torch.where(spread > 0, score, torch.nan)
-
-
-def _finite(what: str, array: np.ndarray, rows: np.ndarray) -> Float[Tensor, "rows columns"]:
-    part = torch.from_numpy(np.asarray(array[rows])).double()
-    if not part.isfinite().all():
+def _finite(what: str, array: np.ndarray, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
+    part = np.asarray(array[rows], np.float64)
+    if not np.isfinite(part).all():
         raise ValueError(f"`{what}` must be finite. Received NaN or infinity.")
     return part
 
