@@ -110,9 +110,12 @@ def main() -> None:
 
             rlpriors probe --game pong --encoder runs/encoder --readout "grid(2)"
             rlpriors probe --env HalfCheetah-v5 --encoder dinov2-small
+            rlpriors probe --data demos/pong --encoder runs/encoder
 
         The first asks for the variables in the memory of an Atari 2600, by AtariARI's linear probes; the
-        second for positions and velocities of a MuJoCo environment, by ridge regression.
+        second for positions and velocities of a MuJoCo environment, by ridge regression; the third for
+        what the expert does whom `rlpriors demonstrate` recorded.  All ask for signs of rewards, and say
+        whether features use their dimensions.
 
         Args:
             settings: what is done.

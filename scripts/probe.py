@@ -1,26 +1,24 @@
 """What an encoder knows of a game or a robot, in a table beside its controls: `rlpriors probe`."""
 
-import csv
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
-from rich.table import Table
-from torch.utils.tensorboard import SummaryWriter
 
-from rlpriors.checkpoint import write_atomically
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
 from rlpriors.evaluation.probe_layer import ProbeSettings
-from rlpriors.evaluation.probe_scores import Scores
-from rlpriors.evaluation.probes import PROTOCOLS, shrink
+from rlpriors.evaluation.probes import shrink
 from rlpriors.scripts.atari import AtariSettings, collect
-from rlpriors.scripts.atari_ram import CATEGORIES, game_name
+from rlpriors.scripts.atari_ram import game_name
 from rlpriors.scripts.mujoco_frames import collect_mujoco
+from rlpriors.scripts.probe_behaviour import Behaviour, Numbers, find_behaviour, judge_behaviour, measure
 from rlpriors.scripts.probe_settings import ProbeRunSettings
-from rlpriors.scripts.probe_states import judge_states, state_rows, state_table
+from rlpriors.scripts.probe_states import judge_states, state_targets
 from rlpriors.scripts.probe_subjects import (
     Judged,
     atari_task,
@@ -34,11 +32,13 @@ from rlpriors.scripts.probe_subjects import (
     title,
     write_judged,
 )
-from rlpriors.scripts.runs import open_run
+from rlpriors.scripts.probe_tables import Subject, game_table, more_table, rows_of, state_table, write_rows
+from rlpriors.scripts.runs import open_run, write_json
 
 __all__ = ["probe"]
 
-COLUMNS = ("world", "subject", "protocol", "seed", "of")
+Judge = Callable[[np.ndarray | None, str], Subject]
+"""From a subject's features, None where it has none, and its name to what is found of it."""
 
 
 def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
@@ -46,25 +46,22 @@ def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: boo
 
     Each subject's scores are a file of their own: with `resume` those that are there are not made again.
     """
-    world = game_name(settings.game) if settings.game is not None else str(settings.env)
+    world = settings.env or Path(str(settings.data)).resolve().name
+    world = world if settings.game is None else game_name(settings.game)
     # Before anything is collected: a wrong name should not be found out after minutes.
     encoder = _encoder(settings)
     name = re.sub(r"[^\w.]+", "-", f"{world}-{settings.encoder or 'controls'}").strip("-").lower()
     run = open_run(folder or Path("runs") / f"probe-{name}", settings, resume=resume)
     store = _frames(settings, world)
-    subjects: dict[str, Any]
-    if settings.game is not None:
-        subjects = _judge_game(settings, store, encoder, run)
-        table = game_table(world, subjects)
-        rows = game_rows(world, subjects, settings.seed)
-    else:
-        seen = {} if encoder is None else {title(str(settings.encoder), encoder): encoder}
-        subjects = judge_states(store, seen, run, seed=settings.seed, device=settings.device)
-        table = state_table(world, subjects)
-        rows = state_rows(world, subjects, settings.seed)
-    _write(run, ("r2",) if settings.game is None else Scores._fields, rows)
     console = Console(markup=False, highlight=False)
-    console.print(table)
+    behaviour = _behaviour(settings, store, console)
+    subjects = _judge_all(settings, store, encoder, run, _judge(settings, store, behaviour))
+    write_rows(run, rows_of(world, subjects, settings.seed))
+    if settings.game is not None:
+        console.print(game_table(world, subjects))
+    elif settings.env is not None:
+        console.print(state_table(world, subjects))
+    console.print(more_table(world, subjects))
     console.print(f"Scalars: tensorboard --logdir {run / 'tensorboard'}", soft_wrap=True)
     console.print(str(run / "probe.csv"), soft_wrap=True)
     return run
@@ -105,80 +102,79 @@ def _frames(settings: ProbeRunSettings, world: str) -> FrameStore:
     )
 
 
-def _judge_game(
-    settings: ProbeRunSettings, store: FrameStore, encoder: ImageEncoder | None, run: Path
-) -> dict[str, Judged]:
-    """Scores of everything that is compared, by name."""
-    assert settings.game is not None
-    task = atari_task(store, settings.game, seed=settings.seed, min_frames=settings.min_frames)
+def _behaviour(settings: ProbeRunSettings, store: FrameStore, console: Console) -> Behaviour | None:
+    """Actions and rewards, which not every store has: missed only where nothing else is asked for."""
+    try:
+        found = find_behaviour(store, expert=settings.data is not None, seed=settings.seed)
+    except ValueError as error:
+        if settings.game is None and settings.env is None:
+            raise
+        console.print(f"Actions and rewards are left out: {error}", soft_wrap=True)
+        return None
+    for name, reason in ({} if found.task is None else found.task.dropped).items():
+        console.print(f"The label {name} is left out: {reason}.", soft_wrap=True)
+    return found
+
+
+def _judge(settings: ProbeRunSettings, store: FrameStore, behaviour: Behaviour | None) -> Judge:
+    """How every subject is judged."""
     probes = ProbeSettings(epochs=settings.epochs)
     more: dict[str, Any] = {"seed": settings.seed, "device": settings.device}
+    task = targets = None
+    if settings.game is not None:
+        task = atari_task(store, settings.game, seed=settings.seed, min_frames=settings.min_frames)
+    elif settings.env is not None:
+        targets = state_targets(store, settings.seed)
 
-    def judge_encoder(chosen: ImageEncoder, name: str) -> Judged:
-        features = run / "features" / name
-        judged = judge_features(encoded(store, chosen, features), task, probes, **more)
-        forget(features)
-        return judged
+    def judge(features: np.ndarray | None, name: str) -> Subject:
+        judged: Judged = {}
+        numbers: Numbers = {}
+        if task is not None:
+            if features is not None:
+                judged = judge_features(features, task, probes, **more)
+            elif name == "supervised":
+                judged = judge_supervised(store, task, probes, **more)
+            else:
+                judged = judge_majority(task)
+        if targets is not None and features is not None:
+            numbers |= judge_states(features, targets)
+        if behaviour is not None and name != "supervised":  # which was told something else
+            numbers |= judge_behaviour(features, behaviour, probes, **more)
+        if features is not None:
+            numbers |= measure(features)
+        return Subject(judged, numbers)
 
-    ways: dict[str, Callable[[], Judged]] = {
-        "majority": lambda: judge_majority(task),
-        "pixels": lambda: judge_features(shrink(store.frames), task, probes, **more),
-        "random-cnn": lambda: judge_encoder(random_cnn(store.frames.shape[1:], **more), "random-cnn"),
+    return judge
+
+
+def _judge_all(
+    settings: ProbeRunSettings, store: FrameStore, encoder: ImageEncoder | None, run: Path, judge: Judge
+) -> dict[str, Subject]:
+    """What is found of all who are compared, by name."""
+    features = run / "features"
+    if settings.game is not None:
+        control = random_cnn(store.frames.shape[1:], seed=settings.seed, device=settings.device)
+    else:
+        control = load_encoder(
+            "nature-cnn", weights="none", seed=settings.seed, device=settings.device, chunk_size=256
+        )
+    seen: dict[str, Callable[[], np.ndarray | None]] = {
+        "majority": lambda: None,
+        "pixels": lambda: shrink(store.frames),
+        "random-cnn": lambda: encoded(store, control, features / "random-cnn"),
     }
     if encoder is not None:
-        ways[title(str(settings.encoder), encoder)] = lambda: judge_encoder(encoder, "encoder")
-    if settings.supervised:
-        ways["supervised"] = lambda: judge_supervised(store, task, probes, **more)
+        seen[title(str(settings.encoder), encoder)] = lambda: encoded(store, encoder, features / "encoder")
+    if settings.supervised and settings.game is not None:
+        seen["supervised"] = lambda: None
     subjects = {}
-    for number, (name, judge) in enumerate(ways.items()):
+    for number, (name, see) in enumerate(seen.items()):
         kept = run / "subjects" / f"{number}.json"
-        if not kept.exists():
-            write_judged(kept, judge())
-        subjects[name] = read_judged(kept)
+        others = kept.with_name(f"{number}-more.json")
+        if not (kept.exists() and others.exists()):
+            found = judge(see(), name)
+            write_judged(kept, found.judged)
+            write_json(others, found.numbers)
+            forget(features)
+        subjects[name] = Subject(read_judged(kept), json.loads(others.read_text()))
     return subjects
-
-
-def game_table(world: str, subjects: Mapping[str, Judged]) -> Table:
-    """Weighted F1 by category, and the means, of every subject by both protocols."""
-    used = [c for c in CATEGORIES if any(c in s.categories for j in subjects.values() for s in j.values())]
-    table = Table(title=f"{world}: F1 (weighted) by category, and the means over categories")
-    for heading in (
-        "protocol",
-        "subject",
-        *(c.replace("_", " ") for c in used),
-        "F1",
-        "macro F1",
-        "accuracy",
-    ):
-        table.add_column(heading, justify="left" if heading in ("protocol", "subject") else "right")
-    for protocol in PROTOCOLS:
-        for name, judged in subjects.items():
-            scores = judged[protocol]
-            cells = [scores.categories[c].f1_weighted if c in scores.categories else None for c in used]
-            numbers = ["" if cell is None else f"{cell:.2f}" for cell in (*cells, *scores.mean)]
-            table.add_row(protocol, name, *numbers)
-        table.add_section()
-    return table
-
-
-def game_rows(world: str, subjects: Mapping[str, Judged], seed: int) -> list[list[Any]]:
-    """Every score of every subject."""
-    rows = []
-    for name, judged in subjects.items():
-        for protocol, scores in judged.items():
-            all_scores = {"mean": scores.mean, **scores.categories, **scores.variables}
-            for of, score in all_scores.items():
-                rows.append([world, name, protocol, seed, of, *(round(number, 4) for number in score)])
-    return rows
-
-
-def _write(run: Path, metrics: tuple[str, ...], rows: list[list[Any]]) -> None:
-    def write(temporary: Path) -> None:
-        with temporary.open("w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([(*COLUMNS, *metrics), *rows])
-
-    write_atomically(run / "probe.csv", write)
-    with SummaryWriter(str(run / "tensorboard")) as writer:
-        for _, subject, protocol, seed, of, *numbers in rows:
-            for metric, number in zip(metrics, numbers, strict=True):
-                writer.add_scalar(f"{protocol}/{of}/{metric}/{subject}", number, seed)

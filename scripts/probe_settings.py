@@ -12,7 +12,8 @@ class ProbeRunSettings:
     """What `rlpriors probe` does.
 
     Raises:
-        ValueError: a field is out of its bounds, or not exactly one of `game` and `env` is given.
+        ValueError: a field is out of its bounds, or not exactly one of `game`, `env` and `data` alone
+            is given.
     """
 
     game: str | None = None
@@ -39,8 +40,9 @@ class ProbeRunSettings:
     """Of the play, the split, the probes and random networks."""
 
     data: Path | None = None
-    """A folder of frames with `ram` or `qpos` and `qvel`; by default frames are collected under
-    runs/frames, once."""
+    """A folder of frames, such as `rlpriors demonstrate` makes; by default frames are collected under
+    runs/frames, once.  Its actions are taken for an expert's, and are probed too.  With `game` it must
+    hold `ram`, with `env` `qpos` or `qvel`; without both, only actions and rewards are probed."""
 
     policy: Literal["random", "sticky"] = "random"
     """How is played: each action anew, or the last one again most of the time."""
@@ -73,11 +75,14 @@ class ProbeRunSettings:
     """Agree to run code that comes with the weights."""
 
     def __post_init__(self) -> None:
-        if (self.game is None) == (self.env is None):
+        given = [value for value in (self.game, self.env) if value is not None]
+        if len(given) > 1 or not (given or self.data):
             raise ValueError(
-                "Exactly one of `game` and `env` must be given, for example --game pong. Received "
-                f"{self.game!r} and {self.env!r}."
+                "Exactly one of `game` and `env` must be given, for example --game pong, or `data` alone for "
+                f"actions and rewards. Received {self.game!r} and {self.env!r}."
             )
+        if self.supervised and self.game is None:
+            raise ValueError("`supervised` wants labels: give `game` with it, or leave it out.")
         for name in ("steps", "min_frames", "epochs", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")

@@ -1,29 +1,36 @@
 """What an encoder shows of a robot's positions and velocities.
 
-`judge_states`               R2 of each by ridge regression, beside the controls
-`state_table`, `state_rows`  these for people and for programs
+`StateTargets`   numbers that belong to frames, and on which frames they are learnt and judged
+`state_targets`  positions and velocities of a store
+`split_frames`   frames of three parts without a common episode
+`judge_states`   R2 of each by ridge regression
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from rich.table import Table
+from jaxtyping import Float, Int
 
 from rlpriors.data.frames import FrameStore
-from rlpriors.encoders import ImageEncoder, load_encoder
-from rlpriors.evaluation.probes import shrink
 from rlpriors.evaluation.state_probes import ridge_r2
-from rlpriors.scripts.probe_subjects import encoded, forget
 
-__all__ = ["judge_states", "state_rows", "state_table"]
+__all__ = ["StateTargets", "judge_states", "split_frames", "state_targets"]
+
+Rows = Int[np.ndarray, " _"]
 
 
-def judge_states(
-    store: FrameStore, encoders: Mapping[str, ImageEncoder], run: Path, *, seed: int = 0, device: str = "auto"
-) -> dict[str, dict[str, float]]:
-    """R2 of every position and velocity from pixels, a random network and `encoders`, by name.
+class StateTargets(NamedTuple):
+    """Numbers that belong to frames."""
+
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "frames targets"]
+    train: Rows
+    val: Rows
+    test: Rows
+
+
+def state_targets(store: FrameStore, seed: int = 0) -> StateTargets:
+    """Every position and velocity of a store.
 
     Raises:
         ValueError: the store has neither `qpos` nor `qvel`, or fewer than three episodes.
@@ -34,52 +41,33 @@ def judge_states(
             f"`data` must hold `qpos` or `qvel` of at least 3 episodes. {store.folder} holds "
             f"{sorted(store.arrays)} of {store.n_episodes}."
         )
-    targets = np.concatenate([store.arrays[name] for name in names], axis=1)
-    columns = [f"{name}[{i}]" for name in names for i in range(store.arrays[name].shape[1])]
-    order = np.random.default_rng(seed).permutation(store.n_episodes)
+    values = np.concatenate([store.arrays[name] for name in names], axis=1)
+    columns = tuple(f"{name}[{i}]" for name in names for i in range(store.arrays[name].shape[1]))
+    return StateTargets(columns, values, *split_frames(store.lengths, seed))
+
+
+def split_frames(lengths: Int[np.ndarray, " episodes"], seed: int = 0) -> tuple[Rows, Rows, Rows]:
+    """Frames to learn from, to stop by and to judge by: 70 / 10 / 20 % of the episodes.
+
+    Raises:
+        ValueError: there are fewer than three.
+    """
+    if len(lengths) < 3:
+        raise ValueError(f"`data` must hold at least 3 episodes, one for each part. Received {len(lengths)}.")
+    order = np.random.default_rng(seed).permutation(len(lengths))
     n_val, n_test = (max(1, round(share * len(order))) for share in (0.1, 0.2))
-    rows = [np.arange(start, start + n) for start, n in zip(store.starts, store.lengths, strict=True)]
+    rows = [np.arange(end - n, end) for end, n in zip(np.cumsum(lengths), lengths, strict=True)]
     val, test, train = (
         np.concatenate([rows[episode] for episode in part])
         for part in np.split(order, [n_val, n_val + n_test])
     )
-    control = load_encoder("nature-cnn", weights="none", seed=seed, device=device, chunk_size=256)
-    seers = {"random-cnn": control, **encoders}
-    found = {}
-    for number, name in enumerate(("pixels", *seers)):
-        kept = run / "features" / str(number)
-        features = shrink(store.frames) if name == "pixels" else encoded(store, seers[name], kept)
-        flat = features.reshape(store.n_frames, -1)
-        scores = ridge_r2(flat, targets, train, val, test)
-        found[name] = dict(zip(columns, scores.tolist(), strict=True))
-    forget(run / "features")
-    return found
+    return train, val, test
 
 
-def state_table(world: str, subjects: Mapping[str, Mapping[str, float]]) -> Table:
-    """R2 of every position and velocity, and their means."""
-    table = Table(title=f"{world}: R2 of positions and velocities by ridge regression")
-    table.add_column("target")
-    for name in subjects:
-        table.add_column(name, justify="right")
-    targets = next(iter(subjects.values()))
-    for target in targets:
-        table.add_row(target, *(f"{scores[target]:.2f}" for scores in subjects.values()))
-    table.add_section()
-    for kind in ("qpos", "qvel"):
-        if any(target.startswith(kind) for target in targets):
-            table.add_row(f"mean {kind}", *(f"{_mean(scores, kind):.2f}" for scores in subjects.values()))
-    return table
-
-
-def state_rows(world: str, subjects: Mapping[str, Mapping[str, float]], seed: int) -> list[list[Any]]:
-    """R2 of every target of every subject."""
-    return [
-        [world, name, "standardised", seed, target, round(score, 4)]
-        for name, scores in subjects.items()
-        for target, score in scores.items()
-    ]
-
-
-def _mean(scores: Mapping[str, float], kind: str) -> float:
-    return float(np.nanmean([score for target, score in scores.items() if target.startswith(kind)]))
+def judge_states(features: Float[np.ndarray, "frames *dims"], targets: StateTargets) -> dict[str, float]:
+    """R2 of every target, by "standardised/<target>/r2"."""
+    flat = features.reshape(len(features), -1)
+    scores = ridge_r2(flat, targets.values, targets.train, targets.val, targets.test)
+    return {
+        f"standardised/{name}/r2": score for name, score in zip(targets.names, scores.tolist(), strict=True)
+    }

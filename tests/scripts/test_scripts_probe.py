@@ -16,6 +16,7 @@ from rlpriors.scripts import probe as command
 from rlpriors.scripts.atari_ram import GAMES
 from rlpriors.scripts.main import main
 from rlpriors.scripts.probe import probe
+from rlpriors.scripts.probe_behaviour import find_behaviour
 from rlpriors.scripts.probe_settings import ProbeRunSettings
 from rlpriors.scripts.probe_subjects import (
     atari_task,
@@ -72,13 +73,15 @@ def test_a_run_prints_and_writes_every_subject_by_both_protocols(
     assert run.name == "probe-pong-" + str(tmp_path / "mine").strip("/").replace("/", "-").lower()
     found = rows(run)
     assert {(row["subject"], row["protocol"]) for row in found} == {
-        (subject, protocol) for subject in subjects for protocol in ("published", "standardised")
+        *((subject, protocol) for subject in subjects for protocol in ("published", "standardised")),
+        *((subject, "collapse") for subject in subjects[1:4]),  # those that have features
     }
     assert {row["of"] for row in found} == {
-        *("mean", "small_object_localization", "agent_localization", "ball_x", "player_y")
+        *("mean", "small_object_localization", "agent_localization", "ball_x", "player_y", "features")
     }
+    assert "Actions and rewards are left out: `data` must hold rewards" in told
     assert {row["world"] for row in found} == {"pong"}
-    assert not list((run / "features").iterdir())  # they can be made again
+    assert not (run / "features").exists()  # they can be made again
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     assert "standardised/mean/f1_weighted/pixels" in events.Tags()["scalars"]
@@ -147,11 +150,73 @@ def test_states_are_probed(store: FrameStore, tmp_path: Path) -> None:
             position = x[:, None].astype(np.float32)
             writer.add_episode(frames, qpos=position, qvel=rng.normal(size=(30, 1)).astype(np.float32))
     run = probe(ProbeRunSettings(env="Line-v0", data=tmp_path / "line", device="cpu"))
-    r2 = {(row["subject"], row["of"]): float(row["r2"]) for row in rows(run)}
+    r2 = {(row["subject"], row["of"]): float(row["r2"]) for row in rows(run) if row["r2"]}
     assert r2["pixels", "qpos[0]"] > 0.9
     assert r2["pixels", "qvel[0]"] < 0.3
     with pytest.raises(ValueError, match="must hold `qpos` or `qvel` of at least 3 episodes"):
         probe(ProbeRunSettings(env="Line-v0", data=store.folder, device="cpu"))
+
+
+def write_demos(folder: Path, kind: str) -> Path:
+    """The expert goes where the square is, and is paid in the rightmost column alone."""
+    rng = np.random.default_rng(0)
+    with FrameWriter(folder) as writer:
+        for _ in range(10):
+            x = rng.integers(4, size=30)
+            frames = rng.integers(20, size=(30, 24, 24, 3), dtype=np.uint8)
+            for i in range(30):
+                frames[i, :, 6 * x[i] : 6 * x[i] + 6] = 255
+            act = x if kind == "discrete" else np.stack([x, rng.normal(size=30)], 1).astype(np.float32)
+            rew = (x == 3).astype(np.float32) * (kind == "discrete")
+            writer.add_episode(frames, act=act, rew=rew)
+    return folder
+
+
+def test_what_an_expert_does_and_is_paid_is_probed(
+    store: FrameStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demos = write_demos(tmp_path / "demos", "discrete")
+    run = probe(ProbeRunSettings(data=demos, device="cpu", epochs=20))
+    assert run.name == "probe-demos-controls"
+    told = capsys.readouterr().out
+    assert "sign of reward" in told
+    assert "RankMe" in told
+    found = {(row["subject"], row["protocol"], row["of"]): row for row in rows(run)}
+    subjects, of = ("majority", "pixels", "random-cnn"), ("action", "reward")
+    assert set(found) == {
+        *((s, p, o) for s in subjects for p in ("published", "standardised") for o in of),
+        *((s, "neighbours", o) for s in subjects[1:] for o in of),
+        *((s, "collapse", "features") for s in subjects[1:]),
+    }
+    for seen in of:
+        assert float(found["pixels", "neighbours", seen]["accuracy"]) == 1
+    assert float(found["pixels", "standardised", "action"]["f1_macro"]) > 0.9
+    assert float(found["majority", "published", "action"]["accuracy"]) < 0.5
+    assert 1 < float(found["pixels", "collapse", "features"]["rankme"]) < 300
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert {"collapse/features/rankme/pixels", "neighbours/action/accuracy/pixels"} <= set(
+        events.Tags()["scalars"]
+    )
+
+
+def test_actions_made_of_numbers_are_probed_by_regression(store: FrameStore, tmp_path: Path) -> None:
+    run = probe(ProbeRunSettings(data=write_demos(tmp_path / "demos", "numbers"), device="cpu"))
+    r2 = {(row["subject"], row["of"]): float(row["r2"]) for row in rows(run) if row["r2"]}
+    assert r2["pixels", "action[0]"] > 0.9
+    assert r2["pixels", "action[1]"] < 0.1
+    assert ("majority", "action[0]") not in r2
+    with pytest.raises(ValueError, match="must hold rewards `rew` or actions `act` that vary"):
+        probe(ProbeRunSettings(data=store.folder, device="cpu"))
+
+
+def test_actions_of_random_play_are_not_asked_for(tmp_path: Path) -> None:
+    demos = FrameStore.open(write_demos(tmp_path / "demos", "discrete"))
+    found = find_behaviour(demos, expert=False)
+    assert found.task is not None
+    assert found.task.names == ("reward",)
+    numbers = write_demos(tmp_path / "numbers", "numbers")
+    with pytest.raises(ValueError, match="its actions are those of random play"):
+        find_behaviour(FrameStore.open(numbers), expert=False)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +241,7 @@ def test_what_cannot_be_probed_is_told_in_a_line(
     [
         ({}, "Exactly one of `game` and `env` must be given"),
         ({"game": "pong", "env": "HalfCheetah-v5"}, "Exactly one of"),
+        ({"env": "HalfCheetah-v5", "supervised": True}, "`supervised` wants labels"),
         ({"game": "pong", "epochs": 0}, "`epochs` must be at least 1"),
     ],
 )

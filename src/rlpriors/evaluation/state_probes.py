@@ -2,6 +2,7 @@
 
 `ridge_r2`         how much of the variance of each target a ridge regression explains
 `knn_accuracy`     how often the nearest frames have the same label
+`step_frames`      the frames that steps were taken from
 `behaviour_labels` actions and rewards of a store as labels for `make_task`
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["ALPHAS", "behaviour_labels", "knn_accuracy", "ridge_r2"]
+__all__ = ["ALPHAS", "behaviour_labels", "knn_accuracy", "ridge_r2", "step_frames"]
 
 ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 """Ridge penalties, per training frame and standardised feature."""
@@ -108,6 +109,18 @@ def knn_accuracy(
     return float((model.predict(asked) == labels[test]).mean())
 
 
+def step_frames(lengths: Int[np.ndarray, " episodes"]) -> tuple[Rows, Int[np.ndarray, " left"]]:
+    """All frames but the last of each episode, and the lengths of the episodes that are left.
+
+    Example:
+        >>> step_frames(np.array([3, 1, 2]))
+        (array([0, 1, 4]), array([2, 1]))
+    """
+    inside = np.ones(int(lengths.sum()), np.bool_)
+    inside[np.cumsum(lengths) - 1] = False
+    return np.flatnonzero(inside), lengths[lengths > 1] - 1
+
+
 def behaviour_labels(
     arrays: Mapping[str, np.ndarray], lengths: Int[np.ndarray, " episodes"]
 ) -> tuple[Rows, dict[str, Rows], Int[np.ndarray, " left"]]:
@@ -125,9 +138,7 @@ def behaviour_labels(
         >>> behaviour_labels(arrays, np.array([3]))
         (array([0, 1]), {'action': array([3, 1]), 'reward': array([1, 0])}, array([2]))
     """
-    inside = np.ones(int(lengths.sum()), np.bool_)
-    inside[np.cumsum(lengths) - 1] = False  # the last frame of each episode
-    rows = np.flatnonzero(inside)
+    rows, left = step_frames(lengths)
     labels = {}
     if "act" in arrays and arrays["act"].ndim == 1 and arrays["act"].dtype.kind in "iu":
         labels["action"] = np.asarray(arrays["act"][rows], np.int64)
@@ -138,7 +149,7 @@ def behaviour_labels(
             "`arrays` must hold discrete actions `act` or rewards `rew` of at least one step. Received "
             f"{ {name: array.shape for name, array in arrays.items()} } and {len(rows)} steps."
         )
-    return rows, labels, lengths[lengths > 1] - 1
+    return rows, labels, left
 
 
 def _finite(what: str, array: np.ndarray, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
