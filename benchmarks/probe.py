@@ -2,11 +2,15 @@
 
     python benchmarks/probe.py --games pong breakout --seeds 0 1 2 --steps 10000
     python benchmarks/probe.py --encoders random-cnn st-dim=runs/st-dim/{game}-seed{seed} mine=runs/mine
+    python benchmarks/probe.py --train st-dim gaussian-prior --train-updates 5000 --train-steps 20000
     python benchmarks/probe.py --report
 
 An encoder is a name that `load_encoder` knows, or NAME=FOLDER of a saved one, where {game} and {seed}
 stand for what is being probed; `majority`, `pixels`, `random-cnn` and `supervised` are the controls.
 Each encoder is probed with each of `--readouts` ("own" is what it was saved with), by both protocols.
+`--train` trains AtariARI's network by a method of `rlpriors pretrain`, from where random-cnn stands, on
+other episodes of the same game; how long is part of its name.  The control gaussian-prior learns
+nothing of frames: what it gains is conditioning.
 
 Each seed plays anew.  A finished cell is a file in `runs/probe/` and two rows of `results/probe.csv`
 (game, encoder, readout, protocol, seed, f1_weighted, f1_macro, accuracy, steps); both are skipped when
@@ -27,6 +31,7 @@ from pathlib import Path
 
 import torch
 from probe_report import report
+from probe_train import Training, trained
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
@@ -35,6 +40,7 @@ from rlpriors.evaluation.probe_layer import ProbeSettings
 from rlpriors.evaluation.probes import shrink
 from rlpriors.scripts.atari import AtariSettings, collect
 from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
+from rlpriors.scripts.pretrain import find_recipe
 from rlpriors.scripts.probe_subjects import (
     Judged,
     atari_task,
@@ -71,6 +77,9 @@ class Job:
     cells: tuple[Cell, ...]
     sources: dict[str, str]
     """Where each encoder comes from."""
+    methods: dict[str, str]
+    """By what the others are trained."""
+    training: Training
     folder: Path
     probes: ProbeSettings
     taught: ProbeSettings
@@ -103,7 +112,8 @@ def run_job(job: Job) -> None:
         spent = time.monotonic() - started
         print(f"{job.game} seed {job.seed} {' '.join(cell)}: {f1}; {spent:.0f} s", flush=True)
     if not job.keep:
-        shutil.rmtree(frames)
+        for folder in list(job.folder.rglob("frames-*")):
+            shutil.rmtree(folder)
 
 
 def judge(job: Job, cell: Cell, store: FrameStore, task: ProbeTask) -> Judged:
@@ -119,7 +129,7 @@ def judge(job: Job, cell: Cell, store: FrameStore, task: ProbeTask) -> Judged:
         encoder = random_cnn(store.frames.shape[1:], seed=job.seed, device=job.device)
         encoder.set_readout("cls" if readout == "own" else readout, seed=job.seed)
     else:
-        source = job.sources[name].format(game=job.game, seed=job.seed)
+        source = source_of(job, name)
         chosen = None if readout == "own" else readout
         encoder = load_encoder(source, readout=chosen, device=job.device, chunk_size=256, seed=job.seed)
     kept = job.folder / f"features-{slug(cell)}"
@@ -128,6 +138,15 @@ def judge(job: Job, cell: Cell, store: FrameStore, task: ProbeTask) -> Judged:
     judged = judge_features(features, task, job.probes, seed=job.seed, device=job.device, progress=False)
     forget(kept)
     return judged
+
+
+def source_of(job: Job, name: str) -> str:
+    """The folder or name of an encoder, which is trained first where that is to be done."""
+    if name not in job.methods:
+        return job.sources[name].format(game=job.game, seed=job.seed)
+    play = AtariSettings(grey=not job.colour)
+    folder = job.folder / "trained"
+    return str(trained(job.methods[name], job.game, job.seed, job.training, play, folder, job.device))
 
 
 def slug(cell: Cell) -> str:
@@ -177,6 +196,9 @@ def main() -> None:
     parser.add_argument(
         "--encoders", nargs="+", default=["majority", "pixels", "random-cnn"], help="names, or NAME=FOLDER"
     )
+    parser.add_argument("--train", nargs="+", default=[], help="methods, such as st-dim gaussian-prior")
+    parser.add_argument("--train-updates", type=int, default=5000)
+    parser.add_argument("--train-steps", type=int, help="play to learn from; twice --steps, as AtariARI")
     parser.add_argument("--readouts", nargs="+", default=["own"], help='such as own mean "grid(4)"')
     parser.add_argument("--epochs", type=int, default=100, help="most passes of the probes")
     parser.add_argument("--supervised-epochs", type=int, default=100)
@@ -197,7 +219,12 @@ def main() -> None:
     games = list(PAPER_GAMES) if args.games == ["all"] else [game_name(game) for game in args.games]
     pairs = [entry.partition("=") for entry in args.encoders]
     sources = {name: source or name for name, _, source in pairs}
-    cells = [(name, readout) for name in sources for readout in ([""] if name in WHOLE else args.readouts)]
+    for method in args.train:
+        find_recipe(method, {})  # a wrong name should not be found out after minutes
+    training = Training(args.train_updates, args.train_steps or 2 * args.steps)
+    methods = {training.title(method): method for method in args.train}
+    names = [*sources, *methods]
+    cells = [(name, readout) for name in names for readout in ([""] if name in WHOLE else args.readouts)]
     known = {
         (row["game"], row["encoder"], row["readout"], row["seed"], row["steps"])
         for row in ([] if args.quick else read_csv(args.results))
@@ -209,6 +236,8 @@ def main() -> None:
             steps=args.steps,
             cells=tuple(c for c in cells if (game, *c, str(seed), str(args.steps)) not in known),
             sources=sources,
+            methods=methods,
+            training=training,
             folder=args.runs / game / f"seed{seed}",
             probes=ProbeSettings(epochs=args.epochs),
             taught=ProbeSettings(epochs=args.supervised_epochs),

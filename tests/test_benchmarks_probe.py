@@ -72,6 +72,69 @@ def test_cells_are_files_and_rows_and_are_not_made_twice(tmp_path: Path) -> None
     assert not list((tmp_path / "runs").rglob("frames-*"))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_encoders_are_trained_on_other_episodes_and_go_on(tmp_path: Path) -> None:
+    """A cell of gaussian-prior; when its scores are lost, it is not trained again."""
+    from rlpriors.data.frames import FrameStore
+    from rlpriors.encoders import load_encoder
+
+    more = ["--train", "gaussian-prior", "--train-updates", "50", "--train-steps", "2000", "--keep-frames"]
+    name = "gaussian-prior (50 updates, 2000 steps)"
+    told = run(tmp_path, "--encoders", "random-cnn", *more, "--readouts", "own")
+    assert [line.split(":")[0] for line in told] == ["pong seed 0 random-cnn own", f"pong seed 0 {name} own"]
+    with (tmp_path / "probe.csv").open(newline="") as file:
+        scores = {
+            (row["encoder"], row["protocol"]): float(row["f1_weighted"]) for row in csv.DictReader(file)
+        }
+    assert {encoder for encoder, _ in scores} == {"random-cnn", name}
+    folder = tmp_path / "runs" / "pong" / "seed0"
+    training = folder / "trained" / "gaussian-prior-50-2000"
+    learnt, start = (
+        load_encoder(path, device="cpu") for path in (training / "encoder", folder / "trained/start")
+    )
+    assert learnt.fingerprint() != start.fingerprint()
+    judging = FrameStore.open(folder / "frames-640")
+    learning = FrameStore.open(folder / "trained" / "frames-train-2000")
+    assert learning.n_frames > 2000
+    assert not np.array_equal(learning.frames[:100], judging.frames[:100])
+
+    before = (training / "resume.pt").stat().st_mtime_ns
+    cell = next(folder.glob("gaussian*.json"))
+    cell.unlink()
+    (tmp_path / "probe.csv").unlink()
+    run(tmp_path, "--encoders", "random-cnn", *more, "--readouts", "own")
+    assert cell.exists()
+    assert (training / "resume.pt").stat().st_mtime_ns == before  # it was not trained again
+
+
+def test_a_training_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import probe_train
+
+    from rlpriors.representation import RepresentationLearner
+    from rlpriors.scripts.atari import AtariSettings
+
+    play = AtariSettings(environments=2, size=(84, 84))
+    arguments = ("gaussian-prior", "pong", 0, probe_train.Training(2, 80), play, tmp_path, "cpu")
+    update = RepresentationLearner.update
+
+    def dies(self: RepresentationLearner) -> dict[str, float]:
+        if self.updates:
+            raise KeyboardInterrupt
+        return update(self)
+
+    monkeypatch.setattr(RepresentationLearner, "update", dies)
+    with pytest.raises(KeyboardInterrupt):
+        probe_train.trained(*arguments)
+    monkeypatch.setattr(RepresentationLearner, "update", update)
+    published = probe_train.trained(*arguments)
+    assert (published / "config.json").is_file()
+    assert probe_train.trained(*arguments) == published
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("gauss")] == [
+        "gaussian-prior-2-80"
+    ]
+
+
 def test_published_figures_are_those_of_the_papers_games() -> None:
     import probe_report
 
