@@ -2,6 +2,7 @@
 
 `PUBLISHED`  weighted F1 that AtariARI reports, by game
 `report`     prints a table for each protocol and rewrites those of `docs/probe.md`
+`tables`     those of one protocol
 """
 
 import re
@@ -15,7 +16,7 @@ from rlpriors.checkpoint import write_atomically
 from rlpriors.evaluation.intervals import bootstrap_interval, paired_difference
 from rlpriors.evaluation.probes import PROTOCOLS
 
-__all__ = ["PUBLISHED", "report"]
+__all__ = ["PUBLISHED", "report", "tables"]
 
 REPORTED = ("majority", "random-cnn", "st-dim", "supervised")
 PUBLISHED = {
@@ -51,24 +52,29 @@ Scores = dict[tuple[str, str], dict[str, dict[int, float]]]
 
 def report(rows: Sequence[dict[str, str]], page: Path) -> None:
     """Show what the rows of the csv say."""
+    for protocol in PROTOCOLS:
+        text = tables(rows, protocol, reported=protocol == "published")
+        print(f"\n## {protocol}\n\n{text}")
+        replace(page, protocol, text)
+
+
+def tables(rows: Sequence[dict[str, str]], protocol: str, *, reported: bool) -> str:
+    """What the rows say by one protocol: a table and a comparison for each number of steps."""
     by_steps: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         by_steps[row["steps"]].append(row)
-    for protocol in PROTOCOLS:
-        parts = []
-        for steps, some in sorted(by_steps.items(), key=lambda item: int(item[0])):
-            scores: Scores = defaultdict(lambda: defaultdict(dict))
-            for row in some:
-                if row["protocol"] == protocol:
-                    key = (row["encoder"], row["readout"])
-                    scores[key][row["game"]][int(row["seed"])] = float(row["f1_weighted"])
-            parts.append(f"{steps} steps:\n\n{table(scores, reported=protocol == 'published')}")
-            compared = comparison(scores)
-            if compared:
-                parts.append(compared)
-        text = "\n\n".join(parts)
-        print(f"\n## {protocol}\n\n{text}")
-        replace(page, protocol, text)
+    parts = []
+    for steps, some in sorted(by_steps.items(), key=lambda item: int(item[0])):
+        scores: Scores = defaultdict(lambda: defaultdict(dict))
+        for row in some:
+            if row["protocol"] == protocol:
+                key = (row["encoder"], row["readout"])
+                scores[key][row["game"]][int(row["seed"])] = float(row["f1_weighted"])
+        parts.append(f"{steps} steps:\n\n{table(scores, reported=reported)}")
+        compared = comparison(scores)
+        if compared:
+            parts.append(compared)
+    return "\n\n".join(parts)
 
 
 def table(scores: Scores, *, reported: bool) -> str:

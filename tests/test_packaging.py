@@ -92,6 +92,11 @@ def test_wheel_built_from_the_sdist_holds_every_module(tmp_path: Path) -> None:
         if mode != "120000" and (ROOT / name).is_file():
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, checkout / name)
+    tiny = Path("rlpriors/encoders/pretrained/tiny")
+    shipping = {(tiny / file).as_posix() for file in ("model.safetensors", "config.json", "README.md")}
+    (checkout / "src" / tiny).mkdir(parents=True)
+    for name in shipping:
+        (checkout / "src" / name).write_text("an encoder that ships\n")
     _build("sdist", checkout, dist)
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         # Debian 12's Python has no `filter` argument; from 3.12 on its absence is a warning.
@@ -108,9 +113,9 @@ def test_wheel_built_from_the_sdist_holds_every_module(tmp_path: Path) -> None:
         path = Path(name)
         if path.suffix in (".py", ".json") and path.parts[0] in TOP_ROOMS:
             expected.add(f"rlpriors/{name}")
-        elif path.suffix == ".py" and path.parts[0] == "src":
+        elif (path.suffix == ".py" or "pretrained" in path.parts) and path.parts[0] == "src":
             expected.add(path.relative_to("src").as_posix())
-    assert shipped == {name for name in expected if (ROOT / "src" / name).exists()}
+    assert shipped == {name for name in expected if (ROOT / "src" / name).exists()} | shipping
     assert len(licences) == 1
 
 

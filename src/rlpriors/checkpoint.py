@@ -50,19 +50,23 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def save(module: nn.Module, settings: Any, folder: str | Path) -> Path:
+def save(module: nn.Module, settings: Any, folder: str | Path, *, half: bool = False) -> Path:
     """Publish `module` in `folder`; `settings` is the dataclass that its class is built from.
 
     The configuration names the class, the settings, the library's version and a fingerprint of
-    the weights.  It is written last: a folder without it is not a checkpoint.
+    the weights.  It is written last: a folder without it is not a checkpoint.  `half` writes parameters of
+    32 bits with 16, and `load` makes 32 of them again; buffers, such as statistics, stay as they are.
 
     Raises:
+        ValueError: with `half`, a parameter is too large for 16 bits; nothing is written then.
         TypeError: `settings` is no dataclass, or holds more than JSON can; nothing is written then.
     """
     folder = Path(folder)
     state = module.state_dict()
     # Clones, because safetensors refuses tensors that share memory (tied weights).
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    if half:
+        weights |= {name: _halved(name, weights[name]) for name in _parameters(module) if name in weights}
     data = safetensors.torch.save(weights)
     config = {
         "class": type(module).__name__,
@@ -181,6 +185,21 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config["class"], str) or not isinstance(config["settings"], dict):
         raise CheckpointError(f"{folder / CONFIG} is not a checkpoint's: no name and settings of a class.")
     return dict(config)
+
+
+def _parameters(module: nn.Module) -> list[str]:
+    named = module.named_parameters(remove_duplicate=False)
+    return [name for name, parameter in named if parameter.dtype == torch.float32]
+
+
+def _halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    halved = tensor.half()
+    if not halved.isfinite().all():
+        largest = float(tensor.abs().max())
+        raise ValueError(
+            f"`half` must be False: {name} holds numbers up to {largest:g}, and 16 bits end at 65504."
+        )
+    return halved
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

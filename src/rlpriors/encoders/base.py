@@ -178,10 +178,14 @@ class ImageEncoder(nn.Module):
             readout=readout,
         )
 
-    def save(self, folder: str | Path) -> Path:
-        """Publish the encoder in `folder`, to be loaded by its path: `load_encoder(folder)`."""
+    def save(self, folder: str | Path, *, half: bool = False) -> Path:
+        """Publish the encoder in `folder`, to be loaded by its path: `load_encoder(folder)`.
+
+        `half` writes weights with 16 bits, which are 32 again when they are loaded: half the size, and
+        features that differ in the third or fourth digit.
+        """
         settings = ImageEncoderSettings(self.spec, self.readout.name, self.backbone.architecture)
-        return checkpoint.save(self, settings, folder)
+        return checkpoint.save(self, settings, folder, half=half)
 
     def set_readout(self, readout: str | Readout, seed: int = 0) -> "ImageEncoder":
         """Replace the readout, and return the encoder itself.

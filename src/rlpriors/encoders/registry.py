@@ -2,7 +2,8 @@
 
 `ENCODERS`       those with a short name, from `rlpriors.encoders.catalogue`
 `encoder_spec`   the card of any name: short, `timm:<id>`, `hf:<id or folder>`,
-                 `torchhub:<repository or folder>:<entry>`, `local:<folder>`, or a saved folder's path
+                 `torchhub:<repository or folder>:<entry>`, `local:<folder>`, a saved folder's path, or
+                 `rlpriors/<name>`, which comes with the library
 `saved_settings` what a saved encoder's folder says about it
 
 Another package joins with an entry point in the group `rlpriors.encoders`, whose name is the
@@ -17,6 +18,7 @@ from typing import Any
 
 from rlpriors.checkpoint import CONFIG, CheckpointError
 from rlpriors.encoders.catalogue import ENCODERS
+from rlpriors.encoders.shipped import PREFIX, shipped_folder, shipped_names
 from rlpriors.encoders.spec import EncoderSpec
 
 __all__ = ["ENCODERS", "encoder_spec", "saved_settings"]
@@ -28,8 +30,8 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
     """The card of an encoder, without loading any weights.
 
     Besides the names of `ENCODERS` and of other packages: `timm:<id>`, `hf:<id or folder>`,
-    `torchhub:<repository or folder>:<entry>`, `local:<folder>`, and the path of a folder that
-    `ImageEncoder.save` wrote.
+    `torchhub:<repository or folder>:<entry>`, `local:<folder>`, the path of a folder that
+    `ImageEncoder.save` wrote, and `rlpriors/<name>` for those that come with the library.
 
     Raises:
         ValueError: there is no such encoder; the message names the closest ones.
@@ -56,17 +58,18 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
         from rlpriors.encoders.torchhub_backbone import torchhub_spec
 
         return torchhub_spec(rest)
+    if isinstance(name, str) and text.startswith(PREFIX):
+        return _saved_spec(text, str(shipped_folder(text)))
     if (colon and prefix == "local") or isinstance(name, Path) or Path(text, CONFIG).is_file():
         folder = rest if colon and prefix == "local" else text
-        saved = saved_settings(folder)["spec"]
-        return EncoderSpec.from_dict({**saved, "name": text, "source": "local", "model_id": folder})
+        return _saved_spec(text, folder)
     others = _entry_points()
     if text in others:
         spec = others[text].load()
         if not isinstance(spec, EncoderSpec):
             raise TypeError(f"Entry point {text!r} of {GROUP!r} must be an EncoderSpec. Received {spec!r}.")
         return spec
-    known = [*ENCODERS, *others]
+    known = [*ENCODERS, *others, *shipped_names()]
     close = get_close_matches(text.lower().replace("_", "-"), known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else f" There are {sorted(known)}."
     raise ValueError(
@@ -96,6 +99,11 @@ def saved_settings(folder: str | Path) -> dict[str, Any]:
         f"{folder} is not a saved encoder: it {reason}. Give a folder that ImageEncoder.save wrote; a "
         f"Hugging Face folder is named 'hf:{folder}'."
     )
+
+
+def _saved_spec(name: str, folder: str) -> EncoderSpec:
+    saved = saved_settings(folder)["spec"]
+    return EncoderSpec.from_dict({**saved, "name": name, "source": "local", "model_id": folder})
 
 
 def _entry_points() -> dict[str, EntryPoint]:
