@@ -167,8 +167,8 @@ def fit_normaliser(
         >>> encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
         >>> images = np.random.default_rng(0).integers(0, 256, (20, 36, 36, 3), np.uint8)
         >>> network = EncoderNetwork(encoder)
-        >>> round(fit_normaliser(network, images)(network(images)[0]).mean().item(), 3)
-        0.0
+        >>> bool(fit_normaliser(network, images)(network(images)[0]).mean().abs() < 1e-4)
+        True
     """
     with torch.no_grad():
         vectors = torch.cat([network(obs[i : i + chunk])[0].cpu() for i in range(0, len(obs), chunk)])

@@ -43,7 +43,8 @@ def demonstrate(settings: DemonstrateSettings, *, folder: Path | None = None, pr
     world = PixelWorld(settings.env, settings.size, settings.steps)
     folder = folder or Path("demos") / world.name
     if settings.recording is None:
-        episodes = play(world, find_expert(world), settings.episodes, settings.seed)
+        expert = find_expert(world)
+        episodes = play(world, expert, settings.episodes, settings.seed, noise=settings.noise)
     else:
         episodes = replay(world, settings.recording, settings.episodes)
     returns = []
@@ -69,17 +70,24 @@ def demonstrate(settings: DemonstrateSettings, *, folder: Path | None = None, pr
 
 
 def play(
-    world: PixelWorld, make_player: Callable[[], Player], n_episodes: int, seed: int
+    world: PixelWorld, make_player: Callable[[], Player], n_episodes: int, seed: int, *, noise: float = 0.0
 ) -> Iterator[Episode]:
-    """Whole episodes, one after the other; rewards are the environment's own."""
+    """Whole episodes, one after the other; rewards are the environment's own.
+
+    With `noise` that part of the actions is drawn at random, and the player's are told all the same.
+    """
+    chances = np.random.default_rng(seed)
     env = world.make()
+    if noise:
+        env.action_space.seed(seed)
     try:
         for number in range(n_episodes):
             frame, _ = env.reset(seed=seed if number == 0 else None)
             player, frames, steps, over = make_player(), [frame], [], False
             while not over:
                 chosen = player(env)
-                frame, paid, terminated, truncated, _ = env.step(chosen)
+                done = env.action_space.sample() if noise and chances.random() < noise else chosen
+                frame, paid, terminated, truncated, _ = env.step(done)
                 frames.append(frame)
                 steps.append((chosen, float(paid), terminated, truncated))
                 over = terminated or truncated

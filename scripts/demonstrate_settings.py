@@ -27,6 +27,11 @@ class DemonstrateSettings:
     size: int = 64
     """Rows and columns of the frames."""
 
+    noise: float = 0.0
+    """Chance, in [0, 1), that something random is done instead of what the expert says, while what it says
+    is recorded: demonstrations then show how to come back from mistakes (DART, 1703.09327).  Their
+    returns are those of the disturbed play.  Not for recordings."""
+
     seed: int = 0
     """Of the environment."""
 
@@ -40,5 +45,10 @@ class DemonstrateSettings:
         for name in ("episodes", "random_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
+        if not 0 <= self.noise < 1 or (self.noise and self.recording):
+            raise ValueError(
+                "`noise` must be in [0, 1), and 0 for a `recording`, which cannot be played anew. Received "
+                f"{self.noise}."
+            )
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0. Received {self.seed}.")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 import imitation_world
@@ -103,6 +104,18 @@ def test_an_expert_is_recorded_with_what_it_is_worth(tmp_path, monkeypatch, caps
         demonstrate(settings, folder=folder, progress=False)
 
 
+def test_with_noise_other_things_are_done_than_are_recorded():
+    world = PixelWorld(LAMPS, 12)
+    calm, noisy = (
+        list(play(world, lambda: imitation_world.press_the_lit, 5, 0, noise=noise)) for noise in (0.0, 0.5)
+    )
+    assert [episode.rew.sum() for episode in calm] == [6] * 5
+    assert np.mean([episode.rew.sum() for episode in noisy]) < 6  # a quarter of the presses miss
+    for episode in noisy:  # and still what is told is right
+        bright = episode.obs[:-1, 0, 0, 0] < 100
+        assert np.array_equal(bright, episode.act == 1)
+
+
 def test_random_play_differs_between_episodes_and_not_between_runs():
     def acts():
         episodes = play(PixelWorld(LAMPS, 12), random_player(0), 3, 0)
@@ -155,6 +168,8 @@ def test_an_expert_for_an_unknown_game_is_told(tmp_path, env, message):
     [
         ({"episodes": 0}, "`episodes` must be at least 1"),
         ({"seed": -1}, "`seed` must be at least 0"),
+        ({"noise": 1.0}, r"`noise` must be in \[0, 1\)"),
+        ({"noise": 0.1, "recording": Path("some")}, "0 for a `recording`"),
     ],
 )
 def test_settings_are_bounded(changes, message):
