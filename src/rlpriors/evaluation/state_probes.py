@@ -70,8 +70,8 @@ def ridge_r2(
         model = Ridge(alpha * len(train)).fit(x["train"], y["train"])
         said = {name: model.predict(x[name]).reshape(y[name].shape) for name in ("val", "test")}
         # A target that is constant in `val` says nothing there: all penalties are alike, the first stays.
-        val_score, test_score = (r2_score(y[n], said[n], multioutput="raw_values") for n in said)
-        val_score[np.ptp(y["val"], axis=0) == 0] = 0
+        val_score, test_score = (np.asarray(r2_score(y[n], said[n], multioutput="raw_values")) for n in said)
+        val_score = np.where(np.ptp(y["val"], axis=0) > 0, val_score, 0)
         better = val_score > best
         best, chosen = np.where(better, val_score, best), np.where(better, test_score, chosen)
     return np.where(np.ptp(y["test"], axis=0) > 0, chosen, np.nan)
