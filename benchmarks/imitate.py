@@ -59,8 +59,8 @@ class Budget:
     random_steps: int = 1000
     updates: int = 600
     batch_size: int = 32
-    representation_updates: int = 200
-    representation_batch: int = 64
+    representation_updates: int = 400
+    representation_batch: int = 32
     episodes: int = 20
 
 
