@@ -80,19 +80,22 @@ def table(scores: Scores) -> str:
     lines.append(["---", *["---:"] * (len(shown) + 1)])
     for method, numbers in rows.items():
         seeds = max(len(values) for values in numbers.values())
-        lines.append([method, str(seeds), *(_cell(numbers.get(metric, []), metric) for metric in shown)])
+        cells = (_cell(numbers.get(metric, []), metric, seeds) for metric in shown)
+        lines.append([method, str(seeds), *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(values: list[float], metric: str) -> str:
+def _cell(values: list[float], metric: str, seeds: int) -> str:
+    """The mean, its interval, and in parentheses the number of seeds where it is below the row's."""
     if not values:
         return ""
     digits = 0 if metric in ("seconds", "update_ms", "acting_seconds", "peak_mib") else 2
     mean = f"{np.mean(values):.{digits}f}"
+    fewer = f" ({len(values)})" if len(values) < seeds else ""
     if len(values) < 2:
-        return mean
+        return mean + fewer
     found = bootstrap_interval(np.array(values), np.random.default_rng(0), "mean")
-    return f"{mean} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+    return f"{mean} [{found.low:.{digits}f}, {found.high:.{digits}f}]{fewer}"
 
 
 def _replace(page: Path, world: str, text: str) -> None:
