@@ -177,8 +177,8 @@ def oppose(
     with torch.random.fork_rng():
         torch.manual_seed(first_weights)
         discriminator = GAILReward(kind, Normaliser.gaussian(demos.obs))
-    opposed = AdversarialIRLOnPolicy if isinstance(agent, OnPolicyAlgorithm) else AdversarialIRL
-    algorithm: Any = opposed(
+    opposed: Any = AdversarialIRLOnPolicy if isinstance(agent, OnPolicyAlgorithm) else AdversarialIRL
+    algorithm = opposed(
         agent,
         discriminator=discriminator,
         demonstrations=demos,
