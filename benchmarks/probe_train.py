@@ -11,14 +11,11 @@ from pathlib import Path
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.scripts.atari import AtariSettings, collect
-from rlpriors.scripts.pretrain import pretrain
+from rlpriors.scripts.pretrain import APART, pretrain
 from rlpriors.scripts.pretrain_settings import PretrainSettings
 from rlpriors.scripts.probe_subjects import random_cnn
 
 __all__ = ["Training", "trained"]
-
-APART = 10_000
-"""Added to a probe's seed for the play that encoders learn from: no episode is the same."""
 
 
 @dataclass(frozen=True)

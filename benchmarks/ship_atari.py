@@ -27,7 +27,7 @@ from rlpriors.encoders.shipped import PREFIX, PRETRAINED, publish
 from rlpriors.evaluation.probes import PROTOCOLS
 from rlpriors.scripts.atari import AtariSettings, collect
 from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
-from rlpriors.scripts.pretrain import find_recipe, pretrain
+from rlpriors.scripts.pretrain import APART, find_recipe, pretrain
 from rlpriors.scripts.pretrain_settings import PretrainSettings
 
 SIZE = (210, 160)
@@ -42,7 +42,9 @@ def play(games: Sequence[str], args: argparse.Namespace) -> list[FrameStore]:
     stores = []
     for game in games:
         folder = args.runs / "frames" / f"{game}-{args.steps}-seed{args.seed}"
-        stores.append(collect(game, args.steps, args.seed, folder, settings, processes=args.processes))
+        stores.append(
+            collect(game, args.steps, args.seed + APART, folder, settings, processes=args.processes)
+        )
     return stores
 
 

@@ -204,7 +204,9 @@ class AtariGame:
         reward = self._hold(action)
         truncated = bool(self._ale.game_truncated())
         self._over = bool(self._ale.game_over())
-        lost = self.settings.episodic_life and 0 < self._ale.lives() < self._lives
+        lives = self._ale.lives()
+        lost = self.settings.episodic_life and 0 < lives < self._lives
+        self._lives = lives  # games give lives too, and one that was won can be lost
         return reward, (self._over and not truncated) or lost, truncated
 
     @property

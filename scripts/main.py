@@ -190,7 +190,7 @@ def main() -> None:
             prog="rlpriors",
             description="Pretrained priors for reinforcement learning.",
         )
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ImportError, FloatingPointError) as error:
         raise SystemExit(f"rlpriors: {error}") from error
 
 

@@ -37,6 +37,9 @@ from rlpriors.scripts.runs import open_run, write_json
 
 __all__ = ["collect_frames", "find_recipe", "pretrain", "processes"]
 
+APART = 10_000
+"""Added to the seed of frames, so that no encoder learns from episodes that `rlpriors probe` plays."""
+
 RESUME = "resume.pt"
 
 
@@ -140,12 +143,12 @@ def collect_frames(
         from rlpriors.scripts.atari import AtariSettings, collect
 
         playing = AtariSettings(grey=channels == 1, size=size, environments=min(8, settings.env_steps))
-        return collect(settings.env, settings.env_steps, settings.seed, folder, playing)
+        return collect(settings.env, settings.env_steps, settings.seed + APART, folder, playing)
     if folder.exists():
         return FrameStore.open(folder)
     env = make_env(settings.env, size)
-    env.action_space.seed(settings.seed)
-    obs, _ = env.reset(seed=settings.seed)
+    env.action_space.seed(settings.seed + APART)
+    obs, _ = env.reset(seed=settings.seed + APART)
     with FrameWriter(folder) as writer, tqdm(total=settings.env_steps, desc="frames", unit="step") as bar:
         for step in range(settings.env_steps):
             action = env.action_space.sample()

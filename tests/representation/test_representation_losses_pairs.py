@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from rlpriors.representation import RECIPES
 from rlpriors.representation.contrastive import dot_nce, queue_nce
 from rlpriors.representation.likelihood import (
     bottleneck,
@@ -139,3 +140,17 @@ def test_the_bottleneck_pays_for_what_the_partner_does_not_tell() -> None:
     apart = torch.tensor([[0.0], [2.0]])
     loss = bottleneck(apart, apart, 0 * apart, apart, 0 * apart, beta=0.3)
     assert loss.item() == pytest.approx(math.log(1 + math.exp(-2)))
+
+
+def test_vicreg_weighs_its_terms_as_its_authors_code_does() -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(6, 3), torch.randn(6, 3)
+    outputs = {"z.context": a, "z.target": b}
+    terms = RECIPES["vicreg"]().losses.values()
+    found = sum(term.weight * term.loss(*(outputs[name] for name in term.inputs)) for term in terms)
+    expected = 25 * ((a - b) ** 2).mean()
+    for z in (a, b):
+        expected += 25 * (1 - (z.var(0) + 1e-4).sqrt()).clamp(min=0).mean() / 2
+        covariances = torch.cov(z.T)
+        expected += (covariances - covariances.diag().diag()).square().sum() / 3
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)

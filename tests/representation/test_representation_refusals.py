@@ -1,6 +1,7 @@
 """Data and encoders that a method cannot learn from are refused before anything is trained."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.encoders import ImageEncoder, load_encoder
 from rlpriors.encoders.base import Backbone
@@ -146,3 +148,28 @@ def test_all_actions_of_a_longer_gap_are_predicted(store: FrameStore) -> None:
     assert predictor is not None
     last = list(predictor.parameters())[-1]
     assert last.shape == (3 * 5,)
+
+
+def test_a_readout_with_weights_would_stay_untrained(store: FrameStore) -> None:
+    encoder = load_encoder("nature-cnn", weights="none", readout="attention-pool", device="cpu")
+    with pytest.raises(ValueError, match=r"readout without weights.*attention-pool"):
+        RepresentationLearner(encoder, RECIPES["simclr"](), store, TrainingSettings(updates=1, batch_size=4))
+
+
+def test_an_encoder_of_clips_is_refused(store: FrameStore) -> None:
+    encoder = load_encoder("nature-cnn", weights="none", device="cpu")
+    encoder.spec = replace(encoder.spec, frames=2)
+    with pytest.raises(ValueError, match=r"must see single frames.*clips of 2"):
+        RepresentationLearner(encoder, RECIPES["simclr"](), store, TrainingSettings(updates=1, batch_size=4))
+
+
+def test_a_run_goes_on_only_as_it_began(store: FrameStore) -> None:
+    def learner(offset: int, seed: int) -> RepresentationLearner:
+        encoder = load_encoder("nature-cnn", weights="none", input_size=(40, 40), device="cpu")
+        settings = TrainingSettings(updates=2, batch_size=4, seed=seed)
+        return RepresentationLearner(encoder, RECIPES["temporal-cpc"](offset=offset), store, settings)
+
+    state = learner(1, 0).state()
+    learner(1, 0).resume(state)
+    with pytest.raises(CheckpointError, match=r"began with stride 1 \(now 2\), seed 0 \(now 5\)"):
+        learner(2, 5).resume(state)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,13 @@ def test_folders_of_others_are_refused(pong: FrameStore, tmp_path: Path) -> None
         writer.add_episode(np.zeros((3, 4, 4, 1), np.uint8))
     with pytest.raises(ValueError, match=r"must hold the array `ram`.*has none"):
         labels(FrameStore.open(tmp_path / "bare"), "pong")
+
+
+def test_a_life_that_was_won_can_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = AtariGame("breakout", 0, AtariSettings(episodic_life=True))
+    game.begin()
+    lives = iter((6, 5))  # Breakout begins with 5
+    ale = SimpleNamespace(lives=lambda: next(lives), game_over=lambda: False, game_truncated=lambda: False)
+    monkeypatch.setattr(game, "_ale", ale)
+    monkeypatch.setattr(game, "_hold", lambda action: 0.0)
+    assert [game.step(0)[1] for _ in range(2)] == [False, True]

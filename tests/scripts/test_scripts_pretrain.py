@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.representation import RepresentationLearner
+from rlpriors.scripts.atari import AtariSettings, collect
 from rlpriors.scripts.main import main
 from rlpriors.scripts.pretrain import collect_frames, find_recipe, pretrain
 from rlpriors.scripts.pretrain_settings import PretrainSettings
@@ -149,6 +150,15 @@ def test_atari_is_collected_in_the_encoders_colours(tmp_path):
     store = collect_frames(settings, 1, (42, 36), tmp_path / "store")
     assert store.frames.shape[1:] == (42, 36, 1)
     assert "ram" in store.arrays
+
+
+def test_no_encoder_learns_from_the_episodes_that_it_is_probed_on(tmp_path):
+    pytest.importorskip("ale_py")
+    settings = PretrainSettings(env="ALE/Pong-v5", env_steps=64)
+    learned = collect_frames(settings, 1, (210, 160), tmp_path / "pretrain")
+    play = AtariSettings(environments=8)
+    probed = collect("pong", 64, settings.seed, tmp_path / "probe", play, progress=False)
+    assert not np.array_equal(learned.arrays["act"], probed.arrays["act"])
 
 
 def test_a_broken_run_goes_on_as_if_it_had_not(frames, tmp_path, monkeypatch):

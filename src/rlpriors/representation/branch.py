@@ -94,6 +94,7 @@ class TargetBranch(nn.Module):
             self.average = AveragedModel(followed, multi_avg_fn=self._average, use_buffers=True)
             self.average.requires_grad_(False)
         self._progress = 0.0
+        self.train()
 
     def forward(self, followed: Followed, x: Tensor) -> tuple[Any, Tensor]:
         """Features and projection of `x`; `followed` is the online branch."""
@@ -104,6 +105,14 @@ class TargetBranch(nn.Module):
         with torch.no_grad():
             found = followed(x) if self.average is None else self.average(x)
         return found
+
+    def train(self, mode: bool = True) -> "TargetBranch":
+        """What is frozen stays in evaluation mode, or its statistics would move."""
+        super().train(mode)
+        if self.branch.kind == "frozen":
+            assert self.average is not None
+            self.average.eval()
+        return self
 
     def follow(self, followed: Followed, progress: float) -> None:
         """Move a moving average; `progress` is the part of all updates that is done."""

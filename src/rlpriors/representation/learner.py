@@ -133,7 +133,10 @@ class RepresentationLearner:
             )
         self._parallel: nn.Module = self.model
         if self.parts > 1:
-            self._parallel = DistributedDataParallel(self.model, find_unused_parameters=True)
+            # Queues, pools and statistics are each process's own: broadcasting would overwrite all but one's.
+            self._parallel = DistributedDataParallel(
+                self.model, broadcast_buffers=False, find_unused_parameters=True
+            )
         self.lr = settings.lr or recipe.lr
         self.optim = torch.optim.AdamW(self._groups(), lr=self.lr, betas=(0.9, 0.95))
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.amp == "fp16")
@@ -189,6 +192,7 @@ class RepresentationLearner:
         """Everything that `resume` needs."""
         return {
             "recipe": self.recipe.name,
+            "began": self._began(),
             "updates": self.updates,
             "model": self.model.state_dict(),
             "optim": self.optim.state_dict(),
@@ -199,12 +203,23 @@ class RepresentationLearner:
         """Go on from a saved state.
 
         Raises:
-            CheckpointError: it is another recipe's or network's.
+            CheckpointError: it is another recipe's or network's, or of other settings.
         """
         if state.get("recipe") != self.recipe.name:
             raise CheckpointError(
                 f"The state is of recipe {state.get('recipe')!r}, and cannot go on as "
                 f"{self.recipe.name!r}. Take another folder."
+            )
+        began = state.get("began", {})
+        differ = [
+            f"{name} {began.get(name)} (now {now})"
+            for name, now in self._began().items()
+            if began.get(name) != now
+        ]
+        if differ:
+            raise CheckpointError(
+                f"The run began with {', '.join(differ)}. Go on as it began: schedules and draws depend on "
+                "it."
             )
         try:
             self.model.load_state_dict(state["model"])
@@ -219,6 +234,17 @@ class RepresentationLearner:
     def finish(self) -> ImageEncoder:
         """The encoder, frozen again: ready to be saved, or to go in front of an environment."""
         return self.encoder.freeze()
+
+    def _began(self) -> dict[str, Any]:
+        """What a run must go on with."""
+        return {
+            "updates": self.settings.updates,
+            "batch_size": self.batch_size,
+            "lr": self.lr,
+            "horizon": self.recipe.horizon,
+            "stride": self.recipe.stride,
+            "seed": self.settings.seed,
+        }
 
     def _groups(self) -> list[dict[str, Any]]:
         learning = [p for p in self.model.parameters() if p.requires_grad]

@@ -51,6 +51,7 @@ class RepresentationModel(nn.Module):
     ) -> None:
         super().__init__()
         self.recipe = recipe
+        _check_encoder(encoder)
         sizes = _sizes(encoder, recipe, actions, updates)
         _check(encoder, recipe, sizes)
         encoder.unfreeze().train()
@@ -254,3 +255,16 @@ def _check(encoder: ImageEncoder, recipe: Recipe, sizes: Sizes) -> None:
             raise ValueError(
                 f"Recipe {recipe.name!r} needs an encoder that {advice}. Received {encoder.spec.name!r}."
             )
+
+
+def _check_encoder(encoder: ImageEncoder) -> None:
+    if encoder.spec.frames > 1:
+        raise ValueError(
+            f"`encoder` must see single frames. Received {encoder.spec.name!r}, which sees clips of "
+            f"{encoder.spec.frames}."
+        )
+    if any(True for _ in encoder.readout.parameters()):
+        raise ValueError(
+            "`encoder` must have a readout without weights, as recipes train the network in front of it. "
+            f"Received {encoder.readout.name!r}; take another, and set this one when the encoder is loaded."
+        )

@@ -17,7 +17,11 @@ def vicreg(
     variance: float = 25.0,
     dim: int = 512,
 ) -> Recipe:
-    """Bardes et al. 2021 (2105.04906, eq. 6), where the terms of both views are summed, not averaged."""
+    """Bardes et al. 2021 (2105.04906, eq. 6), its terms weighed as the authors' code does it.
+
+    There the distance is a mean over numbers and not their sum, the variance a mean over both views, and
+    the covariance the sum of both.
+    """
     both = ("z.context", "z.target")
     return Recipe(
         name="vicreg",
@@ -26,7 +30,7 @@ def vicreg(
         projector=mlp(512, 512, dim=dim),
         losses={
             "invariance": Term(F.mse_loss, both, invariance),
-            "variance": Term(hinge_variance, both, 2 * variance),
+            "variance": Term(hinge_variance, both, variance),
             "covariance": Term(covariance, both, 2.0),
         },
         batch_size=128,
