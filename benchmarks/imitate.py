@@ -28,8 +28,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from pages import replace
 
-from rlpriors.checkpoint import write_atomically
 from rlpriors.evaluation.intervals import bootstrap_interval
 from rlpriors.scripts.demonstrate import demonstrate
 from rlpriors.scripts.demonstrate_settings import DemonstrateSettings
@@ -146,7 +146,7 @@ def run_seed(env: str, seed: int, methods: tuple[str, ...], runs: Path, quick: b
             seconds = process.submit(run_cell, env, seed, cell, folder, budget).result()
         told = json.loads((cell_folder(folder, cell) / "results.json").read_text())
         print(
-            f"{env} seed {seed} {cell_folder(folder, cell).name}: {told['normalised']:.2f}, {seconds:.0f} s",
+            f"{env} seed {seed} {cell_folder(folder, cell).name}: {told['return']:.2f}, {seconds:.0f} s",
             flush=True,
         )
 
@@ -203,19 +203,10 @@ def interval(values: Sequence[float]) -> str:
 
 def report(rows: Sequence[Sequence[str]], page: Path) -> None:
     """Print the table of each environment, and put it between the page's marks for it."""
-    text = page.read_text() if page.exists() else ""
     for env in sorted({row[0] for row in rows}):
         made = table(row for row in rows if row[0] == env)
         print(f"\n## {env}\n\n{made}")
-        begin, end = f"<!-- {env} -->", f"<!-- end of {env} -->"
-        if begin in text and end in text:
-            text = text[: text.index(begin) + len(begin)] + f"\n{made}\n" + text[text.index(end) :]
-    if text:
-        write_atomically(page, lambda temporary: _write(temporary, text))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)
+        replace(page, env, made)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 `report`  prints a table for each world, draws the figures, and rewrites the tables of `docs/irl.md`
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from pages import replace
 
 from rlpriors.checkpoint import write_atomically
 from rlpriors.evaluation.intervals import bootstrap_interval
@@ -67,7 +67,7 @@ def report(rows: Sequence[Sequence[str]], docs: Path) -> None:
     for world, scores in sorted(by_world.items()):
         text = table(scores)
         print(f"\n## {world}\n\n{text}")
-        _replace(docs / "irl.md", world, text)
+        replace(docs / "irl.md", world, text)
         if any(len(demos) > 1 for demos in scores.values()):
             _figure(scores, docs / "images" / f"irl-{world}-demonstrations.png", world)
 
@@ -96,23 +96,6 @@ def _cell(values: list[float], metric: str, seeds: int) -> str:
         return mean + fewer
     found = bootstrap_interval(np.array(values), np.random.default_rng(0), "mean")
     return f"{mean} [{found.low:.{digits}f}, {found.high:.{digits}f}]{fewer}"
-
-
-def _replace(page: Path, world: str, text: str) -> None:
-    """Put the table between the page's marks for this world."""
-    if not page.exists():
-        return
-    begin, end = f"<!-- {world} -->", f"<!-- end of {world} -->"
-    before = page.read_text()
-    found = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", before, re.DOTALL)
-    if found is None:
-        return
-    after = before.replace(found.group(), f"{begin}\n{text}\n{end}")
-    write_atomically(page, lambda temporary: _write(temporary, after))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)
 
 
 def _figure(scores: Scores, path: Path, world: str) -> None:

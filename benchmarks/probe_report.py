@@ -5,14 +5,13 @@
 `tables`     those of one protocol
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pages import replace
 
-from rlpriors.checkpoint import write_atomically
 from rlpriors.evaluation.intervals import bootstrap_interval, paired_difference
 from rlpriors.evaluation.probes import PROTOCOLS
 
@@ -159,20 +158,3 @@ def _place(subject: tuple[str, str]) -> tuple[int, str, str]:
     encoder, readout = subject
     number = FIRST.index(encoder) if encoder in FIRST else len(FIRST) + (encoder in LAST)
     return number, encoder, readout
-
-
-def replace(page: Path, mark: str, text: str) -> None:
-    """Put `text` between the page's marks."""
-    if not page.exists():
-        return
-    begin, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
-    before = page.read_text()
-    found = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", before, re.DOTALL)
-    if found is None:
-        return
-    after = before.replace(found.group(), f"{begin}\n\n{text}\n\n{end}")
-
-    def write(temporary: Path) -> None:
-        temporary.write_text(after)
-
-    write_atomically(page, write)

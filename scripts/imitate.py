@@ -200,7 +200,7 @@ def _judged(
         episodes = play(world, random_player(seed), settings.episodes, seed)
         random = float(np.mean([episode.rew.sum() for episode in episodes]))
     expert = None if shown is None else float(shown.mean())
-    room = None if expert is None or expert == random else expert - random
+    room = None if expert is None or expert <= random else expert - random
     return {
         "env": settings.env,
         "mode": settings.mode,
@@ -225,4 +225,6 @@ def _report(results: dict[str, Any], run: Path) -> None:
     )
     if results["normalised"] is not None:
         say(f"normalised {results['normalised']:.2f}: 0 is random play, 1 the demonstrations")
+    elif results["expert_return"] is not None:
+        say("not normalised: the demonstrations are worth no more than random play")
     say(f"The policy: {run / 'policy'}", markup=False)

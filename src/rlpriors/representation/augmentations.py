@@ -23,7 +23,8 @@ Make = Callable[[Any, tuple[int, int], int], nn.Module]
 def _jitter(strength: float) -> Make:
     def make(kornia: Any, size: tuple[int, int], channels: int) -> nn.Module:
         colours = (strength, min(0.5, strength / 4)) if channels == 3 else (0.0, 0.0)
-        return kornia.ColorJitter(strength, strength, *colours)  # type: ignore[no-any-return]
+        module: nn.Module = kornia.ColorJitter(strength, strength, *colours)
+        return module
 
     return make
 
@@ -31,14 +32,16 @@ def _jitter(strength: float) -> Make:
 def _affine(degrees: float, translate: float) -> Make:
     def make(kornia: Any, size: tuple[int, int], channels: int) -> nn.Module:
         moved = (translate, translate) if translate else None
-        return kornia.RandomAffine(degrees, translate=moved, padding_mode="border")  # type: ignore[no-any-return]
+        module: nn.Module = kornia.RandomAffine(degrees, translate=moved, padding_mode="border")
+        return module
 
     return make
 
 
 def _shift(pad: int) -> Make:
     def make(kornia: Any, size: tuple[int, int], channels: int) -> nn.Module:
-        return kornia.RandomCrop(size, padding=pad, padding_mode="replicate")  # type: ignore[no-any-return]
+        module: nn.Module = kornia.RandomCrop(size, padding=pad, padding_mode="replicate")
+        return module
 
     return make
 

@@ -1,7 +1,6 @@
 """The losses of representation learning, as functions of tensors.
 
 `nt_xent`      two views against all others of both (SimCLR)
-`info_nce`     queries against keys, and further negatives (MoCo, CPC)
 `cosine`       2 - 2 cos to a target (BYOL)
 """
 
@@ -10,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["cosine", "info_nce", "nt_xent"]
+__all__ = ["cosine", "nt_xent"]
 
 
 def nt_xent(
@@ -22,21 +21,6 @@ def nt_xent(
     logits = logits.masked_fill(torch.eye(len(both), dtype=torch.bool, device=both.device), -torch.inf)
     partner = torch.arange(len(both), device=both.device).roll(len(a))
     return F.cross_entropy(logits, partner)
-
-
-def info_nce(
-    query: Float[Tensor, "batch dim"],
-    key: Float[Tensor, "batch dim"],
-    negatives: Float[Tensor, "negatives dim"] | None = None,
-    temperature: float = 0.1,
-) -> Float[Tensor, ""]:
-    """Each query must find its key, among the other rows' keys, or among `negatives` (1911.05722, eq. 1)."""
-    query, key = F.normalize(query.float(), dim=1), F.normalize(key.float(), dim=1)
-    if negatives is None:
-        return F.cross_entropy(query @ key.T / temperature, torch.arange(len(query), device=query.device))
-    positive = (query * key).sum(1, keepdim=True)
-    logits = torch.cat([positive, query @ negatives.float().T], 1) / temperature
-    return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
 
 
 def cosine(prediction: Float[Tensor, "*batch dim"], target: Float[Tensor, "*batch dim"]) -> Float[Tensor, ""]:
