@@ -20,7 +20,7 @@ def replace(page: Path, mark: str, text: str) -> None:
     found = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", before, re.DOTALL)
     if found is None:
         return
-    after = before.replace(found.group(), f"{begin}\n\n{text}\n\n{end}")
+    after = before.replace(found.group(), f"{begin}\n{text}\n{end}")
 
     def write(temporary: Path) -> None:
         temporary.write_text(after)
