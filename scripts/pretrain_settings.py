@@ -1,4 +1,4 @@
-"""What `rlpriors pretrain` is told; apart from the rest so that `--help` need not import it."""
+"""Settings of `rlpriors pretrain`, apart from the rest so that `--help` need not import it."""
 
 import json
 from dataclasses import dataclass

@@ -10,11 +10,11 @@ WORDS = {"act": "actions", "maps": "maps", "masks": "a vit"}
 
 def needs(recipe: Recipe) -> str:
     """In words; whoever can mask has tokens."""
-    told = [word for name, word in WORDS.items() if name in recipe.needs]
+    found = [word for name, word in WORDS.items() if name in recipe.needs]
     if recipe.horizon > 1:
         steps = "step" if recipe.stride == 1 else "steps"
-        told.insert(0, f"{recipe.horizon} frames, {recipe.stride} {steps} apart")
-    return ", ".join(told)
+        found.insert(0, f"{recipe.horizon} frames, {recipe.stride} {steps} apart")
+    return ", ".join(found)
 
 
 def row(name: str) -> str:

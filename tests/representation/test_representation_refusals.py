@@ -26,7 +26,7 @@ from rlpriors.types import Features
 NEED_ACT = [name for name, make in RECIPES.items() if "act" in make().needs]
 NEED_MAPS = [name for name, make in RECIPES.items() if "maps" in make().needs]
 NEED_TIME = [name for name, make in RECIPES.items() if make().horizon > 1]
-NEED_OTHERS = [name for name, make in RECIPES.items() if make().least > 1]
+NEED_OTHERS = [name for name, make in RECIPES.items() if make().min_batch_size > 1]
 
 
 class Blind(Backbone):
@@ -93,9 +93,9 @@ def test_windows_longer_than_episodes(make: Callable[[], Recipe], store: FrameSt
 
 @pytest.mark.parametrize("name", NEED_OTHERS)
 def test_batches_without_another_row(name: str, store: FrameStore) -> None:
-    least = RECIPES[name]().least
-    with pytest.raises(ValueError, match=f"`batch_size` must be at least {least} for recipe '{name}'"):
-        learner(RECIPES[name](), store, batch_size=least - 1)
+    smallest = RECIPES[name]().min_batch_size
+    with pytest.raises(ValueError, match=f"`batch_size` must be at least {smallest} for recipe '{name}'"):
+        learner(RECIPES[name](), store, batch_size=smallest - 1)
 
 
 def test_a_pool_needs_more_rows_than_neighbours(store: FrameStore) -> None:

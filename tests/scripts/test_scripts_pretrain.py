@@ -192,20 +192,20 @@ def test_other_stores_readouts_and_options(frames, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("method", "options", "told"),
+    ("method", "options", "message"),
     [
         ("mea", {}, "Did you mean mae?"),
         ("mae", {"mask": 0.5}, r"`options` of mae must be among \['ratio', .* Received \['mask'\]"),
         ("mae", {"ratio": 1.0}, "`ratio` must be between 0 and 1"),
     ],
 )
-def test_methods_and_options_that_are_unknown(method, options, told):
-    with pytest.raises(ValueError, match=told):
+def test_methods_and_options_that_are_unknown(method, options, message):
+    with pytest.raises(ValueError, match=message):
         find_recipe(method, options)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"--method": "mea"}, "Did you mean mae?"),
         ({"--data": "nowhere"}, "`folder` must hold frames that a FrameWriter published. Received 'nowhere'"),
@@ -221,7 +221,7 @@ def test_methods_and_options_that_are_unknown(method, options, told):
         ({"--lr": "-1"}, "`lr` must be above 0"),
     ],
 )
-def test_mistakes_end_with_one_line_and_no_run(frames, monkeypatch, tmp_path, capsys, changes, told):
+def test_mistakes_end_with_one_line_and_no_run(frames, monkeypatch, tmp_path, capsys, changes, message):
     monkeypatch.chdir(tmp_path)
     options = {"--method": "mae", "--data": str(frames), "--encoder": "vit-nano", "--device": "cpu"}
     options |= {"--input-size": "16 16", "--updates": "2", "--batch-size": "4", **changes}
@@ -230,7 +230,7 @@ def test_mistakes_end_with_one_line_and_no_run(frames, monkeypatch, tmp_path, ca
     with pytest.raises(SystemExit) as raised:
         main()
     said = " ".join(f"{raised.value} {capsys.readouterr().err}".replace("│", " ").split())
-    assert told in said
+    assert message in said
     assert not (tmp_path / "runs").exists()
 
 

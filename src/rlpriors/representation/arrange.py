@@ -47,13 +47,13 @@ def permutations(count: int, of: int, seed: int = 0) -> Int[Tensor, "count of"]:
     generator = torch.Generator().manual_seed(seed)
     candidates = torch.rand(CANDIDATES, of, generator=generator).argsort(1).unique(dim=0)
     chosen = [candidates[int(torch.randint(len(candidates), (), generator=generator))]]
-    least = torch.full((len(candidates),), of)
+    nearest = torch.full((len(candidates),), of)
     total = torch.zeros(len(candidates), dtype=torch.long)
     while len(chosen) < count:
         distance = (candidates != chosen[-1]).sum(1)
-        least, total = torch.minimum(least, distance), total + distance
+        nearest, total = torch.minimum(nearest, distance), total + distance
         # Furthest from the nearest; where several are, furthest on average.
-        chosen.append(candidates[(least * (of * count + 1) + total).argmax()])
+        chosen.append(candidates[(nearest * (of * count + 1) + total).argmax()])
     return torch.stack(chosen)
 
 

@@ -1,7 +1,8 @@
 """What the online branch is compared with.
 
-`Branch`        the policy: the same network, without gradient, its moving average, or its start
-`TargetBranch`  encoder and projector of that policy
+`Branch`             the policy: the same network, without gradient, its moving average, or its start
+`TargetBranch`       encoder and projector of that policy
+`ProjectedEncoder`   an encoder and a projector, end to end
 """
 
 import math
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-__all__ = ["Branch", "Followed", "TargetBranch"]
+__all__ = ["Branch", "ProjectedEncoder", "TargetBranch"]
 
 Kind = Literal["online", "stopgrad", "ema", "frozen"]
 
@@ -50,12 +51,12 @@ class Branch:
         return self.final_decay - (self.final_decay - self.decay) * rest
 
 
-class Followed(nn.Module):
-    """What targets are made by: an encoder and a projector.
+class ProjectedEncoder(nn.Module):
+    """An encoder with its projector: the online network, or its average.
 
     Example:
-        >>> followed = Followed(nn.Linear(4, 3), nn.Linear(3, 2))
-        >>> features, projection = followed(torch.zeros(5, 4))
+        >>> network = ProjectedEncoder(nn.Linear(4, 3), nn.Linear(3, 2))
+        >>> features, projection = network(torch.zeros(5, 4))
         >>> features.shape, projection.shape
         (torch.Size([5, 3]), torch.Size([5, 2]))
     """
@@ -78,32 +79,32 @@ class TargetBranch(nn.Module):
     normalisation uses the statistics of its own batch, as MoCo and BYOL do.
 
     Example:
-        >>> online = Followed(nn.Linear(4, 3), nn.Linear(3, 2))
+        >>> online = ProjectedEncoder(nn.Linear(4, 3), nn.Linear(3, 2))
         >>> target = TargetBranch(online, Branch("ema", decay=0.9))
         >>> features, y = target(online, torch.ones(5, 4))
         >>> y.requires_grad
         False
-        >>> target.follow(online, progress=0.5)  # after each update
+        >>> target.update(online, progress=0.5)  # after each update
     """
 
-    def __init__(self, followed: Followed, branch: Branch) -> None:
+    def __init__(self, online: ProjectedEncoder, branch: Branch) -> None:
         super().__init__()
         self.branch = branch
         self.average: AveragedModel | None = None
         if branch.kind in ("ema", "frozen"):
-            self.average = AveragedModel(followed, multi_avg_fn=self._average, use_buffers=True)
+            self.average = AveragedModel(online, multi_avg_fn=self._average, use_buffers=True)
             self.average.requires_grad_(False)
         self._progress = 0.0
         self.train()
 
-    def forward(self, followed: Followed, x: Tensor) -> tuple[Any, Tensor]:
-        """Features and projection of `x`; `followed` is the online branch."""
+    def forward(self, online: ProjectedEncoder, x: Tensor) -> tuple[Any, Tensor]:
+        """Features and projection of `x`; `online` is the learning network."""
         found: tuple[Any, Tensor]
         if self.branch.kind == "online":
-            found = followed(x)
+            found = online(x)
             return found
         with torch.no_grad():
-            found = followed(x) if self.average is None else self.average(x)
+            found = online(x) if self.average is None else self.average(x)
         return found
 
     def train(self, mode: bool = True) -> "TargetBranch":
@@ -114,12 +115,12 @@ class TargetBranch(nn.Module):
             self.average.eval()
         return self
 
-    def follow(self, followed: Followed, progress: float) -> None:
+    def update(self, online: ProjectedEncoder, progress: float) -> None:
         """Move a moving average; `progress` is the part of all updates that is done."""
         if self.branch.kind == "ema":
             assert self.average is not None
             self._progress = progress
-            self.average.update_parameters(followed)
+            self.average.update_parameters(online)
 
     def _average(self, averaged: Any, current: Any, count: Any) -> None:
         get_ema_multi_avg_fn(self.branch.decay_at(self._progress))(averaged, current, count)

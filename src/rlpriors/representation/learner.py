@@ -117,10 +117,10 @@ class RepresentationLearner:
             device=self.device,
         )
         self.batch_size = settings.batch_size or recipe.batch_size
-        if self.batch_size < recipe.least:
+        if self.batch_size < recipe.min_batch_size:
             raise ValueError(
-                f"`batch_size` must be at least {recipe.least} for recipe {recipe.name!r}, whose windows are "
-                f"compared with each other. Received {self.batch_size}."
+                f"`batch_size` must be at least {recipe.min_batch_size} for recipe {recipe.name!r}, whose "
+                f"windows are compared with each other. Received {self.batch_size}."
             )
         self.part, self.parts = 0, 1
         if distributed.is_available() and distributed.is_initialized():

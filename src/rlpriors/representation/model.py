@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rlpriors.encoders.base import ImageEncoder
-from rlpriors.representation.branch import Followed, TargetBranch
+from rlpriors.representation.branch import ProjectedEncoder, TargetBranch
 from rlpriors.representation.recipe import Encoded, Memory, Recipe, Sizes
 from rlpriors.representation.views import Pixels, ViewMaker
 from rlpriors.representation.windows import Actions, Batch
@@ -19,7 +19,7 @@ from rlpriors.types import Features
 
 __all__ = ["RepresentationModel"]
 
-ADVICE = {
+NEEDS = {
     "maps": "gives maps, such as a convolutional network",
     "tokens": "gives tokens, such as a convolutional network or a vision transformer",
     "masks": 'can leave tokens out: a vision transformer of this library, such as "vit-nano"',
@@ -56,7 +56,7 @@ class RepresentationModel(nn.Module):
         _check(encoder, recipe, sizes)
         encoder.unfreeze().train()
         device = encoder.device
-        self.online = Followed(encoder, recipe.projector(sizes).to(device))
+        self.online = ProjectedEncoder(encoder, recipe.projector(sizes).to(device))
         with torch.no_grad():
             latent: Tensor = self.online.projector.eval()(_example(encoder))
         self.online.projector.train()
@@ -129,7 +129,7 @@ class RepresentationModel(nn.Module):
 
     def after_step(self, progress: float) -> None:
         """What follows an update: moving averages and memories; `progress` is the part that is done."""
-        self.target.follow(self.online, progress)
+        self.target.update(self.online, progress)
         if self.memory is not None:
             self.memory.after_step(self.outputs)
 
@@ -145,7 +145,7 @@ class RepresentationModel(nn.Module):
 
         Views with a mask pass the online branch one by one; targets see everything.
         """
-        mine = [made for made in views if made.view.by in (branch, "both")]
+        mine = [made for made in views if made.view.branch in (branch, "both")]
         masked = [made for made in mine if made.kept is not None and branch == "online"]
         whole = [made for made in mine if not any(made is other for other in masked)]
         features, vectors = {}, {}
@@ -174,7 +174,9 @@ class RepresentationModel(nn.Module):
     def _alike(self, made: Pixels) -> bool:
         """Whether both branches make the same of a view."""
         return (
-            self.recipe.branch.kind in ("online", "stopgrad") and made.view.by == "both" and made.kept is None
+            self.recipe.branch.kind in ("online", "stopgrad")
+            and made.view.branch == "both"
+            and made.kept is None
         )
 
 
@@ -250,10 +252,10 @@ def _check(encoder: ImageEncoder, recipe: Recipe, sizes: Sizes) -> None:
             "frames are written."
         )
     given = {"maps": sizes.maps is not None, "tokens": sizes.tokens is not None, "masks": encoder.can_mask}
-    for name, advice in ADVICE.items():
+    for name, need in NEEDS.items():
         if name in recipe.needs and not given[name]:
             raise ValueError(
-                f"Recipe {recipe.name!r} needs an encoder that {advice}. Received {encoder.spec.name!r}."
+                f"Recipe {recipe.name!r} needs an encoder that {need}. Received {encoder.spec.name!r}."
             )
 
 

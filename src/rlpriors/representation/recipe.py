@@ -125,7 +125,7 @@ class Recipe:
     """A method: everything but encoder, data and how long.
 
     Raises:
-        ValueError: there is no loss, or `least` is out of its bounds.
+        ValueError: there is no loss, or `min_batch_size` is out of its bounds.
     """
 
     name: str
@@ -156,7 +156,7 @@ class Recipe:
     """Out of "act", "maps", "tokens" and "masks": what data and encoder must give."""
     batch_size: int = 64
     """Windows in an update, unless the user says otherwise."""
-    least: int = 2
+    min_batch_size: int = 2
     """Fewest windows in an update: 2 where the rows of a batch are each other's negatives or normalise
     each other."""
     lr: float = 3e-4
@@ -167,8 +167,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.losses:
             raise ValueError(f"`losses` of recipe {self.name!r} must have at least one term.")
-        if not 1 <= self.least <= self.batch_size:
+        if not 1 <= self.min_batch_size <= self.batch_size:
             raise ValueError(
-                f"`least` of recipe {self.name!r} must be at least 1, and at most its `batch_size`, "
-                f"{self.batch_size}. Received {self.least}."
+                f"`min_batch_size` of recipe {self.name!r} must be at least 1, and at most its `batch_size`, "
+                f"{self.batch_size}. Received {self.min_batch_size}."
             )

@@ -15,10 +15,10 @@ __all__ = ["covariance", "cross_correlation", "gaussian_batch", "hinge_variance"
 
 
 def hinge_variance(
-    *views: Float[Tensor, "*batch dim"], least: float = 1.0, eps: float = 1e-4
+    *views: Float[Tensor, "*batch dim"], target_std: float = 1.0, eps: float = 1e-4
 ) -> Float[Tensor, ""]:
-    """How far standard deviations fall short of `least` (2105.04906, eq. 1), averaged over views."""
-    short = [F.relu(least - torch.sqrt(rows(z).var(0) + eps)).mean() for z in views]
+    """How far standard deviations fall short of `target_std` (2105.04906, eq. 1), averaged over views."""
+    short = [F.relu(target_std - torch.sqrt(rows(z).var(0) + eps)).mean() for z in views]
     return torch.stack(short).mean()
 
 

@@ -20,7 +20,7 @@ from rlpriors.representation.windows import Batch
 
 __all__ = ["Pixels", "View", "ViewMaker"]
 
-By = Literal["online", "target", "both", "none"]
+Encoding = Literal["online", "target", "both", "none"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class View:
     """One way to look at a window.
 
     Raises:
-        ValueError: `by` is unknown.
+        ValueError: `branch` is unknown.
     """
 
     name: str
@@ -39,7 +39,7 @@ class View:
     """Augmentations joined by "+"; see `AUGMENTATIONS`."""
     consistent: bool = True
     """Whether all frames of a window are augmented alike."""
-    by: By = "both"
+    branch: Encoding = "both"
     """Which branch encodes it: what learns, what it is compared with, both, or none, where only its pixels
     are wanted."""
     arrange: Arrange | None = None
@@ -48,8 +48,8 @@ class View:
     """Which tokens the online encoder sees; it must be a transformer that can leave some out."""
 
     def __post_init__(self) -> None:
-        if self.by not in get_args(By):
-            raise ValueError(f"`by` must be one of {get_args(By)}. Received {self.by!r}.")
+        if self.branch not in get_args(Encoding):
+            raise ValueError(f"`branch` must be one of {get_args(Encoding)}. Received {self.branch!r}.")
 
 
 class Pixels(NamedTuple):

@@ -82,8 +82,8 @@ class FrameWindows:
         self.device = resolve_device(device)
         shapes = {found.frames.shape[1:]: found.folder for found in reversed(self.stores)}
         if len(shapes) != 1:
-            told = ", ".join(f"{shape} in {folder}" for shape, folder in shapes.items()) or "no store"
-            raise ValueError(f"`store` must hold frames of one size. Received {told}; write them alike.")
+            received = ", ".join(f"{shape} in {folder}" for shape, folder in shapes.items()) or "no store"
+            raise ValueError(f"`store` must hold frames of one size. Received {received}; write them alike.")
         # Frames are numbered through all stores.
         self._firsts = np.cumsum([0, *(found.n_frames for found in self.stores)])
         self.starts = np.concatenate(

@@ -75,8 +75,8 @@ def act_jepa(
         name="act-jepa",
         source="arXiv 2501.14622",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("window", frames=tuple(range(1, steps + 1)), augment=augment, by="target"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("window", frames=tuple(range(1, steps + 1)), augment=augment, branch="target"),
         ),
         projector=projector,
         predictor=Foresee,
@@ -88,5 +88,5 @@ def act_jepa(
         horizon=steps + 1,
         stride=stride,
         needs=("act",),
-        least=1,
+        min_batch_size=1,
     )

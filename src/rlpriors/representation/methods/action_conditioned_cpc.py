@@ -33,8 +33,8 @@ def action_conditioned_cpc(*, offset: int = 1, augment: str = "none") -> Recipe:
         name="action-conditioned-cpc",
         source="arXiv 1811.06407",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("later", frames=(1,), augment=augment, by="online"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("later", frames=(1,), augment=augment, branch="online"),
         ),
         projector=take_global,
         predictor=AfterActions,

@@ -32,7 +32,7 @@ def action_prediction(*, augment: str = "none") -> Recipe:
     return Recipe(
         name="action-prediction",
         source="arXiv 2205.07886",
-        views=(View("now", frames=(0,), augment=augment, by="online"),),
+        views=(View("now", frames=(0,), augment=augment, branch="online"),),
         projector=take_global,
         predictor=PredictAction,
         losses={"surprise": Term(torch.mean, ("surprise",))},

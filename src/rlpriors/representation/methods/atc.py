@@ -34,8 +34,8 @@ def atc(*, offset: int = 3, augment: str = "shift", decay: float = 0.99, dim: in
         name="atc",
         source="arXiv 2009.08319",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("later", frames=(1,), augment=augment, by="target"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("later", frames=(1,), augment=augment, branch="target"),
         ),
         projector=mlp(dim=dim),
         predictor=Anchor,

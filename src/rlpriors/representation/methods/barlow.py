@@ -17,7 +17,10 @@ def barlow(
     return Recipe(
         name="barlow",
         source="arXiv 2103.03230",
-        views=(View("context", augment=augment, by="online"), View("target", augment=augment, by="online")),
+        views=(
+            View("context", augment=augment, branch="online"),
+            View("target", augment=augment, branch="online"),
+        ),
         projector=mlp(512, 512, dim=dim),
         losses={"correlation": Term(partial(cross_correlation, weight=weight), ("z.context", "z.target"))},
         batch_size=128,

@@ -65,8 +65,8 @@ def _recipe(
         name=name,
         source="arXiv 2002.05379",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("later", frames=(1,), augment=augment, by="online"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("later", frames=(1,), augment=augment, branch="online"),
         ),
         projector=mlp(256, dim=width),
         predictor=predictor,

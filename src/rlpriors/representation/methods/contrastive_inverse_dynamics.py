@@ -40,8 +40,8 @@ def contrastive_inverse_dynamics(*, offset: int = 1, augment: str = "none") -> R
         name="contrastive-inverse-dynamics",
         source="arXiv 2205.07886",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("later", frames=(1,), augment=augment, by="online"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("later", frames=(1,), augment=augment, branch="online"),
         ),
         projector=take_global,
         predictor=MatchActions,

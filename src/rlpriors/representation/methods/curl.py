@@ -24,7 +24,10 @@ def curl(*, augment: str = "shift", decay: float = 0.95, dim: int = 50) -> Recip
     return Recipe(
         name="curl",
         source="arXiv 2004.04136",
-        views=(View("context", augment=augment, by="online"), View("target", augment=augment, by="target")),
+        views=(
+            View("context", augment=augment, branch="online"),
+            View("target", augment=augment, branch="target"),
+        ),
         projector=projector,
         predictor=bilinear("context"),
         branch=Branch("ema", decay=decay),

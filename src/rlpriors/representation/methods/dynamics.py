@@ -10,7 +10,7 @@ from rlpriors.representation.views import View
 
 __all__ = ["action_conditioned_vae", "dynamics"]
 
-VIEWS = (View("context", frames=(0,), by="online"), View("target", frames=(1,), by="none"))
+VIEWS = (View("context", frames=(0,), branch="online"), View("target", frames=(1,), branch="none"))
 
 
 def dynamics(*, offset: int = 1, dim: int = 128, width: int = 32) -> Recipe:
@@ -26,7 +26,7 @@ def dynamics(*, offset: int = 1, dim: int = 128, width: int = 32) -> Recipe:
         horizon=2,
         stride=offset,
         needs=("act",),
-        least=1,
+        min_batch_size=1,
     )
 
 
@@ -46,5 +46,5 @@ def action_conditioned_vae(*, offset: int = 1, dim: int = 128, beta: float = 1e-
         horizon=2,
         stride=offset,
         needs=("act",),
-        least=1,
+        min_batch_size=1,
     )

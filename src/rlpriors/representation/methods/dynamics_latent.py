@@ -34,8 +34,8 @@ def dynamics_latent(*, offset: int = 1, augment: str = "none", dim: int = 128) -
         name="dynamics-latent",
         source="arXiv 2011.10566",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("later", frames=(1,), augment=augment, by="target"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("later", frames=(1,), augment=augment, branch="target"),
         ),
         projector=mlp(512, dim=dim),
         predictor=Dynamics,

@@ -17,7 +17,7 @@ def gaussian_prior(*, augment: str = "none") -> Recipe:
     return Recipe(
         name="gaussian-prior",
         source="arXiv 2205.07886",
-        views=(View("context", augment=augment, by="online"),),
+        views=(View("context", augment=augment, branch="online"),),
         projector=take_global,
         losses={"prior": Term(gaussian_batch, ("z.context",))},
     )

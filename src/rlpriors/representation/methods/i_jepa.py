@@ -64,7 +64,7 @@ def i_jepa(
         losses={"blocks": Term(smooth_error, ("predicted", "expected"))},
         needs=("tokens", "masks"),
         batch_size=256,
-        least=1,
+        min_batch_size=1,
         lr=6e-4,
         weight_decay=0.05,
     )

@@ -35,8 +35,8 @@ def inverse_dynamics(*, offset: int = 1, augment: str = "none") -> Recipe:
         name="inverse-dynamics",
         source="arXiv 1705.05363",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("later", frames=(1,), augment=augment, by="online"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("later", frames=(1,), augment=augment, branch="online"),
         ),
         projector=take_global,
         predictor=InverseDynamics,

@@ -43,7 +43,7 @@ def jigsaw(
     return Recipe(
         name="jigsaw",
         source="arXiv 1603.09246",
-        views=(View("context", augment=augment, by="online", arrange=tiles),),
+        views=(View("context", augment=augment, branch="online", arrange=tiles),),
         projector=mlp(256, dim=dim),  # normalised: tiles of one world look much alike
         predictor=partial(TellOrder, tiles=side**2, count=count),
         losses={"order": Term(F.cross_entropy, ("scores", "context.permutation"))},

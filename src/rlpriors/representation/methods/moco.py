@@ -28,7 +28,10 @@ def moco(
     return Recipe(
         name="moco",
         source="arXiv 2003.04297",
-        views=(View("context", augment=augment, by="online"), View("target", augment=augment, by="target")),
+        views=(
+            View("context", augment=augment, branch="online"),
+            View("target", augment=augment, branch="target"),
+        ),
         projector=mlp(512, dim=dim, norm=False),
         memory=queue("y.target", size),
         branch=Branch("ema", decay=decay),

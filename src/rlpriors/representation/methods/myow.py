@@ -84,5 +84,5 @@ def myow(
             "mined": Term(cosine, ("m.context", "mined"), weight),
         },
         batch_size=128,
-        least=nearest + 1,
+        min_batch_size=nearest + 1,
     )

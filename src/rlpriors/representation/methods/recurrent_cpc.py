@@ -46,7 +46,7 @@ def recurrent_cpc(*, horizon: int = 8, ahead: int = 3, stride: int = 1, augment:
     return Recipe(
         name="recurrent-cpc",
         source="arXiv 1807.03748",
-        views=(View("window", augment=augment, by="online"),),
+        views=(View("window", augment=augment, branch="online"),),
         projector=take_global,
         predictor=partial(Context, ahead=ahead),
         losses={

@@ -17,7 +17,7 @@ def simclr(
     return Recipe(
         name="simclr",
         source="arXiv 2002.05709",
-        views=(View("context", augment=augment), View("target", augment=augment, by="online")),
+        views=(View("context", augment=augment), View("target", augment=augment, branch="online")),
         projector=mlp(512, dim=dim),
         losses={"nt_xent": Term(partial(nt_xent, temperature=temperature), ("z.context", "z.target"))},
         batch_size=128,

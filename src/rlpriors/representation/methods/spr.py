@@ -119,8 +119,8 @@ def spr(
         name="spr",
         source="arXiv 2007.05929",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("window", augment=augment, consistent=False, by="target"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("window", augment=augment, consistent=False, branch="target"),
         ),
         projector=partial(FlattenMaps, dim=dim),
         predictor=Rollout,

@@ -38,8 +38,8 @@ def st_dim(*, offset: int = 1, augment: str = "none") -> Recipe:
         name="st-dim",
         source="arXiv 1906.08226",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("later", frames=(1,), augment=augment, by="online"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("later", frames=(1,), augment=augment, branch="online"),
         ),
         projector=take_global,
         predictor=Places,

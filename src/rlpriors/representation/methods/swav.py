@@ -45,7 +45,10 @@ def swav(
     return Recipe(
         name="swav",
         source="arXiv 2006.09882",
-        views=(View("context", augment=augment, by="online"), View("target", augment=augment, by="online")),
+        views=(
+            View("context", augment=augment, branch="online"),
+            View("target", augment=augment, branch="online"),
+        ),
         projector=mlp(512, dim=dim),
         predictor=partial(Prototypes, count=prototypes),
         losses={

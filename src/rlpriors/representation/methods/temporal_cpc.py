@@ -19,8 +19,8 @@ def temporal_cpc(*, offset: int = 1, augment: str = "none") -> Recipe:
         name="temporal-cpc",
         source="arXiv 1807.03748",
         views=(
-            View("now", frames=(0,), augment=augment, by="online"),
-            View("later", frames=(1,), augment=augment, by="online"),
+            View("now", frames=(0,), augment=augment, branch="online"),
+            View("later", frames=(1,), augment=augment, branch="online"),
         ),
         projector=take_global,
         predictor=bilinear("now"),

@@ -57,12 +57,12 @@ def ae(*, dim: int = 128, width: int = 32, augment: str = "none") -> Recipe:
     return Recipe(
         name="ae",
         source="doi 10.1126/science.1127647",
-        views=(View("context", augment=augment, by="online"),),
+        views=(View("context", augment=augment, branch="online"),),
         projector=mlp(dim=dim),
         predictor=partial(DecodePixels, width=width),
         losses={"pixels": Term(pixel_error, ("decoded", "pixels.context"))},
         pictures=show_decoded,
-        least=1,
+        min_batch_size=1,
     )
 
 
@@ -75,7 +75,7 @@ def vae(*, dim: int = 128, beta: float = 1e-5, width: int = 32, augment: str = "
     return Recipe(
         name="vae",
         source="arXiv 1312.6114",
-        views=(View("context", augment=augment, by="online"),),
+        views=(View("context", augment=augment, branch="online"),),
         projector=mlp(dim=2 * dim),
         predictor=partial(DecodePixels, width=width, variational=True),
         losses={
@@ -83,5 +83,5 @@ def vae(*, dim: int = 128, beta: float = 1e-5, width: int = 32, augment: str = "
             "divergence": Term(divergence, ("mean", "log_variance"), beta),
         },
         pictures=show_decoded,
-        least=1,
+        min_batch_size=1,
     )

@@ -26,7 +26,10 @@ def vicreg(
     return Recipe(
         name="vicreg",
         source="arXiv 2105.04906",
-        views=(View("context", augment=augment, by="online"), View("target", augment=augment, by="online")),
+        views=(
+            View("context", augment=augment, branch="online"),
+            View("target", augment=augment, branch="online"),
+        ),
         projector=mlp(512, 512, dim=dim),
         losses={
             "invariance": Term(F.mse_loss, both, invariance),
