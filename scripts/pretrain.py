@@ -25,12 +25,13 @@ from torch import distributed
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from rlpriors.checkpoint import load_resume, save_resume
+from rlpriors.checkpoint import load_resume
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.device import resolve_device
 from rlpriors.encoders import ImageEncoder, encoder_spec, load_encoder
 from rlpriors.evaluation.collapse import feature_std, rankme
 from rlpriors.representation import RECIPES, Recipe, RepresentationLearner, TrainingSettings
+from rlpriors.scripts.learn_encoder import learn_encoder
 from rlpriors.scripts.look import make_env
 from rlpriors.scripts.pretrain_settings import PretrainSettings
 from rlpriors.scripts.runs import open_run, write_json
@@ -170,27 +171,24 @@ def collect_frames(
 def train(learner: RepresentationLearner, settings: PretrainSettings, run: Path | None) -> None:
     """Make the updates that are left; `run` is None in all processes but the first, which writes."""
     wanted, started, first = settings.updates, time.monotonic(), learner.updates
-    bar = tqdm(total=wanted, initial=first, desc=settings.method, unit="update", disable=run is None)
     if run is None:
         while learner.updates < wanted:
             learner.update()
         return
-    last: dict[str, float] = {}
-    # What was logged after the last checkpoint is logged again: TensorBoard drops the first take.
-    with SummaryWriter(str(run / "tensorboard"), purge_step=first + 1) as writer, bar:
-        while learner.updates < wanted:
-            numbers = learner.update()
-            step, done = learner.updates, learner.updates == wanted
-            bar.update()
-            if step % settings.log_every == 0 or done or step == 1:
-                log_numbers(writer, numbers, learner.recipe, step)
-                bar.set_postfix(loss=f"{numbers['loss']:.4g}")
-                last = numbers
-            if step % settings.look_every == 0 or done:
-                last |= log_looks(writer, learner, settings.sample, step)
-            if step % settings.checkpoint_every == 0 or done:
-                writer.flush()
-                save_resume(run / RESUME, learner.state())
+
+    def look(writer: SummaryWriter, step: int) -> Mapping[str, float]:
+        if step % settings.look_every and step < wanted:
+            return {}
+        return log_looks(writer, learner, settings.sample, step)
+
+    last = learn_encoder(
+        learner,
+        state=run / RESUME,
+        logs=run / "tensorboard",
+        checkpoint_every=settings.checkpoint_every,
+        log_every=settings.log_every,
+        look=look,
+    )
     encoder = learner.finish()
     encoder.save(run / "encoder")
     rate = (wanted - first) * learner.batch_size * learner.parts / (time.monotonic() - started)
@@ -202,13 +200,6 @@ def train(learner: RepresentationLearner, settings: PretrainSettings, run: Path 
     say(f'    env = EncodeObservation(env, "{run / "encoder"}")\n', markup=False)
     say(f"In TensorBoard: tensorboard --logdir {run / 'tensorboard'}")
     say(str(run / "encoder"))
-
-
-def log_numbers(writer: SummaryWriter, numbers: Mapping[str, float], recipe: Recipe, step: int) -> None:
-    """Losses, and how the training goes."""
-    for name, value in numbers.items():
-        family = "loss" if name in recipe.losses or name == "loss" else "charts"
-        writer.add_scalar(f"{family}/{'sum' if name == 'loss' else name}", value, step)
 
 
 def log_looks(
