@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from rich.console import Console
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
 from rlpriors.evaluation.probe_layer import ProbeSettings
-from rlpriors.evaluation.probes import shrink
+from rlpriors.evaluation.probes import PROTOCOLS, shrink
 from rlpriors.scripts.atari import AtariSettings, collect
 from rlpriors.scripts.atari_ram import game_name
 from rlpriors.scripts.mujoco_frames import collect_mujoco
@@ -58,7 +60,8 @@ def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: boo
     subjects = _judge_all(settings, store, encoder, run, _judge(settings, store, behaviour))
     write_rows(run, rows_of(world, subjects, settings.seed))
     if settings.game is not None:
-        console.print(game_table(world, subjects))
+        for protocol in PROTOCOLS:
+            console.print(game_table(world, subjects, protocol))
     elif settings.env is not None:
         console.print(state_table(world, subjects))
     console.print(more_table(world, subjects))
@@ -133,7 +136,8 @@ def _judge(settings: ProbeRunSettings, store: FrameStore, behaviour: Behaviour |
             if features is not None:
                 judged = judge_features(features, task, probes, **more)
             elif name == "supervised":
-                judged = judge_supervised(store, task, probes, **more)
+                taught = replace(probes, epochs=settings.supervised_epochs)
+                judged = judge_supervised(store, task, taught, **more)
             else:
                 judged = judge_majority(task)
         if targets is not None and features is not None:
@@ -152,20 +156,31 @@ def _judge_all(
 ) -> dict[str, Subject]:
     """What is found of all who are compared, by name."""
     features = run / "features"
+    start: Callable[[], ImageEncoder]
     if settings.game is not None:
-        control = random_cnn(store.frames.shape[1:], seed=settings.seed, device=settings.device)
+        start = partial(random_cnn, store.frames.shape[1:], seed=settings.seed, device=settings.device)
     else:
-        control = load_encoder(
-            "nature-cnn", weights="none", seed=settings.seed, device=settings.device, chunk_size=256
+        start = partial(
+            load_encoder,
+            "nature-cnn",
+            weights="none",
+            seed=settings.seed,
+            device=settings.device,
+            chunk_size=256,
         )
+    control = start()
     seen: dict[str, Callable[[], np.ndarray | None]] = {
         "majority": lambda: None,
         "pixels": lambda: shrink(store.frames),
         "random-cnn": lambda: encoded(store, control, features / "random-cnn"),
     }
+    if settings.readout is not None:  # what a readout alone is worth
+        read = start()
+        read.set_readout(settings.readout, seed=settings.seed)
+        seen[title("random-cnn", read)] = lambda: encoded(store, read, features / "random-cnn-read")
     if encoder is not None:
         seen[title(str(settings.encoder), encoder)] = lambda: encoded(store, encoder, features / "encoder")
-    if settings.supervised and settings.game is not None:
+    if settings.supervised_epochs and settings.game is not None:
         seen["supervised"] = lambda: None
     subjects = {}
     for number, (name, see) in enumerate(seen.items()):

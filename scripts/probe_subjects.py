@@ -75,8 +75,12 @@ def random_cnn(
 
 
 def title(name: str, encoder: ImageEncoder) -> str:
-    """What the encoder that `name` led to is called in tables: a folder's last part, and its readout."""
-    return f"{Path(name).name if Path(name).is_dir() else name} ({encoder.readout.name})"
+    """What the encoder that `name` led to is called in tables: a run's name, and the readout."""
+    folder = Path(name)
+    if folder.is_dir():  # `rlpriors pretrain` publishes all of its encoders as "encoder", in their runs
+        folder = folder.resolve()
+        name = folder.parent.name if folder.name == "encoder" else folder.name
+    return f"{name} ({encoder.readout.name})"
 
 
 def encoded(store: FrameStore, encoder: ImageEncoder, folder: Path, *, progress: bool = True) -> np.ndarray:

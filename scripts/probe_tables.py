@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.table import Table
+from rich.table import Column, Table
 from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.checkpoint import write_atomically
 from rlpriors.evaluation.probe_scores import Scores
-from rlpriors.evaluation.probes import PROTOCOLS
 from rlpriors.scripts.atari_ram import CATEGORIES
 from rlpriors.scripts.probe_behaviour import Numbers
 from rlpriors.scripts.probe_subjects import Judged
@@ -27,6 +26,7 @@ __all__ = ["Subject", "game_table", "more_table", "rows_of", "state_table", "wri
 COLUMNS = ("world", "subject", "protocol", "seed", "of")
 METRICS = (*Scores._fields, "r2", "rankme", "feature_std")
 STATES = ("qpos", "qvel")
+HEADINGS = dict(zip(CATEGORIES, ("small object", "agent", "other", "score, clock", "misc"), strict=True))
 WORDS = {
     "f1_weighted": "F1 (weighted)",
     "f1_macro": "macro F1",
@@ -46,20 +46,20 @@ class Subject(NamedTuple):
     """All others, by "<protocol>/<of what>/<metric>"."""
 
 
-def game_table(world: str, subjects: Mapping[str, Subject]) -> Table:
-    """Weighted F1 by category, and the means, of every subject by both protocols."""
+def game_table(world: str, subjects: Mapping[str, Subject], protocol: str) -> Table:
+    """Weighted F1 by category, and the means, of every subject by one protocol; 80 columns wide."""
     every = [scores for subject in subjects.values() for scores in subject.judged.values()]
     used = [category for category in CATEGORIES if any(category in scores.categories for scores in every)]
-    table = Table(title=f"{world}: F1 (weighted) by category, and the means over categories")
-    headings = (*(c.replace("_", " ") for c in used), "F1", "macro F1", "accuracy")
-    for heading in ("protocol", "subject", *headings):
-        table.add_column(heading, justify="left" if heading in ("protocol", "subject") else "right")
-    for protocol in PROTOCOLS:
-        for name, subject in subjects.items():
-            scores = subject.judged[protocol]
-            cells = [scores.categories[c].f1_weighted if c in scores.categories else None for c in used]
-            table.add_row(protocol, name, *map(_cell, (*cells, *scores.mean)))
-        table.add_section()
+    table = Table(
+        Column("subject", overflow="fold"),
+        title=f"{world}, {protocol}: F1 (weighted) by category, and the means over them",
+    )
+    for heading in (*(HEADINGS[c] for c in used), "F1", "macro F1", "accu- racy"):
+        table.add_column(heading, justify="right", min_width=4)
+    for name, subject in subjects.items():
+        scores = subject.judged[protocol]
+        cells = [scores.categories[c].f1_weighted if c in scores.categories else None for c in used]
+        table.add_row(name, *map(_cell, (*cells, *scores.mean)))
     return table
 
 

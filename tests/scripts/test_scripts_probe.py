@@ -1,19 +1,22 @@
 """`rlpriors probe`: whole runs on tiny worlds, what they write, and how they go on."""
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.encoders import load_encoder
 from rlpriors.evaluation.probe_layer import ProbeSettings
+from rlpriors.evaluation.probe_scores import ProbeScores, Scores
 from rlpriors.scripts import probe as command
-from rlpriors.scripts.atari_ram import GAMES
+from rlpriors.scripts.atari_ram import CATEGORIES, GAMES
 from rlpriors.scripts.main import main
 from rlpriors.scripts.probe import probe
 from rlpriors.scripts.probe_behaviour import find_behaviour
@@ -28,6 +31,7 @@ from rlpriors.scripts.probe_subjects import (
     title,
     write_judged,
 )
+from rlpriors.scripts.probe_tables import Subject, game_table
 
 BALL = GAMES["pong"]["ball_x"].address
 PLAYER = GAMES["pong"]["player_y"].address
@@ -54,6 +58,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FrameStore:
 
 def settings(store: FrameStore, **changes: Any) -> ProbeRunSettings:
     fields = {"game": "pong", "data": store.folder, "min_frames": 20, "device": "cpu", "epochs": 2}
+    fields |= {"supervised_epochs": 0}  # it takes longest
     return ProbeRunSettings(**{**fields, **changes})
 
 
@@ -66,15 +71,15 @@ def test_a_run_prints_and_writes_every_subject_by_both_protocols(
     store: FrameStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load_encoder("nature-cnn", weights="none", device="cpu", input_size=(76, 76)).save(tmp_path / "mine")
-    run = probe(settings(store, encoder=str(tmp_path / "mine"), readout="grid(2)", supervised=True))
+    run = probe(settings(store, encoder=str(tmp_path / "mine"), readout="grid(2)", supervised_epochs=2))
     told = capsys.readouterr().out
-    subjects = ["majority", "pixels", "random-cnn", "mine (grid(2))", "supervised"]
+    subjects = ["majority", "pixels", "random-cnn", "random-cnn (grid(2))", "mine (grid(2))", "supervised"]
     assert all(subject.split()[0] in told for subject in subjects)
     assert run.name == "probe-pong-" + str(tmp_path / "mine").strip("/").replace("/", "-").lower()
     found = rows(run)
     assert {(row["subject"], row["protocol"]) for row in found} == {
         *((subject, protocol) for subject in subjects for protocol in ("published", "standardised")),
-        *((subject, "collapse") for subject in subjects[1:4]),  # those that have features
+        *((subject, "collapse") for subject in subjects[1:5]),  # those that have features
     }
     assert {row["of"] for row in found} == {
         *("mean", "small_object_localization", "agent_localization", "ball_x", "player_y", "features")
@@ -136,6 +141,23 @@ def test_random_networks_see_colours_or_grey_and_have_titles() -> None:
     coloured = random_cnn((20, 30, 3), seed=1, device="cpu")
     assert coloured.encode(np.zeros((2, 20, 30, 3), np.uint8)).shape == (2, 256)
     assert title("timm:some/net", coloured) == "timm:some/net (cls)"
+
+
+def test_encoders_are_called_by_their_runs(tmp_path: Path) -> None:
+    encoder = random_cnn((20, 30, 3), seed=1, device="cpu")
+    for folder, name in ((tmp_path / "simclr-pong" / "encoder", "simclr-pong"), (tmp_path / "mine", "mine")):
+        encoder.save(folder)
+        assert title(str(folder), encoder) == f"{name} (cls)"
+
+
+def test_tables_of_games_fit_a_terminal() -> None:
+    score = ProbeScores({}, dict.fromkeys(CATEGORIES, Scores(0.5, 0.5, 0.5)), Scores(0.5, 0.5, 0.5))
+    subjects = {"st-dim-atari-cnn-pong-seed0 (grid(4))": Subject({"published": score}, {})}
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(game_table("pong", subjects, "published"))
+    told = console.export_text()
+    assert "…" not in told
+    assert told.count("0.50") == 8
 
 
 def test_states_are_probed(store: FrameStore, tmp_path: Path) -> None:
@@ -241,7 +263,7 @@ def test_what_cannot_be_probed_is_told_in_a_line(
     [
         ({}, "Exactly one of `game` and `env` must be given"),
         ({"game": "pong", "env": "HalfCheetah-v5"}, "Exactly one of"),
-        ({"env": "HalfCheetah-v5", "supervised": True}, "`supervised` wants labels"),
+        ({"game": "pong", "supervised_epochs": -1}, "`supervised_epochs` must be at least 0"),
         ({"game": "pong", "epochs": 0}, "`epochs` must be at least 1"),
     ],
 )
