@@ -127,10 +127,11 @@ class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
         """Once before training.
 
         Raises:
-            ValueError: the demonstrations' actions are not those of the policy.
+            ValueError: the demonstrations' actions are not those of the policy, or its network sees another
+                number of frames.
         """
         if isinstance(buffer, PixelBuffer):
-            self.policy.check_frames(buffer.store)
+            buffer.check_actions(self.policy.action_space)
             if buffer.stack != self.policy.network.stack:
                 raise ValueError(
                     f"`stack` of the buffer must be that of the policy's network, "

@@ -20,7 +20,6 @@ from torch import nn
 from rlpriors import checkpoint
 from rlpriors.agents.behaviour_cloning import BehaviourCloningPolicy, CloningLoss
 from rlpriors.agents.encoder_network import EncoderNetwork
-from rlpriors.data.frames import FrameStore
 from rlpriors.data.normalise import Normaliser
 from rlpriors.encoders import load_encoder
 
@@ -91,23 +90,6 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
         )
         self.network = network
         self.settings = PixelCloningSettings(tuple(hidden), loss, deterministic, network.stack, network.fuse)
-
-    def check_frames(self, store: FrameStore) -> None:
-        """Raise a ValueError unless the store's actions are those of the policy."""
-        act = store.arrays["act"]
-        dim, discrete = int(np.prod(act.shape[1:])), act.dtype.kind in "iu"
-        if (self.act is None) != discrete or dim != (1 if self.act is None else self.act.dim):
-            raise ValueError(
-                f"The demonstrations' actions are {act.dtype} of shape {act.shape[1:]}, which a policy for "
-                f"{self.action_space} cannot learn. Record them in the environment that it is for."
-            )
-        if self.act is None:
-            low, n = self._discrete
-            if act.min() < low or act.max() >= low + n:
-                raise ValueError(
-                    f"The demonstrations' actions must be in {low}..{low + n - 1}, as {self.action_space}. "
-                    f"Received {act.min()}..{act.max()}."
-                )
 
     @torch.no_grad()
     def forward(

@@ -223,14 +223,47 @@ def test_a_recipe_is_learned_jointly(tmp_path, method):
 # ---------------------------------------------------------------- bad input
 
 
+def walk(folder, *episodes):
+    """Episodes of these actions, over black frames; of the last frame no step is taken."""
+    with FrameWriter(folder / "walk") as writer:
+        for act in episodes:
+            writer.add_episode(np.zeros((len(act), SIZE, SIZE, 3), np.uint8), act=np.array(act))
+    return PixelBuffer(writer.store)
+
+
 def test_actions_of_another_space_are_refused(tmp_path):
     steered = PixelBuffer(lamps(tmp_path, steered=True))
-    with pytest.raises(ValueError, match=r"actions are float32 of shape \(1,\), which a policy for Discrete"):
+    with pytest.raises(ValueError, match=r"`act` .* of Discrete\(2\)\. Received float32 of shape \(1,\);"):
         train(cloning(make_policy()), steered, 1)
-    (tmp_path / "other").mkdir()
-    numbered = PixelBuffer(lamps(tmp_path / "other"))
-    with pytest.raises(ValueError, match=r"must be in 0\.\.0, as Discrete\(1\)\. Received 0\.\.1"):
-        train(cloning(make_policy(gym.spaces.Discrete(1))), numbered, 1)
+    with pytest.raises(ValueError, match=r"`act` .* of Box.*Received float32 of shape \(1,\)"):
+        steered.check_actions(gym.spaces.Box(-1, 1, (2,)))
+    with pytest.raises(ValueError, match=r"`action_space` must be a Box with one .*Received MultiBinary"):
+        steered.check_actions(gym.spaces.MultiBinary(1))
+
+
+def test_numbers_of_no_action_are_refused(tmp_path):
+    buffer = walk(tmp_path, [0, 1, 9], [1, 2, 1, 9])  # the last row of an episode says nothing
+    with pytest.raises(ValueError, match=r"of Discrete\(2\)\. Received 2 at step 1 of episode 1; record"):
+        train(cloning(make_policy()), buffer, 1)
+    buffer.check_actions(gym.spaces.Discrete(3))
+    with pytest.raises(ValueError, match=r"Received 0 at step 0 of episode 0"):
+        buffer.check_actions(gym.spaces.Discrete(3, start=1))
+
+
+def test_actions_outside_of_a_box_are_refused_but_for_rounding(tmp_path):
+    act = np.array([[0.5, -3.0003], [-1.0001, 0.0], [7.0, 7.0]], np.float32)
+    buffer = walk(tmp_path, act[[1, 2]], act)
+    buffer.check_actions(gym.spaces.Box(np.float32([-1, -3]), np.float32([1, 3])))  # within 2e-4, 6e-4
+    buffer.check_actions(gym.spaces.Box(-np.inf, np.inf, (2,)))
+    narrow = gym.spaces.Box(np.float32([-2, -2]), np.float32([1, 2]))
+    with pytest.raises(ValueError, match=r"Received \[ 0\.5 +-3\.0003\] at step 0 of episode 1; record"):
+        buffer.check_actions(narrow)
+    with pytest.raises(ValueError, match=r"Received \[ 0\.5 +-3\.0003\] at step 0 of episode 1"):
+        buffer.check_actions(gym.spaces.Box(np.float32([-np.inf, -2]), np.float32([0.6, np.inf])))
+    with pytest.raises(ValueError, match=r"\(1,\), float32\)\. Received \[1\.\] at step 0 of episode 0"):
+        train(
+            cloning(make_policy(gym.spaces.Box(-0.5, 0.5, (1,)))), walk(tmp_path / "one", [[1.0], [0.0]]), 1
+        )
 
 
 def test_a_buffer_of_another_stack_is_refused(tmp_path):
