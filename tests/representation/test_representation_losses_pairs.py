@@ -13,7 +13,7 @@ from rlpriors.representation.likelihood import (
     surprise_continuous,
     surprise_discrete,
 )
-from rlpriors.representation.prototypes import sinkhorn, swapped
+from rlpriors.representation.prototypes import cosines, distilled, sinkhorn, swapped
 from rlpriors.representation.redundancy import (
     covariance,
     cross_correlation,
@@ -114,6 +114,23 @@ def test_views_predict_each_others_prototypes() -> None:
         (-(math.log(1 / (1 + math.exp(-10))) + math.log(1 / (1 + math.exp(10)))) / 2 + math.log(2)) / 2,
         rel=1e-4,
     )
+
+
+def test_a_student_says_what_its_teacher_says_less_the_centre() -> None:
+    teacher, centre = torch.tensor([[3.0, 1.0]]), torch.tensor([2.0, 1.0])
+    p = E / (E + 1)  # the teacher's first: the softmax of 1 and 0
+    assert distilled(EYE[:1], teacher, centre, 1.0, 1.0).item() == pytest.approx(
+        -(p * math.log(p) + (1 - p) * math.log(1 - p))
+    )
+    assert distilled(EYE[:1], teacher, centre, 1.0, 1e-3).item() == pytest.approx(-math.log(p))
+    assert distilled(EYE[:1], teacher, teacher[0]).item() == pytest.approx(
+        (math.log(1 + math.exp(-10)) + math.log(1 + math.exp(10))) / 2
+    )
+
+
+def test_scores_are_cosines() -> None:
+    found = cosines(torch.tensor([[3.0, 4.0]]), torch.tensor([[2.0, 0.0], [-6.0, -8.0]]))
+    assert found.tolist() == [pytest.approx([0.6, -1.0])]
 
 
 def test_densities_are_those_of_normals() -> None:

@@ -6,7 +6,7 @@ import torch
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
 from rlpriors.representation import RECIPES, RepresentationLearner, TrainingSettings
-from rlpriors.representation.memories import Neighbours, Queue
+from rlpriors.representation.memories import Centre, Neighbours, Queue
 
 
 def keys(*numbers: float) -> dict[str, torch.Tensor]:
@@ -51,11 +51,22 @@ def test_one_of_the_nearest_is_drawn() -> None:
     assert drawn == {1.0, 2.0}
 
 
+def test_a_centre_moves_to_the_mean_of_its_outputs() -> None:
+    memory = Centre(("y.a", "y.b"), dim=2, decay=0.5)
+    batch = {"y.a": torch.tensor([[4.0, 0.0]]), "y.b": torch.tensor([[0.0, 8.0], [2.0, 4.0]])}
+    memory.after_step(batch)
+    assert memory(batch)["centre"].tolist() == [1, 2]  # half way to (2, 4)
+    memory.after_step(batch)
+    assert memory(batch)["centre"].tolist() == [1.5, 3]
+
+
 def test_memories_refuse_what_cannot_be() -> None:
     with pytest.raises(ValueError, match=r"`size` of a queue must be at least 1. Received 0"):
         Queue("y", 0, 2)
     with pytest.raises(ValueError, match=r"`nearest` of a pool must be at least 1. Received 0"):
         Neighbours(2, 2, 2, nearest=0)
+    with pytest.raises(ValueError, match=r"`decay` of a centre must be in \[0, 1\]. Received 1.5"):
+        Centre(("y",), 2, decay=1.5)
     vectors = keys(0.0, 1.0)["y.target"]
     batch = {"key.query": vectors, "key.pool": vectors, "value.pool": vectors}
     with pytest.raises(ValueError, match=r"more rows than `nearest`, 2. Received 2"):

@@ -1,5 +1,6 @@
 """Data and encoders that a method cannot learn from are refused before anything is trained."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from rlpriors.encoders import ImageEncoder, load_encoder
 from rlpriors.encoders.base import Backbone
 from rlpriors.representation import RECIPES, Recipe, RepresentationLearner, TrainingSettings
 from rlpriors.representation.methods.act_jepa import act_jepa
+from rlpriors.representation.methods.dino import dino
 from rlpriors.representation.methods.dynamo import dynamo
 from rlpriors.representation.methods.inverse_dynamics import inverse_dynamics
 from rlpriors.representation.methods.myow import myow
@@ -122,9 +124,10 @@ def test_options_out_of_their_bounds() -> None:
         dynamo(horizon=1)
 
 
-def test_one_prototype_sorts_nothing(store: FrameStore) -> None:
+@pytest.mark.parametrize("make", [swav, dino])
+def test_one_prototype_sorts_nothing(make: Callable[..., Recipe], store: FrameStore) -> None:
     with pytest.raises(ValueError, match=r"`count` of prototypes must be at least 2. Received 1"):
-        learner(swav(prototypes=1), store)
+        learner(make(prototypes=1), store)
 
 
 @pytest.mark.parametrize("name", NEED_ACT)
@@ -139,6 +142,17 @@ def test_continuous_actions_are_learned_too(name: str, tmp_path: Path) -> None:
     now = dict(trained.model.named_parameters())
     moved = [key for key in predictor if not torch.equal(now[key], before[key])]
     assert moved == predictor
+
+
+@pytest.mark.parametrize("name", NEED_ACT)
+def test_a_resumed_training_on_continuous_actions_is_bit_equal(name: str, tmp_path: Path) -> None:
+    store = frames(tmp_path, [20, 20], np.dtype(np.float32))
+    whole, resumed = (learner(RECIPES[name](), store, side=52) for _ in range(2))
+    whole.update()
+    resumed.resume(copy.deepcopy(whole.state()))
+    assert whole.update() == resumed.update()
+    ours, theirs = whole.model.state_dict(), resumed.model.state_dict()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_all_actions_of_a_longer_gap_are_predicted(store: FrameStore) -> None:

@@ -2,6 +2,7 @@
 
 `Queue`       the last keys, as negatives
 `Neighbours`  a pool of the last codes, in which near ones are found
+`Centre`      a moving mean
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from rlpriors.representation.recipe import Memory, Sizes
 
-__all__ = ["Neighbours", "Queue", "queue"]
+__all__ = ["Centre", "Neighbours", "Queue", "centre", "queue"]
 
 
 class Queue(Memory):
@@ -119,3 +120,40 @@ class Neighbours(Memory):
         self.keys[rows] = F.normalize(outputs["key.pool"].float(), dim=1)[-size:]
         self.values[rows] = outputs["value.pool"].float()[-size:]
         self.pushed += new
+
+
+class Centre(Memory):
+    """The moving mean of some outputs' rows together: "centre".  It starts at 0.
+
+    Raises:
+        ValueError: `decay` is not in [0, 1].
+
+    Example:
+        >>> memory = Centre(("y.target",), dim=2, decay=0.9)
+        >>> memory.after_step({"y.target": torch.tensor([[1.0, 0.0], [1.0, 4.0]])})
+        >>> memory({})["centre"]
+        tensor([0.1000, 0.2000])
+    """
+
+    mean: Tensor
+
+    def __init__(self, names: tuple[str, ...], dim: int, decay: float = 0.9) -> None:
+        super().__init__()
+        if not 0 <= decay <= 1:
+            raise ValueError(f"`decay` of a centre must be in [0, 1]. Received {decay}.")
+        self.names, self.decay = names, decay
+        self.register_buffer("mean", torch.zeros(dim))
+
+    def forward(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Where it is now."""
+        return {"centre": self.mean}
+
+    def after_step(self, outputs: Mapping[str, Tensor]) -> None:
+        """Move towards this batch's mean."""
+        rows = torch.cat([outputs[name].float() for name in self.names])
+        self.mean.lerp_(rows.mean(0), 1 - self.decay)
+
+
+def centre(*names: str, decay: float = 0.9) -> Callable[[Sizes], Memory]:
+    """Makes a `Centre` of these outputs."""
+    return lambda sizes: Centre(names, sizes.latent, decay)

@@ -2,14 +2,34 @@
 
 `sinkhorn`   scores to an assignment that uses all prototypes alike
 `swapped`    each view must predict the other's assignment (SwAV)
+`distilled`  one view must say what a teacher says of the other, sharpened and centred (DINO)
+`cosines`, `first_directions`   scores, and the directions that these are of
 """
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["sinkhorn", "swapped"]
+__all__ = ["cosines", "distilled", "first_directions", "sinkhorn", "swapped"]
+
+
+def first_directions(count: int, dim: int) -> nn.Parameter:
+    """`count` random unit vectors of `dim` numbers, to be learned.
+
+    Raises:
+        ValueError: `count` is below 2.
+    """
+    if count < 2:
+        raise ValueError(f"`count` of prototypes must be at least 2. Received {count}.")
+    return nn.Parameter(F.normalize(torch.randn(count, dim), dim=1))
+
+
+def cosines(
+    z: Float[Tensor, "batch dim"], directions: Float[Tensor, "prototypes dim"]
+) -> Float[Tensor, "batch prototypes"]:
+    """Of every vector with every direction."""
+    return F.normalize(z, dim=1) @ F.normalize(directions, dim=1).T
 
 
 @torch.no_grad()
@@ -38,3 +58,17 @@ def swapped(
     first = F.cross_entropy(a.float() / temperature, sinkhorn(b, epsilon))
     second = F.cross_entropy(b.float() / temperature, sinkhorn(a, epsilon))
     return (first + second) / 2
+
+
+def distilled(
+    student: Float[Tensor, "batch prototypes"],
+    teacher: Float[Tensor, "batch prototypes"],
+    centre: Float[Tensor, " prototypes"],
+    temperature: float = 0.1,
+    teacher_temperature: float = 0.04,
+) -> Float[Tensor, ""]:
+    """Cross-entropy from the student's scores to the teacher's, less their `centre` (2104.14294, eq. 2 and
+    algorithm 1): the lower temperature keeps it from saying everything, the centre from saying one thing.
+    """
+    target = ((teacher.float() - centre.float()) / teacher_temperature).softmax(1)
+    return F.cross_entropy(student.float() / temperature, target)

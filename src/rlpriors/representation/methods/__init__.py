@@ -15,6 +15,7 @@ from rlpriors.representation.methods.byol import byol
 from rlpriors.representation.methods.ceb import ceb, fixed_variance_ceb, fixed_variance_target_projected_ceb
 from rlpriors.representation.methods.contrastive_inverse_dynamics import contrastive_inverse_dynamics
 from rlpriors.representation.methods.curl import curl
+from rlpriors.representation.methods.dino import dino
 from rlpriors.representation.methods.dynamics import action_conditioned_vae, dynamics
 from rlpriors.representation.methods.dynamics_latent import dynamics_latent
 from rlpriors.representation.methods.dynamo import dynamo
@@ -44,6 +45,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "vicreg": vicreg,
     "barlow": barlow,
     "swav": swav,
+    "dino": dino,
     "curl": curl,
     "myow": myow,
     # Time: what comes later.

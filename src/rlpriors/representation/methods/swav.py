@@ -2,12 +2,10 @@
 
 from functools import partial
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from rlpriors.representation.projectors import mlp
-from rlpriors.representation.prototypes import swapped
+from rlpriors.representation.prototypes import cosines, first_directions, swapped
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
 from rlpriors.representation.views import View
 
@@ -23,14 +21,11 @@ class Prototypes(nn.Module):
 
     def __init__(self, sizes: Sizes, count: int = 64) -> None:
         super().__init__()
-        if count < 2:
-            raise ValueError(f"`count` of prototypes must be at least 2. Received {count}.")
-        self.directions = nn.Parameter(F.normalize(torch.randn(count, sizes.latent), dim=1))
+        self.directions = first_directions(count, sizes.latent)
 
     def forward(self, encoded: Encoded) -> dict[str, Tensor]:
         """[batch, count], in [-1, 1]."""
-        directions = F.normalize(self.directions, dim=1)
-        return {f"scores.{name}": F.normalize(z, dim=1) @ directions.T for name, z in encoded.z.items()}
+        return {f"scores.{name}": cosines(z, self.directions) for name, z in encoded.z.items()}
 
 
 def swav(
@@ -41,7 +36,10 @@ def swav(
     epsilon: float = 0.05,
     dim: int = 128,
 ) -> Recipe:
-    """Caron et al. 2020 (2006.09882) with two views; take about half as many prototypes as windows."""
+    """Caron et al. 2020 (2006.09882) with two views; take about half as many prototypes as windows.
+
+    Nothing is centred, and no moving average teaches: that is `dino`.
+    """
     return Recipe(
         name="swav",
         source="arXiv 2006.09882",
