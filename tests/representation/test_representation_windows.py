@@ -52,6 +52,28 @@ def test_actions_count_where_all_stores_have_them(tmp_path: Path) -> None:
         FrameWindows([with_, moves], device="cpu")
 
 
+def test_float_actions_are_brought_to_one_scale_over_all_stores(tmp_path: Path) -> None:
+    stores = []
+    for name, act in {"a": [[0, 1000], [2, 1000], [9, 9]], "b": [[4, 4000], [6, 4000], [9, 9]]}.items():
+        with FrameWriter(tmp_path / name) as writer:
+            writer.add_episode(np.zeros((3, 4, 4, 1), np.uint8), act=np.array(act, np.float32))
+        stores.append(writer.store)
+    windows = FrameWindows(stores, horizon=2, device="cpu")
+    act = windows.at(windows.starts).act
+    assert act is not None
+    # Means 3 and 2500, deviations sqrt(5) and 1500: nothing was done at an episode's last frame.
+    expected = np.array([[-3, -1], [-1, -1], [1, 1], [3, 1]]) / [np.sqrt(5), 1]
+    assert act[:, 0].numpy() == pytest.approx(expected)
+    longer = FrameWindows(stores, horizon=2, stride=2, device="cpu")
+    both = longer.at(longer.starts).act
+    assert both is not None
+    assert both.flatten(1).numpy() == pytest.approx(expected.reshape(2, 4))
+    first = FrameWindows(stores[0], horizon=2, device="cpu")  # its second entry never changes
+    alone = first.at(first.starts).act
+    assert alone is not None
+    assert alone.flatten(1).tolist() == [[-1, 0], [1, 0]]
+
+
 def test_mixed_sizes_and_short_episodes_are_refused(tmp_path: Path) -> None:
     stores = [write(tmp_path / "a", [4], 0), write(tmp_path / "b", [4], 0, size=6)]
     with pytest.raises(ValueError, match=r"one size. Received \(6, 6, 1\) in .*b, \(4, 4, 1\) in .*a; write"):

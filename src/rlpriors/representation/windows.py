@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rlpriors.data.frames import FrameStore
+from rlpriors.data.normalise import Normaliser
 from rlpriors.device import resolve_device
 
 __all__ = ["Actions", "Batch", "FrameWindows"]
@@ -27,8 +28,9 @@ class Batch(NamedTuple):
 
     frames: UInt8[Tensor, "batch horizon height width channels"]
     act: Float[Tensor, "batch gaps act"] | None
-    """Between a frame and the next: all `stride` actions end to end, Discrete ones as one-hot; None
-    where a store has none, and of no gaps where windows are single frames."""
+    """Between a frame and the next: all `stride` actions end to end, Discrete ones as one-hot, others with
+    mean 0 and deviation 1 in each entry over all stores; None where a store has none, and of no gaps
+    where windows are single frames."""
     act_index: Int[Tensor, "batch gaps stride"] | None
     """The same as numbers, for Discrete actions."""
 
@@ -48,7 +50,8 @@ class FrameWindows:
 
     The windows of an update depend on `seed` and its number alone, so that a run which was stopped
     goes on as if it had not been.  Frames of several stores must have one size; an action's number is
-    taken to mean the same in all of them, and actions count only where all have them.  `n_actions` is
+    taken to mean the same in all of them, and actions count only where all have them.  Float actions are
+    normalised by all that were taken, so that a loss weighs torques and angles alike.  `n_actions` is
     the number of choices of Discrete actions, None to take the largest seen.  `resident` copies all
     frames to the device once: right for a GPU, and for whatever fits in memory.
 
@@ -93,6 +96,7 @@ class FrameWindows:
             ]
         )
         self.actions = _actions(self.stores, n_actions)
+        self._normaliser = _normaliser(self.stores, self.actions, self.device)
         self._resident: Tensor | None = None
         if resident:
             whole = [torch.from_numpy(np.array(found.frames)).to(self.device) for found in self.stores]
@@ -143,8 +147,9 @@ class FrameWindows:
         gaps = self.horizon - 1
         rows = starts[:, None] + np.arange(gaps * self.stride)
         act = torch.as_tensor(self._rows(starts, rows, "act"), device=self.device)
-        if not self.actions.discrete:
-            return Batch(frames, act.float().reshape(len(starts), gaps, self.stride * self.actions.dim), None)
+        if self._normaliser is not None:
+            act = self._normaliser(act.float().reshape(len(starts), gaps, self.stride, self.actions.dim))
+            return Batch(frames, act.flatten(2), None)
         index = act.long().reshape(len(starts), gaps, self.stride)
         return Batch(frames, F.one_hot(index, self.actions.dim).float().flatten(2), index)
 
@@ -170,6 +175,16 @@ def _actions(stores: Sequence[FrameStore], n_actions: int | None) -> Actions | N
     if len(kinds) > 1:
         raise ValueError(f"`act` must be of one kind in all stores. Received {known}; learn from one alone.")
     return max(known, key=lambda actions: actions.dim)
+
+
+def _normaliser(
+    stores: Sequence[FrameStore], actions: Actions | None, device: torch.device
+) -> Normaliser | None:
+    """Of float actions; the same each time it is made of the same data, so nobody has to save it."""
+    if actions is None or actions.discrete:
+        return None
+    act = np.concatenate([store.steps()["act"].reshape(-1, actions.dim) for store in stores])
+    return (Normaliser.gaussian(act) if len(act) else Normaliser.identity(actions.dim)).to(device)
 
 
 def _actions_of(store: FrameStore, n_actions: int | None) -> Actions | None:
