@@ -1,4 +1,4 @@
-"""SPR: a model on maps predicts what a moving average will see, some steps ahead."""
+"""SPR: a model on maps predicts what the target network will see, some steps ahead."""
 
 from functools import partial
 
@@ -100,11 +100,14 @@ def spr(
     steps: int = 5,
     stride: int = 1,
     augment: str = "shift+intensity",
-    decay: float = 0.99,
+    decay: float | None = None,
     weight: float = 1.0,
     dim: int = 256,
 ) -> Recipe:
     """Schwarzer et al. 2020 (2007.05929, sec. 2): `steps` of a convolutional model, without the agent.
+
+    `decay` is the target's, by default the paper's: 0, the network of the last update, where views are
+    augmented, and else 0.99; its dropout of 0.5, for frames that are not augmented, is left out.
 
     The paper's maps go on into the agent's own layers; here the encoder's vector learns from the first
     frame's projection, at `weight`.  Nor is there an agent whose loss keeps frames apart: projections are
@@ -115,6 +118,8 @@ def spr(
     """
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1. Received {steps}.")
+    if decay is None:
+        decay = 0.99 if augment == "none" else 0.0
     return Recipe(
         name="spr",
         source="arXiv 2007.05929",
