@@ -12,6 +12,7 @@ import torch
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
+from rlpriors.evaluation.collapse import feature_std
 from rlpriors.representation import RECIPES, Recipe, RepresentationLearner, TrainingSettings
 from rlpriors.representation.recipe import Term
 
@@ -136,6 +137,12 @@ def test_a_collapsed_encoder_would_be_noticed(store: FrameStore) -> None:
         for weight in learner.encoder.backbone.parameters():
             weight.zero_()
     assert learner.update()["latent_std"] < 1e-3
+
+
+def test_latent_std_is_the_feature_std_of_projections(store: FrameStore) -> None:
+    learner = learner_for("byol", store)
+    found = learner.update()["latent_std"]
+    assert found == pytest.approx(feature_std(learner.model.outputs["z.context"].numpy()), rel=1e-5)
 
 
 def test_losses_that_are_constant_would_be_noticed(store: FrameStore) -> None:

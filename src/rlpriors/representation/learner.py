@@ -143,9 +143,9 @@ class RepresentationLearner:
         self.updates = 0
 
     def update(self) -> dict[str, float]:
-        """One update: each loss by its name, their sum, the gradient's length, the learning rate, and the
-        spread of the first view's projections as unit vectors, 1 where they point everywhere and 0 where
-        all are one.
+        """One update: each loss by its name, their sum, the gradient's length, the learning rate, and
+        "latent_std", how far the first view's projections lie apart, as `feature_std` of
+        `rlpriors.evaluation` says it of features: 1 where they point everywhere, 0 where all are one.
 
         Raises:
             FloatingPointError: the loss is no number any more.
@@ -175,9 +175,8 @@ class RepresentationLearner:
             with torch.no_grad():
                 self.model.after_step(self.updates / self.settings.updates)
         self.encoder.changes += 1  # what was encoded before is out of date
-        spread = _spread(self.model.outputs)
         numbers = {name: value.item() for name, value in losses.items()}
-        return numbers | {"grad_norm": float(norm), "lr": rate, "latent_std": spread}
+        return numbers | {"grad_norm": float(norm), "lr": rate, "latent_std": _latent_std(self.model.outputs)}
 
     def pictures(self, count: int = 8) -> dict[str, Tensor]:
         """What the recipe shows of so many windows, always the same ones, changed and masked alike; see
@@ -281,10 +280,10 @@ class RepresentationLearner:
             yield
 
 
-def _spread(outputs: dict[str, Tensor]) -> float:
-    """Of unit vectors: root of the summed variances of their entries."""
+def _latent_std(outputs: dict[str, Tensor]) -> float:
+    """Mean over entries of the standard deviation of unit vectors, times sqrt(dim) (2011.10566, sec. 4.1)."""
     latent = next((tensor for name, tensor in outputs.items() if name.startswith("z.")), None)
     if latent is None:
         return math.nan
     unit = nn.functional.normalize(latent.float().flatten(0, -2), dim=1)
-    return float(unit.var(0, correction=0).sum().sqrt())
+    return float(unit.std(0, correction=0).mean()) * math.sqrt(unit.shape[1])
