@@ -16,8 +16,6 @@ __all__ = ["PixelBuffer"]
 
 ROUNDING = 1e-4  # of an action's range: recordings are float32, and controllers clip in float64
 
-ROUNDING = 1e-4  # of an action's range: recordings are float32, and controllers clip in float64
-
 
 class PixelBuffer(ReplayBuffer):
     """A buffer over a `FrameStore`: each frame lies on disk once, however many stacks show it.
@@ -107,42 +105,8 @@ class PixelBuffer(ReplayBuffer):
         act = np.asarray(self.store.arrays["act"][self.rows])
         if act.dtype.kind not in kinds or act.shape[1:] != action_space.shape:
             raise ValueError(
-                f"{wanted} Received {act.dtype} of shape {act.shape[1:]}; record them in the environment that "
-                "is learned for."
-            )
-        outside = (act < low - slack) | (act > high + slack)
-        if outside.any():
-            first = int(np.flatnonzero(outside.reshape(len(act), -1).any(1))[0])
-            episode = int(np.searchsorted(self.store.starts, self.rows[first], "right")) - 1
-            raise ValueError(
-                f"{wanted} Received {act[first]} at step {self.rows[first] - self.store.starts[episode]} of "
-                f"episode {episode}; record what the environment did, within its bounds."
-            )
-
-    def check_actions(self, action_space: gym.Space[Any]) -> None:
-        """Refuse actions that are not of `action_space`; what a last frame has for one is not read.
-
-        Raises:
-            ValueError: the space is neither a Box with one axis nor a Discrete, actions have another type
-                or shape, or one lies outside, for a Box by more than 1e-4 of the range.
-        """
-        if isinstance(action_space, gym.spaces.Discrete):
-            kinds, low, slack = "iu", np.array(action_space.start), np.array(0)
-            high = low + action_space.n - 1
-        elif isinstance(action_space, gym.spaces.Box) and len(action_space.shape) == 1:
-            kinds, low, high = "f", action_space.low.astype(float), action_space.high.astype(float)
-            slack = ROUNDING * np.where(np.isfinite(high - low), high - low, 1.0)
-        else:
-            raise ValueError(
-                f"`action_space` must be a Box with one axis or a Discrete. Received {action_space}; "
-                "flatten it by a wrapper first."
-            )
-        wanted = f"`act` of the demonstrations must be actions of {action_space}."
-        act = np.asarray(self.store.arrays["act"][self.rows])
-        if act.dtype.kind not in kinds or act.shape[1:] != action_space.shape:
-            raise ValueError(
-                f"{wanted} Received {act.dtype} of shape {act.shape[1:]}; record them in the environment that "
-                "is learned for."
+                f"{wanted} Received {act.dtype} of shape {act.shape[1:]}; record them in the environment of "
+                "that space."
             )
         outside = (act < low - slack) | (act > high + slack)
         if outside.any():

@@ -261,9 +261,7 @@ def test_actions_outside_of_a_box_are_refused_but_for_rounding(tmp_path):
     with pytest.raises(ValueError, match=r"Received \[ 0\.5 +-3\.0003\] at step 0 of episode 1"):
         buffer.check_actions(gym.spaces.Box(np.float32([-np.inf, -2]), np.float32([0.6, np.inf])))
     with pytest.raises(ValueError, match=r"\(1,\), float32\)\. Received \[1\.\] at step 0 of episode 0"):
-        train(
-            cloning(make_policy(gym.spaces.Box(-0.5, 0.5, (1,)))), walk(tmp_path / "one", [[1.0], [0.0]]), 1
-        )
+        train(cloning(make_policy(gym.spaces.Box(-0.5, 0.5, (1,)))), walk(tmp_path / "b", [[1.0], [0.0]]), 1)
 
 
 def test_a_buffer_of_another_stack_is_refused(tmp_path):
