@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["PretrainSettings"]
+__all__ = ["PretrainSettings", "read_options"]
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,19 @@ class PretrainSettings:
 
     def method_options(self) -> dict[str, Any]:
         """`options`, read."""
-        try:
-            options = json.loads(self.options)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"`options` must be JSON. Received {self.options!r} ({error}).") from error
-        if not isinstance(options, dict):
-            raise ValueError(f"`options` must be a JSON object, {{...}}. Received {self.options!r}.")
-        return options
+        return read_options(self.options)
+
+
+def read_options(options: str) -> dict[str, Any]:
+    """Options of a method, written as JSON.
+
+    Raises:
+        ValueError: that is no JSON object.
+    """
+    try:
+        found = json.loads(options)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"`options` must be JSON. Received {options!r} ({error}).") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"`options` must be a JSON object, {{...}}. Received {options!r}.")
+    return found
