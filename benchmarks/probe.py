@@ -20,6 +20,7 @@ of `docs/probe.md`.
 
 import argparse
 import csv
+import json
 import os
 import re
 import shutil
@@ -53,6 +54,7 @@ from rlpriors.scripts.probe_subjects import (
     read_judged,
     write_judged,
 )
+from rlpriors.scripts.runs import write_json
 
 RESULTS = Path(__file__).parent / "results" / "probe.csv"
 COLUMNS = (
@@ -93,6 +95,7 @@ class Job:
 def run_job(job: Job) -> None:
     """All cells of a game and a seed that have no file yet."""
     torch.set_num_threads(1 if job.device == "cpu" else torch.get_num_threads())
+    check_settings(job)
     todo = [cell for cell in job.cells if not cell_file(job, cell).exists()]
     if not todo:
         return
@@ -114,6 +117,26 @@ def run_job(job: Job) -> None:
     if not job.keep:
         for folder in list(job.folder.rglob("frames-*")):
             shutil.rmtree(folder)
+
+
+def check_settings(job: Job) -> None:
+    """Cells of one folder are probed alike, or they could not be compared.
+
+    Raises:
+        ValueError: those that are there already were probed otherwise.
+    """
+    now = {"epochs": job.probes.epochs, "supervised_epochs": job.taught.epochs}
+    now |= {"min_frames": job.min_frames, "colour": job.colour}
+    file = job.folder / "settings.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, now)
+    before = json.loads(file.read_text())
+    if before != now:
+        raise ValueError(
+            f"{job.folder} holds cells that were probed with {before}. Received {now}: give another --runs "
+            "for these, and another --results."
+        )
 
 
 def judge(job: Job, cell: Cell, store: FrameStore, task: ProbeTask) -> Judged:
@@ -216,6 +239,7 @@ def main() -> None:
         return
     if args.quick:
         args.steps, args.epochs, args.supervised_epochs = min(args.steps, 600), 2, 1
+        args.runs = args.runs.with_name(f"{args.runs.name}-quick")
     games = list(PAPER_GAMES) if args.games == ["all"] else [game_name(game) for game in args.games]
     pairs = [entry.partition("=") for entry in args.encoders]
     sources = {name: source or name for name, _, source in pairs}

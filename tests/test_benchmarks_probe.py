@@ -19,7 +19,7 @@ def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
-def run(folder: Path, *more: str) -> list[str]:
+def run(folder: Path, *more: str, fails: bool = False) -> list[str]:
     command = [
         sys.executable,
         str(BENCHMARKS / "probe.py"),
@@ -33,8 +33,8 @@ def run(folder: Path, *more: str) -> list[str]:
     command += ["--steps", "640", "--runs", str(folder / "runs"), "--results", str(folder / "probe.csv")]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, *more], env=env, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    assert (done.returncode != 0) == fails, done.stderr
+    return (done.stderr if fails else done.stdout).splitlines()
 
 
 def rows(*entries: tuple[str, str, str, int, float]) -> list[dict[str, str]]:
@@ -70,6 +70,8 @@ def test_cells_are_files_and_rows_and_are_not_made_twice(tmp_path: Path) -> None
     assert run(tmp_path, "--encoders", "majority", mine, "--readouts", "own", "mean") == []
     assert (tmp_path / "probe.csv").read_bytes() == before
     assert not list((tmp_path / "runs").rglob("frames-*"))
+    refused = run(tmp_path, "--encoders", "pixels", "--epochs", "3", fails=True)
+    assert "were probed with {'epochs': 2" in refused[-1]
 
 
 @pytest.mark.slow
