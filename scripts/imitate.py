@@ -20,18 +20,20 @@ from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.agents import save_policy
 from rlpriors.agents.pixel_buffer import PixelBuffer
+from rlpriors.checkpoint import load_resume
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.device import resolve_device
 from rlpriors.encoders import ImageEncoder, encoder_spec, load_encoder
 from rlpriors.scripts.demonstrate import play, random_player, returns_of
-from rlpriors.scripts.imitate_parts import clone, encode_store, learn_representation, oppose, score
+from rlpriors.scripts.imitate_parts import clone, encode_store, make_learner, score, train_gail
 from rlpriors.scripts.imitate_settings import ImitateSettings
 from rlpriors.scripts.imitation_worlds import PixelWorld
+from rlpriors.scripts.learn_encoder import learn_encoder
 from rlpriors.scripts.pretrain import find_recipe
 from rlpriors.scripts.runs import open_run, write_json
 from rlpriors.wrappers.tianshou_encode import TianshouEncodeObservation
 
-__all__ = ["imitate", "random_frames", "stacked_world"]
+__all__ = ["imitate", "random_frames", "stacked_env"]
 
 MOST_ENVS = 10
 
@@ -56,7 +58,7 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
     torch.set_num_threads(settings.threads)
     world = PixelWorld(settings.env, settings.size, settings.steps)
     uses_method = settings.mode != "scratch" and settings.method != "none"
-    recipe = find_recipe(settings.method, {}) if uses_method else None
+    recipe = find_recipe(settings.method, settings.method_options()) if uses_method else None
     demos = _demonstrations(settings)
     with closing(world.make()) as sample:
         space = sample.action_space
@@ -65,34 +67,38 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
     net, head, training, playing, judging, learning, control = (int(s) for s in states)
     encoder = _encoder(settings, device, net)
     n_actions = int(space.n) if isinstance(space, gym.spaces.Discrete) else None
+    stores = [demos]
+    if recipe is not None and settings.frames is not None:
+        stores.append(FrameStore.open(settings.frames))
+    plays = recipe is not None and settings.frames is None and settings.random_steps > 0
+    prepare = partial(make_learner, encoder, recipe, stores, settings, n_actions=n_actions, seed=learning)
+    # Where nothing has to be played first, what cannot be learned leaves no folder.
+    learner = None if plays else prepare()
 
     started = time.monotonic()
     what = settings.mode + (f"-{settings.method}" if settings.mode != "scratch" else "")
     plain = "" if settings.augment or settings.mode == "gail" else "-plain"
     usual = Path("runs") / f"imitate-{world.name}-{what}{plain}-seed{settings.seed}"
     run = open_run(folder or usual, settings, resume=resume)
-    stores = [demos]
-    if recipe is not None:
-        if settings.frames is not None:
-            stores.append(FrameStore.open(settings.frames))
-        elif settings.random_steps:
-            stores.append(random_frames(world, settings.random_steps, run / "random", playing))
-    if recipe is not None and settings.mode != "joint":
-        learn_representation(
-            encoder, recipe, stores, settings, run, n_actions=n_actions, seed=learning, resume=resume
-        )
+    if plays:
+        stores.append(random_frames(world, settings.random_steps, run / "random", playing))
+        learner = prepare()
+    if learner is not None and settings.mode != "joint":
+        state, logs = run / "representation.resume.pt", run / "tensorboard" / "representation"
+        if resume and state.exists():
+            learner.resume(load_resume(state, device))
+        learn_encoder(learner, state=state, logs=logs, checkpoint_every=settings.checkpoint_every)
+    encoder.freeze()
     if settings.mode == "gail":
         returns = _gail(world, encoder, demos, settings, run, (head, training, judging), resume)
     else:
-        beside = recipe if settings.mode == "joint" else None
-        policy = clone(
-            encoder, beside, demos, stores, space, settings, run, seeds=(head, training), resume=resume
-        )
+        beside = learner if settings.mode == "joint" else None
+        policy = clone(encoder, beside, demos, space, settings, run, seeds=(head, training), resume=resume)
         policy.save(run / "policy")
-        make = partial(stacked_world, world, settings.stack)
+        make = partial(stacked_env, world, settings.stack)
         with closing(DummyVectorEnv([make] * min(MOST_ENVS, settings.episodes))) as envs:
             returns = score(policy, envs, settings.episodes, judging)
-    results = _judged(returns, demos, world, settings, control)
+    results = _results(returns, demos, world, settings, control)
     results["seconds"] = round(time.monotonic() - started, 1)
     write_json(run / "results.json", results)
     with SummaryWriter(str(run / "tensorboard" / "test")) as writer:
@@ -115,7 +121,7 @@ def random_frames(world: PixelWorld, steps: int, folder: Path, seed: int) -> Fra
     return writer.store
 
 
-def stacked_world(world: PixelWorld, stack: int) -> gym.Env[Any, Any]:
+def stacked_env(world: PixelWorld, stack: int) -> gym.Env[Any, Any]:
     """The environment as a policy of stacked frames sees it."""
     env = world.make()
     if stack == 1:
@@ -136,23 +142,25 @@ def _demonstrations(settings: ImitateSettings) -> FrameStore:
 
 def _check(demos: FrameStore, env: gym.Env[Any, Any], settings: ImitateSettings) -> None:
     """Refuse what would fail in the middle of a run."""
-    PixelBuffer(demos, settings.stack)  # says if there are no actions
+    still = np.flatnonzero(demos.lengths < 2)
+    if len(still):
+        raise ValueError(
+            "`demos` must hold episodes of at least one step, which have two frames. Received one frame in "
+            f"episode {still[0]} of {settings.demos}; record them without it."
+        )
+    buffer = PixelBuffer(demos, settings.stack)  # says if there are no actions
     seen, wanted = demos.frames.shape[1:], env.observation_space.shape
     if seen != wanted:
         raise ValueError(
             f"`demos` must hold frames of {wanted}, as {settings.env} shows them at `size` {settings.size}. "
             f"Received {seen} in {settings.demos}; give `size` {seen[0]}, or record them anew."
         )
-    act, space = demos.arrays["act"], env.action_space
-    discrete = isinstance(space, gym.spaces.Discrete)
-    fits = act.shape[1:] == (() if discrete else space.shape) and (act.dtype.kind in "iu") == discrete
-    if fits and isinstance(space, gym.spaces.Discrete):
-        fits = int(act.min()) >= 0 and int(act.max()) < int(space.n)
-    if not fits:
+    if getattr(env.action_space, "start", 0) != 0:
         raise ValueError(
-            f"`demos` must hold actions of {settings.env}, {space}. Received {act.dtype} of shape "
-            f"{act.shape[1:]}, from {act.min()} to {act.max()}."
+            f"`env` must number its actions from 0. Received {env.action_space} of {settings.env}; shift "
+            "them by gymnasium.wrappers.TransformAction."
         )
+    buffer.check_actions(env.action_space)
 
 
 def _encoder(settings: ImitateSettings, device: torch.device, seed: int) -> ImageEncoder:
@@ -177,18 +185,18 @@ def _gail(
     seeds: tuple[int, int, int],
     resume: bool,
 ) -> np.ndarray:
-    encoder.freeze().save(run / "encoder")
+    encoder.save(run / "encoder")
     encoded = encode_store(demos, encoder, settings.stack)
     bare = DummyVectorEnv([world.make] * settings.n_envs)
     envs = TianshouEncodeObservation(bare, encoder, stack=settings.stack, device=encoder.device)
     with closing(bare):
         spaces = envs.single_observation_space, bare.action_space[0]
-        policy, learner = oppose(envs, *spaces, encoded, settings, run, seeds=seeds[:2], resume=resume)
+        policy, learner = train_gail(envs, *spaces, encoded, settings, run, seeds=seeds[:2], resume=resume)
         save_policy(policy, learner, run / "policy")
         return score(policy.eval(), envs, settings.episodes, seeds[2])
 
 
-def _judged(
+def _results(
     returns: np.ndarray, demos: FrameStore, world: PixelWorld, settings: ImitateSettings, seed: int
 ) -> dict[str, Any]:
     """Returns, and where they lie between random play and the demonstrations."""

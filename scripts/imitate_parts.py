@@ -1,10 +1,10 @@
-"""The parts of `rlpriors imitate`: learn an encoder, clone, play adversary, judge.
+"""The parts of `rlpriors imitate`: cloning, GAIL, evaluation.
 
-`learn_representation`  an encoder by a recipe, before anything is imitated
-`clone`                 a policy from demonstrations; alone or jointly with a recipe
-`oppose`                a policy by GAIL on an encoder's outputs
-`encode_store`          demonstrations as an encoder sees them
-`score`                 what a policy's episodes are worth
+`make_learner`  what trains an encoder by a method
+`clone`         a policy from demonstrations; alone, or jointly with a representation
+`train_gail`    a policy by GAIL on an encoder's outputs
+`encode_store`  demonstrations as an encoder sees them
+`score`         returns of a policy's episodes
 """
 
 from collections.abc import Sequence
@@ -19,24 +19,19 @@ from tianshou.algorithm.algorithm_base import OnPolicyAlgorithm, Policy
 from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.data import Batch
 from tianshou.env import BaseVectorEnv
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from rlpriors.agents import AdversarialIRL, AdversarialIRLOnPolicy, EncoderNetwork, LearnerSettings
 from rlpriors.agents import make_learner as make_policy_learner
 from rlpriors.agents.pixel_buffer import PixelBuffer
 from rlpriors.agents.pixel_cloning import Auxiliary, PixelCloning
 from rlpriors.agents.pixel_policy import PixelCloningPolicy, fit_normaliser
-from rlpriors.checkpoint import load_resume, save_resume
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.frames import FrameStore
 from rlpriors.data.normalise import Normaliser
 from rlpriors.encoders import ImageEncoder
 from rlpriors.encoders.fuse import fuse
-from rlpriors.representation import RepresentationLearner, TrainingSettings
+from rlpriors.representation import Recipe, RepresentationLearner, TrainingSettings
 from rlpriors.representation.model import RepresentationModel
-from rlpriors.representation.recipe import Recipe
-from rlpriors.representation.windows import FrameWindows
 from rlpriors.rewards import GAILReward, GAILSettings
 from rlpriors.scripts.accounts import Accounts
 from rlpriors.scripts.acting import seeded
@@ -44,50 +39,45 @@ from rlpriors.scripts.imitate_settings import ImitateSettings
 from rlpriors.scripts.online import OnlineSettings, train_online
 from rlpriors.scripts.runs import train
 
-__all__ = ["clone", "encode_store", "learn_representation", "oppose", "score"]
+__all__ = ["clone", "encode_store", "make_learner", "score", "train_gail"]
 
 CHUNK = 256
 SAMPLE = 512  # stacks that tell how large an encoder's numbers are
 ROLLOUT = 1024  # steps between GAIL's updates with PPO
 
 
-def learn_representation(
+def make_learner(
     encoder: ImageEncoder,
-    recipe: Recipe,
+    recipe: Recipe | None,
     stores: Sequence[FrameStore],
     settings: ImitateSettings,
-    run: Path,
     *,
     n_actions: int | None,
     seed: int,
-    resume: bool,
-) -> None:
-    """Train `encoder` in place by `recipe`; the run goes on from `representation.resume.pt`."""
-    updates = settings.representation_updates
-    training = TrainingSettings(updates=updates, batch_size=settings.representation_batch, seed=seed)
-    learner = RepresentationLearner(encoder, recipe, stores, training, n_actions=n_actions)
-    state = run / "representation.resume.pt"
-    if resume and state.exists():
-        learner.resume(load_resume(state, encoder.device))
-    first = learner.updates
-    writer = SummaryWriter(str(run / "tensorboard" / "representation"), purge_step=first + 1)
-    with writer, tqdm(total=updates, initial=first, desc=recipe.name, unit="update") as bar:
-        while learner.updates < updates:
-            numbers = learner.update()
-            bar.update()
-            if learner.updates % 10 == 0:
-                for name, value in numbers.items():
-                    writer.add_scalar(f"representation/{name}", value, learner.updates)
-            if learner.updates % settings.checkpoint_every == 0 or learner.updates == updates:
-                save_resume(state, learner.state())
-    learner.finish()
+) -> RepresentationLearner | None:
+    """What trains `encoder` by `recipe`; None without one.
+
+    Raises:
+        ValueError: frames, actions, batch or encoder are not what the method needs.
+    """
+    if recipe is None:
+        return None
+    training = TrainingSettings(
+        updates=settings.representation_updates, batch_size=settings.representation_batch, seed=seed
+    )
+    try:
+        return RepresentationLearner(encoder, recipe, stores, training, n_actions=n_actions)
+    except ValueError as error:
+        raise ValueError(
+            f"`method` {settings.method!r} cannot learn here, with `representation_batch` for its "
+            f"`batch_size`: {error}"
+        ) from error
 
 
 def clone(
     encoder: ImageEncoder,
-    recipe: Recipe | None,
+    learner: RepresentationLearner | None,
     demos: FrameStore,
-    stores: Sequence[FrameStore],
     action_space: gym.Space[Any],
     settings: ImitateSettings,
     run: Path,
@@ -95,7 +85,7 @@ def clone(
     seeds: tuple[int, int],
     resume: bool,
 ) -> PixelCloningPolicy:
-    """A policy from `demos`; with a `recipe` its encoder learns from `stores` in the same updates."""
+    """A policy from `demos`; its encoder also learns what `learner` would, in the same updates."""
     first_weights, training_seed = seeds
     act = None
     if isinstance(action_space, gym.spaces.Box):
@@ -114,16 +104,12 @@ def clone(
             obs=fit_normaliser(network, sample.obs),
             hidden=settings.hidden,
         )
-        if recipe is not None:
-            n_actions = int(action_space.n) if isinstance(action_space, gym.spaces.Discrete) else None
-            windows = FrameWindows(
-                stores, recipe.horizon, recipe.stride, n_actions=n_actions, device=encoder.device
-            )
+        if learner is not None:
+            windows = learner.windows
             model = RepresentationModel(
-                policy.network.encoder, recipe, actions=windows.actions, updates=settings.updates
+                policy.network.encoder, learner.recipe, actions=windows.actions, updates=settings.updates
             )
-            size = settings.representation_batch or recipe.batch_size
-            draw = partial(windows.draw, size, training_seed)
+            draw = partial(windows.draw, learner.batch_size, training_seed)
             auxiliary = Auxiliary(model, draw, settings.representation_weight, settings.updates)
     algorithm = PixelCloning(
         policy=policy,
@@ -145,7 +131,7 @@ def clone(
     return policy.eval()
 
 
-def oppose(
+def train_gail(
     envs: BaseVectorEnv,
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from rlpriors.scripts.pretrain_settings import read_options
 
 __all__ = ["ImitateSettings"]
 
@@ -29,6 +31,10 @@ class ImitateSettings:
     method: str = "simclr"
     """How the encoder learns: a name of rlpriors.representation.RECIPES; not read by scratch.  "none"
     leaves it as it starts, in pretrain and gail."""
+
+    options: str = "{}"
+    """Options of the method, as JSON: '{"temperature": 0.2}'; its function in
+    rlpriors.representation.methods tells which there are."""
 
     augment: bool = True
     """Whether the cloning's images are augmented; the control is without.  The method has its own."""
@@ -126,3 +132,8 @@ class ImitateSettings:
                 '`mode` "joint" needs a `method` and `encoder_mode` "full", as both losses move the encoder. '
                 f'Received {self.method!r} and {self.encoder_mode!r}; "scratch" clones alone.'
             )
+        self.method_options()
+
+    def method_options(self) -> dict[str, Any]:
+        """`options`, read."""
+        return read_options(self.options)

@@ -10,9 +10,9 @@ class Lamps(gym.Env):
     observation_space = gym.spaces.Discrete(2)
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as Gymnasium has it)
 
-    def __init__(self, render_mode=None, steered=False):
+    def __init__(self, render_mode=None, steered=False, start=0):
         self.render_mode, self.steered = render_mode, steered
-        self.action_space = gym.spaces.Box(-1, 1, (1,)) if steered else gym.spaces.Discrete(2)
+        self.action_space = gym.spaces.Box(-1, 1, (1,)) if steered else gym.spaces.Discrete(2, start=start)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -40,3 +40,4 @@ def press_the_lit(env):
 if "rlpriors-tests/Lamps-v0" not in gym.registry:
     gym.register("rlpriors-tests/Lamps-v0", Lamps)
     gym.register("rlpriors-tests/SteeredLamps-v0", Lamps, kwargs={"steered": True})
+    gym.register("rlpriors-tests/LampsFromOne-v0", Lamps, kwargs={"start": 1})

@@ -15,16 +15,18 @@ from rlpriors.agents import PixelCloningPolicy
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.encoders import load_encoder
+from rlpriors.representation import RepresentationLearner
+from rlpriors.scripts import imitate as imitate_script
 from rlpriors.scripts import imitate_parts
 from rlpriors.scripts.demonstrate import play
-from rlpriors.scripts.imitate import imitate, random_frames, stacked_world
+from rlpriors.scripts.imitate import imitate, random_frames, stacked_env
 from rlpriors.scripts.imitate_parts import encode_store, score
 from rlpriors.scripts.imitate_settings import ImitateSettings
 from rlpriors.scripts.imitation_worlds import PixelWorld
 from rlpriors.scripts.main import main
 from rlpriors.wrappers import EncodeObservation
 
-LAMPS, STEERED = "rlpriors-tests/Lamps-v0", "rlpriors-tests/SteeredLamps-v0"
+LAMPS, STEERED, FROM_ONE = (f"rlpriors-tests/{name}-v0" for name in ("Lamps", "SteeredLamps", "LampsFromOne"))
 
 
 def record(folder, env=LAMPS, *, leave_out=()):
@@ -84,7 +86,7 @@ def test_every_mode_leaves_a_policy_and_what_it_is_worth(tiny, tmp_path, mode, e
     else:
         space = PixelWorld(env, SIZE).make().action_space
         policy = PixelCloningPolicy.load(run / "policy", space, device="cpu")
-        envs = DummyVectorEnv([lambda: stacked_world(PixelWorld(env, SIZE), 2)] * 3)
+        envs = DummyVectorEnv([lambda: stacked_env(PixelWorld(env, SIZE), 2)] * 3)
         judging = int(np.random.SeedSequence(0).generate_state(7)[4])
         assert score(policy, envs, 3, judging).tolist() == results["returns"]
 
@@ -162,7 +164,7 @@ def test_a_killed_run_goes_on_bit_equal(tiny, tmp_path, mode, monkeypatch):
 def test_a_run_killed_while_the_encoder_learned_goes_on(tiny, tmp_path, monkeypatch):
     settings = replace(tiny, mode="pretrain")
     whole = imitate(settings, folder=tmp_path / "whole")
-    update = imitate_parts.RepresentationLearner.update
+    update = RepresentationLearner.update
 
     def dies(self):
         if self.updates == 3:
@@ -170,7 +172,7 @@ def test_a_run_killed_while_the_encoder_learned_goes_on(tiny, tmp_path, monkeypa
         return update(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(imitate_parts.RepresentationLearner, "update", dies)
+        patch.setattr(RepresentationLearner, "update", dies)
         with pytest.raises(Killed):
             imitate(settings, folder=tmp_path / "run")
     resumed = imitate(settings, folder=tmp_path / "run", resume=True)
@@ -204,7 +206,9 @@ def test_a_state_of_another_method_is_refused(tiny, tmp_path):
     [
         ({"mode": "pretrain", "method": "simclear"}, r"`method` must be one of .*Did you mean simclr\?"),
         ({"size": 40}, r"`demos` must hold frames of \(40, 40, 3\).*Received \(36, 36, 3\).*give `size` 36"),
-        ({"env": STEERED}, r"`demos` must hold actions of .*Received int64 of shape \(\)"),
+        ({"env": STEERED}, r"`act` of the demonstrations must be .*Received int64 of shape \(\)"),
+        ({"env": FROM_ONE}, r"`env` must number its actions from 0\. Received Discrete\(2, start=1\)"),
+        ({"mode": "pretrain", "options": '{"heat": 1}'}, r"`options` of simclr must be among .*\['heat'\]"),
         ({"env": "pogn"}, r"`env` must be an Atari game or the id .*Received 'pogn'"),
         ({"augmentations": "shfit"}, r"`augment` must be names joined by '\+'"),
     ],
@@ -219,6 +223,62 @@ def test_demonstrations_without_actions_are_told_before_any_run_begins(tiny, tmp
     with pytest.raises(ValueError, match=r"`store` must hold the array `act`.* has \['rew'\]"):
         imitate(replace(tiny, demos=demos), folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("mode", ["pretrain", "joint", "scratch", "gail"])
+def test_actions_outside_of_the_box_are_told_before_any_run_begins(tiny, tmp_path, mode):
+    with FrameWriter(tmp_path / "loud") as writer:
+        for press in (1.0001, 1.5):  # the first is within rounding
+            act = np.full((5, 1), press, np.float32)
+            writer.add_episode(np.zeros((5, SIZE, SIZE, 3), np.uint8), act=act)
+    with pytest.raises(
+        ValueError, match=r"`act` of the .* Box.* Received \[1\.5\] at step 0 of episode 1; record"
+    ):
+        imitate(replace(tiny, env=STEERED, demos=tmp_path / "loud", mode=mode), folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("mode", ["pretrain", "joint", "scratch", "gail"])
+def test_an_episode_of_one_frame_is_told_before_any_run_begins(tiny, tmp_path, mode):
+    with FrameWriter(tmp_path / "still") as writer:
+        for n in (4, 1, 4):
+            writer.add_episode(np.zeros((n, SIZE, SIZE, 3), np.uint8), act=np.zeros(n, int))
+    with pytest.raises(
+        ValueError, match=r"`demos` must .* Received one frame in episode 1 of .*still; record"
+    ):
+        imitate(replace(tiny, demos=tmp_path / "still", mode=mode), folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("mode", ["pretrain", "joint", "gail"])
+@pytest.mark.parametrize(
+    ("batch", "random_steps", "told"),
+    [
+        (1, 0, "at least 2 for recipe 'simclr'"),
+        (29, 0, "number of windows, 28"),
+        (36, 1, "number of windows, 35"),
+    ],
+)
+def test_batches_of_the_method_are_checked_before_anything_is_trained(
+    tiny, tmp_path, monkeypatch, mode, batch, random_steps, told
+):
+    for name in ("PixelCloning", "train_online"):
+        monkeypatch.delattr(imitate_parts, name)
+    settings = replace(tiny, mode=mode, representation_batch=batch, random_steps=random_steps)
+    match = rf"`method` 'simclr' cannot learn here, with `representation_batch` .*{told}"
+    with pytest.raises(ValueError, match=match):
+        imitate(settings, folder=tmp_path / "run")
+    assert (tmp_path / "run").exists() == (random_steps > 0)  # where random play had to be seen first
+
+
+def test_options_are_those_of_the_method(tiny, tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        imitate_script, "make_learner", lambda encoder, recipe, *_, **__: found.append(recipe)
+    )
+    settings = replace(tiny, mode="pretrain", options='{"dim": 7, "temperature": 0.2}')
+    imitate(settings, folder=tmp_path / "run")
+    assert found[0].losses["nt_xent"].loss.keywords == {"temperature": 0.2}
 
 
 def test_demonstrations_without_rewards_leave_the_place_between_unknown(tiny, tmp_path):
@@ -241,6 +301,8 @@ def test_no_demonstrations_at_all_are_told(tiny, tmp_path):
         ({"random_steps": -1}, "`random_steps` must be at least 0"),
         ({"mode": "joint", "encoder_mode": "frozen"}, '`mode` "joint" needs'),
         ({"mode": "joint", "method": "none"}, '`mode` "joint" needs'),
+        ({"options": "{"}, r"`options` must be JSON\. Received '\{'"),
+        ({"options": "[]"}, "`options` must be a JSON object"),
     ],
 )
 def test_settings_are_bounded(tiny, changes, message):
