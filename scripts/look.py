@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -43,7 +44,7 @@ class LookSettings:
     """attention, rollout, energy, saliency; by default all that the encoder can give."""
 
     size: tuple[int, int] = (224, 224)
-    """Height and width at which an environment whose observations are no images is rendered."""
+    """Height and width at which an environment whose observation holds no image is rendered."""
 
     input_size: tuple[int, int] | None = None
     """Height and width that the network sees; larger shows finer patches."""
@@ -122,34 +123,73 @@ def collect(settings: LookSettings) -> "UInt8[np.ndarray, 'frames height width c
 
 
 def make_env(name: str, size: tuple[int, int]) -> "gym.Env[Any, Any]":
-    """The environment of that id, with images for observations.
+    """The environment of that id, with images [height, width, channels] for observations.
+
+    They are the one image that its observation is or, as a dictionary, holds; of a stack of frames the
+    last.  Where there is none it is rendered, at `size`.
 
     Raises:
-        ValueError: there is none, or it needs something that is not installed.
+        ValueError: there is no such environment, it needs something that is not installed, its
+            observation holds several images or one whose axes cannot be told, or it neither shows an
+            image nor draws itself.
     """
     import gymnasium as gym
     import numpy as np
 
+    from rlpriors.wrappers.images import find_images, image_names
     from rlpriors.wrappers.pixels import PixelObservation
+
+    env = _make(name)
+    names = image_names(env.observation_space)
+    if len(names) > 1:
+        raise ValueError(
+            f"`env` must have one image in its observation. Received {name!r}, which has {', '.join(names)}; "
+            "register it in a wrapper that keeps one, such as gymnasium.wrappers.FilterObservation."
+        )
+    if not names:
+        if env.render_mode != "rgb_array":
+            raise ValueError(
+                f'`env` must have an image in its observation, or be made with render_mode="rgb_array". '
+                f"Received {name!r}, which shows {env.observation_space} and takes no such mode; give it "
+                "one of both."
+            )
+        return PixelObservation(env, *size)
+    try:
+        (leaf,) = find_images(env.observation_space, None, None, channels=3)
+    except ValueError as error:
+        raise ValueError(
+            "`env` must show images of 1 or 3 channels, [height, width, channels]. Received "
+            f"{name!r}, which shows {env.observation_space}; register it in a wrapper that brings them to "
+            "this shape."
+        ) from error
+    if not leaf.path and leaf.layout == "HWC":
+        return env
+    height, width = (leaf.space.shape[leaf.layout.index(axis)] for axis in "HW")
+    shown = gym.spaces.Box(0, 255, (height, width, leaf.channels), np.uint8)
+    return gym.wrappers.TransformObservation(env, lambda obs: leaf.frames(leaf.pick(obs)[None])[0, -1], shown)
+
+
+def _make(name: str) -> "gym.Env[Any, Any]":
+    """As it is; able to draw, if it can."""
+    import gymnasium as gym
 
     if sys.platform == "linux":  # before mujoco is imported: draws without a screen
         os.environ.setdefault("MUJOCO_GL", "egl")
     try:
         if name not in gym.registry and ":" not in name:  # these register their ids when imported
             gym.register_envs(import_module("ale_py" if name.startswith("ALE/") else "gymnasium_robotics"))
-        env = gym.make(name, render_mode="rgb_array")
+        with warnings.catch_warnings():  # of those that cannot draw, which matters only if they must
+            warnings.filterwarnings("ignore", message=".*render_mode")
+            try:
+                return gym.make(name, render_mode="rgb_array")
+            except TypeError as error:
+                if "render_mode" not in str(error):
+                    raise
+                return gym.make(name)
     except (gym.error.Error, ImportError) as error:
         raise ValueError(
             f"`env` must be a Gymnasium id, or <module>:<id>. Received {name!r}: {error}"
         ) from error
-    space = env.observation_space
-    image = (
-        isinstance(space, gym.spaces.Box)
-        and space.dtype == np.uint8
-        and len(space.shape) == 3
-        and space.shape[2] in (1, 3)
-    )
-    return env if image else PixelObservation(env, *size)
 
 
 def heat_maps(

@@ -17,20 +17,29 @@ class PretrainSettings:
     """
 
     method: str = "atc"
-    """How it learns: a name of rlpriors.representation.RECIPES, such as simclr, atc, mae, spr."""
+    """How it learns; each is a function in rlpriors.representation.methods:
+    - views of one image: simclr, moco, byol, vicreg, barlow, swav, dino, curl, myow
+    - what comes later: temporal-cpc, recurrent-cpc, st-dim, atc, ceb, fixed-variance-ceb,
+      fixed-variance-target-projected-ceb, dynamo
+    - what is done: inverse-dynamics, contrastive-inverse-dynamics, action-prediction,
+      action-conditioned-cpc, dynamics-latent, spr, act-jepa
+    - pixels: ae, vae, dynamics, action-conditioned-vae, jigsaw
+    - what is hidden, for a vit: mae, i-jepa
+    - the control: gaussian-prior"""
 
     data: tuple[Path, ...] = ()
     """Folders of frames (FrameStore), all of one size; `--env` makes one instead."""
 
     env: str | None = None
     """An environment to collect frames from first, by random actions: a Gymnasium id such as ALE/Pong-v5
-    or HalfCheetah-v5, or <module>:<id>."""
+    or HalfCheetah-v5, or <module>:<id>.  Frames are the image in its observation, if there is one, and
+    else rendered."""
 
     env_steps: int = 10_000
     """Steps to collect there."""
 
     size: tuple[int, int] | None = None
-    """Height and width of collected frames; by default what the encoder sees."""
+    """Height and width of frames that are rendered or Atari's; by default what the encoder sees."""
 
     encoder: str = "nature-cnn"
     """What learns: nature-cnn, impala-cnn, atari-cnn, vit-nano, vit-micro, vit-tiny, any other name that

@@ -3,6 +3,7 @@
 `ImageLeaf`      one image of an observation: where it is, and its axes
 `LeafPath`       the keys that lead to a leaf
 `find_images`    the image leaves of an observation space
+`image_names`    their names alone, whatever their axes mean
 `set_leaves`     an observation, or its space, with some leaves replaced
 
 A leaf of nested dictionaries is named by its path: `"pixels"`, or `"camera/left"`.
@@ -15,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Shaped
 
-__all__ = ["ImageLeaf", "LeafPath", "find_images", "set_leaves"]
+__all__ = ["ImageLeaf", "LeafPath", "find_images", "image_names", "set_leaves"]
 
 LeafPath = tuple[str, ...]
 
@@ -103,7 +104,7 @@ def find_images(
             f"{keys!r}; leave `keys` out."
         )
     leaves = {"/".join(path): (path, leaf) for path, leaf in _leaves(space)}
-    chosen = [name for name, (_, leaf) in leaves.items() if _is_image(leaf)] if keys is None else list(keys)
+    chosen = image_names(space) if keys is None else list(keys)
     unknown = [key for key in chosen if key not in leaves]
     if unknown:
         raise ValueError(
@@ -115,6 +116,17 @@ def find_images(
             f"Received {space} with keys={keys!r}; PixelObservation renders any environment into one."
         )
     return [_leaf(*leaves[name], name, layout, channels) for name in chosen]
+
+
+def image_names(space: gym.Space[Any]) -> list[str]:
+    """Names of all uint8 images, Box(0, 255, ...) of two to four axes; "" where the observation is one.
+
+    Example:
+        >>> camera = gym.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+        >>> image_names(gym.spaces.Dict({"camera": camera, "speed": gym.spaces.Box(-1, 1, (2,))}))
+        ['camera']
+    """
+    return ["/".join(path) for path, leaf in _leaves(space) if _is_image(leaf)]
 
 
 def set_leaves(tree: Any, leaves: Mapping[LeafPath, Any]) -> Any:

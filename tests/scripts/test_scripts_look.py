@@ -10,7 +10,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpriors.encoders import load_encoder
-from rlpriors.scripts.look import LookSettings, collect, heat_maps, look
+from rlpriors.scripts.look import LookSettings, collect, heat_maps, look, make_env
 from rlpriors.scripts.main import main
 
 VIT = {"encoder": "timm:test_vit", "weights": "none", "input_size": (64, 64), "device": "cpu"}
@@ -55,6 +55,73 @@ def blinks(monkeypatch, tmp_path):
     yield
     for name in ("Blinks-v0", "BlinksGrey-v0", "BlinksState-v0"):
         del gym.registry[name]
+
+
+class Cameras(gym.Env):
+    """Shows a dictionary; it cannot draw, and has no `render_mode`."""
+
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        images = {name: gym.spaces.Box(0, 255, shape, np.uint8) for name, shape in shapes.items()}
+        speed = gym.spaces.Box(0, 255, (2,), np.float32)
+        self.observation_space = gym.spaces.Dict({"speed": speed, "eyes": gym.spaces.Dict(images)})
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(3)
+        self.shown = self.observation_space.sample()
+        return self.shown, {}
+
+    def step(self, action):
+        return self.shown, 0.0, False, False, {}
+
+
+@pytest.fixture
+def cameras():
+    def register(*shapes: tuple[int, ...]) -> None:
+        eyes = dict(zip(("left", "right"), shapes, strict=False))
+        gym.register("Cameras-v0", Cameras, kwargs={"shapes": eyes})
+
+    yield register
+    del gym.registry["Cameras-v0"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "frame"),
+    [
+        ((20, 24, 3), lambda image: image),
+        ((3, 20, 24), lambda image: image.transpose(1, 2, 0)),
+        ((20, 24), lambda image: image[..., None]),
+        ((4, 20, 24), lambda image: image[3, ..., None]),  # the last of a stack
+    ],
+)
+def test_the_one_image_of_a_dictionary_is_taken(cameras, shape, frame):
+    cameras(shape)
+    env = make_env("Cameras-v0", (8, 8))
+    obs, _ = env.reset(seed=0)
+    assert np.array_equal(obs, frame(env.unwrapped.shown["eyes"]["left"]))
+    assert env.observation_space.contains(obs)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (
+            [(20, 24, 3), (20, 24)],
+            "`env` must have one image .* Received 'Cameras-v0', which has eyes/left, e",
+        ),
+        (
+            [(128,)],
+            '`env` must have an image in its observation, or be made with render_mode="rgb_array".*takes no',
+        ),
+        ([(20, 24, 4)], r"`env` must show images of 1 or 3 channels.* Received 'Cameras-v0'.*20, 24, 4"),
+    ],
+)
+def test_environments_that_cannot_be_seen(cameras, shapes, message):
+    cameras(*shapes)
+    with pytest.raises(ValueError, match=message):
+        make_env("Cameras-v0", (8, 8))
 
 
 def images(run: Path) -> dict[str, int]:

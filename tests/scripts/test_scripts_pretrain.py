@@ -18,7 +18,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpriors.data.frames import FrameStore, FrameWriter
-from rlpriors.representation import RepresentationLearner
+from rlpriors.representation import RECIPES, RepresentationLearner
 from rlpriors.scripts.atari import AtariSettings, collect
 from rlpriors.scripts.main import main
 from rlpriors.scripts.pretrain import collect_frames, find_recipe, pretrain
@@ -144,6 +144,36 @@ def test_collected_frames_hold_episodes_and_actions(dials, tmp_path, env, act):
     assert np.array_equal(again.frames, store.frames)
 
 
+class Seen(Dial):
+    """Shows the dial among other things, and draws nothing."""
+
+    observation_space = gym.spaces.Dict(
+        {"camera": gym.spaces.Box(0, 255, (3, 20, 24), np.uint8), "dial": gym.spaces.Box(-1, 1, (2,))}
+    )
+
+    def __init__(self) -> None:
+        super().__init__(gym.spaces.Discrete(2))
+
+    def reset(self, *, seed=None, options=None):
+        dial, info = super().reset(seed=seed)
+        return {"camera": Dial.render(self).transpose(2, 0, 1), "dial": dial}, info
+
+    def step(self, action):
+        dial, *rest = super().step(action)
+        return {"camera": Dial.render(self).transpose(2, 0, 1), "dial": dial}, *rest
+
+    def render(self):
+        raise AssertionError("nobody need draw")
+
+
+def test_an_image_among_observations_is_not_rendered(dials, tmp_path):
+    gym.register("Seen-v0", Seen)
+    store = collect_frames(PretrainSettings(env="Seen-v0", env_steps=3), 3, (8, 8), tmp_path / "store")
+    del gym.registry["Seen-v0"]
+    assert store.frames.shape == (4, 20, 24, 3)
+    assert store.frames[:, 19, 0, 0].tolist() == [0, 40, 80, 120]
+
+
 def test_atari_is_collected_in_the_encoders_colours(tmp_path):
     pytest.importorskip("ale_py")
     settings = PretrainSettings(env="ALE/Pong-v5", env_steps=16)
@@ -242,6 +272,8 @@ def test_help_teaches(monkeypatch, capsys):
     for name in PretrainSettings.__dataclass_fields__:
         assert re.search(f"--{name.replace('_', '-')}[ ,]", out)
     assert "rlpriors pretrain --method atc --env ALE/Pong-v5" in out
+    methods = out.split("--method ")[-1].split("(default: atc)")[0].replace("- ", "-")  # broken at a hyphen
+    assert [word for word in re.findall(r"[\w-]+", methods) if word in RECIPES] == list(RECIPES)
 
 
 def command(frames: Path, folder: Path, *more: str) -> list[str]:
