@@ -7,11 +7,13 @@ The table is that of EIRLI (arXiv 2205.07886): methods x {pretrain, joint} x {wi
 of the cloning's images}, and beside them cloning alone, with and without.  Each is a cell for each
 environment and seed, in a process of its own.  A finished cell is a folder in `runs/imitate/` and a row
 of `results/imitate.csv` (env, method, mode, augment, seed, return, normalised, seconds); both are
-skipped when the command runs again, and a cell that was stopped goes on.  A seed has its own
-demonstrations and its own random play, which all of its cells share.
+skipped when the command runs again, and a cell that was stopped goes on.  A folder that was made with
+other settings is an error.  A seed has its own demonstrations and its own random play, which all of its
+cells share.  `--quick` keeps its cells in `runs/imitate-quick/` and writes no results.
 
 `--report` prints the tables and rewrites those of `docs/imitate.md`: mean and 95 % bootstrap interval of
-the normalised return, 0 for random play and 1 for the demonstrations.
+the normalised return, 0 for random play and 1 for the demonstrations.  Where the demonstrations are worth
+no more than random play, `normalised` is empty, and the table says how many such runs its mean leaves out.
 
 Settings were chosen on seeds from 100 on, which are refused here unless `--development` is given.
 """
@@ -36,8 +38,10 @@ from rlpriors.scripts.demonstrate_settings import DemonstrateSettings
 from rlpriors.scripts.imitate import imitate, random_frames
 from rlpriors.scripts.imitate_settings import ImitateSettings
 from rlpriors.scripts.imitation_worlds import PixelWorld
+from rlpriors.scripts.runs import check_settings
 
 RESULTS = Path(__file__).parent / "results" / "imitate.csv"
+RUNS, QUICK_RUNS = Path("runs") / "imitate", Path("runs") / "imitate-quick"
 PAGE = Path(__file__).parents[1] / "docs" / "imitate.md"
 COLUMNS = ("env", "method", "mode", "augment", "seed", "return", "normalised", "seconds")
 # EIRLI's five, and two that came after.
@@ -85,26 +89,27 @@ def cell_folder(seed_folder: Path, cell: Cell) -> Path:
 def prepare(env: str, seed: int, folder: Path, budget: Budget) -> None:
     """The seed's demonstrations and random play."""
     world = PixelWorld(env, steps=budget.steps)
-    if not (folder / "demos" / "demonstrations.json").exists():
-        recording = CHEETAH if world.name == "halfcheetah" else None
-        settings = DemonstrateSettings(
-            env,
-            budget.demos,
-            budget.steps,
-            noise=0.0 if recording else budget.noise,
-            seed=seed,
-            recording=recording,
-            random_episodes=budget.episodes,
-        )
+    recording = CHEETAH if world.name == "halfcheetah" else None
+    settings = DemonstrateSettings(
+        env,
+        budget.demos,
+        budget.steps,
+        noise=0.0 if recording else budget.noise,
+        seed=seed,
+        recording=recording,
+        random_episodes=budget.episodes,
+    )
+    told = folder / "demos" / "demonstrations.json"
+    if not told.exists():
         demonstrate(settings, folder=folder / "demos", progress=False)
+    check_settings(told.parent, json.loads(told.read_text())["settings"], settings)
     random_frames(world, budget.random_steps, folder / "random", 50_000 + seed)
 
 
-def run_cell(env: str, seed: int, cell: Cell, folder: Path, budget: Budget) -> float:
-    """One cell; returns seconds."""
-    started = time.monotonic()
+def cell_settings(env: str, seed: int, cell: Cell, folder: Path, budget: Budget) -> ImitateSettings:
+    """What a cell does."""
     method, mode, augment = cell
-    settings = ImitateSettings(
+    return ImitateSettings(
         env,
         folder / "demos",
         mode=mode,
@@ -118,37 +123,51 @@ def run_cell(env: str, seed: int, cell: Cell, folder: Path, budget: Budget) -> f
         representation_updates=budget.representation_updates,
         representation_batch=budget.representation_batch,
         frames=folder / "random",
+        random_steps=budget.random_steps,
         episodes=budget.episodes,
         device="cpu",
         seed=seed,
     )
-    run = cell_folder(folder, cell)
+
+
+def run_cell(settings: ImitateSettings, run: Path) -> float:
+    """One cell; returns seconds."""
+    started = time.monotonic()
     imitate(settings, folder=run, resume=(run / "settings.json").exists())
     return time.monotonic() - started
+
+
+def is_finished(run: Path, settings: ImitateSettings) -> bool:
+    """Whether a cell has its results.
+
+    Raises:
+        ValueError: they are those of other settings.
+    """
+    if not (run / "results.json").exists():
+        return False
+    check_settings(run, json.loads((run / "settings.json").read_text()), settings)
+    return True
 
 
 def run_seed(env: str, seed: int, methods: tuple[str, ...], runs: Path, quick: bool) -> None:
     """All cells of an environment and a seed that are not yet done, each in a process of its own."""
     folder, budget = runs / env / f"seed{seed}", QUICK if quick else Budget()
-    known = {tuple(row[:5]) for row in read_csv()} if runs == Path("runs") / "imitate" else set()
-    todo = [
-        cell
+    known = {tuple(row[:5]) for row in read_csv()} if runs == RUNS else set()
+    todo = {
+        cell_folder(folder, cell): cell_settings(env, seed, cell, folder, budget)
         for cell in cells(methods)
-        if not (cell_folder(folder, cell) / "results.json").exists()
-        and (env, cell[0], cell[1], yes(cell[2]), str(seed)) not in known
-    ]
+        if (env, cell[0], cell[1], yes(cell[2]), str(seed)) not in known
+    }
+    todo = {run: settings for run, settings in todo.items() if not is_finished(run, settings)}
     spawn = get_context("spawn")
     if todo:
         with ProcessPoolExecutor(1, spawn) as process:
             process.submit(prepare, env, seed, folder, budget).result()
-    for cell in todo:
+    for run, settings in todo.items():
         with ProcessPoolExecutor(1, spawn) as process:
-            seconds = process.submit(run_cell, env, seed, cell, folder, budget).result()
-        told = json.loads((cell_folder(folder, cell) / "results.json").read_text())
-        print(
-            f"{env} seed {seed} {cell_folder(folder, cell).name}: {told['return']:.2f}, {seconds:.0f} s",
-            flush=True,
-        )
+            seconds = process.submit(run_cell, settings, run).result()
+        told = json.loads((run / "results.json").read_text())
+        print(f"{env} seed {seed} {run.name}: {told['return']:.2f}, {seconds:.0f} s", flush=True)
 
 
 def yes(augment: bool) -> str:
@@ -171,7 +190,8 @@ def collect(runs: Path, results: Path) -> None:
         if told["seed"] >= 100:
             continue  # development
         key = (told["env"], told["method"], told["mode"], yes(told["augment"]), str(told["seed"]))
-        rows[key] = [f"{told[name]:.6g}" for name in ("return", "normalised", "seconds")]
+        numbers = [told[name] for name in ("return", "normalised", "seconds")]
+        rows[key] = ["" if number is None else f"{number:.6g}" for number in numbers]
     results.parent.mkdir(exist_ok=True)
     with results.open("w", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
@@ -181,9 +201,9 @@ def collect(runs: Path, results: Path) -> None:
 
 def table(rows: Iterable[Sequence[str]]) -> str:
     """Markdown of one environment: a line for each method and mode, columns with and without augmentation."""
-    found: dict[tuple[str, str, str], list[float]] = {}
+    found: dict[tuple[str, str, str], list[str]] = {}
     for _, method, mode, augment, _, _, normalised, _ in rows:
-        found.setdefault((mode, method, augment), []).append(float(normalised))
+        found.setdefault((mode, method, augment), []).append(normalised)
     order = {mode: place for place, mode in enumerate(("scratch", *MODES))}
     kinds = sorted({key[:2] for key in found}, key=lambda kind: (order[kind[0]], kind[1]))
     lines = [["mode", "method", "seeds", "augmented", "not augmented"], ["---", "---", *["---:"] * 3]]
@@ -194,11 +214,15 @@ def table(rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def interval(values: Sequence[float]) -> str:
-    """Mean and interval; of one seed the value alone."""
-    if len(values) < 2:
-        return f"{values[0]:.2f}" if values else ""
-    return str(bootstrap_interval(np.array(values), np.random.default_rng(0), "mean"))
+def interval(cells: Sequence[str]) -> str:
+    """Mean and interval; of one seed the value alone.  Empty cells are left out and counted."""
+    values = np.array([float(cell) for cell in cells if cell])
+    told = [f"{value:.2f}" for value in values]
+    if len(values) > 1:
+        told = [str(bootstrap_interval(values, np.random.default_rng(0), "mean"))]
+    if len(values) < len(cells):
+        told.append(f"without {len(cells) - len(values)}")
+    return ", ".join(told)
 
 
 def report(rows: Sequence[Sequence[str]], page: Path) -> None:
@@ -219,7 +243,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--methods", nargs="*", default=METHODS, help="recipes; none for the controls alone")
     parser.add_argument("--workers", type=int, default=1, help="environments and seeds side by side")
-    parser.add_argument("--runs", type=Path, default=Path("runs") / "imitate", help="where cells are kept")
+    parser.add_argument("--runs", type=Path, help="where cells are kept, runs/imitate by default")
     parser.add_argument("--quick", action="store_true", help="to see that all runs; no results are written")
     parser.add_argument("--development", action="store_true", help="allow seeds from 100 on")
     parser.add_argument("--report", action="store_true", help="no runs: tables from the csv")
@@ -230,14 +254,13 @@ def main() -> None:
     if max(args.seeds) >= 100 and not args.development:
         parser.error("seeds from 100 on are those that settings were chosen on; add --development")
     os.environ["OMP_NUM_THREADS"] = "1"
-    jobs = [
-        (env, seed, tuple(args.methods), args.runs, args.quick) for env in args.envs for seed in args.seeds
-    ]
+    runs = args.runs or (QUICK_RUNS if args.quick else RUNS)
+    jobs = [(env, seed, tuple(args.methods), runs, args.quick) for env in args.envs for seed in args.seeds]
     with ThreadPoolExecutor(args.workers) as pool:  # of threads that wait for processes
         for job in [pool.submit(run_seed, *job) for job in jobs]:
             job.result()
     if not args.quick:
-        collect(args.runs, RESULTS)
+        collect(runs, RESULTS)
 
 
 if __name__ == "__main__":

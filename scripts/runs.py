@@ -15,7 +15,7 @@ from tqdm import tqdm
 from rlpriors.agents.windows import WindowAlgorithm
 from rlpriors.checkpoint import load_resume, save_resume, write_atomically
 
-__all__ = ["open_run", "train", "write_json"]
+__all__ = ["check_settings", "open_run", "train", "write_json"]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -37,21 +37,39 @@ def open_run(folder: Path, settings: Any, *, resume: bool) -> Path:
         FileNotFoundError: there is nothing to resume.
         ValueError: the run to resume has other settings.
     """
-    wanted = json.loads(json.dumps(asdict(settings), default=str))
     taken = [path for path in _names(folder) if (path / "settings.json").exists()]
     if not resume:
         new = next(path for path in _names(folder, endless=True) if not path.exists())
         new.mkdir(parents=True)
-        write_json(new / "settings.json", wanted)
+        write_json(new / "settings.json", _plain(settings))
         return new
     if not taken:
         raise FileNotFoundError(f"There is no run to resume in {folder}. Start it without --resume.")
-    saved = json.loads((taken[-1] / "settings.json").read_text())
+    check_settings(taken[-1], json.loads((taken[-1] / "settings.json").read_text()), settings)
+    return taken[-1]
+
+
+def check_settings(folder: Path, saved: Mapping[str, Any], settings: Any) -> None:
+    """Refuse to go on with what was begun otherwise.
+
+    Args:
+        folder: where it is, for the error.
+        saved: the settings that it was begun with, as JSON has them.
+        settings: those of now, a dataclass.
+
+    Raises:
+        ValueError: they differ.
+    """
+    wanted = _plain(settings)
     differ = [name for name in wanted if wanted[name] != saved.get(name)]
     if differ:
         told = ", ".join(f"{name} {saved.get(name)!r} (now {wanted[name]!r})" for name in differ)
-        raise ValueError(f"{taken[-1]} was started with {told}. Resume it with the settings it began with.")
-    return taken[-1]
+        raise ValueError(f"{folder} was started with {told}. Resume it with the settings it began with.")
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    """A dataclass as JSON has it."""
+    return dict(json.loads(json.dumps(asdict(settings), default=str)))
 
 
 def _names(folder: Path, *, endless: bool = False) -> list[Path]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,17 +36,20 @@ def test_methods_are_recipes() -> None:
 def test_table_holds_methods_against_their_controls() -> None:
     import imitate
 
-    def row(method: str, mode: str, augment: str, seed: int, normalised: float) -> list[str]:
+    def row(method: str, mode: str, augment: str, seed: int, normalised: float | str) -> list[str]:
         return ["pong", method, mode, augment, str(seed), "0", str(normalised), "9"]
 
     rows = [row("simclr", "joint", "yes", 0, 0.25), row("none", "scratch", "no", 0, 0.5)]
     rows += [row("simclr", "pretrain", "yes", seed, 0.75) for seed in (0, 1)]
+    rows += [row("simclr", "pretrain", "no", 0, 0.5), row("simclr", "pretrain", "no", 1, "")]
+    rows += [row("vae", "joint", "no", 0, "")]
     assert imitate.table(rows).splitlines() == [
         "| mode | method | seeds | augmented | not augmented |",
         "| --- | --- | ---: | ---: | ---: |",
         "| cloning alone | none | 1 |  | 0.50 |",
-        "| pretrain | simclr | 2 | 0.75 [0.75, 0.75] |  |",
+        "| pretrain | simclr | 2 | 0.75 [0.75, 0.75] | 0.50, without 1 |",
         "| joint | simclr | 1 | 0.25 |  |",
+        "| joint | vae | 1 |  | without 1 |",
     ]
 
 
@@ -60,6 +64,9 @@ def test_runs_become_rows_beside_those_there_are(tmp_path: Path, monkeypatch: py
         cell = tmp_path / "runs" / "pong" / f"seed{seed}" / "joint-vae-augmented"
         cell.mkdir(parents=True)
         (cell / "results.json").write_text(json.dumps(told | {"seed": seed}))
+    cell = tmp_path / "runs" / "pong" / "seed2" / "joint-vae-augmented"
+    cell.mkdir(parents=True)  # demonstrations there were worth no more than random play
+    (cell / "results.json").write_text(json.dumps(told | {"seed": 2, "normalised": None}))
     results.write_text(",".join(imitate.COLUMNS) + "\npong,none,scratch,no,0,-3,0.25,40\n")
     imitate.collect(tmp_path / "runs", results)
     with results.open(newline="") as file:
@@ -68,6 +75,7 @@ def test_runs_become_rows_beside_those_there_are(tmp_path: Path, monkeypatch: py
         list(imitate.COLUMNS),
         ["pong", "none", "scratch", "no", "0", "-3", "0.25", "40"],
         ["pong", "vae", "joint", "yes", "1", "-2", "0.5", "60"],
+        ["pong", "vae", "joint", "yes", "2", "-2", "", "60"],
     ]
 
 
@@ -93,6 +101,48 @@ def test_seeds_for_development_are_refused(
         imitate.main()
     assert "add --development" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_quick_cells_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    import imitate
+
+    asked: list[tuple[Path, bool]] = []
+    monkeypatch.setattr(imitate, "run_seed", lambda *job: asked.append(job[-2:]))
+    monkeypatch.setattr(imitate, "collect", lambda runs, _: asked.append((runs, False)))
+    for words in (["--quick"], [], ["--quick", "--runs", "mine"]):
+        monkeypatch.setattr(sys, "argv", ["imitate.py", "--seeds", "0", *words])
+        imitate.main()
+    quick, real = Path("runs/imitate-quick"), Path("runs/imitate")
+    assert asked == [(quick, True), (real, False), (real, False), (Path("mine"), True)]
+
+
+def test_a_finished_cell_of_other_settings_is_an_error(tmp_path: Path) -> None:
+    import imitate
+
+    from rlpriors.scripts.runs import open_run, write_json
+
+    budget, cell, folder = imitate.Budget(), ("simclr", "joint", True), tmp_path / "pong" / "seed0"
+    settings = imitate.cell_settings("pong", 0, cell, folder, budget)
+    run = open_run(imitate.cell_folder(folder, cell), settings, resume=False)
+    assert not imitate.is_finished(run, settings)
+    write_json(run / "results.json", {})
+    assert imitate.is_finished(run, settings)
+    for name in ("updates", "random_steps", "batch_size"):
+        more = replace(budget, **{name: 3 * getattr(budget, name)})
+        with pytest.raises(ValueError, match=rf"joint-simclr-augmented was started with .*{name} .*\(now "):
+            imitate.is_finished(run, imitate.cell_settings("pong", 0, cell, folder, more))
+    with pytest.raises(ValueError, match="joint-simclr-augmented was started with"):
+        imitate.run_seed("pong", 0, ("simclr",), tmp_path, True)
+
+
+def test_demonstrations_of_other_settings_are_an_error(tmp_path: Path) -> None:
+    import imitate
+
+    (tmp_path / "demos").mkdir()
+    told = {"settings": {"env": "pong", "episodes": 7}}
+    (tmp_path / "demos" / "demonstrations.json").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=r"demos was started with episodes 7 \(now 20\)"):
+        imitate.prepare("pong", 0, tmp_path, imitate.Budget())
 
 
 @pytest.mark.slow
