@@ -1,4 +1,4 @@
-"""What `rlpriors demonstrate` is told; apart from the rest so that `--help` need not import it."""
+"""Settings of `rlpriors demonstrate`, apart from the rest so that `--help` need not import it."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -92,8 +92,8 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
     if settings.mode == "gail":
         returns = _gail(world, encoder, demos, settings, run, (head, training, judging), resume)
     else:
-        beside = learner if settings.mode == "joint" else None
-        policy = clone(encoder, beside, demos, space, settings, run, seeds=(head, training), resume=resume)
+        auxiliary = learner if settings.mode == "joint" else None
+        policy = clone(encoder, auxiliary, demos, space, settings, run, seeds=(head, training), resume=resume)
         policy.save(run / "policy")
         make = partial(stacked_env, world, settings.stack)
         with closing(DummyVectorEnv([make] * min(MOST_ENVS, settings.episodes))) as envs:

@@ -1,4 +1,4 @@
-"""What `rlpriors imitate` is told; apart from the rest so that `--help` need not import it."""
+"""Settings of `rlpriors imitate`, apart from the rest so that `--help` need not import it."""
 
 from dataclasses import dataclass
 from pathlib import Path
