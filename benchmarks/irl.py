@@ -68,7 +68,9 @@ def make_world(name: str, *, quick: bool) -> World:
             stride=6,
             max_start=200,
             seed_recipe="large",
-            budget=Budget(data_episodes=500, prior_updates=8000, reward_updates=1200, env_steps=48_000),
+            budget=Budget(
+                data_episodes=500, prior_updates=8000, reward_updates=1200, env_steps=48_000, episodes=30
+            ),
         ),
         "hopper": lambda: Locomotion("Hopper-v5"),
         "halfcheetah": lambda: Locomotion("HalfCheetah-v5"),

@@ -61,7 +61,7 @@ class Locomotion(World):
     max_start: int | None = None
     budget: Budget = field(
         default_factory=lambda: Budget(
-            prior_updates=8000, env_steps=32_000, episodes=EPISODES, trajectories=0, data_episodes=0
+            prior_updates=6000, env_steps=16_000, episodes=EPISODES, trajectories=0, data_episodes=0
         )
     )
     seed_recipe: Any = "halfcheetah"
