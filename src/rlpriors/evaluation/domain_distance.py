@@ -1,0 +1,181 @@
+"""How far two sets of images lie apart, before anything is learned from either.
+
+`FixedFeatures`     what an image is described by: filters that no task has shaped
+`frechet_distance`  between two Gaussians with the means and covariances of two sets
+`domain_auc`        how well a linear classifier tells one set from the other
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["FixedFeatures", "domain_auc", "frechet_distance"]
+
+Vectors = Float[np.ndarray, "frames dim"]
+PATCH = 8
+PATCHES = 20_000  # enough for 192 numbers per patch
+CHUNK = 256
+
+
+class FixedFeatures:
+    """Vectors of `dim` numbers for images, alike for every source that is compared.
+
+    Half of them are means over the image of a network of random convolutions, which see textures and
+    colours (what they see without training is much already: Saxe et al. 2011, "On random weights and
+    unsupervised feature learning").  The other half are mean and standard deviation, over the image, of
+    its patches' principal components.  `fit` finds these components, and gives every number mean 0 and
+    deviation 1; give it the frames of *all* sources, as many of each, or the distance from a to b would
+    be another than that from b to a.
+
+    Raises:
+        ValueError: `size` is below a patch of 8 pixels, or `dim` is no multiple of 4 in 4..256.
+
+    Example:
+        >>> frames = np.random.default_rng(0).integers(256, size=(12, 16, 16, 3), dtype=np.uint8)
+        >>> features = FixedFeatures((16, 16), dim=8).fit(frames)
+        >>> features(frames).shape
+        (12, 8)
+    """
+
+    def __init__(self, size: tuple[int, int] = (64, 64), dim: int = 64, seed: int = 0) -> None:
+        if len(size) != 2 or min(size) < PATCH:
+            raise ValueError(f"`size` must be (height, width), at least {PATCH}. Received {size}.")
+        if dim % 4 or not 4 <= dim <= 256:
+            raise ValueError(f"`dim` must be a multiple of 4 in 4..256. Received {dim}.")
+        self.size, self.dim, self.seed = size, dim, seed
+        generator = torch.Generator().manual_seed(seed)
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((3, 32), (32, 64), (64, dim // 2)):
+            layer = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, padding_mode="replicate", bias=False)
+            with torch.no_grad():
+                # He's scale keeps the responses of all layers alike (arXiv 1502.01852, equation 10).
+                layer.weight.normal_(0, (2 / (9 * inputs)) ** 0.5, generator=generator)
+            layers += [layer, nn.ReLU()]
+        self._network = nn.Sequential(*layers).requires_grad_(False)
+        self._components: Tensor | None = None
+        self._mean = self._scale = torch.zeros(dim)
+
+    def fit(self, frames: UInt8[np.ndarray, "frames height width channels"]) -> "FixedFeatures":
+        """Find the components of the patches of `frames`, and the scale of every number; returns itself."""
+        if len(frames) < 2:
+            raise ValueError(f"`frames` must be at least 2. Received {len(frames)}.")
+        rng = np.random.default_rng(self.seed)
+        each = -(-PATCHES // len(frames))
+        patches = []
+        for start in range(0, len(frames), CHUNK):
+            cut = self._patches(self._images(frames[start : start + CHUNK])).transpose(1, 2)
+            places = rng.integers(cut.shape[1], size=(len(cut), min(each, cut.shape[1])))
+            patches.append(cut[torch.arange(len(cut))[:, None], torch.from_numpy(places)].flatten(0, 1))
+        samples = torch.cat(patches).double()
+        centred = samples - samples.mean(0)
+        vectors = torch.linalg.eigh(centred.T @ centred / len(centred)).eigenvectors  # smallest first
+        self._components = vectors[:, -(self.dim // 4) :].flip(1).T.float()
+        raw = self._raw(frames)
+        # A number that never varies says nothing, whatever its rounding errors are.
+        spread = raw.std(0)
+        self._mean, self._scale = raw.mean(0), torch.where(spread > 1e-6, spread, torch.inf)
+        return self
+
+    def __call__(self, frames: UInt8[np.ndarray, "frames height width channels"]) -> Vectors:
+        """The vectors of `frames`, which may have any size; grey ones are taken as colours."""
+        if self._components is None:
+            raise ValueError("FixedFeatures must be fitted first: `.fit(frames)`, with those of all sources.")
+        return np.asarray(((self._raw(frames) - self._mean) / self._scale).numpy())
+
+    def _raw(self, frames: np.ndarray) -> Float[Tensor, "frames dim"]:
+        assert self._components is not None
+        rows = []
+        for start in range(0, len(frames), CHUNK):
+            images = self._images(frames[start : start + CHUNK])
+            responses = self._components @ self._patches(images)
+            seen = self._network(images).mean((2, 3))
+            rows.append(torch.cat([seen, responses.mean(2), responses.std(2, correction=0)], 1))
+        return torch.cat(rows)
+
+    def _images(self, frames: np.ndarray) -> Float[Tensor, "frames 3 height width"]:
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] not in (1, 3) or not len(frames):
+            raise ValueError(
+                "`frames` must be uint8 [frames, height, width, 1 or 3], at least one. Received "
+                f"{frames.dtype} of shape {frames.shape}."
+            )
+        images = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 255 - 0.5
+        images = images.expand(-1, 3, -1, -1)
+        if tuple(images.shape[2:]) == tuple(self.size):
+            return images
+        return F.interpolate(images, self.size, mode="bilinear", antialias=True, align_corners=False)
+
+    def _patches(self, images: Tensor) -> Float[Tensor, "frames numbers places"]:
+        return F.unfold(images, PATCH, stride=PATCH // 2)
+
+
+def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
+    """|mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of the means and covariances of two sets.
+
+    0 for equal ones; in squared units of the features (Heusel et al. 2017, arXiv 1706.08500, equation 6).
+    It holds for fewer vectors than dimensions too: the root is that of C_a^(1/2) C_b C_a^(1/2), which has
+    the same trace and is symmetric.  Few vectors make it too large: give both sets as many, and the same
+    number in every comparison.
+
+    Raises:
+        ValueError: fewer than 2 vectors, or numbers that are not finite.
+
+    Example:
+        >>> a = np.array([[-1.0], [1.0]]) / np.sqrt(2)
+        >>> round(frechet_distance(a, 3 * a + 2), 6)  # (0 - 2)^2 + (1 - 3)^2
+        8.0
+    """
+    x, y = _checked(a=a, b=b)
+    root = _root(_covariance(x))
+    values = np.linalg.eigvalsh(root @ _covariance(y) @ root)
+    apart = np.square(x.mean(0) - y.mean(0)).sum() + x.var(0, ddof=1).sum() + y.var(0, ddof=1).sum()
+    return float(max(apart - 2 * np.sqrt(values.clip(min=0)).sum(), 0))
+
+
+def domain_auc(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"], *, seed: int) -> float:
+    """Area under the ROC curve with which a logistic regression tells `a` from `b`, on vectors unseen.
+
+    0.5 where nothing tells them apart, 1 where everything does; the mean of 5 folds, drawn by `seed`.
+    Frames that follow each other are alike: take some that lie apart, or folds share what they should not.
+
+    Raises:
+        ValueError: fewer than 5 vectors of either, or numbers that are not finite.
+
+    Example:
+        >>> a = np.random.default_rng(0).normal(size=(40, 2))
+        >>> domain_auc(a, a + 100, seed=0)
+        1.0
+    """
+    from sklearn.linear_model import LogisticRegression  # takes a second, which few need
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = _checked(least=5, a=a, b=b)
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
+    kind = np.repeat([0, 1], [len(x), len(y)])
+    return float(np.mean(cross_val_score(model, np.concatenate([x, y]), kind, cv=folds, scoring="roc_auc")))
+
+
+def _covariance(x: np.ndarray) -> np.ndarray:
+    centred = x - x.mean(0)
+    return np.asarray(centred.T @ centred / (len(x) - 1))
+
+
+def _root(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray(vectors * np.sqrt(values.clip(min=0)) @ vectors.T)
+
+
+def _checked(least: int = 2, **sets: np.ndarray) -> list[np.ndarray]:
+    dims = {name: vectors.shape[1:] for name, vectors in sets.items()}
+    if len(set(dims.values())) > 1:
+        raise ValueError(f"`a` and `b` must have as many dimensions. Received {dims}.")
+    for name, vectors in sets.items():
+        if len(vectors) < least:
+            raise ValueError(f"`{name}` must hold at least {least} vectors. Received {len(vectors)}.")
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"`{name}` must be finite. Received NaN or infinity.")
+    return [vectors.astype(np.float64) for vectors in sets.values()]
