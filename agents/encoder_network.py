@@ -10,7 +10,6 @@ where each frame is encoded once; here every frame is encoded in every update th
 import copy
 import math
 import re
-from collections import defaultdict
 from math import prod
 from typing import Any, Literal, get_args
 
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlpriors.encoders.base import ImageEncoder
+from rlpriors.encoders.blocks import find_blocks
 from rlpriors.encoders.fuse import fuse, fuse_shape
 
 __all__ = ["EncoderMode", "EncoderNetwork", "LoRALinear"]
@@ -96,7 +96,7 @@ class EncoderNetwork(ModuleWithVectorOutput):
         self.encoder = copy.deepcopy(encoder) if readout_learns or mode != "frozen" else encoder
         backbone = self.encoder.backbone
         if mode == "last-n":
-            _unfreeze_from(backbone, _find_blocks(backbone), blocks, encoder.spec.name)
+            _unfreeze_from(backbone, find_blocks(backbone), blocks, encoder.spec.name)
         elif mode == "lora":
             _adapt(backbone, targets, rank, alpha, seed, encoder.spec.name)
         elif mode == "full":
@@ -205,23 +205,6 @@ class LoRALinear(nn.Module):
         return merged
 
 
-def _find_blocks(network: nn.Module) -> list[nn.Module]:
-    """The repeated parts of a network: the numbered siblings with most weights, the outermost of equals."""
-    best: list[nn.Module] = []
-    most = 0
-    for module in network.modules():
-        groups: defaultdict[str, list[nn.Module]] = defaultdict(list)
-        for name, child in module.named_children():
-            numbered = re.fullmatch(r"(\D*)\d+", name)  # "0", "1" of a list; "layer1", "layer2" of a ResNet
-            if numbered and any(True for _ in child.parameters()):
-                groups[numbered[1]].append(child)
-        for siblings in groups.values():
-            size = sum(weight.numel() for child in siblings for weight in child.parameters())
-            if len(siblings) > 1 and size > most:
-                best, most = siblings, size
-    return best
-
-
 def _unfreeze_from(network: nn.Module, blocks: list[nn.Module], last: int, name: str) -> None:
     if not 1 <= last <= len(blocks):
         raise ValueError(
@@ -239,7 +222,7 @@ def _unfreeze_from(network: nn.Module, blocks: list[nn.Module], last: int, name:
 def _adapt(network: nn.Module, targets: str, rank: int, alpha: float, seed: int, name: str) -> None:
     if rank < 1:
         raise ValueError(f"`rank` must be at least 1. Received {rank}.")
-    inside = {module for block in _find_blocks(network) for module in block.modules()}
+    inside = {module for block in find_blocks(network) for module in block.modules()}
     linear = {
         path: module
         for path, module in network.named_modules()
