@@ -5,6 +5,7 @@
 `DENOISER_CLASSES`  the same by class name, for `rlpriors.checkpoint.load`
 
 Their parts: `rlpriors.networks.mlp` (also `build_mlp`, for rewards) and `rlpriors.networks.embeddings`.
+Networks that see are in `cnn`, `atari_cnn` and `vit`, heads that read their maps in `segmentation`.
 """
 
 from collections.abc import Callable
