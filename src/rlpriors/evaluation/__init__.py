@@ -15,6 +15,10 @@ supervised.py       the ceiling: a network that is told
 probe_scores.py     F1 and accuracy, by variable and by category
 state_probes.py     the same for continuous states, rewards and actions
 collapse.py         whether a representation uses its dimensions
+segmentation.py     what an encoder knows of each pixel: training a head, or everything
+segmenter.py        the encoder and the head that it trains
+segmentation_scores.py    intersection over union of masks
+segmentation_pictures.py  masks to look at
 """
 
 from rlpriors.evaluation.canonical import exact_dard, exact_epic, exact_starc
@@ -39,6 +43,9 @@ from rlpriors.evaluation.reward_distance import (
     pearson_distance,
     spearman,
 )
+from rlpriors.evaluation.segmentation import SegmentationSettings, fit_segmenter
+from rlpriors.evaluation.segmentation_scores import SegmentationScores, segmentation_scores
+from rlpriors.evaluation.segmenter import Segmenter, predict
 from rlpriors.evaluation.state_probes import behaviour_labels, knn_accuracy, ridge_r2
 from rlpriors.evaluation.tabular import TabularMDP, normalised_return, reward_table
 from rlpriors.evaluation.trajectories import (
@@ -56,6 +63,9 @@ __all__ = [
     "ProbeTask",
     "ReturnAgreement",
     "Scores",
+    "SegmentationScores",
+    "SegmentationSettings",
+    "Segmenter",
     "TabularMDP",
     "behaviour_labels",
     "bootstrap_interval",
@@ -67,6 +77,7 @@ __all__ = [
     "exact_epic",
     "exact_starc",
     "feature_std",
+    "fit_segmenter",
     "frame_keys",
     "interquartile_mean",
     "knn_accuracy",
@@ -76,6 +87,7 @@ __all__ = [
     "paired_difference",
     "pearson",
     "pearson_distance",
+    "predict",
     "preference_accuracy",
     "probability_of_improvement",
     "probe",
@@ -84,6 +96,7 @@ __all__ = [
     "return_agreement",
     "reward_table",
     "ridge_r2",
+    "segmentation_scores",
     "shrink",
     "spearman",
     "three_coverages",
