@@ -76,9 +76,8 @@ class Segmenter(nn.Module):
         So that one learning rate serves encoders of any scale.  Channels that are constant keep theirs.
         """
         mean = maps.mean((0, 2, 3), dtype=torch.float64)
-        spread = sum(
-            (part.double() - mean[:, None, None]).square().sum((0, 2, 3)) for part in maps.split(CHUNK)
-        )
+        apart = ((part.double() - mean[:, None, None]).square() for part in maps.split(CHUNK))
+        spread = torch.stack([part.sum((0, 2, 3)) for part in apart]).sum(0)
         std = (spread / (maps.numel() // maps.shape[1])).sqrt()
         # What varies less than float32 resolves is rounding, not information.
         constant = std <= 1e-6 * mean.abs()
