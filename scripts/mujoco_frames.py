@@ -1,13 +1,12 @@
 """Frames of MuJoCo's environments with positions and velocities beside them, for probing.
 
 `collect_mujoco`  renders random play into a `FrameStore`
+`make_mujoco`     an environment that shows itself
 
 The arrays of the store are `qpos`, `qvel`, `act`, `rew`, `terminated` and `truncated`.
 """
 
-import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frames import FrameStore
+from rlpriors.scripts.frame_folders import found, held_actions, publishing
 
-__all__ = ["collect_mujoco"]
-
-SETTINGS = "mujoco.json"
+__all__ = ["collect_mujoco", "make_mujoco"]
 
 
 def collect_mujoco(
@@ -46,32 +44,21 @@ def collect_mujoco(
         )
     folder = Path(folder)
     plan = {"env": env_id, "steps": steps, "seed": seed, "size": list(size), "episode_steps": episode_steps}
-    if folder.exists():
-        try:
-            found = json.loads((folder / SETTINGS).read_text())
-        except (OSError, ValueError):
-            found = None
-        if found != plan:
-            raise ValueError(f"`folder` must be new, or hold frames of {plan}. {folder} holds {found}.")
-        return FrameStore.open(folder)
-    env = _make(env_id, size)
-    whole = folder.with_name(f".{folder.name}.whole")
-    shutil.rmtree(whole, ignore_errors=True)
+    there = found(folder, "mujoco.json", plan)
+    if there is not None:
+        return there
+    env = make_mujoco(env_id, size)
     chances = np.random.default_rng(seed)
-    space = env.action_space
     with (
-        FrameWriter(whole) as writer,
+        publishing(folder, mujoco=plan) as writer,
         tqdm(total=steps, desc=env_id, unit="step", disable=not progress) as bar,
     ):
         done = 0
         while done < steps:
             frame, _ = env.reset(seed=int(chances.integers(2**31)))
-            left, action = 0, np.zeros(space.shape, np.float32)
+            actions, action = held_actions(env.action_space, chances), np.zeros(0, np.float32)
             for step in range(min(episode_steps, steps - done)):
-                if not left:
-                    left = int(chances.integers(1, 9))
-                    action = chances.uniform(space.low, space.high).astype(np.float32)
-                left -= 1
+                action = next(actions)
                 seen, state = frame, _state(env)
                 frame, rew, terminated, truncated, _ = env.step(action)
                 done += 1
@@ -87,8 +74,6 @@ def collect_mujoco(
             writer.append(frame, **_state(env), **nothing)
             writer.end_episode()
     env.close()
-    (whole / SETTINGS).write_text(json.dumps(plan) + "\n")
-    whole.rename(folder)
     return FrameStore.open(folder)
 
 
@@ -97,7 +82,12 @@ def _state(env: Any) -> dict[str, np.ndarray]:
     return {"qpos": data.qpos.astype(np.float32), "qvel": data.qvel.astype(np.float32)}
 
 
-def _make(env_id: str, size: tuple[int, int]) -> Any:
+def make_mujoco(env_id: str, size: tuple[int, int]) -> Any:
+    """`env_id` with frames of `size` as its observations.
+
+    Raises:
+        ValueError: there is no such environment, or it is not MuJoCo's.
+    """
     if sys.platform == "linux":  # before mujoco is imported: draws without a screen
         os.environ.setdefault("MUJOCO_GL", "egl")
     import gymnasium as gym
