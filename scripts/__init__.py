@@ -14,6 +14,9 @@
 `probe_subjects`, `probe_states`  what is compared there
 `atari`, `mujoco_frames`  frames with the states that they show
 `atari_ram`      what the bytes of an Atari's memory mean
+`segmentation_frames`  frames with the class of each pixel
+`mujoco_masks`, `atari_masks`, `atari_boxes`  how these come about
+`frame_folders`  folders of frames that are collected once
 `pretrain`       `rlpriors pretrain`: an encoder from frames
 `pretrain_settings`  what it is told
 `demonstrate`    `rlpriors demonstrate`: an expert's episodes as frames

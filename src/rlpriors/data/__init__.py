@@ -7,6 +7,9 @@ files.py         named arrays in one file
 normalise.py     `Normaliser`: raw units to the range that networks like, and back
 validation.py    what experience must be like, and the words for it when it is not
 frames.py        `FrameStore`: memory-mapped images on disk
+images.py        photographs as such frames, with masks
+coco.py          COCO's photographs by what they show
+pets.py          the Oxford pets with their outlines
 minari.py        to and from Minari data sets
 buffers.py       to and from Tianshou replay buffers
 maze.py          free cells, routes and shortest-path lengths of a maze

@@ -19,12 +19,14 @@ segmentation.py     what an encoder knows of each pixel: training a head, or eve
 segmenter.py        the encoder and the head that it trains
 segmentation_scores.py    intersection over union of masks
 segmentation_pictures.py  masks to look at
+domain_distance.py  how far two sets of images lie apart
 """
 
 from rlpriors.evaluation.canonical import exact_dard, exact_epic, exact_starc
 from rlpriors.evaluation.collapse import feature_std, rankme
 from rlpriors.evaluation.coverages import Coverage, read_coverages, three_coverages, write_coverages
 from rlpriors.evaluation.dard import dard_distance
+from rlpriors.evaluation.domain_distance import FixedFeatures, domain_auc, frechet_distance
 from rlpriors.evaluation.intervals import (
     Interval,
     bootstrap_interval,
@@ -57,6 +59,7 @@ from rlpriors.evaluation.trajectories import (
 
 __all__ = [
     "Coverage",
+    "FixedFeatures",
     "Interval",
     "ProbeScores",
     "ProbeSettings",
@@ -71,6 +74,7 @@ __all__ = [
     "bootstrap_interval",
     "canonical_reward",
     "dard_distance",
+    "domain_auc",
     "epic_distance",
     "episode_returns",
     "exact_dard",
@@ -79,6 +83,7 @@ __all__ = [
     "feature_std",
     "fit_segmenter",
     "frame_keys",
+    "frechet_distance",
     "interquartile_mean",
     "knn_accuracy",
     "majority",
