@@ -18,6 +18,7 @@ def main() -> None:
     from rlpriors.scripts.look import LookSettings, look
     from rlpriors.scripts.pretrain_settings import PretrainSettings
     from rlpriors.scripts.probe_settings import ProbeRunSettings
+    from rlpriors.scripts.study_settings import StudySettings
     from rlpriors.scripts.train_policy_settings import TrainPolicySettings
 
     def run_demo(
@@ -150,6 +151,30 @@ def main() -> None:
 
         pretrain(settings, folder=folder, resume=resume)
 
+    def run_study(
+        settings: tyro.conf.OmitArgPrefixes[StudySettings],
+        folder: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Ask whether pretraining on data closer to the target helps: splits x labels x modes.
+
+            rlpriors study mae --target halfcheetah
+            rlpriors study mae --target pong --splits near far none --labels 8
+            rlpriors study mae --data coco:/data/coco --target pet:/data/oxford-iiit-pet
+
+        An encoder learns from each split alone, without labels; then each pixel's class is learned from a
+        few labelled images of the target.  Beside it stand how far the split lies from the target, and
+        the controls: no pretraining, shuffled pixels, and longer learning from labels.
+
+        Args:
+            settings: what is done.
+            folder: where the run is kept; runs/study-<method>-<target>-seed<seed> by default.
+            resume: go on with a run that was stopped: finished cells are not made again.
+        """
+        from rlpriors.scripts.study import study  # takes seconds, which --help should not
+
+        study(settings, folder=folder, resume=resume)
+
     def run_train_policy(
         settings: tyro.conf.OmitArgPrefixes[TrainPolicySettings],
         folder: Path | None = None,
@@ -185,6 +210,7 @@ def main() -> None:
                 "look": run_look,
                 "pretrain": run_pretrain,
                 "probe": run_probe,
+                "study": run_study,
                 "train-policy": run_train_policy,
             },
             prog="rlpriors",

@@ -1,0 +1,177 @@
+"""Does pretraining on data closer to the target help?  Splits x labels x modes x seeds, on two targets.
+
+    python benchmarks/pretraining_distribution.py --targets halfcheetah pong --seeds 0 1 2 --workers 2
+    python benchmarks/pretraining_distribution.py --report
+
+Each target and seed is a run of `rlpriors study` in `runs/study/`; its cells are skipped when the command
+runs again, so it may be stopped at any time.  Rows go to `results/pretraining_distribution.csv` (target,
+split, labels, mode, seed, distance_frechet, distance_recon, distance_auc, miou).  `--report` draws the
+figures and rewrites the tables of `docs/pretraining_distribution.md`: mIoU with 95 % bootstrap intervals,
+the rank correlation of each distance with it, and paired differences to no pretraining and to the mix.
+
+Settings were chosen on seeds from 100 on, which are refused here unless `--development` is given.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from pages import replace
+
+from rlpriors.evaluation.intervals import bootstrap_interval
+from rlpriors.scripts.study import study
+from rlpriors.scripts.study_report import (
+    DISTANCES,
+    Row,
+    correlation,
+    differences,
+    figure,
+    read_rows,
+    write_rows,
+)
+from rlpriors.scripts.study_settings import CONTROLS, SPLITS, StudySettings
+
+RESULTS = Path(__file__).parent / "results" / "pretraining_distribution.csv"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "pretraining_distribution.md"
+QUICK = {
+    "frames": 64,
+    "updates": 2,
+    "batch_size": 16,
+    "labels": (2, 4),
+    "segmentation_updates": 2,
+    "test_frames": 8,
+}
+
+
+def run(settings: StudySettings, folder: Path) -> Path:
+    """One target and seed."""
+    torch.set_num_threads(1)
+    study(settings, folder=folder, resume=(folder / "settings.json").exists())
+    return folder / "study.csv"
+
+
+def panels(rows: Sequence[Row]) -> list[tuple[tuple[str, int], list[Row]]]:
+    """Rows by mode and number of labels."""
+    keys = sorted({(row.mode, row.labels) for row in rows}, key=lambda key: (key[0] == "full", key[1]))
+    return [(key, [row for row in rows if (row.mode, row.labels) == key]) for key in keys]
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    ruled = [lines[0], ["---", *["---:"] * (len(lines[0]) - 1)], *lines[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
+
+
+def by_split(rows: Sequence[Row], cell: Callable[[list[Row], str], str]) -> str:
+    """A line for each split, a column for each mode and number of labels."""
+    splits = [split for split in (*SPLITS, *CONTROLS) if any(row.split == split for row in rows)]
+    splits += sorted({row.split for row in rows} - set(splits))
+    found = panels(rows)
+    head = ["split", *(f"{mode}, {labels} labels" for (mode, labels), _ in found)]
+    return markdown([head, *([split, *(cell(panel, split) for _, panel in found)] for split in splits)])
+
+
+def score(panel: list[Row], split: str) -> str:
+    values = np.array([row.miou for row in panel if row.split == split])
+    if len(values) < 2:
+        return f"{values[0]:.3f}" if len(values) else ""
+    found = bootstrap_interval(values, np.random.default_rng(0), "mean")
+    return f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def difference(other: str) -> Callable[[list[Row], str], str]:
+    def cell(panel: list[Row], split: str) -> str:
+        found = None if split == other else differences(panel, split, other, np.random.default_rng(0))
+        return "" if found is None else f"{found.estimate:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+    return cell
+
+
+def correlations(rows: Sequence[Row]) -> str:
+    """Spearman's correlation of each distance with mIoU."""
+    found = panels(rows)
+    lines = [["distance", *(f"{mode}, {labels} labels" for (mode, labels), _ in found)]]
+    for distance in DISTANCES:
+        cells = []
+        for _, panel in found:
+            try:
+                cells.append(str(correlation(panel, distance, np.random.default_rng(0))))
+            except ValueError:  # too few seeds yet
+                cells.append("")
+        lines.append([distance.removeprefix("distance_"), *cells])
+    return markdown(lines)
+
+
+def report(rows: Sequence[Row]) -> None:
+    """Print and write everything."""
+    for target in sorted({row.target for row in rows}):
+        own = [row for row in rows if row.target == target]
+        seeds = sorted({row.seed for row in own})
+        tables = {
+            "mIoU": by_split(own, score),
+            "rank correlation": correlations(own),
+            "to none": by_split(own, difference("none")),
+            "to mix": by_split(own, difference("mix")),
+        }
+        for name, table in tables.items():
+            print(f"\n## {target}, {name} (seeds {seeds})\n\n{table}")
+            replace(PAGE, f"{target}, {name}", table)
+        figure(own, DOCS / "images" / f"pretraining-distribution-{target}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--targets", nargs="+", default=["halfcheetah", "pong"])
+    parser.add_argument(
+        "--data", default="environments", help="or coco:<folder>, with --targets pet:<folder>"
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--method", default="mae")
+    parser.add_argument("--encoder", default="vit-nano", help="vit-micro or vit-tiny on a GPU")
+    parser.add_argument("--frames", type=int, default=4000, help="in each split")
+    parser.add_argument("--updates", type=int, default=160, help="of the pretraining, of 256 images")
+    parser.add_argument("--noise", type=float, default=0.0, help="part of the frames that is foreign")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1, help="targets and seeds that run side by side")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "study", help="where cells are kept")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--quick", action="store_true", help="a minute, to see that all runs; no csv")
+    parser.add_argument("--development", action="store_true", help="allow seeds from 100 on")
+    parser.add_argument("--report", action="store_true", help="no runs: tables and figures from the csv")
+    args = parser.parse_args()
+    if args.report:
+        report(read_rows(args.results))
+        return
+    if max(args.seeds) >= 100 and not args.development:
+        parser.error("seeds from 100 on are those that settings were chosen on; add --development")
+    if args.quick:
+        args.runs = args.runs.with_name(f"{args.runs.name}-quick")
+    os.environ["OMP_NUM_THREADS"] = "1"  # targets and seeds run side by side instead
+    chosen = {
+        name: getattr(args, name)
+        for name in ("method", "data", "encoder", "frames", "updates", "noise", "device")
+    }
+    jobs = [
+        StudySettings(**{**chosen, **(QUICK if args.quick else {})}, target=target, seed=seed)
+        for seed in args.seeds
+        for target in args.targets
+    ]
+    with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
+        futures = [pool.submit(run, job, args.runs / f"{job.target_name}-seed{job.seed}") for job in jobs]
+        for future in futures:
+            path = future.result()
+            if args.quick or args.development:
+                continue
+            rows = {row[:5]: row for row in (*read_rows(args.results), *read_rows(path))}
+            write_rows(args.results, list(rows.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Does pretraining on data closer to the target help?  A study, from the command line: `rlpriors study`."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from torch.utils.tensorboard import SummaryWriter
+
+from rlpriors.encoders import ImageEncoder
+from rlpriors.evaluation.segmentation import Segmenter, predict
+from rlpriors.evaluation.segmentation_pictures import compare
+from rlpriors.scripts.pretrain import find_recipe
+from rlpriors.scripts.pretrain_settings import read_options
+from rlpriors.scripts.runs import open_run, write_json
+from rlpriors.scripts.study_cells import distances, images_learned_from, learn_split, segment, start
+from rlpriors.scripts.study_report import Row, study_table, write_rows
+from rlpriors.scripts.study_settings import StudySettings
+from rlpriors.scripts.study_sources import Sources, Target
+
+__all__ = ["study"]
+
+SHOWN = 8
+"""Predictions that are drawn."""
+
+
+def study(settings: StudySettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+    """Run all cells of a study and seed that are not yet done, print the table, and return the folder.
+
+    A cell is a split, a number of labels and a mode.  Each finished one is a file: a run that was
+    stopped goes on with `resume`.
+    """
+    # Before anything is collected: a wrong name or size should not be found out after minutes.
+    find_recipe(settings.method, read_options(settings.options))
+    start(settings)
+    name = re.sub(r"[^\w.]+", "-", f"{settings.method}-{settings.target_name}-seed{settings.seed}")
+    run = folder or Path("runs") / f"study-{name}"
+    Sources(settings, run)
+    run = open_run(run, settings, resume=resume)
+    sources = Sources(settings, run / "frames")
+    target = sources.target()
+    with SummaryWriter(str(run / "tensorboard")) as writer:
+        for split in sources.splits:
+            _run_split(settings, sources, target, split, run, writer)
+    rows = _rows(settings, run)
+    write_rows(run / "study.csv", rows)
+    console = Console(highlight=False)
+    console.print(study_table(rows))
+    console.print(f"Pictures: tensorboard --logdir {run}", soft_wrap=True, markup=False)
+    console.print(str(run / "study.csv"), soft_wrap=True, markup=False)
+    return run
+
+
+def _run_split(
+    settings: StudySettings, sources: Sources, target: Target, split: str, run: Path, writer: SummaryWriter
+) -> None:
+    """All cells of one split."""
+    cells = [(n, mode) for n in settings.labels for mode in settings.modes]
+    if split == "scratch":  # a head alone has nothing to make up for
+        cells = [cell for cell in cells if cell[1] == "full"]
+    todo = [cell for cell in cells if not _file(run, split, *cell).exists()]
+    if not todo:
+        return
+    encoder, apart = _encoder(settings, sources, target, split, run)
+    more = images_learned_from(settings) if split == "scratch" else 0
+    for labels, mode in todo:
+        scores, segmenter = segment(settings, encoder, target, labels, mode, more_updates=more)
+        iou = dict(zip(target.classes, scores.iou.tolist(), strict=True))
+        told = {"miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy}
+        for metric, value in told.items():
+            writer.add_scalar(f"{metric}/{mode}/{split}", value, labels)
+        _draw(writer, segmenter, target, f"{split}-{labels}-{mode}")
+        write_json(_file(run, split, labels, mode), {**told, "iou": iou, **apart})
+
+
+def _encoder(
+    settings: StudySettings, sources: Sources, target: Target, split: str, run: Path
+) -> tuple[ImageEncoder, dict[str, float]]:
+    """What a split's cells begin with, and how far it lies from the target."""
+    if split in ("none", "scratch"):
+        return start(settings), {}
+    folder, store = run / "pretrained" / split, sources.frames(split)
+    encoder = learn_split(settings, store, target, folder)
+    if not (folder / "distances.json").exists():
+        write_json(folder / "distances.json", distances(settings, store, target))
+    held_out = json.loads((folder / "held_out.json").read_text())["held_out"]
+    return encoder, {**json.loads((folder / "distances.json").read_text()), "distance_recon": held_out}
+
+
+def _draw(writer: SummaryWriter, segmenter: Segmenter, target: Target, name: str) -> None:
+    """Some test frames, the truth, and what was predicted."""
+    chosen = np.linspace(0, target.test.n_frames - 1, SHOWN).astype(int)
+    frames = np.asarray(target.test.frames[chosen])
+    truth = np.asarray(target.test.arrays["mask"][chosen])
+    drawn = compare(frames, truth, predict(segmenter, frames))
+    writer.add_images(f"predictions/{name}", drawn, dataformats="NHWC")
+
+
+def _file(run: Path, split: str, labels: int, mode: str) -> Path:
+    path = run / "cells" / f"{split}-{labels}-{mode}.json"
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def _rows(settings: StudySettings, run: Path) -> list[Row]:
+    """Every finished cell."""
+    rows = []
+    for path in sorted((run / "cells").glob("*.json")):
+        split, labels, mode = path.stem.rsplit("-", 2)
+        told = json.loads(path.read_text())
+        rows.append(
+            Row(
+                target=settings.target_name,
+                split=split,
+                labels=int(labels),
+                mode=mode,
+                seed=settings.seed,
+                distance_frechet=told.get("distance_frechet"),
+                distance_recon=told.get("distance_recon"),
+                distance_auc=told.get("distance_auc"),
+                miou=told["miou"],
+            )
+        )
+    return rows

@@ -1,0 +1,120 @@
+"""One cell of a study: learn an encoder from a split, tell how far the split lies, segment with it.
+
+`learn_split`   an encoder from the frames of a split
+`distances`     how far a split's frames lie from the target's
+`segment`       how well the target's pixels are told apart by an encoder, from few labels
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from rlpriors.checkpoint import load_resume
+from rlpriors.data.frames import FrameStore
+from rlpriors.encoders import ImageEncoder, load_encoder
+from rlpriors.evaluation.domain_distance import FixedFeatures, domain_auc, frechet_distance
+from rlpriors.evaluation.segmentation import SegmentationSettings, Segmenter, fit_segmenter, predict
+from rlpriors.evaluation.segmentation_scores import SegmentationScores, segmentation_scores
+from rlpriors.representation import RepresentationLearner, TrainingSettings
+from rlpriors.representation.held_out import held_out_losses
+from rlpriors.scripts.learn_encoder import learn_encoder
+from rlpriors.scripts.pretrain import find_recipe
+from rlpriors.scripts.pretrain_settings import read_options
+from rlpriors.scripts.runs import write_json
+from rlpriors.scripts.study_settings import StudySettings
+from rlpriors.scripts.study_sources import Target
+
+__all__ = ["distances", "learn_split", "segment", "start"]
+
+COMPARED = 1000
+"""Frames of each side that distances are told from."""
+SEGMENTATION_BATCH = 16
+
+
+def start(settings: StudySettings) -> ImageEncoder:
+    """The encoder before anything is learned: the same for all splits of a seed."""
+    return load_encoder(
+        settings.encoder,
+        weights="none",
+        device=settings.device,
+        input_size=(settings.size, settings.size),
+        seed=settings.seed,
+    )
+
+
+def learn_split(settings: StudySettings, store: FrameStore, target: Target, folder: Path) -> ImageEncoder:
+    """The encoder of a split, in `folder`/encoder; a training that was stopped goes on.
+
+    What the method's loss is on the target's frames, unseen, goes to `folder`/held_out.json.
+    """
+    published = folder / "encoder"
+    if (folder / "held_out.json").exists():
+        return load_encoder(published, device=settings.device)
+    recipe = find_recipe(settings.method, read_options(settings.options))
+    training = TrainingSettings(
+        updates=settings.updates, batch_size=settings.batch_size, amp=settings.amp, seed=settings.seed
+    )
+    learner = RepresentationLearner(start(settings), recipe, store, training)
+    state = folder / "resume.pt"
+    if state.exists():
+        learner.resume(load_resume(state, learner.device))
+    every = max(1, settings.updates // 4)
+
+    def look(writer, step):  # type: ignore[no-untyped-def]
+        if step % every == 0:
+            for name, images in learner.pictures(8).items():
+                writer.add_images(f"pictures/{name}", images, step)
+        return {}
+
+    last = learn_encoder(learner, state=state, logs=folder / "tensorboard", checkpoint_every=every, look=look)
+    learner.finish().save(published)
+    found = held_out_losses(learner, target.test, seed=settings.seed)
+    write_json(folder / "held_out.json", {"held_out": found["loss"], "loss": last.get("loss", float("nan"))})
+    return load_encoder(published, device=settings.device)
+
+
+def distances(settings: StudySettings, store: FrameStore, target: Target) -> dict[str, float]:
+    """Between a split's frames and the target's that are tested on: "distance_frechet", "distance_auc".
+
+    Both are told from features that nobody learned, fitted on both sides together.
+    """
+    rng = np.random.default_rng(settings.seed)
+    n = min(COMPARED, store.n_frames, target.test.n_frames)
+    sides = [
+        np.asarray(one.frames[np.sort(rng.choice(one.n_frames, n, replace=False))])
+        for one in (store, target.test)
+    ]
+    features = FixedFeatures((settings.size, settings.size), seed=0).fit(np.concatenate(sides))
+    a, b = (features(side) for side in sides)
+    return {
+        "distance_frechet": frechet_distance(a, b),
+        "distance_auc": domain_auc(a, b, seed=settings.seed),
+    }
+
+
+def segment(
+    settings: StudySettings,
+    encoder: ImageEncoder,
+    target: Target,
+    labels: int,
+    mode: str,
+    *,
+    more_updates: int = 0,
+) -> tuple[SegmentationScores, Segmenter]:
+    """Learn from the first `labels` frames of the target's, and be judged by the others."""
+    n_classes = len(target.classes)
+    how = SegmentationSettings(
+        head=settings.head,
+        mode=mode,  # type: ignore[arg-type]  # checked there
+        updates=settings.segmentation_updates + more_updates,
+        batch_size=SEGMENTATION_BATCH,
+    )
+    frames, masks = target.train.frames[:labels], target.train.arrays["mask"][:labels]
+    segmenter = fit_segmenter(encoder, frames, masks, n_classes, how, seed=settings.seed, progress=True)
+    predicted = predict(segmenter, target.test.frames)
+    return segmentation_scores(predicted, np.asarray(target.test.arrays["mask"]), n_classes), segmenter
+
+
+def images_learned_from(settings: StudySettings) -> int:
+    """Updates of a segmentation that see as many images as the pretraining did."""
+    return -(-settings.updates * settings.batch_size // SEGMENTATION_BATCH)

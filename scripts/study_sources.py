@@ -1,0 +1,197 @@
+"""What encoders of a study learn from, and what they are asked: frames of one size, in splits.
+
+`Sources`       frames of each split, and labelled frames of the target; made when first asked for
+`COMPONENTS`    the environments of each split, for each target
+`gather`, `join`  some frames, or all, of several stores as one
+`shuffle`       the same frames without anything that can be seen
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rlpriors.data.coco import SPLITS as COCO_SPLITS
+from rlpriors.data.coco import CocoImages
+from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.images import write_images
+from rlpriors.data.pets import PetImages
+from rlpriors.scripts.atari import AtariSettings, collect
+from rlpriors.scripts.atari_masks import collect_atari_masks
+from rlpriors.scripts.frame_folders import class_names
+from rlpriors.scripts.mujoco_frames import collect_mujoco
+from rlpriors.scripts.mujoco_masks import collect_mujoco_masks
+from rlpriors.scripts.pretrain import APART
+from rlpriors.scripts.study_settings import CONTROLS, SPLITS, StudySettings
+
+__all__ = ["COMPONENTS", "Sources", "Target", "gather", "join", "shuffle"]
+
+GAMES = ("boxing", "mspacman", "qbert", "seaquest", "spaceinvaders", "montezumarevenge")
+RUNNERS = ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", "Ant-v5")
+COMPONENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "halfcheetah": {
+        "far": GAMES,
+        "mid": ("Ant-v5", "Humanoid-v5", "Swimmer-v5"),
+        "near": ("Walker2d-v5", "Hopper-v5"),
+        "target": ("HalfCheetah-v5",),
+    },
+    **{
+        game: {"far": RUNNERS, "mid": GAMES, "near": paddles, "target": (game,)}
+        for game, paddles in (
+            ("pong", ("breakout", "tennis")),
+            ("breakout", ("pong", "tennis")),
+            ("freeway", ("pong", "breakout")),
+        )
+    },
+}
+"""Near are the same camera and floor, or the games most like it.  What is far from one target is near
+another, so that a source that is better for everything and one that is closer come apart."""
+
+CHUNK = 256
+PLAY = {"unlabelled": 0, "labelled": APART, "test": 2 * APART}
+"""Added to the seed, so that nothing is tested on play that was learned from."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Labelled frames, and what their classes are called."""
+
+    train: FrameStore
+    test: FrameStore
+    classes: tuple[str, ...]
+
+
+class Sources:
+    """The frames of a study and seed, kept in `folder`.
+
+    Example:
+        >>> Sources(StudySettings(target="pong"), Path("frames")).splits
+        ('far', 'mid', 'near', 'target', 'mix', 'none', 'shuffled', 'scratch')
+    """
+
+    def __init__(self, settings: StudySettings, folder: Path) -> None:
+        self.settings, self.folder = settings, folder
+        known: tuple[str, ...] = (*(COCO_SPLITS if settings.photographs else SPLITS), *CONTROLS)
+        if settings.photographs:
+            known = tuple(split for split in known if split != "shuffled")  # whose frames are the target's
+        unknown = [split for split in settings.splits if split not in known]
+        if unknown:
+            raise ValueError(f"`splits` must be some of {known}. Received {unknown}.")
+        self.splits = settings.splits or known
+
+    def frames(self, split: str) -> FrameStore:
+        """What is learned from in `split`."""
+        if self.settings.photographs:
+            return self._photographs(split)
+        n, folder = self.settings.frames, self.folder / split
+        if folder.exists():
+            return FrameStore.open(folder)
+        if split == "shuffled":
+            return shuffle(self.frames("target"), folder, self.settings.seed)
+        if split == "mix":
+            parts = [self.frames(one) for one in SPLITS if one != "mix"]
+        elif split == "target":
+            parts = [self._labelled("unlabelled", n)]
+        else:
+            parts = self._components(split, n)
+        foreign = round(self.settings.noise * n)
+        if not foreign:
+            return gather(parts, n, folder, self.settings.seed)
+        kinds = {"own": (parts, n - foreign), "foreign": (self._components("far", foreign), foreign)}
+        both = []
+        for kind, (some, share) in kinds.items():
+            kept = folder.with_name(f"{split}-{kind}-{share}")
+            both.append(
+                FrameStore.open(kept) if kept.exists() else gather(some, share, kept, self.settings.seed)
+            )
+        return join(both, folder)
+
+    def target(self) -> Target:
+        """What is asked in the end: as many labelled frames as are wanted at most, and others to test."""
+        wanted, size = max(self.settings.labels), (self.settings.size, self.settings.size)
+        if self.settings.photographs:
+            pets, stores = PetImages(self.settings.photographs[1]), []
+            for part, n in (("trainval", wanted), ("test", self.settings.test_frames)):
+                folder = self.folder / f"pet-{part}-{n}"
+                seed = self.settings.seed
+                stores.append(
+                    FrameStore.open(folder)
+                    if folder.exists()
+                    else pets.write(part, folder, size, n=n, seed=seed)
+                )
+            return Target(stores[0], stores[1], ("background", "pet"))
+        train, test = self._labelled("labelled", wanted), self._labelled("test", self.settings.test_frames)
+        return Target(train, test, class_names(train))
+
+    def _labelled(self, purpose: str, n: int) -> FrameStore:
+        """Frames of the target with masks; "unlabelled" ones are learned from without these."""
+        (name,) = COMPONENTS[self.settings.target]["target"]
+        make = collect_mujoco_masks if name.endswith("-v5") else collect_atari_masks
+        size = (self.settings.size, self.settings.size)
+        return make(name, n, self.settings.seed + PLAY[purpose], self.folder / f"{purpose}-{n}", size)
+
+    def _components(self, split: str, n: int) -> list[FrameStore]:
+        """`n` frames or more of the environments of a split, as many of each."""
+        names = COMPONENTS[self.settings.target][split]
+        return [self._play(name, -(-n // len(names))) for name in names]
+
+    def _play(self, name: str, steps: int) -> FrameStore:
+        folder, size = self.folder / f"{name}-{steps}", (self.settings.size, self.settings.size)
+        if name.endswith("-v5"):
+            return collect_mujoco(name, steps, self.settings.seed, folder, size=size)
+        play = AtariSettings(policy="sticky", grey=False, size=size, environments=min(4, steps))
+        return collect(name, steps, self.settings.seed, folder, play)
+
+    def _photographs(self, split: str) -> FrameStore:
+        assert self.settings.photographs is not None
+        folder, coco = self.folder / split, CocoImages(self.settings.photographs[0])
+        if folder.exists():
+            return FrameStore.open(folder)
+        part = next((part for part in coco.parts if part.startswith("train")), coco.parts[0])
+        paths = coco.images(part, split, None if split == "all" else self.settings.frames, self.settings.seed)
+        return write_images(paths, folder, (self.settings.size, self.settings.size))
+
+
+def gather(stores: Sequence[FrameStore], n: int, folder: Path, seed: int) -> FrameStore:
+    """`n` frames of `stores`, as many of each, in a new store at `folder`: whole episodes but the last.
+
+    Raises:
+        ValueError: one has not so many.
+    """
+    rng = np.random.default_rng(seed)
+    with FrameWriter(folder) as writer:
+        for number, store in enumerate(stores):
+            left = n // len(stores) + (number < n % len(stores))
+            if store.n_frames < left:
+                raise ValueError(f"`n` wants {left} frames of {store.folder}, which has {store.n_frames}.")
+            for index in rng.permutation(store.n_episodes):
+                frames = np.asarray(store.episode(int(index))[:left])
+                if len(frames):
+                    writer.add_episode(frames)
+                left -= len(frames)
+    return writer.store
+
+
+def join(stores: Sequence[FrameStore], folder: Path) -> FrameStore:
+    """All frames of `stores`, one after the other, in a new store at `folder`."""
+    with FrameWriter(folder) as writer:
+        for store in stores:
+            for index in range(store.n_episodes):
+                writer.add_episode(np.asarray(store.episode(index)))
+    return writer.store
+
+
+def shuffle(store: FrameStore, folder: Path, seed: int) -> FrameStore:
+    """The same frames, the pixels of each in an order of its own: colours stay, and nothing else."""
+    rng = np.random.default_rng(seed)
+    with FrameWriter(folder) as writer:
+        for index in range(store.n_episodes):
+            episode = store.episode(index)
+            for first in range(0, len(episode), CHUNK):
+                frames = np.asarray(episode[first : first + CHUNK])
+                flat = frames.reshape(len(frames), -1, frames.shape[-1])
+                order = rng.random(flat.shape[:2]).argsort(1)
+                writer.extend(np.take_along_axis(flat, order[:, :, None], 1).reshape(frames.shape))
+            writer.end_episode()
+    return writer.store

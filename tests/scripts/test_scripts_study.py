@@ -1,0 +1,221 @@
+"""`rlpriors study`: small studies of an environment and of photographs, and what is made of their numbers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.scripts import study as command
+from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
+from rlpriors.scripts.study import study
+from rlpriors.scripts.study_report import (
+    Row,
+    correlation,
+    differences,
+    figure,
+    read_rows,
+    study_table,
+    write_rows,
+)
+from rlpriors.scripts.study_settings import WORLDS, StudySettings
+from rlpriors.scripts.study_sources import COMPONENTS, Sources, gather, join, shuffle
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def tiny(**changes: Any) -> StudySettings:
+    fields: dict[str, Any] = {"target": "pong", "splits": ("near", "none"), "frames": 24, "updates": 2}
+    fields |= {"batch_size": 8, "labels": (2,), "segmentation_updates": 2, "test_frames": 6, "size": 32}
+    return StudySettings(**{**fields, "device": "cpu", **changes})
+
+
+def store(folder: Path, lengths: list[int], value: int) -> FrameStore:
+    with FrameWriter(folder) as writer:
+        for length in lengths:
+            writer.add_episode(np.full((length, 8, 8, 3), value, np.uint8))
+    return writer.store
+
+
+@pytest.mark.timeout(240)
+def test_a_study_runs_is_not_run_twice_and_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = command.segment, []
+
+    def dies(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments[3:])
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(command, "segment", dies)
+    folder = Path("run")
+    with pytest.raises(KeyboardInterrupt):
+        study(tiny(), folder=folder)
+    study(tiny(), folder=folder, resume=True)
+    assert calls == [(2, "frozen"), (2, "full"), (2, "full"), (2, "frozen"), (2, "full")]
+    assert "mIoU on the target" in capsys.readouterr().out
+    rows = read_rows(folder / "study.csv")
+    assert [(row.split, row.mode) for row in rows] == [
+        (split, mode) for split in ("near", "none") for mode in ("frozen", "full")
+    ]
+    assert all(0 <= row.miou <= 1 for row in rows)
+    assert [row.distance_auc is None for row in rows] == [False, False, True, True]
+    assert rows[0].distance_recon is not None
+    assert rows[0].distance_recon > 0
+    cell = json.loads((folder / "cells" / "near-2-frozen.json").read_text())
+    assert "ball" in cell["iou"]
+    monkeypatch.setattr(command, "segment", lambda *_, **__: pytest.fail("a finished cell was run again"))
+    study(tiny(), folder=folder, resume=True)
+    with pytest.raises(ValueError, match="was started with updates 2"):
+        study(tiny(updates=3), folder=folder, resume=True)
+
+
+@pytest.mark.timeout(240)
+def test_photographs_are_studied(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    coco, pets = tmp_path / "coco", tmp_path / "pets"
+    names = {17: "cat", 18: "dog", 19: "horse", 1: "person"}
+    images, annotations = [], []
+    (coco / "train2017").mkdir(parents=True)
+    (coco / "annotations").mkdir()
+    for number, category in enumerate(list(names) * 6):
+        picture = rng.integers(255, size=(40, 50, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(coco / "train2017" / f"{number}.jpg")
+        images.append({"id": number, "file_name": f"{number}.jpg"})
+        annotations.append({"id": number, "image_id": number, "category_id": category})
+    categories = [
+        {"id": key, "name": name, "supercategory": "person" if key == 1 else "animal"}
+        for key, name in names.items()
+    ]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (coco / "annotations" / "instances_train2017.json").write_text(json.dumps(content))
+    for part in ("images", "annotations/trimaps"):
+        (pets / part).mkdir(parents=True)
+    for part, count in (("trainval", 3), ("test", 5)):
+        some = [f"{part}_{i}" for i in range(count)]
+        (pets / "annotations" / f"{part}.txt").write_text("".join(f"{name} 1 1 1\n" for name in some))
+        for name in some:
+            Image.fromarray(rng.integers(255, size=(30, 40, 3), dtype=np.uint8)).save(
+                pets / f"images/{name}.jpg"
+            )
+            outline = np.full((30, 40), 2, np.uint8)
+            outline[10:20, 10:30] = 1
+            Image.fromarray(outline).save(pets / f"annotations/trimaps/{name}.png")
+    settings = tiny(
+        data=f"coco:{coco}",
+        target=f"pet:{pets}",
+        splits=("pets", "no-animals", "none"),
+        frames=6,
+        batch_size=4,
+        modes=("frozen",),
+        test_frames=5,
+    )
+    rows = read_rows(study(settings) / "study.csv")
+    assert [(row.target, row.split) for row in rows] == [
+        ("pet", split) for split in ("no-animals", "none", "pets")
+    ]
+    with pytest.raises(ValueError, match=r"`n` must be in 1\.\.5"):
+        study(tiny(data=f"coco:{coco}", target=f"pet:{pets}", splits=("none",), test_frames=9))
+
+
+def test_frames_are_gathered_evenly_joined_and_shuffled(tmp_path: Path) -> None:
+    one, two = store(tmp_path / "one", [5, 5], 1), store(tmp_path / "two", [4, 9], 2)
+    both = gather([one, two], 13, tmp_path / "both", seed=0)
+    assert both.n_frames == 13
+    assert [int((both.frames[:, 0, 0, 0] == value).sum()) for value in (1, 2)] == [7, 6]
+    with pytest.raises(ValueError, match="wants 11 frames"):
+        gather([one, two], 22, tmp_path / "more", seed=0)
+    assert join([one, two], tmp_path / "joined").lengths.tolist() == [5, 5, 4, 9]
+    rng = np.random.default_rng(0)
+    with FrameWriter(tmp_path / "noise") as writer:
+        writer.add_episode(rng.integers(255, size=(3, 8, 8, 3), dtype=np.uint8))
+    mixed = shuffle(writer.store, tmp_path / "mixed", seed=0)
+    for before, after in zip(writer.store.frames, mixed.frames, strict=True):
+        pixels = [sorted(map(tuple, frame.reshape(-1, 3).tolist())) for frame in (before, after)]
+        assert pixels[0] == pixels[1]
+        assert not np.array_equal(before, after)
+
+
+def test_every_target_has_the_same_kinds_of_splits() -> None:
+    assert set(COMPONENTS) == set(WORLDS)
+    for splits in COMPONENTS.values():
+        assert list(splits) == ["far", "mid", "near", "target"]
+        games = [name for names in splits.values() for name in names if not name.endswith("-v5")]
+        assert all(game_name(game, PAPER_GAMES) == game for game in games)
+        assert len({name for names in splits.values() for name in names}) == sum(map(len, splits.values()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"splits": ("nowhere",)}, "`splits` must be some of"),
+        ({"target": "tetris"}, "`target` one of"),
+        ({"target": "pet:x"}, "go together"),
+        ({"labels": ()}, "`labels` must be one or more"),
+        ({"labels": (0,)}, "`labels` must be one or more"),
+        ({"modes": ()}, "`modes` must be some of"),
+        ({"noise": 1.0}, r"`noise` must be in \[0, 1\)"),
+        ({"updates": 0}, "`updates` must be at least 1"),
+        ({"test_frames": 4}, "`test_frames` must be at least 5"),
+        ({"batch_size": 30}, "`batch_size` must be at most `frames`"),
+        ({"options": "["}, "`options` must be JSON"),
+        ({"size": 4}, "`size` must be at least 8"),
+        ({"method": "maee"}, "Did you mean mae"),
+        ({"encoder": "vit-nano", "size": 30}, "divisible|multiple"),
+    ],
+)
+def test_what_cannot_be_studied_is_refused_first(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        study(tiny(**changes))
+    assert not list(Path().glob("runs/study*/cells"))
+
+
+def row(split: str, seed: int, apart: float | None, miou: float, **more: Any) -> Row:
+    fields = {"target": "pong", "labels": 8, "mode": "frozen", "distance_recon": None, "distance_auc": None}
+    return Row(**{**fields, "split": split, "seed": seed, "distance_frechet": apart, "miou": miou, **more})
+
+
+def rows() -> list[Row]:
+    """Two seeds: in the first closer is better throughout, in the second two of three are the other way."""
+    first = [row(split, 0, float(i), 0.5 - i / 10) for i, split in enumerate(("target", "near", "far"))]
+    second = [row("target", 1, 0.0, 0.4), row("near", 1, 1.0, 0.5), row("far", 1, 2.0, 0.3)]
+    nothing = [row("none", seed, None, 0.2) for seed in (0, 1)]
+    return [*first, *second, *nothing, row("shuffled", 0, 9.0, 0.1)]
+
+
+def test_correlations_and_differences_are_those_worked_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    found = correlation(rows(), "distance_frechet", rng)
+    assert found.estimate == pytest.approx((-1.0 - 0.5) / 2)
+    with pytest.raises(ValueError, match="two seeds with three splits"):
+        correlation(rows(), "distance_auc", rng)
+    better = differences(rows(), "target", "none", rng)
+    assert better is not None
+    assert better.estimate == pytest.approx((0.3 + 0.2) / 2)
+    assert (better.low, better.high) == (pytest.approx(0.2), pytest.approx(0.3))
+    assert differences(rows(), "shuffled", "none", rng) is None
+
+
+def test_rows_survive_a_file_and_are_drawn(tmp_path: Path) -> None:
+    write_rows(tmp_path / "study.csv", rows())
+    found = read_rows(tmp_path / "study.csv")
+    assert sorted(found, key=lambda row: row[:5]) == sorted(rows(), key=lambda row: row[:5])
+    assert read_rows(tmp_path / "none.csv") == []
+    figure(rows(), tmp_path / "figure.png")
+    assert np.asarray(Image.open(tmp_path / "figure.png")).std() > 0
+    assert study_table(rows()).row_count == 5
+
+
+def test_foreign_frames_are_mixed_in(tmp_path: Path) -> None:
+    sources = Sources(tiny(noise=0.25, target="pong", splits=("target",)), tmp_path / "frames")
+    found = sources.frames("target")
+    assert found.n_frames == 24
+    assert len(list((tmp_path / "frames").glob("target-foreign-6"))) == 1

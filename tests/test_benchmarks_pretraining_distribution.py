@@ -1,0 +1,56 @@
+"""The benchmark of the pretraining distribution: its tables, and a small run from the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rlpriors.scripts.study_report import Row
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def rows() -> list[Row]:
+    found = []
+    for seed in (0, 1):
+        for apart, split in enumerate(("target", "near", "far", "mix")):
+            numbers = (float(apart), 1.0, 0.5)
+            found.append(Row("pong", split, 8, "frozen", seed, *numbers, 0.8 - apart / 10))
+        found.append(Row("pong", "none", 8, "frozen", seed, None, None, None, 0.3))
+    return found
+
+
+def test_tables_say_what_rows_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pretraining_distribution as benchmark
+
+    page = tmp_path / "page.md"
+    names = ("mIoU", "rank correlation", "to none", "to mix")
+    page.write_text("".join(f"<!-- pong, {name} -->\n<!-- end of pong, {name} -->\n" for name in names))
+    monkeypatch.setattr(benchmark, "PAGE", page)
+    monkeypatch.setattr(benchmark, "DOCS", tmp_path)
+    benchmark.report(rows())
+    text = page.read_text()
+    assert "| target | 0.800 [0.800, 0.800] |" in text
+    assert "| frechet | -1.00 [-1.00, -1.00] |" in text
+    assert "| far | +0.300 [+0.300, +0.300] |" in text  # to none
+    assert "| none | -0.200 [-0.200, -0.200] |" in text  # to the mix
+    assert (tmp_path / "images" / "pretraining-distribution-pong.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_quick_run_ends_and_writes_no_csv(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "pretraining_distribution.py"), "--quick", "--seeds", "0"]
+    more = ["--targets", "pong", "--runs", str(tmp_path / "study"), "--results", str(tmp_path / "some.csv")]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *more], env=env, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "some.csv").exists()
+    assert (tmp_path / "study-quick" / "pong-seed0" / "study.csv").exists()
