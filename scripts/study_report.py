@@ -112,7 +112,9 @@ def correlation(
         apart = getattr(row, distance)
         if apart is not None and row.split != "shuffled":  # a control: far from everything
             by_seed.setdefault(row.seed, []).append((apart, row.miou))
-    found = [float(spearmanr(*np.array(pairs).T)[0]) for pairs in by_seed.values() if len(pairs) >= 3]
+    pairs = [np.array(some) for some in by_seed.values() if len(some) >= 3]
+    # Where every split lies as far, as where a classifier tells each from the target, no order is told.
+    found = [float(spearmanr(*some.T)[0]) for some in pairs if np.ptp(some, 0).all()]
     if len(found) < 2:
         raise ValueError(
             f"`rows` must have two seeds with three splits each. Received {len(found)} such seeds."

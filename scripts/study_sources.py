@@ -18,11 +18,9 @@ from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.data.images import write_images
 from rlpriors.data.pets import PetImages
 from rlpriors.scripts.atari import AtariSettings, collect
-from rlpriors.scripts.atari_masks import collect_atari_masks
-from rlpriors.scripts.frame_folders import class_names
 from rlpriors.scripts.mujoco_frames import collect_mujoco
-from rlpriors.scripts.mujoco_masks import collect_mujoco_masks
 from rlpriors.scripts.pretrain import APART
+from rlpriors.scripts.segmentation_frames import MaskedFrames, collect_masks
 from rlpriors.scripts.study_settings import CONTROLS, SPLITS, StudySettings
 
 __all__ = ["COMPONENTS", "Sources", "Target", "gather", "join", "shuffle"]
@@ -92,7 +90,7 @@ class Sources:
         if split == "mix":
             parts = [self.frames(one) for one in SPLITS if one != "mix"]
         elif split == "target":
-            parts = [self._labelled("unlabelled", n)]
+            parts = [self._labelled("unlabelled", n).store]
         else:
             parts = self._components(split, n)
         foreign = round(self.settings.noise * n)
@@ -122,14 +120,13 @@ class Sources:
                 )
             return Target(stores[0], stores[1], ("background", "pet"))
         train, test = self._labelled("labelled", wanted), self._labelled("test", self.settings.test_frames)
-        return Target(train, test, class_names(train))
+        return Target(train.store, test.store, train.classes)
 
-    def _labelled(self, purpose: str, n: int) -> FrameStore:
+    def _labelled(self, purpose: str, n: int) -> MaskedFrames:
         """Frames of the target with masks; "unlabelled" ones are learned from without these."""
         (name,) = COMPONENTS[self.settings.target]["target"]
-        make = collect_mujoco_masks if name.endswith("-v5") else collect_atari_masks
-        size = (self.settings.size, self.settings.size)
-        return make(name, n, self.settings.seed + PLAY[purpose], self.folder / f"{purpose}-{n}", size)
+        seed, size = self.settings.seed + PLAY[purpose], (self.settings.size, self.settings.size)
+        return collect_masks(name, n, seed, self.folder / f"{purpose}-{n}", size)
 
     def _components(self, split: str, n: int) -> list[FrameStore]:
         """`n` frames or more of the environments of a split, as many of each."""

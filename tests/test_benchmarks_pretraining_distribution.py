@@ -39,6 +39,7 @@ def test_tables_say_what_rows_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     text = page.read_text()
     assert "| target | 0.800 [0.800, 0.800] |" in text
     assert "| frechet | -1.00 [-1.00, -1.00] |" in text
+    assert "| auc |  |" in text  # the same for all splits: it tells no order
     assert "| far | +0.300 [+0.300, +0.300] |" in text  # to none
     assert "| none | -0.200 [-0.200, -0.200] |" in text  # to the mix
     assert (tmp_path / "images" / "pretraining-distribution-pong.png").exists()
