@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="no runs: tables and figures from the csv")
     args = parser.parse_args()
     if args.report:
-        report(read_csv(), RESULTS.parent.parent.parent / "docs")
+        report(read_csv(), RESULTS.parent.parent.parent / "docs", MAIN, VARIANTS)
         return
     if max(args.seeds) >= 100 and not args.development:
         parser.error("seeds from 100 on are those that settings were chosen on; add --development")

@@ -54,28 +54,44 @@ TITLES = {
 }
 """The metrics that the tables show, in this order."""
 
+BASES = ("contrastive", "contrastive-all", "relative", "ratio", "chain-mmd-rbf")
+"""What variants are held against."""
+VARIED = (
+    *("success", "pearson", "spearman", "pearson_data", "spearman_data", "epic"),
+    *("erc_pearson_mixed", "update_ms", "seconds"),
+)
+
 Scores = dict[str, dict[str, dict[str, list[float]]]]
 """Values over seeds, by method, number of demonstrations and metric."""
 
 
-def report(rows: Sequence[Sequence[str]], docs: Path) -> None:
-    """Show what the rows (world, method, seed, demos, metric, value) say."""
+def report(
+    rows: Sequence[Sequence[str]], docs: Path, main: Sequence[str], variants: Sequence[str] = ()
+) -> None:
+    """Show what the rows (world, method, seed, demos, metric, value) say.
+
+    `main` and `variants` name methods in the order of their tables; `variants` stand below their base.
+    """
     by_world: dict[str, Scores] = {}
     for world, method, _, demos, metric, value in rows:
         scores = by_world.setdefault(world, defaultdict(lambda: defaultdict(lambda: defaultdict(list))))
         scores[method][demos][metric].append(float(value))
     for world, scores in sorted(by_world.items()):
-        text = table(scores)
-        print(f"\n## {world}\n\n{text}")
-        replace(docs / "irl.md", world, text)
+        texts = {world: table({name: scores[name] for name in main if name in scores})}
+        if any(name in scores for name in variants):
+            chosen = [name for name in (*BASES, *variants) if name in scores]
+            texts[f"{world} variants"] = table({name: scores[name] for name in chosen}, VARIED)
+        for mark, text in texts.items():
+            print(f"\n## {mark}\n\n{text}")
+            replace(docs / "irl.md", mark, text)
         if any(len(demos) > 1 for demos in scores.values()):
             _figure(scores, docs / "images" / f"irl-{world}-demonstrations.png", world)
 
 
-def table(scores: Scores) -> str:
+def table(scores: Scores, metrics: Sequence[str] = tuple(TITLES)) -> str:
     """Markdown: a line for each method, the mean over seeds with its 95 % bootstrap interval."""
     rows = {method: by_demos[DEMOS] for method, by_demos in scores.items() if DEMOS in by_demos}
-    shown = [metric for metric in TITLES if any(metric in numbers for numbers in rows.values())]
+    shown = [metric for metric in metrics if any(metric in numbers for numbers in rows.values())]
     lines = [["method", "seeds", *(TITLES[metric] for metric in shown)]]
     lines.append(["---", *["---:"] * (len(shown) + 1)])
     for method, numbers in rows.items():

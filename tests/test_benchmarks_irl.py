@@ -140,3 +140,20 @@ def test_a_reward_equal_to_the_recorded_one_up_to_scale_is_perfect() -> None:
     for metric in ("pearson", "spearman", "erc_pearson_mixed", "erc_spearman_base", "preference_mixed"):
         assert found[metric] == pytest.approx(1), metric
     assert found["pearson_distance"] == pytest.approx(0, abs=1e-3)
+
+
+def test_variants_have_a_table_of_their_own_beside_what_they_vary(tmp_path: Path) -> None:
+    from irl_report import report
+
+    (tmp_path / "irl.md").write_text(
+        "<!-- umaze -->\n<!-- end of umaze -->\n<!-- umaze variants -->\n<!-- end of umaze variants -->\n"
+    )
+    names = ("bc", "all-plain", "contrastive-all")
+    rows = [["umaze", name, "0", "20", "success", str(place / 2)] for place, name in enumerate(names)]
+    report(rows, tmp_path, main=("contrastive-all", "bc"), variants=("all-plain",))
+    main, variants = (tmp_path / "irl.md").read_text().split("<!-- end of umaze -->")
+    assert [line.split(" | ")[0] for line in main.splitlines()[3:]] == ["| contrastive-all", "| bc"]
+    assert [line.split(" | ")[0] for line in variants.splitlines()[4:6]] == [
+        "| contrastive-all",
+        "| all-plain",
+    ]
