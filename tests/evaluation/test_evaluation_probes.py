@@ -168,7 +168,7 @@ def test_labels_that_the_training_part_lacks_count_as_wrong() -> None:
 
 
 def test_learning_rates_fall_and_training_ends_for_each_variable_alone() -> None:
-    settings = ProbeSettings(lr=1e-3, lr_patience=1, lr_factor=0.1, least_lr=5e-5, patience=4)
+    settings = ProbeSettings(lr=1e-3, lr_patience=1, lr_factor=0.1, min_lr=5e-5, patience=4)
     plateaus = Plateaus(2, settings)
     rates = []
     for epoch in range(6):  # the first gets better with every epoch, the second never again
@@ -183,7 +183,7 @@ def test_learning_rates_fall_and_training_ends_for_each_variable_alone() -> None
 def test_learning_rates_are_torchs() -> None:
     import torch
 
-    settings = ProbeSettings(lr=0.1, lr_patience=2, lr_factor=0.5, least_lr=0.02)
+    settings = ProbeSettings(lr=0.1, lr_patience=2, lr_factor=0.5, min_lr=0.02)
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     reference = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, mode="max", patience=2, factor=0.5, min_lr=0.02

@@ -43,13 +43,13 @@ class ProbeSettings:
     """A learning rate falls after more than so many epochs without a better validation accuracy."""
     lr_factor: float = 0.2
     """By this factor, in (0, 1)."""
-    least_lr: float = 1e-5
+    min_lr: float = 1e-5
     """But not below this, above 0."""
     patience: int = 15
     """After so many epochs without a better validation accuracy a variable's training ends."""
 
     def __post_init__(self) -> None:
-        for name in ("lr", "eps", "least_lr"):
+        for name in ("lr", "eps", "min_lr"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be above 0. Received {getattr(self, name)}.")
         for name in ("batch_size", "epochs", "patience", "lr_patience"):
@@ -128,7 +128,7 @@ class Plateaus:
         self._best_for_lr = np.where(clearly, scores, self._best_for_lr)
         self._waited_for_lr = np.where(clearly, 0, self._waited_for_lr + 1)
         falls = self._waited_for_lr > settings.lr_patience
-        lowest = min(settings.least_lr, settings.lr)
+        lowest = min(settings.min_lr, settings.lr)
         self.lr = np.where(falls, np.maximum(self.lr * settings.lr_factor, lowest), self.lr)
         self._waited_for_lr[falls] = 0
         self.running &= self._waited < settings.patience
