@@ -82,6 +82,11 @@ class Locomotion(World):
         held_out = np.arange(replay.n_episodes) % 4 == 3
         return replay.subset(np.flatnonzero(~held_out)), replay.subset(np.flatnonzero(held_out))
 
+    @property
+    def held_out(self) -> EpisodeStore:
+        """The quarter of the replay that nobody learns from."""
+        return self._replay[1]
+
     def _expert(self, seed: int) -> tuple[EpisodeStore, EpisodeStore]:
         """Demonstrations, and what is held out: an even choice, as the recording begins with the worst."""
         expert = self._recorded("expert")
@@ -158,7 +163,7 @@ class Locomotion(World):
 
     def coverages(self) -> tuple[Coverage, Coverage]:
         """The replay held out, and the same with the expert's episodes that are no demonstrations."""
-        replay, expert = self._replay[1], self._expert(self.seed)[1]
+        replay, expert = self.held_out, self._expert(self.seed)[1]
         base = np.arange(replay.n_episodes)
         episodes = [store.episode(i) for store in (replay, expert) for i in range(store.n_episodes)]
         source = ("base",) * replay.n_episodes + ("expert",) * expert.n_episodes
