@@ -157,3 +157,24 @@ def test_variants_have_a_table_of_their_own_beside_what_they_vary(tmp_path: Path
         "| contrastive-all",
         "| all-plain",
     ]
+
+
+def test_what_runners_rewards_may_follow_is_told_of_every_step() -> None:
+    from irl_runners import quantities, table
+
+    from rlpriors.data.episodes import Episode, EpisodeStore
+
+    def episode(length: int, speed: float) -> Episode:
+        obs = np.stack([np.arange(length + 1.0), np.full(length + 1, speed)], 1)
+        return Episode(obs, np.zeros((length, 1)), np.ones(length), *np.zeros((2, length), bool))
+
+    found = quantities(EpisodeStore.from_episodes([episode(3, 1.0), episode(2, 5.0)]), speed=1)
+    assert {name: value.tolist() for name, value in found.items()} == {
+        "truth": [1.0] * 5,
+        "speed": [1.0, 1.0, 1.0, 5.0, 5.0],
+        "height": [0.0, 1.0, 2.0, 0.0, 1.0],
+        "left": [2, 1, 0, 1, 0],
+        "late": [0, 0, 0, 1, 1],
+    }
+    rows = [["hopper", "gail", str(seed), *[str(seed / 2)] * 5] for seed in (0, 1)]
+    assert "| hopper | gail | 2 | 0.25 (0.00 to 0.50) |" in table(rows)
