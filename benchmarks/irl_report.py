@@ -38,8 +38,6 @@ TITLES = {
     "starc_goal": "STARC, goal",
     "dard_goal": "DARD, goal",
     "erc_pearson_mixed": "ERC Pearson",
-    "erc_spearman_mixed": "ERC Spearman",
-    "preference_mixed": "preferences",
     "violations": "violations",
     "rl_success_same": "RL",
     "rl_normalised_same": "RL, normalised",
@@ -48,7 +46,6 @@ TITLES = {
     "rl_success_walls": "RL, walls",
     "rl_success_slip": "RL, slip",
     "update_ms": "ms / update",
-    "acting_seconds": "acting s",
     "seconds": "seconds",
     "peak_mib": "peak MiB",
 }
@@ -58,7 +55,7 @@ BASES = ("contrastive", "contrastive-all", "relative", "ratio", "chain-mmd-rbf")
 """What variants are held against."""
 VARIED = (
     *("success", "pearson", "spearman", "pearson_data", "spearman_data", "epic"),
-    *("erc_pearson_mixed", "update_ms", "seconds"),
+    *("erc_pearson_mixed", "normalised", "update_ms", "seconds"),
 )
 
 Scores = dict[str, dict[str, dict[str, list[float]]]]
@@ -105,7 +102,7 @@ def _cell(values: list[float], metric: str, seeds: int) -> str:
     """The mean, its interval, and in parentheses the number of seeds where it is below the row's."""
     if not values:
         return ""
-    digits = 0 if metric in ("seconds", "update_ms", "acting_seconds", "peak_mib") else 2
+    digits = 0 if metric in ("seconds", "update_ms", "peak_mib") else 2
     mean = f"{np.mean(values):.{digits}f}"
     fewer = f" ({len(values)})" if len(values) < seeds else ""
     if len(values) < 2:
