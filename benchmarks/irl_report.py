@@ -58,6 +58,9 @@ VARIED = (
     *("erc_pearson_mixed", "normalised", "update_ms", "seconds"),
 )
 
+FEW = ("success", "normalised", "pearson", "spearman", "epic", "pearson_distance", "erc_pearson_mixed")
+"""What is shown against the number of demonstrations."""
+
 Scores = dict[str, dict[str, dict[str, list[float]]]]
 """Values over seeds, by method, number of demonstrations and metric."""
 
@@ -82,6 +85,9 @@ def report(
             print(f"\n## {mark}\n\n{text}")
             replace(docs / "irl.md", mark, text)
         if any(len(demos) > 1 for demos in scores.values()):
+            text = by_demonstrations(scores)
+            print(f"\n## {world} demonstrations\n\n{text}")
+            replace(docs / "irl.md", f"{world} demonstrations", text)
             _figure(scores, docs / "images" / f"irl-{world}-demonstrations.png", world)
 
 
@@ -95,6 +101,23 @@ def table(scores: Scores, metrics: Sequence[str] = tuple(TITLES)) -> str:
         seeds = max(len(values) for values in numbers.values())
         cells = (_cell(numbers.get(metric, []), metric, seeds) for metric in shown)
         lines.append([method, str(seeds), *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def by_demonstrations(scores: Scores) -> str:
+    """Markdown: a line for each method and number of demonstrations, of methods with several of these."""
+    found = {
+        (method, n): numbers
+        for method, by_demos in scores.items()
+        if len(by_demos) > 1
+        for n, numbers in sorted(by_demos.items(), key=lambda item: int(item[0]))
+    }
+    shown = [metric for metric in TITLES if metric in FEW and any(metric in row for row in found.values())]
+    lines = [["method", "demonstrations", "seeds", *(TITLES[metric] for metric in shown)]]
+    lines.append(["---", *["---:"] * (len(shown) + 2)])
+    for (method, n), numbers in found.items():
+        seeds = max(len(values) for values in numbers.values())
+        lines.append([method, n, str(seeds), *(_cell(numbers.get(m, []), m, seeds) for m in shown)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -120,8 +143,10 @@ def _figure(scores: Scores, path: Path, world: str) -> None:
         "epic" if "epic" in known else "pearson_distance",
     )
     figure, axes = plt.subplots(1, len(metrics), figsize=(4 * len(metrics), 3.2))
+    several = [method for method, by_demos in scores.items() if len(by_demos) > 1]
     for axis, metric in zip(axes, metrics, strict=True):
-        for method, by_demos in scores.items():
+        for place, method in enumerate(several):
+            by_demos = scores[method]
             points = [
                 (int(n), np.mean(numbers[metric]), np.array(numbers[metric]))
                 for n, numbers in sorted(by_demos.items(), key=lambda item: int(item[0]))
@@ -130,7 +155,7 @@ def _figure(scores: Scores, path: Path, world: str) -> None:
             if len(points) < 2:
                 continue
             counts, means, values = zip(*points, strict=True)
-            (line,) = axis.plot(counts, means, "o-", label=method, markersize=3)
+            (line,) = axis.plot(counts, means, "o-", label=method, markersize=3, color=f"C{place}")
             low, high = zip(*(_interval(value) for value in values), strict=True)
             axis.fill_between(counts, low, high, alpha=0.15, color=line.get_color())
         axis.set(title=TITLES[metric], xlabel="demonstrations", xscale="log")

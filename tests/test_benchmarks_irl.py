@@ -178,3 +178,18 @@ def test_what_runners_rewards_may_follow_is_told_of_every_step() -> None:
     }
     rows = [["hopper", "gail", str(seed), *[str(seed / 2)] * 5] for seed in (0, 1)]
     assert "| hopper | gail | 2 | 0.25 (0.00 to 0.50) |" in table(rows)
+
+
+def test_methods_with_several_numbers_of_demonstrations_have_a_line_for_each() -> None:
+    from irl_report import by_demonstrations
+
+    scores = {
+        "bc": {"20": {"success": [1.0]}},
+        "contrastive": {"5": {"success": [0.5], "seconds": [3.0]}, "20": {"success": [1.0, 1.0]}},
+    }
+    assert by_demonstrations(scores).splitlines() == [
+        "| method | demonstrations | seeds | success |",
+        "| --- | ---: | ---: | ---: |",
+        "| contrastive | 5 | 1 | 0.50 |",
+        "| contrastive | 20 | 2 | 1.00 [1.00, 1.00] |",
+    ]
