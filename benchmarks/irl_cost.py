@@ -17,6 +17,8 @@ steps; `step_ms` is the cost of planning for each of these.  `steps` are the pla
 "relative" and "ratio" make none in their updates.  `once_ms` is what comes before the first update:
 for "relative", the 400 updates that make its model of the demonstrations.
 
+The tables go to `results/irl_cost.csv` and to `docs/irl.md`.
+
 The original learns with batches of 16; it is held against ours both at equal batches and so.
 """
 
@@ -40,6 +42,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from pages import replace as replace_text
 from tianshou.algorithm.algorithm_base import policy_within_training_step
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
@@ -53,6 +56,7 @@ from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardSettings
 
 RESULTS = Path(__file__).parent / "results" / "irl_cost.csv"
+PAGE = Path(__file__).parents[1] / "docs" / "irl.md"
 OBS, ACT = 4, 2
 FOLLOW = 16  # environment steps: a plan of ours, as in `irl.py`
 OBJECTIVES: dict[str, Any] = {
@@ -270,6 +274,18 @@ def costs(table: list[Row]) -> str:
     return markdown(heads, lines, 2)
 
 
+def for_page(table: list[Row]) -> str:
+    """Markdown: what updates at a batch of 64 and plans cost."""
+    heads = ["denoiser", "method", "denoising steps", "ms an update", "MiB", "ms of planning an env step"]
+    lines = []
+    for case, cost in table:
+        if case.batch == 64:
+            steps = "none in learning" if case.method in ("relative", "ratio") else str(case.steps)
+            numbers = (f"{cost.update_ms:.0f}", f"{cost.mib:.0f}", f"{cost.step_ms:.1f}")
+            lines.append([case.denoiser, case.method, steps, *numbers])
+    return markdown(heads, lines, 2)
+
+
 def against(table: list[Row]) -> str:
     """Markdown: each run of the original over the default objective with 8 steps, on the same denoiser."""
     heads = ["denoiser", "original", "levels", "batch", "update, equal batches", "update, 16 against 64"]
@@ -333,6 +349,8 @@ def main() -> None:
     print(f"{machine}\n\n{costs(table)}\n\n{against(table)}")
     if args.quick:
         return
+    replace_text(PAGE, "costs", for_page(table))
+    replace_text(PAGE, "costs against the original", against(table))
     rows = [{"machine": machine, **asdict(case), **asdict(cost)} for case, cost in table]
     for row in rows:
         row.update({name: f"{x:.2f}" for name, x in row.items() if isinstance(x, float)})
