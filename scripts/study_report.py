@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table
-from scipy.stats import spearmanr
 
 from rlpriors.checkpoint import write_atomically
 from rlpriors.evaluation.intervals import Interval, bootstrap_interval, paired_difference
+from rlpriors.evaluation.reward_distance import spearman
 
 __all__ = [
     "DISTANCES",
@@ -114,7 +114,7 @@ def correlation(
             by_seed.setdefault(row.seed, []).append((apart, row.miou))
     pairs = [np.array(some) for some in by_seed.values() if len(some) >= 3]
     # Where every split lies as far, as where a classifier tells each from the target, no order is told.
-    found = [float(spearmanr(*some.T)[0]) for some in pairs if np.ptp(some, 0).all()]
+    found = [spearman(*some.T) for some in pairs if np.ptp(some, 0).all()]
     if len(found) < 2:
         raise ValueError(
             f"`rows` must have two seeds with three splits each. Received {len(found)} such seeds."
