@@ -26,7 +26,9 @@ __all__ = ["Subject", "game_table", "more_table", "rows_of", "state_table", "wri
 COLUMNS = ("world", "subject", "protocol", "seed", "of")
 METRICS = (*Scores._fields, "r2", "rankme", "feature_std")
 STATES = ("qpos", "qvel")
-HEADINGS: dict[str, str] = dict(zip(CATEGORIES, ("small object", "agent", "other", "score, clock", "misc"), strict=True))
+HEADINGS: dict[str, str] = dict(
+    zip(CATEGORIES, ("small object", "agent", "other", "score, clock", "misc"), strict=True)
+)
 WORDS = {
     "f1_weighted": "F1 (weighted)",
     "f1_macro": "macro F1",
