@@ -58,8 +58,7 @@ class ProbeRunSettings:
 
     supervised_epochs: int = 10
     """Most passes over the frames of the control that is told the labels, which takes longer than all
-    else: at 10000 steps half a minute a pass on a core of a CPU.  AtariARI's ceiling takes up to 100;
-    0 leaves it out."""
+    else on a CPU.  AtariARI's ceiling takes up to 100; 0 leaves it out."""
 
     processes: int = 1
     """Processes that play."""

@@ -16,7 +16,7 @@ from rlpriors.scripts.pretrain_settings import read_options
 from rlpriors.scripts.runs import open_run, write_json
 from rlpriors.scripts.study_cells import distances, images_learned_from, learn_split, segment, start
 from rlpriors.scripts.study_report import Row, study_table, write_rows
-from rlpriors.scripts.study_settings import StudySettings
+from rlpriors.scripts.study_settings import CONTROLS, StudySettings
 from rlpriors.scripts.study_sources import Sources, Target
 
 __all__ = ["study"]
@@ -66,7 +66,8 @@ def _run_split(
     more = images_learned_from(settings) if split == "scratch" else 0
     for labels, mode in todo:
         scores, segmenter = segment(settings, encoder, target, labels, mode, more_updates=more)
-        iou = dict(zip(target.classes, scores.iou.tolist(), strict=True))
+        seen = [None if np.isnan(value) else value for value in scores.iou.tolist()]  # JSON has no NaN
+        iou = dict(zip(target.classes, seen, strict=True))
         told = {"miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy}
         for metric, value in told.items():
             writer.add_scalar(f"{metric}/{mode}/{split}", value, labels)
@@ -83,7 +84,8 @@ def _encoder(
     folder, store = run / "pretrained" / split, sources.frames(split)
     encoder = learn_split(settings, store, target, folder)
     if not (folder / "distances.json").exists():
-        write_json(folder / "distances.json", distances(settings, store, target))
+        every = [sources.frames(one) for one in sources.splits if one not in CONTROLS] or [store]
+        write_json(folder / "distances.json", distances(settings, store, target, every))
     held_out = json.loads((folder / "held_out.json").read_text())["held_out"]
     return encoder, {**json.loads((folder / "distances.json").read_text()), "distance_recon": held_out}
 

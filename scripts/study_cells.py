@@ -3,11 +3,15 @@
 `learn_split`   an encoder from the frames of a split
 `distances`     how far a split's frames lie from the target's
 `segment`       how well the target's pixels are told apart by an encoder, from few labels
+`start`         the encoder that all of them begin with
+`images_learned_from`  how much longer a segmentation learns that makes up for no pretraining
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.checkpoint import load_resume
 from rlpriors.data.frames import FrameStore
@@ -21,10 +25,10 @@ from rlpriors.scripts.learn_encoder import learn_encoder
 from rlpriors.scripts.pretrain import find_recipe
 from rlpriors.scripts.pretrain_settings import read_options
 from rlpriors.scripts.runs import write_json
-from rlpriors.scripts.study_settings import StudySettings
+from rlpriors.scripts.study_settings import StudyMode, StudySettings
 from rlpriors.scripts.study_sources import Target
 
-__all__ = ["distances", "learn_split", "segment", "start"]
+__all__ = ["distances", "images_learned_from", "learn_split", "segment", "start"]
 
 COMPARED = 1000
 """Frames of each side that distances are told from."""
@@ -60,7 +64,7 @@ def learn_split(settings: StudySettings, store: FrameStore, target: Target, fold
         learner.resume(load_resume(state, learner.device))
     every = max(1, settings.updates // 4)
 
-    def look(writer, step):  # type: ignore[no-untyped-def]
+    def look(writer: SummaryWriter, step: int) -> dict[str, float]:
         if step % every == 0:
             for name, images in learner.pictures(8).items():
                 writer.add_images(f"pictures/{name}", images, step)
@@ -73,23 +77,28 @@ def learn_split(settings: StudySettings, store: FrameStore, target: Target, fold
     return load_encoder(published, device=settings.device)
 
 
-def distances(settings: StudySettings, store: FrameStore, target: Target) -> dict[str, float]:
+def distances(
+    settings: StudySettings, store: FrameStore, target: Target, every: Sequence[FrameStore]
+) -> dict[str, float]:
     """Between a split's frames and the target's that are tested on: "distance_frechet", "distance_auc".
 
-    Both are told from features that nobody learned, fitted on both sides together.
+    Both are told from features that nobody learned, fitted on `every` split of the study and the target:
+    with features of their own, the distances of two splits could not be compared.
     """
-    rng = np.random.default_rng(settings.seed)
-    n = min(COMPARED, store.n_frames, target.test.n_frames)
-    sides = [
-        np.asarray(one.frames[np.sort(rng.choice(one.n_frames, n, replace=False))])
-        for one in (store, target.test)
-    ]
-    features = FixedFeatures((settings.size, settings.size), seed=0).fit(np.concatenate(sides))
-    a, b = (features(side) for side in sides)
+    n = min(COMPARED, *(one.n_frames for one in (store, target.test, *every)))
+    features = FixedFeatures((settings.size, settings.size), seed=0)
+    features.fit(np.concatenate([_some(one, n, settings.seed) for one in (*every, target.test)]))
+    a, b = (features(_some(one, n, settings.seed)) for one in (store, target.test))
     return {
         "distance_frechet": frechet_distance(a, b),
         "distance_auc": domain_auc(a, b, seed=settings.seed),
     }
+
+
+def _some(store: FrameStore, n: int, seed: int) -> np.ndarray:
+    """`n` frames, drawn by `seed`."""
+    rows = np.random.default_rng(seed).choice(store.n_frames, n, replace=False)
+    return np.asarray(store.frames[np.sort(rows)])
 
 
 def segment(
@@ -97,19 +106,23 @@ def segment(
     encoder: ImageEncoder,
     target: Target,
     labels: int,
-    mode: str,
+    mode: StudyMode,
     *,
     more_updates: int = 0,
 ) -> tuple[SegmentationScores, Segmenter]:
-    """Learn from the first `labels` frames of the target's, and be judged by the others."""
+    """Learn from `labels` of the target's labelled frames, and be judged by the others.
+
+    Which ones follows from the seed; the fewer are among the more.
+    """
     n_classes = len(target.classes)
     how = SegmentationSettings(
         head=settings.head,
-        mode=mode,  # type: ignore[arg-type]  # checked there
+        mode=mode,
         updates=settings.segmentation_updates + more_updates,
         batch_size=SEGMENTATION_BATCH,
     )
-    frames, masks = target.train.frames[:labels], target.train.arrays["mask"][:labels]
+    rows = np.random.default_rng(settings.seed).permutation(target.train.n_frames)[:labels]
+    frames, masks = target.train.frames[rows], target.train.arrays["mask"][rows]
     segmenter = fit_segmenter(encoder, frames, masks, n_classes, how, seed=settings.seed, progress=True)
     predicted = predict(segmenter, target.test.frames)
     return segmentation_scores(predicted, np.asarray(target.test.arrays["mask"]), n_classes), segmenter

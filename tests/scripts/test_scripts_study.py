@@ -12,6 +12,7 @@ from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.scripts import study as command
 from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
 from rlpriors.scripts.study import study
+from rlpriors.scripts.study_cells import distances
 from rlpriors.scripts.study_report import (
     Row,
     correlation,
@@ -22,7 +23,7 @@ from rlpriors.scripts.study_report import (
     write_rows,
 )
 from rlpriors.scripts.study_settings import WORLDS, StudySettings
-from rlpriors.scripts.study_sources import COMPONENTS, Sources, gather, join, shuffle
+from rlpriors.scripts.study_sources import COMPONENTS, Sources, Target, gather, join, shuffle
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +143,24 @@ def test_frames_are_gathered_evenly_joined_and_shuffled(tmp_path: Path) -> None:
         pixels = [sorted(map(tuple, frame.reshape(-1, 3).tolist())) for frame in (before, after)]
         assert pixels[0] == pixels[1]
         assert not np.array_equal(before, after)
+
+
+def test_closer_splits_have_smaller_distances_in_features_that_all_share(tmp_path: Path) -> None:
+    def noise(name: str, brightness: int) -> FrameStore:
+        rng = np.random.default_rng(len(name))
+        with FrameWriter(tmp_path / name) as writer:
+            writer.add_episode(rng.integers(brightness, brightness + 40, (30, 32, 32, 3), np.uint8))
+        return writer.store
+
+    test, near, far = noise("test", 50), noise("near", 80), noise("farther", 180)
+    target = Target(test, test, ("nothing", "something"))
+    found = [distances(tiny(), store, target, [near, far]) for store in (test, near, far)]
+    frechet = [one["distance_frechet"] for one in found]
+    assert frechet[0] == pytest.approx(0, abs=1e-6)
+    assert (
+        frechet[0] < frechet[1] < frechet[2] / 2
+    )  # with features of their own, two splits that are quite apart are as far
+    assert found[2]["distance_auc"] == 1
 
 
 def test_every_target_has_the_same_kinds_of_splits() -> None:

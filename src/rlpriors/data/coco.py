@@ -112,7 +112,7 @@ def coco_split(annotations: Path, split: str, n: int | None = None, seed: int = 
 
 @lru_cache(maxsize=2)
 def _kinds(path: Path, changed: int) -> Mapping[str, tuple[str, ...]]:
-    """File names by kind; cached until the file changes, as to read one of COCO's takes half a minute."""
+    """File names by kind; cached until the file changes, as COCO's own are large."""
     try:
         content = json.loads(path.read_text(), object_hook=_kept)
         animals = {row["id"] for row in content["categories"] if row["supercategory"] == "animal"}

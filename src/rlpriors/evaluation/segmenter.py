@@ -13,6 +13,7 @@ from rlpriors.encoders.base import ImageEncoder
 from rlpriors.encoders.weights import seeded
 from rlpriors.evaluation.segmentation_scores import IGNORED
 from rlpriors.networks.segmentation import build_head
+from rlpriors.types import Features
 
 __all__ = ["Segmenter", "predict"]
 
@@ -59,9 +60,9 @@ class Segmenter(nn.Module):
 
     def maps(self, frames: np.ndarray | Tensor) -> Float[Tensor, "batch dim rows columns"]:
         """What the encoder sees at each place, as it comes."""
-        maps = self.encoder(self.encoder.preprocess(frames)).maps
-        assert maps is not None  # checked when it was made
-        return maps  # type: ignore[no-any-return]
+        seen: Features = self.encoder(self.encoder.preprocess(frames))
+        assert seen.maps is not None  # checked when it was made
+        return seen.maps
 
     def read(
         self, maps: Float[Tensor, "batch dim rows columns"], size: tuple[int, int]
