@@ -16,7 +16,7 @@ from rlpriors.scripts.pretrain_settings import read_options
 from rlpriors.scripts.runs import open_run, write_json
 from rlpriors.scripts.study_cells import distances, images_learned_from, learn_split, segment, start
 from rlpriors.scripts.study_report import Row, study_table, write_rows
-from rlpriors.scripts.study_settings import CONTROLS, StudySettings
+from rlpriors.scripts.study_settings import CONTROLS, StudyMode, StudySettings
 from rlpriors.scripts.study_sources import Sources, Target
 
 __all__ = ["study"]
@@ -56,7 +56,7 @@ def _run_split(
     settings: StudySettings, sources: Sources, target: Target, split: str, run: Path, writer: SummaryWriter
 ) -> None:
     """All cells of one split."""
-    cells = [(n, mode) for n in settings.labels for mode in settings.modes]
+    cells: list[tuple[int, StudyMode]] = [(n, mode) for n in settings.labels for mode in settings.modes]
     if split == "scratch":  # a head alone has nothing to make up for
         cells = [cell for cell in cells if cell[1] == "full"]
     todo = [cell for cell in cells if not _file(run, split, *cell).exists()]
