@@ -64,10 +64,11 @@ class StudySettings:
     modes: tuple[StudyMode, ...] = ("frozen", "full")
     """frozen: a head alone learns from labels; full: the encoder with it."""
 
-    head: str = "linear"
-    """What reads the encoder's maps: linear, conv or pyramid."""
+    head: str = "patch"
+    """What reads the encoder's maps: linear (a class for each patch), patch (linear too, with a class for
+    each of its pixels), conv or pyramid."""
 
-    segmentation_updates: int = 200
+    segmentation_updates: int = 300
     """Of 16 images each, by which the segmentation is learned."""
 
     test_frames: int = 256

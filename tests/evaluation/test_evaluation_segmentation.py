@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from rlpriors.encoders import Backbone, EncoderSpec, ImageEncoder, load_encoder
-from rlpriors.evaluation.segmentation import SegmentationSettings, Segmenter, fit_segmenter, predict
+from rlpriors.evaluation.segmentation import (
+    SegmentationSettings,
+    Segmenter,
+    _class_weights,
+    _loss,
+    fit_segmenter,
+    predict,
+)
 from rlpriors.evaluation.segmentation_pictures import compare, overlay, palette
 from rlpriors.evaluation.segmentation_scores import check_labels, segmentation_scores
 from rlpriors.networks.segmentation import HEADS
@@ -42,11 +49,12 @@ def make(name: str = "vit-nano", size: int = 32) -> ImageEncoder:
     [
         ("vit-nano", 32, QUICK),
         ("impala-cnn", 64, QUICK),
+        ("vit-nano", 32, replace(QUICK, head="patch")),
         ("vit-nano", 32, replace(QUICK, head="conv", updates=30)),
         ("vit-nano", 32, replace(QUICK, head="pyramid", updates=20)),
-        ("vit-nano", 32, replace(QUICK, mode="full", lr=3e-3, updates=40)),
+        ("vit-nano", 32, replace(QUICK, mode="full", lr=3e-3, encoder_lr=3e-3, updates=40)),
     ],
-    ids=["vit", "cnn", "conv", "pyramid", "full"],
+    ids=["vit", "cnn", "patch", "conv", "pyramid", "full"],
 )
 def test_coloured_squares_are_found(name, size, settings):
     segmenter = fit_segmenter(make(name, size), *squares(24, size), 3, settings)
@@ -98,7 +106,7 @@ def test_a_seed_repeats_to_the_bit_and_leaves_torch_alone(mode):
 
 def test_frozen_and_full_begin_with_the_same_function_and_scale():
     encoder, (frames, masks) = make(), squares(6, 32)
-    settings = replace(QUICK, updates=1, lr=1e-12)
+    settings = replace(QUICK, updates=1, lr=1e-12, encoder_lr=1e-12)
     frozen = fit_segmenter(encoder, frames, masks, 3, settings)
     full = fit_segmenter(encoder, frames, masks, 3, replace(settings, mode="full"))
     with torch.no_grad():
@@ -126,6 +134,29 @@ def test_pixels_that_are_not_judged_teach_nothing():
         assert all(torch.isfinite(weight).all() for weight in segmenter.parameters())
 
 
+def test_rare_classes_count_more():
+    """12, 3 and 1 of 16 judged pixels: weights by the square root go as 1 : 2 : sqrt(12)."""
+    masks = np.zeros((1, 4, 5), np.uint8)
+    masks[0, 0, :3], masks[0, 1, 0], masks[0, :, 4] = 1, 2, 255
+    for balance, ratios in {0.0: (1, 1, 1), 0.5: (1, 2, 12**0.5), 1.0: (1, 4, 12)}.items():
+        weight = _class_weights(masks, 4, balance)
+        assert (weight[:3] / weight[0]).tolist() == pytest.approx(ratios)
+        assert weight[3] == 0  # nothing is of that class
+        assert float(weight @ torch.tensor([12.0, 3.0, 1.0, 0.0])) == pytest.approx(16)
+
+
+def test_the_loss_is_the_weighted_mean_of_judged_pixels():
+    """Logits 0 cost ln 2 for every pixel, whatever it counts."""
+    truth = torch.tensor([[[0, 1, 255]]], dtype=torch.uint8)
+    weight = torch.tensor([0.5, 3.0])
+    logits = torch.zeros(1, 2, 1, 3)
+    assert float(_loss(logits, truth, weight)) == pytest.approx(np.log(2))
+    logits[0, :, 0, 1] = torch.tensor([0.0, 2.0])  # the second pixel is told better
+    better = np.log1p(np.exp(-2))
+    assert float(_loss(logits, truth, weight)) == pytest.approx((0.5 * np.log(2) + 3 * better) / 3.5)
+    assert float(_loss(logits, torch.full_like(truth, 255), weight)) == 0
+
+
 def test_arrays_may_be_mapped_from_a_file(tmp_path):
     frames, masks = squares(5, 32)
     for name, array in {"frames": frames, "mask": masks}.items():
@@ -141,7 +172,7 @@ def test_arrays_may_be_mapped_from_a_file(tmp_path):
 @pytest.mark.parametrize("mode", ["frozen", "full"])
 def test_it_learns_on_a_cuda_device(mode):
     encoder = load_encoder("vit-nano", weights="none", input_size=(32, 32), device="cuda")
-    settings = replace(QUICK, mode=mode, lr=3e-3, head="pyramid", updates=40)
+    settings = replace(QUICK, mode=mode, lr=3e-3, encoder_lr=3e-3, head="pyramid", updates=40)
     segmenter = fit_segmenter(encoder, *squares(24, 32), 3, settings)
     frames, truth = squares(12, 32, seed=1)
     assert segmentation_scores(predict(segmenter, frames), truth, 3).miou > 0.8
@@ -182,6 +213,8 @@ def test_what_cannot_be_trained_on_is_refused(without_type_checks):
         ("updates", 0, "`updates` must be at least 1"),
         ("batch_size", 0, "`batch_size` must be at least 1"),
         ("lr", float("nan"), "`lr` must be above 0"),
+        ("encoder_lr", 0.0, "`encoder_lr` must be above 0"),
+        ("balance", 1.5, r"`balance` must be in \[0, 1\]"),
         ("layer_decay", 0.0, r"`layer_decay` must be in \(0, 1\]"),
         ("weight_decay", -1.0, "`weight_decay` must be at least 0"),
         ("warm_up", 1.0, r"`warm_up` must be in \[0, 1\)"),

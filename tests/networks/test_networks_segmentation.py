@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rlpriors.networks.segmentation import HEADS, ConvHead, LinearHead, PyramidHead, build_head
+from rlpriors.networks.segmentation import HEADS, ConvHead, LinearHead, PatchHead, PyramidHead, build_head
 
 
 @pytest.mark.parametrize("name", list(HEADS))
@@ -37,6 +37,19 @@ def test_a_linear_head_by_hand():
     torch.testing.assert_close(logits[0, :, 0], expected)
 
 
+def test_a_patch_head_tells_pixels_of_a_place_apart():
+    """One channel of 1: the logit of each pixel is its own weight, pixel by pixel, class by class."""
+    head = PatchHead(dim=1, classes=2)
+    with torch.no_grad():
+        head.classify.weight.copy_(torch.arange(128.0).reshape(128, 1, 1, 1))
+        head.classify.bias.zero_()
+    logits = head(torch.ones(1, 1, 1, 2), (8, 16))
+    for place in (0, 1):
+        for label in (0, 1):
+            own = logits[0, label, :, 8 * place : 8 * place + 8]
+            torch.testing.assert_close(own, 64.0 * label + torch.arange(64.0).reshape(8, 8))
+
+
 def test_how_far_each_head_sees():
     """A change in one corner reaches the other only through the pyramid's pooled level."""
     maps = torch.rand(1, 4, 12, 12)
@@ -51,7 +64,9 @@ def test_how_far_each_head_sees():
 
 
 def test_bad_heads_are_refused():
-    with pytest.raises(ValueError, match=r"`head` must be one of \['linear', 'conv', 'pyramid'\].*'unet'"):
+    with pytest.raises(
+        ValueError, match=r"`head` must be one of \['linear', 'patch', 'conv', 'pyramid'\].*'unet'"
+    ):
         build_head("unet", 4, 2)
     with pytest.raises(ValueError, match=r"`width` must be divisible by 16 .*Received 24"):
         ConvHead(4, 2, width=24)

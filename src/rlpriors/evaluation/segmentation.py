@@ -47,11 +47,16 @@ class SegmentationSettings:
     """Updates of the whole training, at least 1."""
     batch_size: int = 16
     """Frames in an update, at least 1; all, where there are fewer."""
-    lr: float = 1e-3
+    lr: float = 1e-2
     """Highest learning rate of the head, between a linear warm-up and a cosine to nothing."""
+    encoder_lr: float = 1e-3
+    """The same of the encoder's last block, by mode "full"."""
     layer_decay: float = 0.75
     """By how much the encoder's learning rate falls from each block to the one before it, in (0, 1]; see
     `rlpriors.encoders.blocks.layer_groups`."""
+    balance: float = 0.5
+    """By how much rare classes count more: as (part of all pixels)^-balance, from 0 (each pixel alike) to 1
+    (each class alike: Eigen and Fergus 2015, arXiv 1411.4734)."""
     weight_decay: float = 0.05
     """Of weights of two or more axes; biases and scales have none."""
     warm_up: float = 0.1
@@ -67,8 +72,11 @@ class SegmentationSettings:
         for name in ("updates", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        if not self.lr > 0:
-            raise ValueError(f"`lr` must be above 0. Received {self.lr}.")
+        for name in ("lr", "encoder_lr"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"`{name}` must be above 0. Received {getattr(self, name)}.")
+        if not 0 <= self.balance <= 1:
+            raise ValueError(f"`balance` must be in [0, 1]. Received {self.balance}.")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"`layer_decay` must be in (0, 1]. Received {self.layer_decay}.")
         if not self.weight_decay >= 0:
@@ -126,12 +134,13 @@ def fit_segmenter(
         body.unfreeze().readout.requires_grad_(False)
         groups += layer_groups(
             body.backbone,
-            settings.lr,
+            settings.encoder_lr,
             layer_decay=settings.layer_decay,
             weight_decay=settings.weight_decay,
         )
     optim = torch.optim.AdamW(groups)
     schedule = torch.optim.lr_scheduler.LambdaLR(optim, lambda update: _rate(update, settings))
+    weight = _class_weights(masks, n_classes, settings.balance).to(device)
     segmenter.train()
     loss = torch.zeros(())
     with (
@@ -143,7 +152,7 @@ def fit_segmenter(
                 logits = segmenter.read(seen[torch.from_numpy(batch)].to(device), size)
             else:
                 logits = segmenter(np.array(frames[batch]))
-            loss = _loss(logits, torch.from_numpy(np.array(masks[batch])).to(device))
+            loss = _loss(logits, torch.from_numpy(np.array(masks[batch])).to(device), weight)
             optim.zero_grad(set_to_none=True)
             loss.backward()
             optim.step()
@@ -195,10 +204,22 @@ def _batches(count: int, settings: SegmentationSettings, seed: int) -> Int[np.nd
     return rows[: settings.updates * size].reshape(settings.updates, size)
 
 
-def _loss(logits: Tensor, truth: UInt8[Tensor, "batch height width"]) -> Float[Tensor, ""]:
-    judged = (truth != IGNORED).sum().clamp_min(1)  # a batch may have nothing that is judged
-    total = F.cross_entropy(logits, truth.long(), ignore_index=IGNORED, reduction="sum")
-    return total / judged
+def _class_weights(masks: np.ndarray, n_classes: int, balance: float) -> Float[Tensor, " classes"]:
+    """What a pixel of each class counts, 1 in the mean over judged pixels; 0 where nothing is of a class."""
+    chunks = (np.asarray(masks[first : first + CHUNK]) for first in range(0, len(masks), CHUNK))
+    counts = sum(np.bincount(chunk.ravel(), minlength=IGNORED + 1)[:n_classes] for chunk in chunks)
+    part = torch.from_numpy(counts / np.sum(counts))
+    weight = torch.where(part > 0, part.clamp_min(1e-12) ** -balance, 0.0)
+    return (weight / (weight * part).sum()).float()
+
+
+def _loss(
+    logits: Tensor, truth: UInt8[Tensor, "batch height width"], weight: Float[Tensor, " classes"]
+) -> Float[Tensor, ""]:
+    truth = truth.long()
+    counted = F.pad(weight, (0, IGNORED + 1 - len(weight)))[truth].sum()
+    total = F.cross_entropy(logits, truth, weight=weight, ignore_index=IGNORED, reduction="sum")
+    return total / counted.clamp_min(weight.max())  # a batch may have nothing that is judged
 
 
 def _rate(update: int, settings: SegmentationSettings) -> float:

@@ -1,6 +1,7 @@
 """Heads over maps: from what an encoder sees at each place to a class for each pixel.
 
 `LinearHead`    one linear layer at each place, the same everywhere: what a map shows by itself
+`PatchHead`     the same, with a class for each pixel of the place
 `ConvHead`      a small convolutional decoder
 `PyramidHead`   maps of three scales, read together (UPerNet)
 `HEADS`         all of them by name
@@ -18,8 +19,10 @@ from torch.nn import functional as F
 
 from rlpriors.networks.base import at_least, multiple_of
 
-__all__ = ["HEADS", "ConvHead", "LinearHead", "PyramidHead", "build_head"]
+__all__ = ["HEADS", "ConvHead", "LinearHead", "PatchHead", "PyramidHead", "build_head"]
 
+CELL = 8
+"""Rows and columns of a place of `PatchHead`: a patch of this library's vision transformers at 64 pixels."""
 GROUPS = 8
 """Of channels that are normalised together."""
 BINS = (1, 2, 3, 6)
@@ -45,6 +48,30 @@ class LinearHead(nn.Module):
     ) -> Float[Tensor, "batch classes height width"]:
         """Logits of `size`, (height, width)."""
         return _resize(self.classify(maps), size)
+
+
+class PatchHead(nn.Module):
+    """A linear layer from each place to the classes of its 8 x 8 pixels, then bilinear to the size asked for.
+
+    As a masked autoencoder's decoder tells the colours of a patch (2111.06377, section 3).  Where things
+    are smaller than a patch, `LinearHead` cannot draw them whatever the encoder knows.
+
+    Example:
+        >>> head = PatchHead(dim=128, classes=3)
+        >>> head(torch.rand(2, 128, 8, 8), (64, 64)).shape
+        torch.Size([2, 3, 64, 64])
+    """
+
+    def __init__(self, dim: int, classes: int) -> None:
+        super().__init__()
+        at_least(1, dim=dim, classes=classes)
+        self.classify = nn.Conv2d(dim, classes * CELL**2, 1)
+
+    def forward(
+        self, maps: Float[Tensor, "batch dim rows columns"], size: tuple[int, int]
+    ) -> Float[Tensor, "batch classes height width"]:
+        """Logits of `size`, (height, width)."""
+        return _resize(F.pixel_shuffle(self.classify(maps), CELL), size)
 
 
 class ConvHead(nn.Module):
@@ -127,6 +154,7 @@ class PyramidHead(nn.Module):
 
 HEADS: dict[str, Callable[[int, int], nn.Module]] = {
     "linear": LinearHead,
+    "patch": PatchHead,
     "conv": ConvHead,
     "pyramid": PyramidHead,
 }
