@@ -28,15 +28,17 @@ def collect_mujoco(
     *,
     size: tuple[int, int] = (84, 84),
     episode_steps: int = 200,
+    camera: str | None = None,
     progress: bool = True,
 ) -> FrameStore:
     """Act at random in `env_id` for `steps` steps, or open the store that is at `folder` already.
 
     Each action holds for 1 to 8 steps, so that more is seen than trembling.  Episodes end after
-    `episode_steps`.
+    `episode_steps`.  `camera` is one of the model's, and by default where `render` looks from.
 
     Raises:
-        ValueError: there is no such environment, it is not MuJoCo's, or `folder` holds something else.
+        ValueError: there is no such environment or camera, it is not MuJoCo's, or `folder` holds something
+            else.
     """
     if steps < 1 or episode_steps < 1:
         raise ValueError(
@@ -44,10 +46,12 @@ def collect_mujoco(
         )
     folder = Path(folder)
     plan = {"env": env_id, "steps": steps, "seed": seed, "size": list(size), "episode_steps": episode_steps}
+    if camera is not None:
+        plan["camera"] = camera
     there = found(folder, "mujoco.json", plan)
     if there is not None:
         return there
-    env = make_mujoco(env_id, size)
+    env = make_mujoco(env_id, size, camera)
     chances = np.random.default_rng(seed)
     with (
         publishing(folder, mujoco=plan) as writer,
@@ -82,11 +86,11 @@ def _state(env: Any) -> dict[str, np.ndarray]:
     return {"qpos": data.qpos.astype(np.float32), "qvel": data.qvel.astype(np.float32)}
 
 
-def make_mujoco(env_id: str, size: tuple[int, int]) -> Any:
-    """`env_id` with frames of `size` as its observations.
+def make_mujoco(env_id: str, size: tuple[int, int], camera: str | None = None) -> Any:
+    """`env_id` with frames of `size` as its observations, seen from where it stands or by `camera`.
 
     Raises:
-        ValueError: there is no such environment, or it is not MuJoCo's.
+        ValueError: there is no such environment, it is not MuJoCo's, or has no such camera.
     """
     if sys.platform == "linux":  # before mujoco is imported: draws without a screen
         os.environ.setdefault("MUJOCO_GL", "egl")
@@ -95,11 +99,16 @@ def make_mujoco(env_id: str, size: tuple[int, int]) -> Any:
     from rlpriors.wrappers.pixels import PixelObservation
 
     try:
-        env = gym.make(env_id, render_mode="rgb_array")
+        seen_by: dict[str, Any] = {} if camera is None else {"camera_name": camera}
+        env: Any = gym.make(env_id, render_mode="rgb_array", **seen_by)
         if not hasattr(env.unwrapped, "data") or not hasattr(env.unwrapped, "model"):
             raise ValueError("it is not MuJoCo's")
-    except (gym.error.Error, ImportError, ValueError) as error:
+    except (gym.error.Error, ImportError, ValueError, TypeError) as error:
         raise ValueError(
             f"`env` must be a MuJoCo environment, such as HalfCheetah-v5. Received {env_id!r}: {error}"
         ) from error
+    model = env.unwrapped.model
+    known = [model.camera(number).name for number in range(model.ncam)]
+    if camera is not None and camera not in known:
+        raise ValueError(f"`camera` must be one of {env_id}'s: {known}. Received {camera!r}.")
     return PixelObservation(env, *size)

@@ -32,17 +32,18 @@ def collect_mujoco_masks(
     *,
     every: int = 5,
     episode_steps: int = 200,
+    camera: str | None = None,
     progress: bool = True,
 ) -> FrameStore:
     """Act at random in `env_id` and keep every `every`-th frame with its mask, or open what is there already.
 
     Actions are held as `collect_mujoco` holds them, episodes end after `episode_steps`.  Frame and mask are
-    drawn at `size`, without antialiasing, so that every pixel shows one part only.  What is neither sky nor
-    geom, such as a mark of a goal, is 255: not judged.
+    drawn at `size`, from where `collect_mujoco` looks, without antialiasing, so that every pixel shows one
+    part only.  What is neither sky nor geom, such as a mark of a goal, is 255: not judged.
 
     Raises:
-        ValueError: there is no such environment, it is not MuJoCo's or has too many parts, a number is
-            below 1, or `folder` holds something else.
+        ValueError: there is no such environment or camera, it is not MuJoCo's or has too many parts, a
+            number is below 1, or `folder` holds something else.
     """
     if min(frames, every, episode_steps) < 1:
         raise ValueError(
@@ -52,10 +53,12 @@ def collect_mujoco_masks(
     folder = Path(folder)
     plan = {"env": env_id, "frames": frames, "seed": seed, "size": list(size), "every": every}
     plan["episode_steps"] = episode_steps
+    if camera is not None:
+        plan["camera"] = camera
     there = found(folder, "masks.json", plan)
     if there is not None:
         return there
-    env = make_mujoco(env_id, size)
+    env = make_mujoco(env_id, size, camera)
     if getattr(env.unwrapped, "mujoco_renderer", None) is None:
         raise ValueError(
             f"`env_id` must have a `mujoco_renderer`, as Gymnasium's own have. {env_id} has none."

@@ -34,9 +34,12 @@ def collect_masks(
     folder: str | Path,
     size: tuple[int, int] = (64, 64),
     *,
+    camera: str | None = None,
     progress: bool = True,
 ) -> MaskedFrames:
     """Play `name` at random for `frames` frames with masks, or open those that are at `folder` already.
+
+    `camera` is one of a MuJoCo model's; games have none.
 
     "HalfCheetah-v5" and its like are MuJoCo's; "pong", "breakout" and "freeway" are games, in any spelling.
 
@@ -44,6 +47,8 @@ def collect_masks(
         ValueError: see `collect_mujoco_masks` and `collect_atari_masks`.
     """
     game = plain_name(name) in MASK_CLASSES or not re.search(r"-v\d+$", name)
-    collect = collect_atari_masks if game else collect_mujoco_masks
-    store = collect(name, frames, seed, folder, size, progress=progress)
+    if game:
+        store = collect_atari_masks(name, frames, seed, folder, size, progress=progress)
+    else:
+        store = collect_mujoco_masks(name, frames, seed, folder, size, camera=camera, progress=progress)
     return MaskedFrames(store, class_names(store))

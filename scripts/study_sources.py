@@ -25,6 +25,8 @@ from rlpriors.scripts.study_settings import CONTROLS, SPLITS, StudySettings
 
 __all__ = ["COMPONENTS", "Sources", "Target", "gather", "join", "shuffle"]
 
+CAMERA = "track"
+"""Follows the body, and sees the sky; by itself MuJoCo looks at one place, which runners leave."""
 GAMES = ("boxing", "mspacman", "qbert", "seaquest", "spaceinvaders", "montezumarevenge")
 RUNNERS = ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", "Ant-v5")
 COMPONENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -126,7 +128,7 @@ class Sources:
         """Frames of the target with masks; "unlabelled" ones are learned from without these."""
         (name,) = COMPONENTS[self.settings.target]["target"]
         seed, size = self.settings.seed + PLAY[purpose], (self.settings.size, self.settings.size)
-        return collect_masks(name, n, seed, self.folder / f"{purpose}-{n}", size)
+        return collect_masks(name, n, seed, self.folder / f"{purpose}-{n}", size, camera=CAMERA)
 
     def _components(self, split: str, n: int) -> list[FrameStore]:
         """`n` frames or more of the environments of a split, as many of each."""
@@ -136,7 +138,7 @@ class Sources:
     def _play(self, name: str, steps: int) -> FrameStore:
         folder, size = self.folder / f"{name}-{steps}", (self.settings.size, self.settings.size)
         if name.endswith("-v5"):
-            return collect_mujoco(name, steps, self.settings.seed, folder, size=size)
+            return collect_mujoco(name, steps, self.settings.seed, folder, size=size, camera=CAMERA)
         play = AtariSettings(policy="sticky", grey=False, size=size, environments=min(4, steps))
         return collect(name, steps, self.settings.seed, folder, play)
 

@@ -59,6 +59,21 @@ def test_skies_are_seen_and_rendering_twice_changes_no_colours(tmp_path: Path) -
     assert np.array_equal(masked.frames[:5], plain.frames[:5])  # random play of both is the same
 
 
+def test_a_camera_of_the_model_follows_the_body(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco", reason="needs the `maze` extra")
+    options: dict[str, Any] = {"camera": "track", "progress": False}
+    masked = collect_mujoco_masks("HalfCheetah-v5", 6, 3, tmp_path / "masks", SMALL, every=1, **options)
+    sky = masked.arrays["mask"] == class_names(masked).index("sky")
+    assert 0.2 < sky.mean() < 0.8
+    plain = collect_mujoco("HalfCheetah-v5", 6, 3, tmp_path / "frames", size=SMALL, **options)
+    assert np.array_equal(masked.frames[:5], plain.frames[:5])
+    fixed = collect_mujoco("HalfCheetah-v5", 6, 3, tmp_path / "fixed", size=SMALL, progress=False)
+    assert np.array_equal(fixed.arrays["qpos"], plain.arrays["qpos"])
+    assert not np.array_equal(fixed.frames, plain.frames)
+    with pytest.raises(ValueError, match="`folder` must be new, or hold frames"):  # from elsewhere
+        collect_mujoco("HalfCheetah-v5", 6, 3, tmp_path / "fixed", size=SMALL, **options)
+
+
 def test_frames_are_collected_once(cheetah: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("rlpriors.scripts.mujoco_masks.make_mujoco")
     again = {"episode_steps": 20, "progress": False}
@@ -176,6 +191,10 @@ def test_actions_are_held() -> None:
     [
         (lambda p: collect_mujoco_masks("HalfCheetah-v5", 0, 0, p), "`frames`, `every` and `episode_steps`"),
         (lambda p: collect_mujoco_masks("CartPole-v1", 5, 0, p), "must be a MuJoCo environment"),
+        (
+            lambda p: collect_masks("HalfCheetah-v5", 5, 0, p, camera="above"),
+            r"`camera` must be one of HalfCheetah-v5's: \['track'\]\. Received 'above'",
+        ),
         (lambda p: collect_atari_masks("pong", 5, 0, p, every=0), "`frames` and `every` must be at least 1"),
         (lambda p: collect_atari_masks("pong", 5, 0, p, (300, 100)), r"`size` must be .*\(210, 160\)"),
         (lambda p: collect_masks("seaquest", 5, 0, p), "`game` must be one of pong, breakout, freeway"),
