@@ -278,7 +278,7 @@ def test_options_are_checked() -> None:
 
 def test_frames_are_checked() -> None:
     e = encoder()
-    with pytest.raises(ValueError, match="must have 3 channels"):
+    with pytest.raises(ValueError, match="must have 3 or 1 channels"):
         e.encode(FRAMES[..., :2])
     with pytest.raises(TypeError, match="Received int64"):
         e.encode(FRAMES.astype(np.int64))

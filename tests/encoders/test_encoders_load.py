@@ -88,8 +88,9 @@ def test_a_spec_of_ones_own() -> None:
     )
     encoder = load_encoder(spec, weights="none", device="cpu", input_size=(40, 48))
     assert encoder.encode(FRAMES[..., :1]).shape == (3, 512)
-    with pytest.raises(ValueError, match="must have 1 channels"):
-        encoder.encode(FRAMES)
+    assert encoder.encode(FRAMES).shape == (3, 512)  # by their brightness
+    with pytest.raises(ValueError, match="must have 1 or 3 channels"):
+        encoder.encode(FRAMES[..., :2])
     with pytest.raises(ValueError, match=r"`model_id` must be one of .*'impala-cnn', 'nature-cnn'"):
         load_encoder(replace(spec, model_id="natur"), weights="none", device="cpu")
 

@@ -158,6 +158,28 @@ def test_grey_stands_for_all_colours() -> None:
     assert torch.equal(prepared(SPEC, np.ascontiguousarray(grey.transpose(0, 3, 1, 2))), expected)
 
 
+def test_colours_become_the_brightness_that_a_grey_network_sees() -> None:
+    """Pillow's "L" is Rec. 601 too, in integers: it may be one level off."""
+    spec = replace(SPEC, channels=1, mean=(0.0,), std=(1.0,), resize="native", input_size=(210, 160))
+    seen = prepared(spec, FRAME[None])
+    assert seen.shape == (1, 1, 210, 160)
+    expected = np.asarray(Image.fromarray(FRAME).convert("L"), np.float32)
+    assert np.abs(as_image(seen)[..., 0] - expected).max() <= 1 + 1e-3
+    first = np.ascontiguousarray(FRAME[None].transpose(0, 3, 1, 2))
+    assert torch.equal(prepared(spec, first), seen)
+    floats = prepared(spec, FRAME[None].astype(np.float32) / 255)
+    torch.testing.assert_close(floats, seen, atol=0.51 * LEVEL, rtol=0)  # not rounded to levels
+
+
+def test_atari_in_colour_is_atari_in_grey() -> None:
+    gym = pytest.importorskip("gymnasium")
+    gym.register_envs(pytest.importorskip("ale_py", reason="needs the `atari` extra"))
+    spec = replace(SPEC, channels=1, mean=(0.0,), std=(1.0,))
+    colour, grey = (gym.make("ALE/Seaquest-v5", obs_type=kind) for kind in ("rgb", "grayscale"))
+    seen = [env.reset(seed=0)[0] for env in (colour, grey)]
+    assert torch.equal(prepared(spec, seen[0][None]), prepared(spec, seen[1][None, ..., None]))
+
+
 def test_channel_order_can_be_said() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (1, 3, 5, 3), dtype=np.uint8)
     with pytest.raises(ValueError, match=r'could have their 3 channels first or last.*channels="first"'):
@@ -165,7 +187,7 @@ def test_channel_order_can_be_said() -> None:
     first, last = prepared(SPEC, frames, channels="first"), prepared(SPEC, frames, channels="last")
     assert torch.equal(last, prepared(SPEC, frames.transpose(0, 3, 1, 2), channels="first"))
     assert not torch.equal(first, last)
-    with pytest.raises(ValueError, match=r"must have 3 channels .*Received 210 in the first place"):
+    with pytest.raises(ValueError, match=r"must have 3 or 1 channels.*Received 210 in the first place"):
         prepared(SPEC, FRAME[None], channels="first")
     # Type checks are on in these tests and come first.
     with pytest.raises((ValueError, TypeCheckError), match="channels"):
@@ -177,7 +199,11 @@ def test_channel_order_can_be_said() -> None:
     [
         (FRAME, ValueError, r"one image alone needs a batch axis \(frames\[None\]\)"),
         (FRAME[None, None], ValueError, "must be"),
-        (FRAME[None, :, :, :2], ValueError, r"must have 3 channels.*Received 2 in the last place and 210"),
+        (
+            FRAME[None, :, :, :2],
+            ValueError,
+            r"must have 3 or 1 channels.*Received 2 in the last place and 210",
+        ),
         (np.concatenate([FRAME[None]] * 4, -1), ValueError, "encode the frames of a stack one by one"),
         (FRAME[None].astype(np.int64), TypeError, "Received int64"),
         (FRAME[None].astype(np.uint16), TypeError, "Received uint16"),

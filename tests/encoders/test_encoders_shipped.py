@@ -142,4 +142,18 @@ def check(folder: Path) -> None:
         256, size=(2, height, width, encoder.spec.channels), dtype=np.uint8
     )
     assert encoder.encode(frames).isfinite().all()
+    if "Atari" in (folder / "README.md").read_text():  # in colour and in grey, as it comes
+        check_atari(name)
     assert "```sh\npython benchmarks/" in (folder / "README.md").read_text()
+
+
+def check_atari(name: str) -> None:
+    gym.register_envs(pytest.importorskip("ale_py", reason="needs the `atari` extra"))
+    seen = []
+    for kind in ("rgb", "grayscale"):
+        env = EncodeObservation(gym.make("ALE/Pong-v5", obs_type=kind), name, device="cpu")
+        obs, _ = env.reset(seed=0)
+        assert obs in env.observation_space
+        assert obs.std() > 0
+        seen.append(obs)
+    np.testing.assert_array_equal(*seen)

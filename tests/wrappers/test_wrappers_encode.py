@@ -453,7 +453,7 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
             image(48, 48, 3),
             {"layout": "CHW"},
             ValueError,
-            "must have 3 channels for this encoder, or 1. Rec.* 48",
+            "must have 3 or 1 channels for this encoder. Rec.* 48",
         ),
         (image(48, 48, 4), {}, ValueError, "can be read in more than one way, or is no image. Name its axes"),
         (image(3, 48, 3), {}, ValueError, "can be read in more than one way"),

@@ -2,6 +2,7 @@
 
 `Preprocess`   checks, moves, resizes and normalises a batch of frames
 `check_frames` frames of either channel order as a tensor with the channels last, nothing copied
+`seen_channels` how many channels these may have
 
 A frame travels as the bytes that the environment gave (a quarter of what floats would take) and is
 resized as bytes too, which on a CPU is six times as fast as PIL and agrees with it to one level in
@@ -18,9 +19,11 @@ from torch.nn import functional as F
 
 from rlpriors.encoders.spec import EncoderSpec
 
-__all__ = ["Channels", "Preprocess", "check_frames"]
+__all__ = ["Channels", "Preprocess", "check_frames", "seen_channels"]
 
 Channels = Literal["auto", "last", "first"]
+BRIGHTNESS = (0.299, 0.587, 0.114)
+"""Of red, green and blue: ITU-R Rec. BT.601."""
 
 
 class Preprocess(nn.Module):
@@ -29,7 +32,9 @@ class Preprocess(nn.Module):
     Frames are [batch, height, width, channels] or [batch, channels, height, width], of uint8 in
     0..255 or of floats in [0, 1], as numpy arrays or tensors anywhere.  For a network that sees
     clips they have a further axis of time after the batch; without it, each frame becomes a still
-    clip.  A single grey channel stands for all colours.  The result lies where the module does.
+    clip.  A single grey channel stands for all colours; three colours become the brightness that a
+    network with one channel sees (Rec. 601, what Atari's own grey frames are).  The result lies where the
+    module does.
 
     `channels` says where the colours are; "auto" finds out, and refuses a batch where both ends
     could be meant.  `channels_last` is the memory layout of the result.
@@ -78,6 +83,8 @@ class Preprocess(nn.Module):
         """Resize and normalise frames that were checked and lie on the device, channels last."""
         x = frames.flatten(0, -4).movedim(-1, 1)
         byte = x.dtype == torch.uint8
+        if x.shape[1] > self.spec.channels:
+            x = _brightness(x)
         x = self._resize(x if byte else x.float())
         x = x.to(torch.float32, memory_format=self.memory_format)
         x = x * (self.scale if byte else self.scale * 255) + self.shift
@@ -175,11 +182,27 @@ def check_frames(frames: np.ndarray | Tensor, spec: EncoderSpec, channels: Chann
     return frames
 
 
+def seen_channels(channels: int) -> tuple[int, ...]:
+    """How many channels frames may have for a network of `channels`, the likeliest first.
+
+    Example:
+        >>> seen_channels(3), seen_channels(1)
+        ((3, 1), (1, 3))
+    """
+    return (1, 3) if channels == 1 else (channels, 1)
+
+
+def _brightness(x: Tensor) -> Tensor:
+    weights = torch.tensor(BRIGHTNESS, device=x.device)[:, None, None]
+    bright = (x * weights).sum(1, keepdim=True)
+    return bright.round_().to(torch.uint8) if x.dtype == torch.uint8 else bright
+
+
 def _channels_last(frames: Tensor, spec: EncoderSpec, channels: Channels) -> Tensor:
     last, first = frames.shape[-1], frames.shape[-3]
     if channels == "auto":
-        # A grey channel counts only where the network's own number stands at neither end.
-        for count in (spec.channels, 1):
+        # Another number counts only where the network's own stands at neither end.
+        for count in seen_channels(spec.channels):
             if last == count and first == count:
                 raise ValueError(
                     f"`frames` of shape {list(frames.shape)} could have their {count} channels first or "
@@ -192,16 +215,16 @@ def _channels_last(frames: Tensor, spec: EncoderSpec, channels: Channels) -> Ten
         else:
             raise ValueError(_count(frames, spec, f"{last} in the last place and {first} before the height"))
     received = last if channels == "last" else first
-    if received not in (spec.channels, 1):
+    if received not in seen_channels(spec.channels):
         raise ValueError(_count(frames, spec, f"{received} in the {channels} place"))
     return frames if channels == "last" else frames.movedim(-3, -1)
 
 
 def _count(frames: Tensor, spec: EncoderSpec, received: str) -> str:
+    allowed = " or ".join(map(str, seen_channels(spec.channels)))
     return (
-        f"`frames` for {spec.name!r} must have {spec.channels} channels (or 1, grey), last or before the "
-        f"height. Received {received}, in shape {list(frames.shape)}; encode the frames of a stack one by "
-        "one."
+        f"`frames` for {spec.name!r} must have {allowed} channels, last or before the height. Received "
+        f"{received}, in shape {list(frames.shape)}; encode the frames of a stack one by one."
     )
 
 
