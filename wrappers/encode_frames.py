@@ -117,7 +117,7 @@ class FrameEncoder:
         # Grey ones are repeated behind the way to the device, where that costs nothing.
         return self.encoder.vectors(
             [
-                image if image.shape[-1] == channels else image.to(device).expand(*image.shape[:-1], channels)
+                image.to(device).expand(*image.shape[:-1], channels) if image.shape[-1] == 1 else image
                 for image in images
             ]
         )

@@ -16,6 +16,8 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Shaped
 
+from rlpriors.encoders.preprocess import seen_channels
+
 __all__ = ["ImageLeaf", "LeafPath", "find_images", "image_names", "set_leaves"]
 
 LeafPath = tuple[str, ...]
@@ -183,15 +185,11 @@ def _leaf(path: LeafPath, space: gym.Space[Any], name: str, layout: str | None, 
             f"shape {space.shape}."
         )
     leaf = ImageLeaf(path, space, layout)
-    if leaf.channels not in (1, channels):
-        remedy = (
-            "GrayscaleObservation makes grey images"
-            if channels == 1
-            else f'give `layout` (read as {layout!r}; "HWT" is a stack of grey frames along the last axis)'
-        )
+    if leaf.channels not in seen_channels(channels):
         raise ValueError(
-            f"{what} must have {channels} channels for this encoder, or 1. Received {leaf.channels} in shape "
-            f"{space.shape}; {remedy}."
+            f"{what} must have {' or '.join(map(str, seen_channels(channels)))} channels for this encoder. "
+            f"Received {leaf.channels} in shape {space.shape}; give `layout` (read as {layout!r}; "
+            '"HWT" is a stack of grey frames along the last axis).'
         )
     return leaf
 
