@@ -24,13 +24,13 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from pages import replace
+from workers import processes
 
 from rlpriors.evaluation.intervals import bootstrap_interval
 from rlpriors.scripts.demonstrate import demonstrate
@@ -159,12 +159,11 @@ def run_seed(env: str, seed: int, methods: tuple[str, ...], runs: Path, quick: b
         if (env, cell[0], cell[1], yes(cell[2]), str(seed)) not in known
     }
     todo = {run: settings for run, settings in todo.items() if not is_finished(run, settings)}
-    spawn = get_context("spawn")
     if todo:
-        with ProcessPoolExecutor(1, spawn) as process:
+        with processes(1) as process:
             process.submit(prepare, env, seed, folder, budget).result()
     for run, settings in todo.items():
-        with ProcessPoolExecutor(1, spawn) as process:
+        with processes(1) as process:
             seconds = process.submit(run_cell, settings, run).result()
         told = json.loads((run / "results.json").read_text())
         print(f"{env} seed {seed} {run.name}: {told['return']:.2f}, {seconds:.0f} s", flush=True)

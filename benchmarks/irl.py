@@ -20,8 +20,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -30,6 +29,7 @@ from irl_locomotion import Locomotion
 from irl_methods import METHODS, Lab, Learned
 from irl_report import report
 from irl_worlds import Budget, MazeWorld, Numbers, World
+from workers import processes
 
 from rlpriors.rewards import RewardModel, load_reward
 from rlpriors.scripts.runs import write_json
@@ -102,7 +102,7 @@ def run_seed(
         and (name, method, str(seed), str(n_demos), mark(world, part)) not in done
     ]
     for part, method, n_demos in (("prepare", "prior", DEMOS), *todo) if todo else ():
-        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        with processes(1) as process:
             seconds = process.submit(run_cell, name, seed, part, method, n_demos, folder, quick).result()
         print(
             f"{name} seed {seed} {cell_file(folder, part, method, n_demos).stem}: {seconds:.0f} s", flush=True

@@ -26,7 +26,6 @@ import argparse
 import csv
 import ctypes
 import gc
-import multiprocessing
 import os
 import platform
 import re
@@ -34,7 +33,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,6 +44,7 @@ from irl_cost_tables import SEEDS, Case, Cost, Row, against, costs, for_page
 from pages import replace
 from tianshou.algorithm.algorithm_base import policy_within_training_step
 from tianshou.algorithm.optim import AdamOptimizerFactory
+from workers import processes
 
 from rlpriors.agents import DiffuserPolicy, DiffusionIRL, Frames
 from rlpriors.agents.objectives import ChainSettings, RelativeSettings
@@ -218,7 +217,7 @@ def main() -> None:
     args = parser.parse_args()
     table: list[Row] = []
     # A process for each: what one row left behind is no part of the next one's memory.
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+    with processes(1, max_tasks_per_child=1) as pool:
         for case in quick_cases() if args.quick else cases():
             cost = pool.submit(measure, case, 0.0 if args.quick else 1.5).result()
             print(case, f"{cost.update_ms:.1f} ms, {cost.mib:.1f} MiB", file=sys.stderr, flush=True)

@@ -15,13 +15,12 @@ Settings were chosen on seeds from 100 on, which are refused here unless `--deve
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
 from pages import replace
+from workers import processes
 
 from rlpriors.evaluation.intervals import bootstrap_interval
 from rlpriors.scripts.study import study
@@ -163,7 +162,7 @@ def main() -> None:
         for seed in args.seeds
         for target in args.targets
     ]
-    with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
+    with processes(args.workers) as pool:
         futures = [pool.submit(run, job, args.runs / f"{job.target_name}-seed{job.seed}") for job in jobs]
         for future in futures:
             path = future.result()

@@ -25,14 +25,13 @@ import os
 import re
 import shutil
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 from probe_report import report
 from probe_train import Training, trained
+from workers import processes
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
@@ -274,7 +273,7 @@ def main() -> None:
         for game in games
     ]
     os.environ["OMP_NUM_THREADS"] = "1"  # games run side by side instead
-    with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
+    with processes(args.workers) as pool:
         for future in [pool.submit(run_job, job) for job in jobs]:
             future.result()
             if not args.quick:
