@@ -98,9 +98,9 @@ def fit_segmenter(
     """Train a head over a copy of `encoder`, and with `mode="full"` that copy too, on labelled frames.
 
     Masks hold classes 0..n_classes-1, and 255 where a pixel is not judged; both arrays may be mapped
-    from a file.  The loss is the cross-entropy of pixels, the optimiser AdamW.  What is seen of each
-    frame is encoded once where the encoder is frozen, and held in memory: `dim` x rows x columns
-    floats for each.  `seed` decides the head's first weights and the batches; on a CPU the same seed
+    from a file.  The loss is the cross-entropy of pixels, those of rare classes counting more by
+    `balance`; the optimiser is AdamW.  What is seen of each frame is encoded once where the encoder is
+    frozen, and held in memory: `dim` x rows x columns floats for each.  `seed` decides the head's first weights and the batches; on a CPU the same seed
     gives the same bits.
 
     Raises:
