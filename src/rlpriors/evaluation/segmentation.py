@@ -100,8 +100,8 @@ def fit_segmenter(
     Masks hold classes 0..n_classes-1, and 255 where a pixel is not judged; both arrays may be mapped
     from a file.  The loss is the cross-entropy of pixels, those of rare classes counting more by
     `balance`; the optimiser is AdamW.  What is seen of each frame is encoded once where the encoder is
-    frozen, and held in memory: `dim` x rows x columns floats for each.  `seed` decides the head's first weights and the batches; on a CPU the same seed
-    gives the same bits.
+    frozen, and held in memory: `dim` x rows x columns floats for each.  `seed` decides the head's
+    first weights and the batches; on a CPU the same seed gives the same bits.
 
     Raises:
         ValueError: the encoder gives no maps or sees only a part of the frames; there are no frames, not
