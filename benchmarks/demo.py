@@ -9,7 +9,6 @@ was chosen on seeds 0, 1 and 2.
 """
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tables import markdown, write_csv
 
 from rlpriors.device import resolve_device
 from rlpriors.scripts.demo_settings import DemoSettings
@@ -62,7 +62,7 @@ def machine() -> str:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: a line for each seed, then mean and standard deviation over seeds."""
-    lines = [["seed", *NUMBERS], ["---", *["---:"] * len(NUMBERS)]]
+    lines = [["seed", *NUMBERS]]
     lines += [[str(row["seed"]), *(text(name, row[name]) for name in NUMBERS)] for row in rows]
     if len(rows) > 1:
         series = {name: [row[name] for row in rows] for name in NUMBERS}
@@ -71,7 +71,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             for name, x in series.items()
         ]
         lines.append(["mean ± sd", *cells])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown(lines)
 
 
 def text(name: str, value: float) -> str:
@@ -88,11 +88,8 @@ def main() -> None:
 
     rows = [finished(seed, args.runs) or run(seed, args.runs) for seed in args.seeds]
     print(f"{machine()}\n\n{table(rows)}")
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["machine", "seed", *NUMBERS])
-        writer.writerows([machine(), row["seed"], *(row[name] for name in NUMBERS)] for row in rows)
+    numbers = [[machine(), row["seed"], *(row[name] for name in NUMBERS)] for row in rows]
+    write_csv(RESULTS, ["machine", "seed", *NUMBERS], numbers)
 
 
 if __name__ == "__main__":

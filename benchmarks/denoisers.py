@@ -9,13 +9,13 @@ ratios to "mlp" the median of each round's ratio.  It also goes to `results/deno
 """
 
 import argparse
-import csv
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from tables import write_csv
 
 from rlpriors.device import resolve_device
 from rlpriors.networks import DENOISERS, build_denoiser
@@ -92,10 +92,7 @@ def main() -> None:
     print(f"{device.type}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for row in [COLUMNS, *rows]:
         print("".join(f"{cell:>14}" for cell in row))
-    file_name = RESULTS / f"denoisers_{device.type}.csv"
-    file_name.parent.mkdir(exist_ok=True)
-    with file_name.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    write_csv(RESULTS / f"denoisers_{device.type}.csv", COLUMNS, rows)
 
 
 if __name__ == "__main__":

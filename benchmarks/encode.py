@@ -23,7 +23,6 @@ over rounds.  Ratios are to `bare` at the same size and number of environments. 
 """
 
 import argparse
-import csv
 import platform
 import statistics
 import time
@@ -37,6 +36,7 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from tables import read_csv, write_csv
 
 from rlpriors.device import resolve_device
 from rlpriors.encoders import load_encoder
@@ -186,12 +186,8 @@ def main() -> None:
                 ratio = rate / rates["bare"]
                 rows.append([machine, case, size, n, round(rate, 2), round(ratio, 3)])
                 print(f"{case:20s} {size:5d} {n:5d} {rate:10.1f} {ratio:8.2f}", flush=True)
-    others = []
-    if RESULTS.exists():
-        with RESULTS.open(newline="") as file:
-            others = [row for row in csv.reader(file) if row[0] not in (COLUMNS[0], machine)]
-    with RESULTS.open("w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *others, *rows])
+    others = [row for row in read_csv(RESULTS) if row[0] != machine]
+    write_csv(RESULTS, COLUMNS, [*others, *rows])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ Settings were chosen on seeds from 100 on, which are refused here unless `--deve
 """
 
 import argparse
-import csv
 import json
 import os
 import time
@@ -29,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pages import replace
+from tables import markdown, read_csv, replace, write_csv
 from workers import processes
 
 from rlpriors.evaluation.intervals import bootstrap_interval
@@ -152,7 +151,7 @@ def is_finished(run: Path, settings: ImitateSettings) -> bool:
 def run_seed(env: str, seed: int, methods: tuple[str, ...], runs: Path, quick: bool) -> None:
     """All cells of an environment and a seed that are not yet done, each in a process of its own."""
     folder, budget = runs / env / f"seed{seed}", QUICK if quick else Budget()
-    known = {tuple(row[:5]) for row in read_csv()} if runs == RUNS else set()
+    known = {tuple(row[:5]) for row in read_csv(RESULTS)} if runs == RUNS else set()
     todo = {
         cell_folder(folder, cell): cell_settings(env, seed, cell, folder, budget)
         for cell in cells(methods)
@@ -173,17 +172,9 @@ def yes(augment: bool) -> str:
     return "yes" if augment else "no"
 
 
-def read_csv() -> list[list[str]]:
-    """The rows of the csv, without its head."""
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.reader(file))[1:]
-
-
 def collect(runs: Path, results: Path) -> None:
     """Put what the runs say into the csv, beside what is there already."""
-    rows = {tuple(row[:5]): row[5:] for row in read_csv()}
+    rows = {tuple(row[:5]): row[5:] for row in read_csv(RESULTS)}
     for file in sorted(runs.glob("*/seed*/*/results.json")):
         told = json.loads(file.read_text())
         if told["seed"] >= 100:
@@ -191,11 +182,7 @@ def collect(runs: Path, results: Path) -> None:
         key = (told["env"], told["method"], told["mode"], yes(told["augment"]), str(told["seed"]))
         numbers = [told[name] for name in ("return", "normalised", "seconds")]
         rows[key] = ["" if number is None else f"{number:.6g}" for number in numbers]
-    results.parent.mkdir(exist_ok=True)
-    with results.open("w", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([*key, *values] for key, values in sorted(rows.items()))
+    write_csv(results, COLUMNS, ([*key, *values] for key, values in sorted(rows.items())))
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
@@ -205,12 +192,12 @@ def table(rows: Iterable[Sequence[str]]) -> str:
         found.setdefault((mode, method, augment), []).append(normalised)
     order = {mode: place for place, mode in enumerate(("scratch", *MODES))}
     kinds = sorted({key[:2] for key in found}, key=lambda kind: (order[kind[0]], kind[1]))
-    lines = [["mode", "method", "seeds", "augmented", "not augmented"], ["---", "---", *["---:"] * 3]]
+    lines = [["mode", "method", "seeds", "augmented", "not augmented"]]
     for mode, method in kinds:
         both = [found.get((mode, method, augment), []) for augment in ("yes", "no")]
         name = "cloning alone" if mode == "scratch" else mode
         lines.append([name, method, str(max(map(len, both))), *map(interval, both)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(lines, 2)
 
 
 def interval(cells: Sequence[str]) -> str:
@@ -248,7 +235,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="no runs: tables from the csv")
     args = parser.parse_args()
     if args.report:
-        report(read_csv(), PAGE)
+        report(read_csv(RESULTS), PAGE)
         return
     if max(args.seeds) >= 100 and not args.development:
         parser.error("seeds from 100 on are those that settings were chosen on; add --development")

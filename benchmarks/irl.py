@@ -12,7 +12,6 @@ Settings were chosen on seeds 100-102, which are refused here unless `--developm
 """
 
 import argparse
-import csv
 import json
 import logging
 import os
@@ -29,6 +28,7 @@ from irl_locomotion import Locomotion
 from irl_methods import METHODS, Lab, Learned
 from irl_report import report
 from irl_worlds import Budget, MazeWorld, Numbers, World
+from tables import read_csv, write_csv
 from workers import processes
 
 from rlpriors.rewards import RewardModel, load_reward
@@ -190,19 +190,12 @@ def transfer(lab: Lab, method: str, seed: int, folder: Path, changes: tuple[str,
 
 def finished(runs: Path) -> set[tuple[str, ...]]:
     """World, method, seed, demonstrations and metric of every number in the csv."""
-    return {tuple(row[:5]) for row in read_csv()} if runs == Path("runs") / "irl" else set()
-
-
-def read_csv() -> list[list[str]]:
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.reader(file))[1:]
+    return {tuple(row[:5]) for row in read_csv(RESULTS)} if runs == Path("runs") / "irl" else set()
 
 
 def collect(runs: Path, results: Path) -> None:
     """Put what the files of cells say into the csv, beside what is there already."""
-    rows = {tuple(row[:5]): row[5] for row in read_csv()}
+    rows = {tuple(row[:5]): row[5] for row in read_csv(RESULTS)}
     for file in sorted(runs.glob("*/seed*/*-*.json")):
         method, n_demos = file.stem.removesuffix("-transfer").removesuffix("-changed").rsplit("-", 1)
         world, seed = file.parts[-3], file.parts[-2].removeprefix("seed")
@@ -210,11 +203,7 @@ def collect(runs: Path, results: Path) -> None:
             continue  # development
         for metric, value in json.loads(file.read_text()).items():
             rows[world, method, seed, n_demos, metric] = f"{value:.6g}"
-    results.parent.mkdir(exist_ok=True)
-    with results.open("w", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([*key, value] for key, value in sorted(rows.items()))
+    write_csv(results, COLUMNS, ([*key, value] for key, value in sorted(rows.items())))
 
 
 def main() -> None:
@@ -243,7 +232,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="no runs: tables and figures from the csv")
     args = parser.parse_args()
     if args.report:
-        report(read_csv(), RESULTS.parent.parent.parent / "docs", MAIN, VARIANTS)
+        report(read_csv(RESULTS), RESULTS.parent.parent.parent / "docs", MAIN, VARIANTS)
         return
     if max(args.seeds) >= 100 and not args.development:
         parser.error("seeds from 100 on are those that settings were chosen on; add --development")

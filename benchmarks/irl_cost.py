@@ -23,7 +23,6 @@ The original learns with batches of 16; it is held against ours both at equal ba
 """
 
 import argparse
-import csv
 import ctypes
 import gc
 import os
@@ -41,7 +40,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from irl_cost_tables import SEEDS, Case, Cost, Row, against, costs, for_page
-from pages import replace
+from tables import replace, write_csv
 from tianshou.algorithm.algorithm_base import policy_within_training_step
 from tianshou.algorithm.optim import AdamOptimizerFactory
 from workers import processes
@@ -233,11 +232,7 @@ def main() -> None:
     rows = [{"machine": machine, **asdict(case), **asdict(cost)} for case, cost in table]
     for row in rows:
         row.update({name: f"{x:.2f}" for name, x in row.items() if isinstance(x, float)})
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(RESULTS, list(rows[0]), (list(row.values()) for row in rows))
 
 
 if __name__ == "__main__":

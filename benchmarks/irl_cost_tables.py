@@ -8,6 +8,8 @@
 
 from dataclasses import dataclass, replace
 
+from tables import markdown
+
 __all__ = ["SEEDS", "Case", "Cost", "Row", "against", "costs", "for_page"]
 
 SEEDS = {"seed_compat umaze": "umaze", "seed_compat large": "large"}
@@ -74,7 +76,7 @@ def costs(table: list[Row]) -> str:
                 times_less(equal, cost, "step_ms"),
             ]
         )
-    return markdown(heads, lines, 2)
+    return markdown([heads, *lines], 2)
 
 
 def for_page(table: list[Row]) -> str:
@@ -86,7 +88,7 @@ def for_page(table: list[Row]) -> str:
             steps = "none in learning" if case.method in ("relative", "ratio") else str(case.steps)
             numbers = (f"{cost.update_ms:.0f}", f"{cost.mib:.0f}", f"{cost.step_ms:.1f}")
             lines.append([case.denoiser, case.method, steps, *numbers])
-    return markdown(heads, lines, 2)
+    return markdown([heads, *lines], 2)
 
 
 def against(table: list[Row]) -> str:
@@ -114,7 +116,7 @@ def against(table: list[Row]) -> str:
                 times_less(cost, equal, "step_ms"),
             ]
         )
-    return markdown([*heads, "MiB", "plan", "env step"], lines, 2)
+    return markdown([[*heads, "MiB", "plan", "env step"], *lines], 2)
 
 
 def find(table: list[Row], wanted: Case) -> Cost | None:
@@ -126,8 +128,3 @@ def times_less(seed: Cost | None, cost: Cost | None, name: str) -> str:
     if seed is None or cost is None or getattr(cost, name) == 0:
         return ""
     return f"{getattr(seed, name) / getattr(cost, name):.1f}"
-
-
-def markdown(heads: list[str], lines: list[list[str]], names: int) -> str:
-    rule = ["---"] * names + ["---:"] * (len(heads) - names)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, rule, *lines])

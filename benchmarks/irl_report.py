@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from pages import replace
+from tables import markdown, replace
 
 from rlpriors.checkpoint import write_atomically
 from rlpriors.evaluation.intervals import bootstrap_interval
@@ -96,12 +96,11 @@ def table(scores: Scores, metrics: Sequence[str] = tuple(TITLES)) -> str:
     rows = {method: by_demos[DEMOS] for method, by_demos in scores.items() if DEMOS in by_demos}
     shown = [metric for metric in metrics if any(metric in numbers for numbers in rows.values())]
     lines = [["method", "seeds", *(TITLES[metric] for metric in shown)]]
-    lines.append(["---", *["---:"] * (len(shown) + 1)])
     for method, numbers in rows.items():
         seeds = max(len(values) for values in numbers.values())
         cells = (_cell(numbers.get(metric, []), metric, seeds) for metric in shown)
         lines.append([method, str(seeds), *cells])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(lines)
 
 
 def by_demonstrations(scores: Scores) -> str:
@@ -114,11 +113,10 @@ def by_demonstrations(scores: Scores) -> str:
     }
     shown = [metric for metric in TITLES if metric in FEW and any(metric in row for row in found.values())]
     lines = [["method", "demonstrations", "seeds", *(TITLES[metric] for metric in shown)]]
-    lines.append(["---", *["---:"] * (len(shown) + 2)])
     for (method, n), numbers in found.items():
         seeds = max(len(values) for values in numbers.values())
         lines.append([method, n, str(seeds), *(_cell(numbers.get(m, []), m, seeds) for m in shown)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(lines)
 
 
 def _cell(values: list[float], metric: str, seeds: int) -> str:

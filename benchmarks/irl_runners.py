@@ -10,7 +10,6 @@ agent took the step.  Goes to `results/irl_runners.csv` and to `docs/irl.md`.
 """
 
 import argparse
-import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from irl_locomotion import Locomotion
-from pages import replace
+from tables import markdown, replace, write_csv
 
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.evaluation.reward_distance import spearman
@@ -70,7 +69,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     for world, method, _, *numbers in rows:
         found[world, method].append([float(number) for number in numbers])
     heads = ["world", "reward", "seeds", "true reward", "speed", "height", "steps left", "later in learning"]
-    lines = [heads, ["---", "---", *["---:"] * 6]]
+    lines = [heads]
     for (world, method), values in found.items():
         low, mean, high = (np.array(values).min(0), np.array(values).mean(0), np.array(values).max(0))
         cells = [
@@ -78,7 +77,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
             for a, m, b in zip(low, mean, high, strict=True)
         ]
         lines.append([world, method, "" if method == "truth" else str(len(values)), *cells])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(lines, 2)
 
 
 def main() -> None:
@@ -93,10 +92,7 @@ def main() -> None:
     rows = measure(args.runs)
     if all(row[1] == "truth" for row in rows):
         parser.error(f"{args.runs} holds no rewards of the runners: run irl.py first, as above")
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+    write_csv(RESULTS, COLUMNS, rows)
     print(table(rows))
     replace(PAGE, "runners", table(rows))
 

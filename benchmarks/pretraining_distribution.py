@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pages import replace
+from tables import markdown, replace
 from workers import processes
 
 from rlpriors.evaluation.intervals import bootstrap_interval
@@ -59,11 +59,6 @@ def panels(rows: Sequence[Row]) -> list[tuple[tuple[str, int], list[Row]]]:
     """Rows by mode and number of labels."""
     keys = sorted({(row.mode, row.labels) for row in rows}, key=lambda key: (key[0] == "full", key[1]))
     return [(key, [row for row in rows if (row.mode, row.labels) == key]) for key in keys]
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    ruled = [lines[0], ["---", *["---:"] * (len(lines[0]) - 1)], *lines[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
 
 
 def by_split(rows: Sequence[Row], cell: Callable[[list[Row], str], str]) -> str:

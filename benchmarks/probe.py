@@ -19,7 +19,6 @@ of `docs/probe.md`.
 """
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -31,6 +30,7 @@ from pathlib import Path
 import torch
 from probe_report import report
 from probe_train import Training, trained
+from tables import read_csv, write_csv
 from workers import processes
 
 from rlpriors.data.frames import FrameStore
@@ -181,17 +181,15 @@ def cell_file(job: Job, cell: Cell) -> Path:
     return job.folder / f"{slug(cell)}--{job.steps}.json"
 
 
-def read_csv(path: Path = RESULTS) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+def read_rows(path: Path = RESULTS) -> list[dict[str, str]]:
+    """The csv, each row by the names of its columns."""
+    return [dict(zip(COLUMNS, row, strict=True)) for row in read_csv(path)]
 
 
 def add_rows(jobs: list[Job], results: Path) -> None:
     """Put the scores of all finished cells into the csv, beside what is there already."""
     keys = COLUMNS[:5]
-    rows = {tuple(row[key] for key in (*keys, "steps")): row for row in read_csv(results)}
+    rows = {tuple(row[key] for key in (*keys, "steps")): row for row in read_rows(results)}
     for job in jobs:
         for cell in job.cells:
             path = cell_file(job, cell)
@@ -201,11 +199,7 @@ def add_rows(jobs: list[Job], results: Path) -> None:
                 numbers = [f"{number:.4f}" for number in scores.mean]
                 values = [job.game, *cell, protocol, str(job.seed), *numbers, str(job.steps)]
                 rows[(*values[:5], values[-1])] = dict(zip(COLUMNS, values, strict=True))
-    results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for _, row in sorted(rows.items()))
+    write_csv(results, COLUMNS, (list(row.values()) for _, row in sorted(rows.items())))
 
 
 def main() -> None:
@@ -234,7 +228,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="no runs: tables from the csv")
     args = parser.parse_args()
     if args.report:
-        report(read_csv(args.results), RESULTS.parent.parent.parent / "docs" / "probe.md")
+        report(read_rows(args.results), RESULTS.parent.parent.parent / "docs" / "probe.md")
         return
     if args.quick:
         args.steps, args.epochs, args.supervised_epochs = min(args.steps, 600), 2, 1
@@ -250,7 +244,7 @@ def main() -> None:
     cells = [(name, readout) for name in names for readout in ([""] if name in WHOLE else args.readouts)]
     known = {
         (row["game"], row["encoder"], row["readout"], row["seed"], row["steps"])
-        for row in ([] if args.quick else read_csv(args.results))
+        for row in ([] if args.quick else read_rows(args.results))
     }
     jobs = [
         Job(

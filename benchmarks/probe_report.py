@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from pages import replace
+from tables import markdown, replace
 
 from rlpriors.evaluation.intervals import bootstrap_interval, paired_difference
 from rlpriors.evaluation.probes import PROTOCOLS
@@ -82,7 +82,6 @@ def table(scores: Scores, *, reported: bool) -> str:
     games = sorted({game for by_game in scores.values() for game in by_game})
     names = [f"{encoder} {readout}".strip() for encoder, readout in subjects]
     lines = [["game", *names, *(f"{name}, published" for name in REPORTED if reported)]]
-    lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
     for game in games:
         cells = [cell(list(scores[subject].get(game, {}).values())) for subject in subjects]
         lines.append([game, *cells, *(f"{f1:.2f}" for f1 in PUBLISHED.get(game, ()) if reported)])
@@ -93,13 +92,12 @@ def table(scores: Scores, *, reported: bool) -> str:
         if known
         else ["**mean**", *means]
     )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(lines)
 
 
 def comparison(scores: Scores) -> str:
     """Encoders against the random one with the same readout: how often better, how far to the ceiling."""
     lines = [["encoder", "readout", "better than random-cnn", "mean difference", "gap to supervised closed"]]
-    lines.append(["---", "---", "---:", "---:", "---:"])
     for encoder, readout in sorted(scores, key=_place):
         base = scores.get(("random-cnn", readout)) or scores.get(("random-cnn", "own"))
         if encoder in (*FIRST, *LAST) or not base:
@@ -121,9 +119,9 @@ def comparison(scores: Scores) -> str:
         ]
         closed = f"{np.median(gaps):.0%} (median of {len(gaps)})" if gaps else ""
         lines.append([encoder, readout, f"{apart} of {len(shared)} games", difference, closed])
-    if len(lines) == 2:
+    if len(lines) == 1:
         return ""
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    text = markdown(lines, 2)
     return f"Better is: by intervals that do not overlap.\n\n{text}"
 
 

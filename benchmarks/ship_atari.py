@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from probe import read_csv
+from probe import read_rows
 from probe_report import tables
 
 from rlpriors.data.frames import FrameStore
@@ -32,7 +32,10 @@ from rlpriors.scripts.pretrain_settings import PretrainSettings
 
 SIZE = (210, 160)
 CONTROLS = ("majority", "random-cnn", "supervised")
-MAKING = ("name", "method", "encoder", "readout", "updates", "batch_size", "steps", "hold_out", "amp", "seed")
+MAKING = (
+    *("name", "method", "encoder", "readout", "updates", "batch_size", "one_store", "steps", "hold_out"),
+    *("amp", "seed"),
+)
 """Options that what comes out depends on."""
 
 
@@ -57,6 +60,7 @@ def train(stores: Sequence[FrameStore], args: argparse.Namespace) -> Path:
         readout=args.readout,
         updates=args.updates,
         batch_size=args.batch_size,
+        one_store=args.one_store,
         amp=args.amp,
         resident=args.resident,
         seed=args.seed,
@@ -71,8 +75,8 @@ def command(args: argparse.Namespace) -> str:
     words = ["python", "benchmarks/ship_atari.py"]
     for name in MAKING:
         value = getattr(args, name)
-        if value is not None and value != []:
-            values = value if isinstance(value, list) else [value]
+        if value is not None and value is not False and value != []:
+            values = value if isinstance(value, list) else [] if value is True else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return shlex.join(words)
 
@@ -89,7 +93,7 @@ def card(games: Sequence[str], args: argparse.Namespace) -> str:
         f"```sh\n{command(args)}\n```",
     ]
     if args.probe is not None:
-        rows = [row for row in read_csv(args.probe) if row["encoder"] in (name, *CONTROLS)]
+        rows = [row for row in read_rows(args.probe) if row["encoder"] in (name, *CONTROLS)]
         own = {(row["game"], row["steps"]) for row in rows if row["encoder"] == name}
         if not own:
             raise ValueError(f"`probe` must hold rows of {name!r}. {args.probe} holds none: run probe.py.")
@@ -109,6 +113,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--readout", help='what it gives for a frame, such as "grid(2)"')
     parser.add_argument("--updates", type=int, default=50_000)
     parser.add_argument("--batch-size", type=int, help="the method's own by default")
+    parser.add_argument("--one-store", action="store_true", help="each update sees one game")
     parser.add_argument("--steps", type=int, default=3000, help="of each game")
     parser.add_argument("--hold-out", nargs="+", default=[], help="games that it does not see")
     parser.add_argument("--amp", choices=["bf16", "fp16"], help="half precision while training, on a GPU")

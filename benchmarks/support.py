@@ -7,10 +7,10 @@ and asks both whether they cover demonstrations that stay at a goal.  About thre
     python benchmarks/support.py
 """
 
-import csv
 from pathlib import Path
 
 import torch
+from tables import write_csv
 from tianshou.algorithm.optim import TorchOptimizerFactory
 from tianshou.trainer import OfflineTrainerParams
 
@@ -60,10 +60,7 @@ def main() -> None:
             print(
                 f"{name:26s} seed {seed}: coverage {support.coverage:.2f}, sufficient: {support.sufficient}"
             )
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["data", "seed", "coverage"])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(RESULTS, ["data", "seed", "coverage"], (list(row.values()) for row in rows))
 
 
 if __name__ == "__main__":

@@ -122,6 +122,7 @@ def make_learner(
         lr=settings.lr,
         weight_decay=settings.weight_decay,
         amp=settings.amp,
+        one_store=settings.one_store,
         resident=settings.resident,
         seed=settings.seed,
     )

@@ -75,6 +75,10 @@ class PretrainSettings:
     amp: Literal["bf16", "fp16"] | None = None
     """Half precision, on a GPU."""
 
+    one_store: bool = False
+    """Draw the windows of each update from one of the folders of `--data`: a contrastive method that
+    meets several games at once learns to tell games apart, and little else."""
+
     compile: bool = False
     """Compile the encoder's network first (torch.compile): takes a minute, then runs faster on a GPU."""
 

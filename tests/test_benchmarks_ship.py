@@ -19,7 +19,7 @@ def test_two_games_become_an_encoder_that_ships(
 
     monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "pretrained")
     where = ["--runs", str(tmp_path / "runs"), "--target", str(tmp_path / "pretrained"), "--device", "cpu"]
-    how = ["--steps", "16", "--updates", "2", "--batch-size", "4", "--hold-out", *HELD_OUT]
+    how = ["--steps", "16", "--updates", "2", "--batch-size", "4", "--one-store", "--hold-out", *HELD_OUT]
     ship_atari.main([*where, *how])
     assert "rlpriors/atari-small: 2.3 MB" in capsys.readouterr().out
     encoder = load_encoder("rlpriors/atari-small", device="cpu")
@@ -28,7 +28,7 @@ def test_two_games_become_an_encoder_that_ships(
     assert "of each of 2 Atari games, in grey, 210 x 160: pong, tennis. Licence: MIT." in card
     assert (
         "python benchmarks/ship_atari.py --name atari-small --method st-dim --encoder atari-cnn --updates 2 "
-        f"--batch-size 4 --steps 16 --hold-out {' '.join(HELD_OUT)} --seed 0" in card
+        f"--batch-size 4 --one-store --steps 16 --hold-out {' '.join(HELD_OUT)} --seed 0" in card
     )
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["atari-small-seed0", "frames"]
 

@@ -41,6 +41,20 @@ def test_processes_share_an_update_without_overlap(tmp_path: Path) -> None:
         windows.draw(5, 0, 0, parts=2)
 
 
+def test_an_update_of_one_store_holds_windows_of_no_other(tmp_path: Path) -> None:
+    stores = [write(tmp_path / "a", [6, 4], 0), write(tmp_path / "b", [5], 100)]
+    windows = FrameWindows(stores, horizon=2, one_store=True, device="cpu")
+    drawn = [windows.draw(4, 0, update).frames[:, 0, 0, 0, 0] for update in range(200)]
+    assert all(len(set(numbers.tolist())) == 4 for numbers in drawn)
+    assert all(bool((numbers < 100).all()) or bool((numbers >= 100).all()) for numbers in drawn)
+    from_b = sum(bool((numbers >= 100).all()) for numbers in drawn) / 200
+    assert from_b == pytest.approx(4 / 12, abs=0.1)  # as many windows as are its
+    mixed = FrameWindows(stores, horizon=2, device="cpu").draw(12, 0, 0).frames[:, 0, 0, 0, 0]
+    assert sorted(mixed.tolist()) == [0, 1, 2, 3, 4, 6, 7, 8, 100, 101, 102, 103]
+    with pytest.raises(ValueError, match=r"windows of the smallest store, 4\. Received 5"):
+        windows.draw(5, 0, 0)
+
+
 def test_actions_count_where_all_stores_have_them(tmp_path: Path) -> None:
     with_, without = write(tmp_path / "a", [4], 0), write(tmp_path / "b", [4], 4, act=False)
     assert FrameWindows([with_, without], device="cpu").actions is None

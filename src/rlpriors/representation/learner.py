@@ -47,6 +47,9 @@ class TrainingSettings:
     """Longer gradients are shortened to this."""
     amp: Literal["bf16", "fp16"] | None = None
     """Half precision for everything between pixels and losses."""
+    one_store: bool = False
+    """Whether the windows of an update are all of one store, as contrastive methods want them; see
+    `FrameWindows`."""
     resident: bool = False
     """Whether all frames are copied to the device at the start."""
     seed: int = 0
@@ -113,6 +116,7 @@ class RepresentationLearner:
             recipe.horizon,
             recipe.stride,
             n_actions=n_actions,
+            one_store=settings.one_store,
             resident=settings.resident,
             device=self.device,
         )
@@ -242,6 +246,7 @@ class RepresentationLearner:
             "lr": self.lr,
             "horizon": self.recipe.horizon,
             "stride": self.recipe.stride,
+            "one_store": self.settings.one_store,
             "seed": self.settings.seed,
         }
 

@@ -52,8 +52,10 @@ class FrameWindows:
     goes on as if it had not been.  Frames of several stores must have one size; an action's number is
     taken to mean the same in all of them, and actions count only where all have them.  Float actions are
     normalised by all that were taken, so that a loss weighs torques and angles alike.  `n_actions` is
-    the number of choices of Discrete actions, None to take the largest seen.  `resident` copies all
-    frames to the device once: right for a GPU, and for whatever fits in memory.
+    the number of choices of Discrete actions, None to take the largest seen.  `one_store` draws each
+    batch from one store, with chances like the numbers of windows: where windows are told from each other,
+    those of other worlds are told by their looks.  `resident` copies all frames to the device once:
+    right for a GPU, and for whatever fits in memory.
 
     Raises:
         ValueError: there is no store, no window fits into any episode, stores have frames of different
@@ -77,11 +79,12 @@ class FrameWindows:
         stride: int = 1,
         *,
         n_actions: int | None = None,
+        one_store: bool = False,
         resident: bool = False,
         device: str | torch.device = "auto",
     ) -> None:
         self.stores = (store,) if isinstance(store, FrameStore) else tuple(store)
-        self.horizon, self.stride = horizon, stride
+        self.horizon, self.stride, self.one_store = horizon, stride, one_store
         self.device = resolve_device(device)
         shapes = {found.frames.shape[1:]: found.folder for found in reversed(self.stores)}
         if len(shapes) != 1:
@@ -89,12 +92,12 @@ class FrameWindows:
             raise ValueError(f"`store` must hold frames of one size. Received {received}; write them alike.")
         # Frames are numbered through all stores.
         self._firsts = np.cumsum([0, *(found.n_frames for found in self.stores)])
-        self.starts = np.concatenate(
-            [
-                first + found.window_starts(horizon, stride)
-                for first, found in zip(self._firsts[:-1], self.stores, strict=True)
-            ]
-        )
+        starts = [
+            first + found.window_starts(horizon, stride)
+            for first, found in zip(self._firsts[:-1], self.stores, strict=True)
+        ]
+        self.starts = np.concatenate(starts)
+        self._pools = starts if one_store else [self.starts]
         self.actions = _actions(self.stores, n_actions)
         self._normaliser = _normaliser(self.stores, self.actions, self.device)
         self._resident: Tensor | None = None
@@ -115,13 +118,15 @@ class FrameWindows:
         """Refuse batches that cannot be drawn.
 
         Raises:
-            ValueError: there are not so many windows.
+            ValueError: there are not so many windows, where `one_store` is set in each store.
         """
-        wanted = batch_size * parts
-        if not 1 <= wanted <= len(self):
+        fewest = min(len(pool) for pool in self._pools)
+        if not 1 <= batch_size * parts <= fewest:
+            where = " of the smallest store" if self.one_store else ""
             raise ValueError(
                 f"`batch_size` must be at least 1 and, for {parts} processes together, at most the number of "
-                f"windows, {len(self)}. Received {batch_size}; collect more frames or take smaller batches."
+                f"windows{where}, {fewest}. Received {batch_size}; collect more frames or take smaller "
+                "batches."
             )
 
     def draw(self, batch_size: int, seed: int, update: int, *, part: int = 0, parts: int = 1) -> Batch:
@@ -132,8 +137,11 @@ class FrameWindows:
         """
         self.check(batch_size, parts)
         rng = np.random.default_rng((seed, update))
-        chosen = rng.choice(len(self), batch_size * parts, replace=False)
-        return self.at(self.starts[chosen[part::parts]])
+        pool = self._pools[0]
+        if self.one_store:
+            pool = self._pools[rng.choice(len(self._pools), p=[len(p) / len(self) for p in self._pools])]
+        chosen = rng.choice(len(pool), batch_size * parts, replace=False)
+        return self.at(pool[chosen[part::parts]])
 
     def at(self, starts: Int[np.ndarray, " batch"]) -> Batch:
         """The windows that begin at these frames, counted through all stores."""
