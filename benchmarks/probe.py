@@ -85,6 +85,7 @@ class Job:
     probes: ProbeSettings
     taught: ProbeSettings
     min_frames: int
+    repeats: bool
     colour: bool
     device: str
     keep: bool
@@ -101,7 +102,7 @@ def run_job(job: Job) -> None:
     frames = job.folder / f"frames-{job.steps}"
     play = AtariSettings(grey=not job.colour)
     store = collect(job.game, job.steps, job.seed, frames, play, progress=False)
-    task = atari_task(store, job.game, seed=job.seed, min_frames=job.min_frames)
+    task = atari_task(store, job.game, seed=job.seed, min_frames=job.min_frames, repeats=job.repeats)
     for cell in todo:
         started = time.monotonic()
         try:
@@ -126,6 +127,7 @@ def check_settings(job: Job) -> None:
     """
     now = {"epochs": job.probes.epochs, "supervised_epochs": job.taught.epochs}
     now |= {"min_frames": job.min_frames, "colour": job.colour}
+    now |= {"repeats": True} if job.repeats else {}
     file = job.folder / "settings.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -218,6 +220,9 @@ def main() -> None:
     parser.add_argument("--readouts", nargs="+", default=["own"], help='such as own mean "grid(4)"')
     parser.add_argument("--epochs", type=int, default=100, help="most passes of the probes")
     parser.add_argument("--supervised-epochs", type=int, default=100)
+    parser.add_argument(
+        "--repeats", action="store_true", help="test frames count that stand in training too, as in AtariARI"
+    )
     parser.add_argument("--colour", action="store_true", help="frames in colour")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1, help="games and seeds that run side by side")
@@ -259,6 +264,7 @@ def main() -> None:
             probes=ProbeSettings(epochs=args.epochs),
             taught=ProbeSettings(epochs=args.supervised_epochs),
             min_frames=20 if args.quick else 65,
+            repeats=args.repeats,
             colour=args.colour,
             device=args.device,
             keep=args.keep_frames,

@@ -46,8 +46,12 @@ __all__ = [
 Judged = Mapping[str, ProbeScores]
 
 
-def atari_task(store: FrameStore, game: str, *, seed: int = 0, min_frames: int = 65) -> ProbeTask:
+def atari_task(
+    store: FrameStore, game: str, *, seed: int = 0, min_frames: int = 65, repeats: bool = False
+) -> ProbeTask:
     """Every variable of the game that varies, in episodes of at least `min_frames` frames.
+
+    With `repeats`, as in AtariARI, test frames count that stand in another part too.
 
     Raises:
         ValueError: the game is unknown, `store` was written without `ram`, or as `make_task`.
@@ -57,7 +61,7 @@ def atari_task(store: FrameStore, game: str, *, seed: int = 0, min_frames: int =
         labels(store, game),
         store.lengths,
         categories={name: variable.categories for name, variable in variables.items()},
-        keys=frame_keys(store.frames),
+        keys=None if repeats else frame_keys(store.frames),
         seed=seed,
         min_frames=min_frames,
     )

@@ -128,6 +128,25 @@ def test_subjects_are_as_good_as_they_should_be(store: FrameStore) -> None:
     assert taught["published"] == taught["standardised"]
 
 
+def test_frames_that_were_learned_are_judged_on_request_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    seen = np.arange(200, dtype=np.uint8)
+    with FrameWriter(tmp_path / "again") as writer:
+        for _ in range(10):
+            numbers = rng.choice(seen, 20)  # half of them stand in several episodes
+            ram = np.zeros((20, 128), np.uint8)
+            ram[:, BALL] = numbers
+            writer.add_episode(np.broadcast_to(numbers[:, None, None, None], (20, 8, 8, 1)).copy(), ram=ram)
+    frames = writer.store.frames[:, 0, 0, 0]
+    task, published = (
+        atari_task(writer.store, "pong", min_frames=20, repeats=repeats) for repeats in (False, True)
+    )
+    learned = frames[np.concatenate([task.train, task.val])]
+    assert len(task.test) < len(published.test) == 40
+    assert not np.isin(frames[task.test], learned).any()
+    assert np.isin(frames[published.test], learned).any()
+
+
 def test_scores_survive_a_file(store: FrameStore, tmp_path: Path) -> None:
     judged = judge_majority(atari_task(store, "pong", min_frames=20))
     write_judged(tmp_path / "a" / "scores.json", judged)
