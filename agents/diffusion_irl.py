@@ -21,7 +21,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from rlpriors.agents.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion_irl_settings import DiffusionIRLSettings, DiffusionIRLStats
 from rlpriors.agents.inputs import check_kind
-from rlpriors.agents.objectives import Objective, Update, find_objective
+from rlpriors.agents.objectives import OBJECTIVES, Objective, Reading, Update, find_objective
 from rlpriors.agents.windows import WindowAlgorithm, WindowBuffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
@@ -57,8 +57,8 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
 
     Raises:
         TypeError: the policy, the reward or the settings are of another class.
-        ValueError: the reward reads Discrete actions, an objective needs `base` and has none, or a
-            warm start is no pair.
+        ValueError: the reward reads Discrete actions, an objective needs `base` and has none or cannot
+            read as the settings ask, or a warm start is no pair.
 
     Example:
         >>> import gymnasium as gym, numpy as np
@@ -117,6 +117,7 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
                 '`warm_start` must be pairs of an objective and a number of updates, as [("ratio", 200)]. '
                 f"Received {warm_start!r}."
             )
+        self._reading = Reading(settings.input_noise, settings.marginal_actions)
         self.objectives = nn.ModuleList()
         self._ends: list[int] = []
         for stage, n_updates in (*warm_start, (objective, 0)):
@@ -174,6 +175,7 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
                 base=None if self.base is None else self._draw_base,
                 generator=generator,
                 step=before,
+                reading=self._reading,
             )
         )
         with torch.no_grad():
@@ -232,6 +234,13 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
             raise ValueError(
                 f"The objective {name!r} compares with the data that the prior was learned from. "
                 "Give that data as `base`."
+            )
+        if not (kind.judges or self._reading.is_plain):
+            able = [other for other, (judging, _) in OBJECTIVES.items() if judging.judges]
+            raise ValueError(
+                f"The objective {name!r} differentiates the reward rather than have it judge demonstrations, "
+                "so `input_noise` must be 0 and `marginal_actions` False. "
+                f"Received {self._reading}; leave them, or learn by one of {able}."
             )
         if n_updates < 0:
             raise ValueError(

@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from tianshou.algorithm.algorithm_base import TrainingStats
@@ -33,6 +34,15 @@ class DiffusionIRLSettings:
     """Weight of (r_{t+1} - r_t)^2 along windows of the prior's data (`base`; without it of the
     samples): another way to the same end, for rewards whose gradient says little."""
 
+    input_noise: float = 0.0
+    """Standard deviation of normal noise on all that the reward reads while it learns, of demonstrations
+    and of what they are held against, in normalised units (entries of the data lie in [-1, 1]).  It
+    hides small differences.  The penalties, and whoever uses the reward, see windows as they are."""
+
+    marginal_actions: bool = False
+    """Whether the actions that it reads while it learns are mixed among all frames of that batch, so
+    that demonstrations cannot be told by them; of use for rewards that read actions."""
+
     ema_decay: float = 0.95
     """Of the averaged reward, which guides the samples and is the one that is published."""
 
@@ -40,6 +50,8 @@ class DiffusionIRLSettings:
         for name in ("gradient_penalty", "quickness_power", "magnitude_penalty", "slowness_penalty"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
+        if not 0 <= self.input_noise < inf:
+            raise ValueError(f"`input_noise` must be at least 0 and finite. Received {self.input_noise}.")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"`ema_decay` must be in [0, 1). Received {self.ema_decay}.")
 

@@ -52,32 +52,40 @@ Cell = tuple[str, int]
 """A method and a number of demonstrations."""
 
 
+def large(name: str) -> MazeWorld:
+    """The large maze, or its world with cells to avoid."""
+    return MazeWorld(
+        name,
+        horizon=48,
+        stride=6,
+        max_start=200,
+        seed_recipe="large",
+        budget=Budget(
+            data_episodes=500, prior_updates=8000, reward_updates=1200, env_steps=48_000, episodes=30
+        ),
+    )
+
+
+WORLDS: dict[str, Callable[[], World]] = {
+    "gridworld": GridBench,
+    "umaze": MazeWorld,
+    "ring-avoid": lambda: MazeWorld("ring-avoid", max_start=100),
+    "large": lambda: large("large"),
+    "large-avoid": lambda: large("large-avoid"),
+    "hopper": lambda: Locomotion("Hopper-v5"),
+    "halfcheetah": lambda: Locomotion("HalfCheetah-v5"),
+}
+
+
 def make_world(name: str, *, quick: bool) -> World:
     """A world by its name.
 
     Raises:
         ValueError: there is none.
     """
-    worlds: dict[str, Callable[[], World]] = {
-        "gridworld": GridBench,
-        "umaze": MazeWorld,
-        "ring-avoid": lambda: MazeWorld("ring-avoid", max_start=100),
-        "large": lambda: MazeWorld(
-            "large",
-            horizon=48,
-            stride=6,
-            max_start=200,
-            seed_recipe="large",
-            budget=Budget(
-                data_episodes=500, prior_updates=8000, reward_updates=1200, env_steps=48_000, episodes=30
-            ),
-        ),
-        "hopper": lambda: Locomotion("Hopper-v5"),
-        "halfcheetah": lambda: Locomotion("HalfCheetah-v5"),
-    }
-    if name not in worlds:
-        raise ValueError(f"`--worlds` must be some of {', '.join(worlds)}. Received {name!r}.")
-    world = worlds[name]()
+    if name not in WORLDS:
+        raise ValueError(f"`--worlds` must be some of {', '.join(WORLDS)}. Received {name!r}.")
+    world = WORLDS[name]()
     if quick:
         world.budget = Budget.quick()
     return world
@@ -214,7 +222,7 @@ def main() -> None:
         "--worlds",
         nargs="+",
         default=["umaze"],
-        help="gridworld, umaze, ring-avoid, large, hopper, halfcheetah",
+        help=", ".join(WORLDS),
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument(

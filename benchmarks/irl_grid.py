@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from irl_worlds import Budget, Numbers, World, agreement
+from irl_worlds import Budget, Numbers, World, agreement, keep_coverages
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.env import DummyVectorEnv
 from torch import Tensor
@@ -127,13 +127,17 @@ class GridBench(World):
         n, world = self.budget.trajectories, self.world
         expert = self.mdp.optimal_policy(temperature=0.1)
         shaky = 0.6 * expert + 0.4 * self.mdp.uniform_policy()
-        return three_coverages(
-            goal_rollouts(world, n, seed=77_000, rest=REST, gamma=GAMMA),
-            demonstrations(world, n, seed=77_001, gamma=GAMMA),
-            n,
-            seed=0,
-            perturbed=rollouts(world, shaky, n, seed=77_002),
+        stores = {
+            "base": goal_rollouts(world, n, seed=77_000, rest=REST, gamma=GAMMA),
+            "expert": demonstrations(world, n, seed=77_001, gamma=GAMMA),
+            "perturbed": rollouts(world, shaky, n, seed=77_002),
+        }
+        coverages = three_coverages(
+            stores["base"], stores["expert"], n, seed=0, perturbed=stores["perturbed"]
         )
+        if n == Budget().trajectories:
+            keep_coverages(self.name, coverages, stores)
+        return coverages
 
     def transfer(self, reward: RewardFn, data: EpisodeStore, seed: int, changes: tuple[str, ...]) -> Numbers:
         """The optimal policy for the reward, by value iteration, here and in changed worlds."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 import torch
-from irl_worlds import Budget, Numbers, World, agreement, spread
+from irl_worlds import Budget, Numbers, World, agreement, keep_coverages, spread
 from tianshou.algorithm.algorithm_base import Policy
 from torch import Tensor
 
@@ -76,29 +76,37 @@ class Locomotion(World):
         return partial(flat_runner, self.env_id, 40 if quick else None)
 
     @cached_property
+    def _recorded(self) -> dict[str, EpisodeStore]:
+        """The whole recordings."""
+        kinds = {"base": "replay", "expert": "expert"}
+        files = {name: DATA / f"{self.env_id.lower()}-{kind}.safetensors" for name, kind in kinds.items()}
+        return {name: EpisodeStore.load(file) for name, file in files.items()}
+
+    @cached_property
     def _replay(self) -> tuple[EpisodeStore, EpisodeStore]:
         """What the prior is learned from, and what is held out of it: the learner's progress in both."""
-        replay = self._recorded("replay")
-        held_out = np.arange(replay.n_episodes) % 4 == 3
-        return replay.subset(np.flatnonzero(~held_out)), replay.subset(np.flatnonzero(held_out))
+        replay, held_out = self._recorded["base"], self._held_out
+        return replay.subset(np.setdiff1d(np.arange(replay.n_episodes), held_out)), replay.subset(held_out)
+
+    @property
+    def _held_out(self) -> np.ndarray:
+        return np.arange(self._recorded["base"].n_episodes)[3::4]
 
     @property
     def held_out(self) -> EpisodeStore:
         """The quarter of the replay that nobody learns from."""
         return self._replay[1]
 
-    def _expert(self, seed: int) -> tuple[EpisodeStore, EpisodeStore]:
-        """Demonstrations, and what is held out: an even choice, as the recording begins with the worst."""
-        expert = self._recorded("expert")
-        order = np.random.default_rng(seed).permutation(expert.n_episodes)
-        return expert.subset(order[:DEMOS]), expert.subset(order[DEMOS:])
-
-    def _recorded(self, kind: str) -> EpisodeStore:
-        return EpisodeStore.load(DATA / f"{self.env_id.lower()}-{kind}.safetensors")
+    def _expert(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which episodes are demonstrations and which are held out: an even choice, as the recording
+        begins with the worst.
+        """
+        order = np.random.default_rng(seed).permutation(self._recorded["expert"].n_episodes)
+        return order[:DEMOS], order[DEMOS:]
 
     def data(self, seed: int, workers: int) -> tuple[EpisodeStore, EpisodeStore]:
         """The same for all seeds, and 8 episodes of 16; "20 demonstrations" are these 8."""
-        return self._replay[0], self._expert(seed)[0]
+        return self._replay[0], self._recorded["expert"].subset(self._expert(seed)[0])
 
     def oracle(self) -> RewardFn:
         """A network of (s, a, s') regressed on the rewards recorded in the prior's data.
@@ -162,16 +170,21 @@ class Locomotion(World):
         return learned[here], coverage.store.rew[here]
 
     def coverages(self) -> tuple[Coverage, Coverage]:
-        """The replay held out, and the same with the expert's episodes that are no demonstrations."""
-        replay, expert = self.held_out, self._expert(self.seed)[1]
-        base = np.arange(replay.n_episodes)
-        episodes = [store.episode(i) for store in (replay, expert) for i in range(store.n_episodes)]
-        source = ("base",) * replay.n_episodes + ("expert",) * expert.n_episodes
-        number = np.concatenate([base, np.arange(expert.n_episodes)])
-        return (
-            Coverage("base", replay, source[: len(base)], base),
+        """The replay held out, and the same with the expert's episodes that are no demonstrations.
+
+        Episodes are counted in the recordings, and which expert's they are depends on the seed.
+        """
+        base, expert = self._held_out, self._expert(self.seed)[1]
+        source = ("base",) * len(base) + ("expert",) * len(expert)
+        number = np.concatenate([base, expert])
+        episodes = (self._recorded[name].episode(i) for name, i in zip(source, number, strict=True))
+        coverages = (
+            Coverage("base", self.held_out, source[: len(base)], base),
             Coverage("mixed", EpisodeStore.from_episodes(episodes), source, number),
         )
+        if self.budget != Budget.quick() and self.seed < 100:
+            keep_coverages(f"{self.name}-seed{self.seed}", coverages, self._recorded)
+        return coverages
 
     def transfer(self, reward: RewardFn, data: EpisodeStore, seed: int, changes: tuple[str, ...]) -> Numbers:
         """SAC from nothing for a small budget, far from what it takes to run well.

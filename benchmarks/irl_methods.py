@@ -323,13 +323,16 @@ METHODS: dict[str, Callable[[Lab], Learned]] = {
     "airl": adversarial(airl, lr=3e-3),
     "drail": adversarial(drail),
     "sqil": sqil,
-    # What else was tried for a reward of all of the observation, and further divergences.
+    # What else was tried for a reward of all of the observation, or with actions, and further divergences.
     "all-plain": irl(settings=_PLAIN),
     "all-slowness": irl(settings=replace(_PLAIN, slowness_penalty=10.0)),
     "all-next": irl(settings=_PLAIN, inputs=("obs_next",)),
     "all-shaped": irl(settings=_PLAIN, make=shaped),
     "all-ensemble": irl(settings=_PLAIN, make=ensemble),
     "all-spectral": irl(settings=_PLAIN, spectral_norm=True),
+    "all-noise": irl(settings=replace(_PLAIN, input_noise=0.3)),
+    "action-plain": irl(settings=_PLAIN, inputs=("obs", "act")),
+    "action-marginal": irl(settings=replace(_PLAIN, marginal_actions=True), inputs=("obs", "act")),
     "relative-all": irl("relative"),
     "ratio-all": irl("ratio"),
     "chain-mse": chain("mse"),

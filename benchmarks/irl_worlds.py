@@ -27,11 +27,12 @@ from rlpriors.rewards import RewardModel
 from rlpriors.scripts.accounts import FlatObservation
 from rlpriors.scripts.acting import act
 from rlpriors.scripts.changes import ChangedDynamics
+from rlpriors.scripts.maze_worlds import WORLDS
 from rlpriors.scripts.online import OnlineSettings, train_online
 from rlpriors.scripts.point_maze import OBS_KEYS, GridReward, PointMazeTask, make_task
 from rlpriors.types import RewardFn
 
-__all__ = ["Budget", "MazeWorld", "Numbers", "World", "agreement", "spread"]
+__all__ = ["Budget", "MazeWorld", "Numbers", "World", "agreement", "keep_coverages", "spread"]
 
 Numbers = dict[str, float]
 GAMMA = 0.99
@@ -134,6 +135,11 @@ class MazeWorld(World):
     seed_recipe: Any = "umaze"
     changes: tuple[str, ...] = ("same", "blocked", "heavy")
 
+    def __post_init__(self) -> None:
+        if f"{self.name}-blocked" not in WORLDS:
+            # Where cells are to avoid, a wall on the other way would leave none but through them.
+            self.changes = tuple(change for change in self.changes if change != "blocked")
+
     @cached_property
     def task(self) -> PointMazeTask:
         return make_task(world=self.name)
@@ -229,8 +235,7 @@ class MazeWorld(World):
             stores["base"], stores["expert"], n, seed=0, perturbed=stores["perturbed"]
         )
         if n == Budget().trajectories:
-            COVERAGES.mkdir(parents=True, exist_ok=True)
-            write_coverages(COVERAGES / f"{self.name}.json", coverages, stores)
+            keep_coverages(self.name, coverages, stores)
         return coverages
 
     def transfer(self, reward: RewardFn, data: EpisodeStore, seed: int, changes: tuple[str, ...]) -> Numbers:
@@ -269,6 +274,12 @@ def flat_maze(task: PointMazeTask, mass: float = 1.0) -> gym.Env[Any, Any]:
     """A task's environment with x, y and the velocities as one vector; `mass` is a factor on its body."""
     env = task.env_factory()
     return FlatObservation(ChangedDynamics(env, mass=mass) if mass != 1 else env, OBS_KEYS)
+
+
+def keep_coverages(name: str, coverages: tuple[Coverage, ...], stores: dict[str, EpisodeStore]) -> None:
+    """Save which episodes of `stores` rewards are judged on: of whole runs, as quick ones are no results."""
+    COVERAGES.mkdir(parents=True, exist_ok=True)
+    write_coverages(COVERAGES / f"{name}.json", coverages, stores)
 
 
 def agreement(reward: RewardFn, truth: RewardFn | None, coverages: tuple[Coverage, ...]) -> Numbers:

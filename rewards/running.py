@@ -17,6 +17,8 @@ from rlpriors.rewards.parts import RewardPart, build_parts
 
 __all__ = ["NormalisedReward", "NormalisedSettings"]
 
+STATISTICS = ("count", "mean", "variance")
+
 
 @dataclass(frozen=True)
 class NormalisedSettings:
@@ -122,6 +124,20 @@ class NormalisedReward(RewardModel):
         self.variance += share * (spread - self.variance + (1 - share) * delta.square())
         self.mean += share * delta
         self.count.copy_(count)
+
+    def statistics(self) -> dict[str, Tensor]:
+        """How many rewards were seen, their mean and variance: what a run that is resumed goes on with."""
+        return {name: getattr(self, name).clone() for name in STATISTICS}
+
+    def load_statistics(self, statistics: Mapping[str, Tensor]) -> None:
+        """Go on from what `statistics` gave; the base stays as it is.
+
+        Raises:
+            KeyError: one is missing; nothing is changed then.
+        """
+        found = [statistics[name] for name in STATISTICS]
+        for name, value in zip(STATISTICS, found, strict=True):
+            getattr(self, name).copy_(value)
 
     def forward(
         self,

@@ -4,6 +4,7 @@
 """
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from tqdm import tqdm
 from rlpriors.agents.wrapping import restore_training, training_state
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume, write_atomically
 from rlpriors.data.buffers import FastVectorReplayBuffer
+from rlpriors.rewards.running import NormalisedReward
 from rlpriors.scripts.accounts import Accounts, BothReturns
 from rlpriors.scripts.acting import EnvSource, seeded
 from rlpriors.scripts.online_buffer import fill, stored
+from rlpriors.scripts.online_rewards import moving, restore
 from rlpriors.scripts.online_settings import OnlineResult, OnlineSettings
 from rlpriors.types import RewardFn
 from rlpriors.wrappers.tianshou_venv import TianshouLearnedReward
@@ -53,9 +56,10 @@ def train_online(
 
     Every `checkpoint_every` steps all goes to `<folder>/<name>.resume.pt`, and an off-policy
     buffer to `<folder>/<name>.buffer.safetensors`.  Resuming goes on exactly with networks,
-    target networks, optimisers, counts and the stored steps.  Not with the episodes under way,
-    which begin anew, nor with the random numbers, which are drawn from another stream: a resumed
-    run is as good as one without a stop, and not equal to it.
+    target networks, optimisers, counts, the stored steps and the statistics of a `NormalisedReward`
+    that is `updating`.  Not with the episodes under way, which begin anew, nor with the random
+    numbers, which are drawn from another stream: a resumed run is as good as one without a stop,
+    and not equal to it.
 
     All randomness comes from `seed`; the global generators that Tianshou draws from are put back.
 
@@ -73,7 +77,8 @@ def train_online(
 
     Raises:
         ValueError: the reward does not fit the environment's spaces, or `resume` has no `folder`.
-        CheckpointError: the state to resume from is damaged or another algorithm's.
+        CheckpointError: the state to resume from is damaged, another algorithm's, or of another kind of
+            reward.
     """
     if resume and folder is None:
         raise ValueError("`resume` needs the `folder` of the run. Received None.")
@@ -82,7 +87,7 @@ def train_online(
     if reward is not None:
         device = next(iter(algorithm.policy.parameters())).device
         shown = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
-    run = _Run(algorithm, Accounts(shown), folder, name, settings)
+    run = _Run(algorithm, Accounts(shown), folder, name, settings, moving(reward))
     started = time.monotonic()
     try:
         if resume:
@@ -107,13 +112,14 @@ class _Run:
         folder: Path | None,
         name: str,
         settings: OnlineSettings,
+        rewards: Mapping[str, NormalisedReward],
     ) -> None:
         if len(envs) != settings.n_envs:
             raise ValueError(
                 f"`n_envs` must be the number of environments, {len(envs)}. Received {settings.n_envs}."
             )
         self.algorithm, self.envs, self.folder, self.name = algorithm, envs, folder, name
-        self.settings = settings
+        self.settings, self.rewards = settings, rewards
         self.on_policy = isinstance(algorithm, OnPolicyAlgorithm)
         self.env_steps = 0
         self.stored: dict[str, np.ndarray] = {}
@@ -134,6 +140,7 @@ class _Run:
             raise CheckpointError(f"{state_file} is not of an online run. Delete it and start again.")
         resume = getattr(self.algorithm, "resume", partial(restore_training, self.algorithm))
         resume(state["algorithm"])
+        restore(self.rewards, state.get("reward", {}), state_file)
         self.env_steps = state["env_steps"]
         if not self.on_policy:
             try:
@@ -151,7 +158,8 @@ class _Run:
             write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(steps, path))
         # Algorithms around others know what more there is to keep.
         state = getattr(self.algorithm, "resume_state", partial(training_state, self.algorithm))
-        save_resume(state_file, {"algorithm": state(), "env_steps": self.env_steps})
+        statistics = {name: reward.statistics() for name, reward in self.rewards.items()}
+        save_resume(state_file, {"algorithm": state(), "env_steps": self.env_steps, "reward": statistics})
         return str(state_file)
 
     def learn(self, progress: bool) -> None:

@@ -23,7 +23,7 @@ from tianshou.env import DummyVectorEnv
 
 from rlpriors.agents.learners import AlgorithmName, LearnerSettings, make_learner, save_policy
 from rlpriors.device import resolve_device
-from rlpriors.rewards import RewardModel, load_reward
+from rlpriors.rewards import NormalisedReward, RewardModel, load_reward
 from rlpriors.scripts.accounts import Accounts, FlatObservation
 from rlpriors.scripts.acting import act
 from rlpriors.scripts.changes import ChangedDynamics, StartsAndGoals, block
@@ -52,6 +52,7 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
     reward = load_reward(settings.reward, device)
+    normalised = NormalisedReward(reward) if settings.normalise else None
     world = partial(make_world, settings, reward.obs_keys)
     sample = world()
     algorithm = _algorithm(settings, sample)
@@ -75,16 +76,22 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
         say = Console(highlight=False, soft_wrap=True).print
         say(f"{algorithm} in {settings.env}, by {_source(settings, reward)}.")
         before = _evaluate(agent.policy, judged, settings.episodes, eval_seed)
+        if normalised is not None:
+            normalised.updating = True  # by what the agent is paid; evaluation is by the reward itself
+        paid = reward if normalised is None else normalised
         result = train_online(
             agent,
             envs,
-            reward=None if settings.own_reward else reward,
+            reward=None if settings.own_reward else paid,
             folder=run,
             settings=online,
             seed=train_seed,
             resume=resume,
         )
         save_policy(agent.policy, learner, run / "policy")
+        if normalised is not None:
+            normalised.updating = False
+            normalised.save(run / "reward")
         after = _evaluate(agent.policy, judged, settings.episodes, eval_seed)
     finally:
         envs.close()
@@ -189,7 +196,8 @@ def _evaluate(policy: Policy, envs: TianshouLearnedReward, episodes: int, seed: 
 def _source(settings: TrainPolicySettings, reward: RewardModel) -> str:
     if settings.own_reward:
         return "its own reward"
-    return f"the {type(reward).__name__} of {settings.reward}"
+    size = ", divided by its running standard deviation" if settings.normalise else ""
+    return f"the {type(reward).__name__} of {settings.reward}{size}"
 
 
 def _report(results: dict[str, Any], run: Path) -> None:

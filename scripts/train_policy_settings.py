@@ -55,6 +55,10 @@ class TrainPolicySettings:
     reward_scale: float = 1.0
     """Factor on the reward.  Of use where it is far from 1 a step: sac weighs it against entropy."""
 
+    normalise: bool = False
+    """Divide the reward by its running standard deviation over all that the agent has done, so that it
+    is about 1 whatever it was learned as; --reward-scale multiplies what comes of that."""
+
     own_reward: bool = False
     """Learn on the environment's own reward instead: what the best learned reward could lead to."""
 
@@ -100,6 +104,11 @@ class TrainPolicySettings:
             raise ValueError(
                 "`update_per_step` must give at least one update in `env_steps`. Received "
                 f"{self.update_per_step} for {self.env_steps} steps; raise --update-per-step."
+            )
+        if self.normalise and self.own_reward:
+            raise ValueError(
+                "`normalise` is for the learned reward, which `own_reward` leaves out. Received both; drop "
+                "--normalise, or --own-reward."
             )
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0. Received {self.seed}.")

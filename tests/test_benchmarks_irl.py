@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,6 +85,126 @@ def test_an_unknown_world_is_an_error_that_names_those_there_are() -> None:
 
     with pytest.raises(ValueError, match=r"`--worlds` must be some of gridworld.*halfcheetah.*'moon'"):
         make_world("moon", quick=True)
+
+
+def test_help_names_every_world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from irl import WORLDS, main
+
+    monkeypatch.setattr(sys, "argv", ["irl.py", "--help"])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main()
+    assert ", ".join(WORLDS) in capsys.readouterr().out
+
+
+def test_large_with_cells_to_avoid_is_large_otherwise() -> None:
+    from irl import make_world
+
+    wide, careful = (make_world(name, quick=False) for name in ("large", "large-avoid"))
+    assert careful.task.avoid
+    assert not wide.task.avoid
+    told = ("horizon", "stride", "execute", "max_start", "seed_recipe", "budget", "obs_index")
+    assert [getattr(careful, name) for name in told] == [getattr(wide, name) for name in told]
+    assert careful.task.goal == wide.task.goal
+
+
+@pytest.mark.parametrize("name", ["umaze", "ring-avoid", "large", "large-avoid"])
+def test_mazes_offer_changes_that_there_are(name: str) -> None:
+    from irl import make_world, mark
+
+    from rlpriors.scripts.maze_worlds import WORLDS
+
+    world = make_world(name, quick=True)
+    assert world.changes[0] == "same"
+    assert world.changes[-1] == "heavy"
+    assert ("blocked" in world.changes) == (f"{name}-blocked" in WORLDS)
+    assert (mark(world, "transfer"), mark(world, "changed")) == ("rl_success_same", "rl_success_heavy")
+
+
+def test_runs_save_which_episodes_they_compared_returns_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import irl_worlds
+    from irl import make_world
+
+    monkeypatch.setattr(irl_worlds, "COVERAGES", tmp_path)
+    whole, few = (make_world("gridworld", quick=quick) for quick in (False, True))
+    assert [coverage.store.n_episodes for coverage in few.coverages] == [6, 6, 6]
+    assert not list(tmp_path.iterdir())  # quick runs are no results
+    coverages = whole.coverages
+    saved = json.loads((tmp_path / "gridworld.json").read_text())
+    assert saved["stores"].keys() == {"base", "expert", "perturbed"}
+    assert all(store["episodes"] == 500 for store in saved["stores"].values())
+    assert [*saved["coverages"]] == ["base", "mixed", "perturbed"]
+    for coverage in coverages:
+        assert saved["coverages"][coverage.name]["episode"] == coverage.episode.tolist()
+        assert saved["coverages"][coverage.name]["source"] == list(coverage.source)
+
+
+@pytest.mark.parametrize("name", ["hopper", "halfcheetah"])
+def test_runners_episodes_are_found_again_in_the_recordings(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import irl_worlds
+    from irl import make_world
+    from irl_locomotion import DATA
+
+    from rlpriors.data.episodes import EpisodeStore
+    from rlpriors.evaluation.coverages import read_coverages
+
+    monkeypatch.setattr(irl_worlds, "COVERAGES", tmp_path)
+    for quick, seed in ((True, 3), (False, 100), (False, 3)):  # only the last one is a result
+        assert not list(tmp_path.iterdir())
+        world = make_world(name, quick=quick)
+        world.seed = seed
+        coverages = world.coverages()
+    files = {"base": "replay", "expert": "expert"}
+    stores = {
+        source: EpisodeStore.load(DATA / f"{world.env_id.lower()}-{kind}.safetensors")
+        for source, kind in files.items()
+    }
+    again = read_coverages(tmp_path / f"{name}-seed3.json", stores)
+    assert [coverage.name for coverage in again] == ["base", "mixed"]
+    for before, after in zip(coverages, again, strict=True):
+        for column in ("obs", "act", "rew", "lengths"):
+            np.testing.assert_array_equal(getattr(before.store, column), getattr(after.store, column))
+
+
+def test_remedies_differ_from_their_control_in_what_they_are_named_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import irl_methods
+    from irl import VARIANTS
+    from irl_worlds import Budget
+
+    class Given(Exception):
+        """What `DiffusionIRL` was given."""
+
+    def stand_in(**arguments: object) -> None:
+        raise Given(arguments)
+
+    monkeypatch.setattr(irl_methods, "DiffusionIRL", stand_in)
+    world = SimpleNamespace(budget=Budget(), obs_index=(0, 1), max_start=60)
+    lab = SimpleNamespace(world=world, seed=0, data=None, policy=lambda: None, reward=lambda **read: read)
+
+    def learned_by(name: str) -> tuple[object, object, object]:
+        with pytest.raises(Given) as caught:
+            irl_methods.METHODS[name](lab)
+        given = caught.value.args[0]
+        return given["objective"], given["settings"], given["reward"]
+
+    plain = irl_methods.DiffusionIRLSettings(quickness_power=0.0)
+    everything, with_actions = {"obs_index": None}, {"obs_index": None, "inputs": ("obs", "act")}
+    assert {
+        name: learned_by(name) for name in ("all-plain", "all-noise", "action-plain", "action-marginal")
+    } == {
+        "all-plain": ("contrastive", plain, everything),
+        "all-noise": ("contrastive", replace(plain, input_noise=0.3), everything),
+        "action-plain": ("contrastive", plain, with_actions),
+        "action-marginal": ("contrastive", replace(plain, marginal_actions=True), with_actions),
+    }
+    assert learned_by("contrastive-action") == ("contrastive", None, with_actions)
+    assert {"all-noise", "action-plain", "action-marginal"} <= set(VARIANTS)
 
 
 def test_seeds_for_development_are_refused(

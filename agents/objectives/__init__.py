@@ -4,6 +4,7 @@
 `chain`        the original recipe, repaired: a divergence, differentiated through the guided sampler
 `contrastive`  demonstrations against guided samples: the maximum-entropy gradient, the default
 `ratio`        demonstrations against the prior's data, by a classifier: no sampling
+`reading`      what the reward reads of windows while it learns: noise, actions without a meaning
 `relative`     the difference between the prior and a model of the demonstrations, as a gradient
 
 `OBJECTIVES` holds each by its name, with the settings it takes.
@@ -13,6 +14,7 @@ from rlpriors.agents.objectives.base import Contrast, Objective, Update
 from rlpriors.agents.objectives.chain import Chain, ChainSettings
 from rlpriors.agents.objectives.contrastive import Contrastive, ContrastiveSettings
 from rlpriors.agents.objectives.ratio import Ratio, RatioSettings
+from rlpriors.agents.objectives.reading import Reading
 from rlpriors.agents.objectives.relative import Relative, RelativeSettings
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Objective",
     "Ratio",
     "RatioSettings",
+    "Reading",
     "Relative",
     "RelativeSettings",
     "Update",

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
+from rlpriors.agents.objectives.reading import Reading
 from rlpriors.agents.windows import WindowBuffer
 from rlpriors.types import Window
 
@@ -47,6 +48,16 @@ class Update(NamedTuple):
     step: int
     """Updates made by this objective before."""
 
+    reading: Reading = Reading()
+    """How the reward reads what it is learned from."""
+
+    def read(
+        self, demonstrated: Float[Tensor, "batch horizon dim"], others: Float[Tensor, "batch2 horizon dim"]
+    ) -> tuple[Float[Tensor, "batch horizon dim"], Float[Tensor, "batch2 horizon dim"]]:
+        """Windows to be judged by `online` in a loss, as it reads them; for objectives with `judges`."""
+        obs_dim = self.policy.frames.obs_dim
+        return self.reading(demonstrated, others, obs_dim=obs_dim, generator=self.generator)
+
 
 class Contrast(NamedTuple):
     """What one update compares, and the loss it makes of that."""
@@ -72,6 +83,9 @@ class Objective(nn.Module, ABC):
 
     needs_base: ClassVar[bool] = False
     """Whether it needs windows of the prior's data."""
+
+    judges: ClassVar[bool] = False
+    """Whether its loss is made of rewards of demonstrations and of other windows, got by `Update.read`."""
 
     def __init__(self, settings: Any, policy: DiffuserPolicy) -> None:
         super().__init__()

@@ -51,6 +51,7 @@ class Contrastive(Objective):
         ContrastiveSettings(replay_size=512, replay_fraction=0.5)
     """
 
+    judges = True
     settings: ContrastiveSettings
     replay: Tensor
     replayed: Tensor
@@ -63,10 +64,11 @@ class Contrastive(Objective):
 
     def forward(self, update: Update) -> Contrast:
         """Samples from the demonstrations' own start states; some of the past ones among them."""
-        frames, generator = update.policy.frames, update.generator
-        samples = self._with_replay(guided_samples(update), generator)
-        demonstrated = frames.rewards(update.online, update.expert)
-        sampled = frames.rewards(update.online, samples)
+        frames = update.policy.frames
+        samples = self._with_replay(guided_samples(update), update.generator)
+        demonstrated, sampled = (
+            frames.rewards(update.online, windows) for windows in update.read(update.expert, samples)
+        )
         return Contrast(contrastive_loss(demonstrated, sampled), samples, {})
 
     def _with_replay(

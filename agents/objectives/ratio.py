@@ -19,7 +19,7 @@ what is lost by that order.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rlpriors.agents.diffuser import DiffuserPolicy
@@ -61,6 +61,7 @@ class Ratio(Objective):
     """
 
     needs_base = True
+    judges = True
     settings: RatioSettings
 
     def __init__(self, settings: RatioSettings, policy: DiffuserPolicy) -> None:
@@ -79,26 +80,48 @@ class Ratio(Objective):
         """The cross-entropy of the classifier on as many windows of either kind."""
         assert update.base is not None
         base = update.base(len(update.expert))
-        parts = [self.logits(update, windows) for windows in (update.expert, base)]
+        seen = [self._seen(update, windows) for windows in (update.expert, base)]
+        read = update.read(seen[0][0], seen[1][0])
+        parts = [self.logits(update, x, *as_seen) for x, as_seen in zip(read, seen, strict=True)]
         softplus = nn.functional.softplus
         loss = (softplus(-parts[0]).mean() + softplus(parts[1]).mean()) / 2
         right = ((parts[0] > 0).float().mean() + (parts[1] <= 0).float().mean()) / 2
         return Contrast(loss, base, {"accuracy": right.item(), "cross_entropy": loss.item()})
 
-    def logits(self, update: Update, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " batch"]:
-        """The log odds that each window is demonstrated; the first `noisy` part of them as restored."""
-        policy = update.policy
-        start = x[:, 0, : policy.frames.obs_dim]
-        n_noisy = round(self.settings.noisy * len(x))
+    def logits(
+        self,
+        update: Update,
+        x: Float[Tensor, "batch horizon dim"],
+        seen: Float[Tensor, "batch horizon dim"],
+        t: Int[Tensor, " noisy"],
+    ) -> Float[Tensor, " batch"]:
+        """The log odds that each window is demonstrated.
+
+        Args:
+            update: whose reward judges them.
+            x: windows as the reward reads them.
+            seen: the same as they are: c(s_0) is told the true start.
+            t: times that the first of them were restored from.
+        """
+        policy, n_noisy = update.policy, len(t)
+        start = seen[:, 0, : policy.frames.obs_dim]
         temper, noise = torch.ones(len(x), device=x.device), torch.zeros(len(x), 1, device=x.device)
         if n_noisy:
-            restored, t = _restore(update, x[:n_noisy])
-            x = torch.cat([restored, x[n_noisy:]])
             temper = torch.cat([self.log_temper[t].exp(), temper[n_noisy:]])
             noise = torch.cat([1 - policy.process.schedule.at(t)[:, :, 0], noise[n_noisy:]])
         offset: Tensor = self.offset(torch.cat([start, noise], 1))
         weight = policy.planner.guidance.weight or 1.0
         return weight * temper * policy.frames.value(update.online)(x) + offset[:, 0]
+
+    def _seen(
+        self, update: Update, x: Float[Tensor, "batch horizon dim"]
+    ) -> tuple[Float[Tensor, "batch horizon dim"], Int[Tensor, " noisy"]]:
+        """Windows, the first `noisy` part of them as restored, and from which times."""
+        n_noisy = round(self.settings.noisy * len(x))
+        if not n_noisy:
+            return x, torch.zeros(0, dtype=torch.int64, device=x.device)
+        restored, t = _restore(update, x[:n_noisy])
+        return torch.cat([restored, x[n_noisy:]]), t
 
 
 @torch.no_grad()

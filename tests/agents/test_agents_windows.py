@@ -5,7 +5,7 @@ import pytest
 import torch
 from tianshou.data import Batch, ReplayBuffer
 
-from rlpriors.agents import DiffusionIRL, Frames, TrajectoryDiffusion
+from rlpriors.agents import DiffusionIRL, DiffusionIRLSettings, Frames, TrajectoryDiffusion
 from rlpriors.agents.objectives import OBJECTIVES, ChainSettings, RelativeSettings
 from rlpriors.agents.windows import WindowBuffer
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
@@ -213,6 +213,28 @@ def test_every_objective_goes_on_bit_equal(name, walks, make_algorithm, train, t
     resumed.resume(load_resume(file))
     train(resumed, data, 2)
     assert_equal(resumed.resume_state(), whole.resume_state())
+
+
+@pytest.mark.parametrize("objective", [name for name, (kind, _) in OBJECTIVES.items() if kind.judges])
+def test_what_is_read_with_noise_goes_on_bit_equal(objective, walks, make_algorithm, train, tmp_path) -> None:
+    data, base, file = walks(), walks(seed=3), tmp_path / "resume.pt"
+    settings = DiffusionIRLSettings(input_noise=0.3, marginal_actions=True)
+
+    def fresh(**other) -> DiffusionIRL:
+        return make_algorithm(
+            DiffusionIRL, data, objective=objective, base=base, **{"settings": settings} | other
+        )
+
+    whole, killed, resumed, plain = fresh(), fresh(), fresh(), fresh(settings=None)
+    train(whole, data, 4)
+    train(plain, data, 4)
+    train(killed, data, 2)
+    save_resume(file, killed.resume_state())
+    resumed.resume(load_resume(file))
+    torch.rand(3)  # the noise is of the algorithm's own source, not of the global one
+    train(resumed, data, 2)
+    assert_equal(resumed.resume_state(), whole.resume_state())
+    assert not torch.equal(whole.online.net[0].weight, plain.online.net[0].weight)
 
 
 def test_resuming_leaves_the_given_state_whole(walks, make_algorithm, train) -> None:

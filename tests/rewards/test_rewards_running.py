@@ -91,6 +91,22 @@ def test_saved_and_loaded_it_has_its_statistics_and_rests(tmp_path) -> None:
     assert judge(loaded, 1.0, 2.0).equal(judge(model, 1.0, 2.0))
 
 
+def test_another_goes_on_with_the_statistics_of_one_that_was_stopped() -> None:
+    whole, stopped, other = (NormalisedReward(slope()) for _ in range(3))
+    whole.observe(torch.tensor([2.0, 6.0]))
+    stopped.observe(torch.tensor([2.0, 6.0]))
+    kept = stopped.statistics()
+    stopped.observe(torch.tensor([1000.0]))  # what was kept stays what it was
+    other.load_statistics(kept)
+    for model in (whole, other):
+        model.observe(torch.tensor([10.0]))
+    assert kept["count"] == 2
+    assert (other.count, other.mean, other.variance) == (whole.count, whole.mean, whole.variance)
+    with pytest.raises(KeyError, match="variance"):
+        other.load_statistics({name: kept[name] for name in ("count", "mean")})
+    assert other.count == 3
+
+
 def test_a_reward_that_is_not_finite_leaves_the_statistics() -> None:
     model = NormalisedReward(slope())
     model.observe(torch.tensor([1.0, 2.0]))

@@ -15,6 +15,7 @@ from rlpriors.agents import LearnerSettings, make_learner
 from rlpriors.agents.relabel import Relabel
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.buffers import FastVectorReplayBuffer
+from rlpriors.rewards import MLPReward, NormalisedReward, RewardSettings
 from rlpriors.scripts.accounts import Accounts, FlatObservation
 from rlpriors.scripts.acting import act
 from rlpriors.scripts.online import OnlineSettings, train_online
@@ -141,6 +142,58 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(algorithm, continuous, tmp_pa
     assert result.env_steps == 48
     assert [e.length for e in result.episodes] == [6] * 2  # 8 more steps in each
     assert not torch.equal(weights(again), weights(first))
+
+
+class Watched(NormalisedReward):
+    """Remembers what it observed."""
+
+    def __init__(self, slope: float = 3.0) -> None:
+        base = MLPReward(RewardSettings(obs_dim=1, act_dim=1, hidden=()))
+        torch.nn.init.constant_(base.net[0].weight, slope)
+        super().__init__(base)
+        self.updating, self.seen = True, []
+
+    def observe(self, rewards):
+        self.seen += rewards.tolist()
+        super().observe(rewards)
+
+
+@pytest.mark.parametrize("algorithm", ["sac", "ppo"])
+def test_a_normalised_reward_goes_on_with_its_statistics(algorithm, tmp_path):
+    def fresh():
+        return learner(algorithm, continuous=True)
+
+    first, again, anew = Watched(), Watched(), Watched()
+    half, make_env = replace(SHORT, env_steps=32), partial(Line, True)
+    result = train_online(fresh(), make_env, reward=first, folder=tmp_path, settings=half, progress=False)
+    assert len(first.seen) == first.count == 32
+    # The agent sees each step of both environments divided by the deviation of all until then.
+    rows = np.array(first.seen).reshape(16, 2)
+    shown = np.array([row / rows[: t + 1].std() for t, row in enumerate(rows)])
+    returns = [shown[start : start + 6].sum(0) for start in (0, 6)]
+    assert [e.learned_return for e in result.episodes] == pytest.approx(np.ravel(returns), rel=1e-3)
+    common = {"folder": tmp_path, "resume": True, "progress": False}
+    train_online(fresh(), make_env, reward=again, settings=SHORT, **common)
+    assert len(again.seen) == 16
+    assert again.count == 48
+    together = np.array(first.seen + again.seen)
+    assert again.mean.item() == pytest.approx(together.mean(), rel=1e-4)
+    assert again.variance.item() == pytest.approx(together.var(), rel=1e-4)
+    train_online(fresh(), make_env, reward=anew, settings=SHORT, **common)  # done: only read
+    assert (anew.seen, anew.statistics()) == ([], again.statistics())
+
+
+def test_a_reward_of_another_kind_does_not_resume(tmp_path):
+    resting = Watched()
+    resting.updating = False
+    common = {"folder": tmp_path, "settings": SHORT, "progress": False}
+    for begun, now in ((Watched(), resting), (resting, Watched()), (Watched(), to_the_left)):
+        train_online(learner("dqn"), Line, reward=begun, **common)
+        with pytest.raises(CheckpointError, match="holds no running statistics of this reward"):
+            train_online(learner("dqn"), Line, reward=now, resume=True, **common)
+    train_online(learner("dqn"), Line, reward=resting, **common)
+    train_online(learner("dqn"), Line, reward=to_the_left, resume=True, **common)
+    assert resting.count == 0
 
 
 def test_a_checkpoint_keeps_the_stored_steps_and_cuts_episodes_under_way(tmp_path):

@@ -1,16 +1,21 @@
 """`rlpriors train-policy`: from a saved reward to a saved policy."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tianshou.algorithm import SAC
 
 from rlpriors.agents import load_policy
-from rlpriors.checkpoint import CheckpointError
-from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.checkpoint import CheckpointError, load_resume
+from rlpriors.rewards import MLPReward, NormalisedReward, RewardSettings, load_reward
 from rlpriors.scripts.acting import act
 from rlpriors.scripts.main import main
 from rlpriors.scripts.train_policy import make_world, train_policy
@@ -59,6 +64,27 @@ def test_a_run_is_resumed_with_the_settings_it_began_with(tiny, tmp_path):
     assert (run / "policy/model.safetensors").read_bytes() == before
     with pytest.raises(ValueError, match=r"lr 0\.001"):
         train_policy(replace(tiny, lr=0.1), folder=tmp_path / "run", resume=True)
+
+
+def test_a_normalised_reward_is_published_at_rest_with_what_the_agent_was_paid(tiny, tmp_path, capsys):
+    run = train_policy(replace(tiny, normalise=True), folder=tmp_path / "run")
+    published = load_reward(run / "reward", device="cpu")
+    assert isinstance(published, NormalisedReward)
+    assert not published.updating
+    assert published.count == 48  # all steps of learning, and none of the evaluations
+    raw = load_reward(tiny.reward, device="cpu")
+    rows = np.random.default_rng(0).normal(size=(9, 3)), np.zeros((9, 1)), np.zeros((9, 3))
+    assert published.score(*rows) == pytest.approx(raw.score(*rows) / published.std.item(), rel=1e-5)
+    assert "MLPReward of" in capsys.readouterr().out
+    # Evaluation is in the reward's own size: the policy that knows nothing gets the same by either.
+    plain = train_policy(tiny, folder=tmp_path / "plain")
+    untrained, trained = (
+        [json.loads((folder / "results.json").read_text())[when]["learned_return"] for folder in (run, plain)]
+        for when in ("untrained", "trained")
+    )
+    assert untrained[0] == untrained[1]
+    assert trained[0] != trained[1]
+    assert not (plain / "reward").exists()
 
 
 def test_the_environments_own_reward_can_be_learned_from(tiny, tmp_path):
@@ -118,6 +144,7 @@ def test_what_does_not_fit_is_told_before_any_run_begins(tiny, tmp_path, changes
     [
         ({"episodes": 0}, "`episodes` must be at least 1"),
         ({"seed": -1}, "`seed` must be at least 0"),
+        ({"normalise": True, "own_reward": True}, "`normalise` is for the learned reward"),
         ({"env_args": "{"}, "`env_args` must be JSON"),
         ({"env_args": "[1]"}, "`env_args` must be a JSON object"),
         ({"max_episode_steps": 0}, "`max_episode_steps` must be at least 1"),
@@ -143,11 +170,62 @@ def test_the_command_tells_errors_in_one_line(tmp_path, monkeypatch):
         main()
 
 
+# The command in a process of its own, which kills itself before an update: 4 after the checkpoint that 32
+# of the 48 steps end with, of which 16 are random and each other earns half an update.
+KILLED = """
+import os, signal
+from tianshou.algorithm import SAC
+update, made = SAC._update_with_batch, []
+def update_or_die(self, batch):
+    made.append(1)
+    if len(made) == 8 + 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return update(self, batch)
+SAC._update_with_batch = update_or_die
+from rlpriors.scripts.main import main
+main()
+"""
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_end(tiny, tmp_path, monkeypatch):
+    run, reward = tmp_path / "run", tiny.reward
+    args = f"""train-policy --reward {reward} --env Pendulum-v1 --normalise --folder {run} --device cpu
+        --env-steps 48 --n-envs 2 --random-steps 16 --update-per-step 0.5 --batch-size 8 --hidden 8
+        --max-episode-steps 6 --episodes 3 --checkpoint-every 16""".split()
+    died = subprocess.run([sys.executable, "-c", KILLED, *args], capture_output=True, text=True, timeout=100)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert load_resume(run / "policy.resume.pt")["env_steps"] == 32
+    assert not (run / "results.json").exists()
+    assert not (run / "policy").exists()
+
+    time.sleep(1)  # TensorBoard orders the logs of two processes by the second that they began in
+    made = []
+    update = SAC._update_with_batch
+    monkeypatch.setattr(SAC, "_update_with_batch", lambda self, batch: made.append(1) or update(self, batch))
+    monkeypatch.setattr(sys, "argv", ["rlpriors", *args, "--resume"])
+    main()
+    assert len(made) == 8  # only those of the steps that were left
+    assert json.loads((run / "results.json").read_text())["env_steps"] == 48
+    assert load_resume(run / "policy.resume.pt")["env_steps"] == 48
+    env = gym.make("Pendulum-v1")
+    load_policy(run / "policy", env.observation_space, env.action_space, device="cpu")
+    # The statistics went on from the 32 steps of the checkpoint; what came after it was done again.
+    assert load_reward(run / "reward", device="cpu").count == 48
+    events = EventAccumulator(str(run / "tensorboard" / "policy"), size_guidance={"scalars": 0}).Reload()
+    steps = [point.step for point in events.Scalars("training/returns_stat/mean")]
+    assert steps == sorted(set(steps))
+    # Both environments began anew at step 32: an episode ends at 44, and none at 36 as before the kill.
+    assert max(steps) == 44
+    assert 36 not in steps
+    assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == ["run"]
+
+
 def test_help_teaches(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rlpriors", "train-policy", "--help"])
     with pytest.raises(SystemExit):
         main()
     told = capsys.readouterr().out
     assert all(
-        word in told for word in ("--reward", "--start-cells", "--mass", "--own-reward", "never shown")
+        word in told
+        for word in ("--reward", "--start-cells", "--mass", "--own-reward", "--normalise", "never shown")
     )
