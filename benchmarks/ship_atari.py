@@ -8,6 +8,8 @@ Each of AtariARI's 22 games is played for `--steps` steps at random, actions bei
 time, in grey as the console draws it; `--hold-out` leaves games out, on which the encoder can then be
 judged as on games that nobody saw.  One network learns from all of them, and goes to
 src/rlpriors/encoders/pretrained/<name> in half precision, with a card that names this command.
+`--method none` leaves the network as it starts: the control.  `--whiten` ends with features that are
+uncorrelated within each game, whatever the method.
 
 The command may be stopped at any time and given again.  The third form adds to the card what
 `probe.py --encoders rlpriors/<name>` found; nothing is trained anew.
@@ -25,6 +27,7 @@ from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
 from rlpriors.encoders.shipped import PREFIX, PRETRAINED, publish
 from rlpriors.evaluation.probes import PROTOCOLS
+from rlpriors.representation.whitening import whiten
 from rlpriors.scripts.atari import AtariSettings, collect
 from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
 from rlpriors.scripts.pretrain import APART, find_recipe, pretrain
@@ -33,10 +36,12 @@ from rlpriors.scripts.pretrain_settings import PretrainSettings
 SIZE = (210, 160)
 CONTROLS = ("majority", "random-cnn", "supervised")
 MAKING = (
-    *("name", "method", "encoder", "readout", "updates", "batch_size", "one_store", "steps", "hold_out"),
-    *("amp", "seed"),
+    *("name", "method", "encoder", "readout", "updates", "batch_size", "one_store", "whiten", "steps"),
+    *("hold_out", "amp", "seed"),
 )
 """Options that what comes out depends on."""
+LEARNING = ("updates", "batch_size", "one_store", "amp")
+"""Those of them that `--method none` has no use for."""
 
 
 def play(games: Sequence[str], args: argparse.Namespace) -> list[FrameStore]:
@@ -53,6 +58,10 @@ def play(games: Sequence[str], args: argparse.Namespace) -> list[FrameStore]:
 
 def train(stores: Sequence[FrameStore], args: argparse.Namespace) -> Path:
     """The folder of the trained encoder; a training that was stopped goes on."""
+    if args.method == "none":
+        start = load_encoder(args.encoder, weights="none", readout=args.readout, device="cpu", seed=args.seed)
+        start.save(args.runs / f"{args.name}-seed{args.seed}" / "encoder")
+        return args.runs / f"{args.name}-seed{args.seed}" / "encoder"
     settings = PretrainSettings(
         method=args.method,
         data=tuple(store.folder for store in stores),
@@ -74,7 +83,7 @@ def command(args: argparse.Namespace) -> str:
     """What to type for the same encoder."""
     words = ["python", "benchmarks/ship_atari.py"]
     for name in MAKING:
-        value = getattr(args, name)
+        value = None if args.method == "none" and name in LEARNING else getattr(args, name)
         if value is not None and value is not False and value != []:
             values = value if isinstance(value, list) else [] if value is True else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
@@ -84,11 +93,14 @@ def command(args: argparse.Namespace) -> str:
 def card(games: Sequence[str], args: argparse.Namespace) -> str:
     """How it was made and, with `--probe`, what probes found, beside the controls."""
     name = f"{PREFIX}{args.name}"
-    source = find_recipe(args.method, {}).source
+    how = f"`{args.encoder}`, as it starts"
+    if args.method != "none":
+        source = find_recipe(args.method, {}).source
+        how = f"`{args.encoder}`, trained by `{args.method}` ({source}) for {args.updates} updates"
+    how += ", then whitened" if args.whiten else ""
     lines = [
         f"# {name}",
-        f"`{args.encoder}`, trained by `{args.method}` ({source}) for {args.updates} updates, on "
-        f"{args.steps} steps of sticky random play of each of {len(games)} Atari games, in grey, "
+        f"{how}, on {args.steps} steps of sticky random play of each of {len(games)} Atari games, in grey, "
         f"{SIZE[0]} x {SIZE[1]}: {', '.join(games)}. Licence: MIT.",
         f"```sh\n{command(args)}\n```",
     ]
@@ -108,12 +120,13 @@ def main(words: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--name", default="atari-small", help="it is loaded as rlpriors/<name>")
-    parser.add_argument("--method", default="st-dim")
+    parser.add_argument("--method", default="st-dim", help="of `rlpriors pretrain`, or none")
     parser.add_argument("--encoder", default="atari-cnn")
     parser.add_argument("--readout", help='what it gives for a frame, such as "grid(2)"')
     parser.add_argument("--updates", type=int, default=50_000)
     parser.add_argument("--batch-size", type=int, help="the method's own by default")
     parser.add_argument("--one-store", action="store_true", help="each update sees one game")
+    parser.add_argument("--whiten", action="store_true", help="uncorrelated features; for atari-cnn")
     parser.add_argument("--steps", type=int, default=3000, help="of each game")
     parser.add_argument("--hold-out", nargs="+", default=[], help="games that it does not see")
     parser.add_argument("--amp", choices=["bf16", "fp16"], help="half precision while training, on a GPU")
@@ -125,11 +138,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--probe", type=Path, help="csv of probe.py, for the card")
     parser.add_argument("--target", type=Path, default=PRETRAINED, help="where encoders that ship lie")
     args = parser.parse_args(words)
-    find_recipe(args.method, {})  # a wrong name should not be found out after an hour
+    if args.method != "none":
+        find_recipe(args.method, {})  # a wrong name should not be found out after an hour
     args.hold_out = sorted({game_name(game, PAPER_GAMES) for game in args.hold_out})
     games = [game for game in PAPER_GAMES if game not in args.hold_out]
-    trained = train(play(games, args), args)
-    encoder = load_encoder(trained, device="cpu")
+    stores = play(games, args)
+    encoder = load_encoder(train(stores, args), device="cpu")
+    if args.whiten:
+        whiten(encoder, stores)
     folder = publish(encoder, f"{PREFIX}{args.name}", card(games, args), args.target)
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     print(f"{PREFIX}{args.name}: {size:.1f} MB in {folder}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from rlpriors.encoders import load_encoder, shipped
 from rlpriors.scripts.atari_ram import PAPER_GAMES
@@ -48,3 +49,13 @@ def test_two_games_become_an_encoder_that_ships(
     assert load_encoder("rlpriors/atari-small", device="cpu").fingerprint() == encoder.fingerprint()
     with pytest.raises(ValueError, match="Did you mean pong"):
         ship_atari.main([*where, "--hold-out", "pogn"])
+
+    # The control: nothing is learned but how the features vary.
+    ship_atari.main([*where, *how, "--name", "atari-white", "--method", "none", "--whiten"])
+    card = (shipped.PRETRAINED / "atari-white" / "README.md").read_text()
+    assert "`atari-cnn`, as it starts, then whitened, on 16 steps of sticky random play" in card
+    assert "ship_atari.py --name atari-white --method none --encoder atari-cnn --whiten --steps 16" in card
+    start = load_encoder("atari-cnn", weights="none", seed=0, device="cpu").state_dict()
+    white = load_encoder("rlpriors/atari-white", device="cpu").state_dict()
+    differ = [key for key in start if not torch.allclose(start[key], white[key], atol=1e-3)]
+    assert differ == ["backbone.network.linear.weight", "backbone.network.linear.bias"]
