@@ -25,6 +25,7 @@ from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.device import resolve_device
 from rlpriors.encoders import ImageEncoder, encoder_spec, load_encoder
 from rlpriors.scripts.demonstrate import play, random_player, returns_of
+from rlpriors.scripts.encoder_looks import looks
 from rlpriors.scripts.imitate_parts import clone, encode_store, make_learner, score, train_gail
 from rlpriors.scripts.imitate_settings import ImitateSettings
 from rlpriors.scripts.imitation_worlds import PixelWorld
@@ -36,6 +37,7 @@ from rlpriors.wrappers.tianshou_encode import TianshouEncodeObservation
 __all__ = ["imitate", "random_frames", "stacked_env"]
 
 MOST_ENVS = 10
+LOOKED_AT = 512  # frames that collapse is measured on, as many as `rlpriors pretrain` takes
 
 
 def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
@@ -87,7 +89,9 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
         state, logs = run / "representation.resume.pt", run / "tensorboard" / "representation"
         if resume and state.exists():
             learner.resume(load_resume(state, device))
-        learn_encoder(learner, state=state, logs=logs, checkpoint_every=settings.checkpoint_every)
+        every = settings.checkpoint_every
+        look = looks(learner, every=every, sample=LOOKED_AT)
+        learn_encoder(learner, state=state, logs=logs, checkpoint_every=every, look=look)
     encoder.freeze()
     if settings.mode == "gail":
         returns = _gail(world, encoder, demos, settings, run, (head, training, judging), resume)
@@ -213,7 +217,7 @@ def _results(
         "env": settings.env,
         "mode": settings.mode,
         "method": "none" if settings.mode == "scratch" else settings.method,
-        "augment": settings.augment,
+        "augment": settings.augment and settings.mode != "gail",  # which sees frozen encodings
         "seed": settings.seed,
         "return": float(returns.mean()),
         "return_error": float(returns.std() / np.sqrt(len(returns))),

@@ -37,7 +37,8 @@ class ImitateSettings:
     rlpriors.representation.methods tells which there are."""
 
     augment: bool = True
-    """Whether the cloning's images are augmented; the control is without.  The method has its own."""
+    """Whether the cloning's images are augmented; the control is without.  The method has its own.  In gail
+    no image is, whatever is said here: nothing is cloned, and frames pass a frozen encoder."""
 
     augmentations: str = "translate+rotate+gaussian-blur+color-jitter-mid"
     """How, joined by "+"; these are EIRLI's."""

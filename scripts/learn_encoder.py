@@ -1,6 +1,7 @@
 """The updates that train an encoder, with a progress bar, TensorBoard and checkpoints.
 
 `learn_encoder`  makes the updates that are left of a `RepresentationLearner`
+`Look`           what else is shown of them
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +13,10 @@ from tqdm import tqdm
 from rlpriors.checkpoint import save_resume
 from rlpriors.representation import Recipe, RepresentationLearner
 
-__all__ = ["learn_encoder"]
+__all__ = ["Look", "learn_encoder"]
 
 Look = Callable[[SummaryWriter, int], Mapping[str, float]]
+"""Of the writer and the number of updates, further numbers to return; called after each update."""
 
 
 def learn_encoder(
@@ -34,7 +36,7 @@ def learn_encoder(
         logs: folder of TensorBoard's scalars.
         checkpoint_every: updates between checkpoints; the last one is always kept.
         log_every: updates between scalars; the first and the last are always shown.
-        look: after each update, of the writer and the number of updates, further numbers to return.
+        look: what else is shown, such as `rlpriors.scripts.encoder_looks.looks`.
     """
     updates, first = learner.settings.updates, learner.updates
     last: dict[str, float] = {}

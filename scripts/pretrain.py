@@ -22,15 +22,15 @@ import numpy as np
 import torch
 from rich.console import Console
 from torch import distributed
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from rlpriors.checkpoint import load_resume
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.device import resolve_device
 from rlpriors.encoders import ImageEncoder, encoder_spec, load_encoder
-from rlpriors.evaluation.collapse import feature_std, rankme
 from rlpriors.representation import RECIPES, Recipe, RepresentationLearner, TrainingSettings
+from rlpriors.representation.methods import EIRLI_NAMES
+from rlpriors.scripts.encoder_looks import looks
 from rlpriors.scripts.learn_encoder import learn_encoder
 from rlpriors.scripts.look import make_env
 from rlpriors.scripts.pretrain_settings import PretrainSettings
@@ -80,20 +80,21 @@ def pretrain(settings: PretrainSettings, *, folder: Path | None = None, resume: 
 
 
 def find_recipe(method: str, options: Mapping[str, Any]) -> Recipe:
-    """The method of that name, with options.
+    """The method of that name, ours or that of EIRLI's class, with options.
 
     Raises:
         ValueError: there is no such method or option, or an option is out of its bounds.
     """
-    if method not in RECIPES:
-        close = get_close_matches(method, RECIPES, n=1)
+    ours = EIRLI_NAMES.get(method, method)
+    if ours not in RECIPES:
+        close = get_close_matches(method, [*RECIPES, *EIRLI_NAMES], n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise ValueError(f"`method` must be one of {', '.join(RECIPES)}. Received {method!r}.{hint}")
-    known = list(inspect.signature(RECIPES[method]).parameters)
+    known = list(inspect.signature(RECIPES[ours]).parameters)
     unknown = [name for name in options if name not in known]
     if unknown:
         raise ValueError(f"`options` of {method} must be among {known}. Received {unknown}.")
-    return RECIPES[method](**options)
+    return RECIPES[ours](**options)
 
 
 def make_encoder(settings: PretrainSettings, device: torch.device) -> ImageEncoder:
@@ -176,19 +177,13 @@ def train(learner: RepresentationLearner, settings: PretrainSettings, run: Path 
         while learner.updates < wanted:
             learner.update()
         return
-
-    def look(writer: SummaryWriter, step: int) -> Mapping[str, float]:
-        if step % settings.look_every and step < wanted:
-            return {}
-        return log_looks(writer, learner, settings.sample, step)
-
     last = learn_encoder(
         learner,
         state=run / RESUME,
         logs=run / "tensorboard",
         checkpoint_every=settings.checkpoint_every,
         log_every=settings.log_every,
-        look=look,
+        look=looks(learner, every=settings.look_every, sample=settings.sample),
     )
     encoder = learner.finish()
     encoder.save(run / "encoder")
@@ -201,32 +196,6 @@ def train(learner: RepresentationLearner, settings: PretrainSettings, run: Path 
     say(f'    env = EncodeObservation(env, "{run / "encoder"}")\n', markup=False)
     say(f"In TensorBoard: tensorboard --logdir {run / 'tensorboard'}")
     say(str(run / "encoder"))
-
-
-def log_looks(
-    writer: SummaryWriter, learner: RepresentationLearner, sample: int, step: int
-) -> dict[str, float]:
-    """Pictures of what the recipe reconstructs, and whether features have collapsed."""
-    for name, images in learner.pictures(8).items():
-        writer.add_images(f"pictures/{name}", _colours(images), step)
-    features = encode_sample(learner, sample)
-    measures = {"rankme": rankme(features), "feature_std": feature_std(features)}
-    for name, value in measures.items():
-        writer.add_scalar(f"collapse/{name}", value, step)
-    return measures
-
-
-def encode_sample(learner: RepresentationLearner, sample: int) -> np.ndarray:
-    """Features of frames spread evenly over all data, as the encoder gives them when it is published."""
-    encoder, starts = learner.encoder, learner.windows.starts
-    chosen = starts[np.linspace(0, len(starts) - 1, min(sample, len(starts))).astype(int)]
-    encoder.eval()
-    parts = [
-        encoder.encode(learner.windows.at(some).frames[:, 0]).flatten(1).cpu().numpy()
-        for some in np.array_split(chosen, -(-len(chosen) // 128))
-    ]
-    encoder.train()
-    return np.concatenate(parts)
 
 
 def default_folder(settings: PretrainSettings) -> Path:
@@ -277,8 +246,3 @@ def _act(space: gym.Space[Any], action: Any) -> dict[str, Any]:
     if isinstance(space, gym.spaces.Box):
         return {"act": np.asarray(action, np.float32).reshape(-1)}
     return {}  # no method reads others
-
-
-def _colours(images: torch.Tensor) -> torch.Tensor:
-    """As many channels as a picture may have."""
-    return images if images.shape[1] in (1, 3) else images[:, :1]

@@ -25,7 +25,8 @@ class PretrainSettings:
       action-conditioned-cpc, dynamics-latent, spr, act-jepa
     - pixels: ae, vae, dynamics, action-conditioned-vae, jigsaw
     - what is hidden, for a vit: mae, i-jepa
-    - the control: gaussian-prior"""
+    - the control: gaussian-prior
+    The names of EIRLI's classes, such as TemporalCPC, stand for ours."""
 
     data: tuple[Path, ...] = ()
     """Folders of frames (FrameStore), all of one size; `--env` makes one instead."""

@@ -27,6 +27,7 @@ from rlpriors.types import Features
 
 NEED_ACT = [name for name, make in RECIPES.items() if "act" in make().needs]
 NEED_MAPS = [name for name, make in RECIPES.items() if "maps" in make().needs]
+NEED_TOKENS = [name for name, make in RECIPES.items() if "tokens" in make().needs]
 NEED_TIME = [name for name, make in RECIPES.items() if make().horizon > 1]
 NEED_OTHERS = [name for name, make in RECIPES.items() if make().min_batch_size > 1]
 
@@ -76,6 +77,22 @@ def test_an_encoder_without_maps(name: str, store: FrameStore) -> None:
     encoder.backbone = Blind(encoder.backbone)
     with pytest.raises(ValueError, match=f"Recipe '{name}' needs an encoder that gives maps.*'nature-cnn'"):
         RepresentationLearner(encoder, RECIPES[name](), store, TrainingSettings(updates=1, batch_size=8))
+
+
+@pytest.mark.parametrize("name", NEED_TOKENS)
+def test_an_encoder_without_tokens(name: str, store: FrameStore) -> None:
+    encoder = load_encoder("vit-nano", weights="none", input_size=(40, 40), device="cpu")
+    encoder.backbone = Blind(encoder.backbone)
+    encoder.backbone.can_mask = True  # tokens are all that it lacks
+    settings = TrainingSettings(updates=1, batch_size=8)
+    with pytest.raises(ValueError, match=f"Recipe '{name}' needs an encoder that gives tokens.*'vit-nano'"):
+        RepresentationLearner(encoder, RECIPES[name](), store, settings)
+
+
+@pytest.mark.parametrize("name", NEED_TOKENS)
+def test_an_encoder_with_tokens_that_cannot_be_left_out(name: str, store: FrameStore) -> None:
+    with pytest.raises(ValueError, match=f"Recipe '{name}' needs an encoder that can leave tokens out"):
+        learner(RECIPES[name](), store)
 
 
 @pytest.mark.parametrize("name", NEED_TIME)
@@ -187,3 +204,18 @@ def test_a_run_goes_on_only_as_it_began(store: FrameStore) -> None:
     learner(1, 0).resume(state)
     with pytest.raises(CheckpointError, match=r"began with stride 1 \(now 2\), seed 0 \(now 5\)"):
         learner(2, 5).resume(state)
+
+
+def test_a_run_goes_on_with_as_many_processes_as_it_began(store: FrameStore) -> None:
+    alone, one_of_two = (learner(RECIPES["moco"](), store) for _ in range(2))
+    one_of_two.part, one_of_two.parts = 1, 2  # as where torchrun has started two
+    alone.resume(alone.state())
+    one_of_two.resume(one_of_two.state())
+    with pytest.raises(CheckpointError, match=r"began with processes 2 \(now 1\)\. Go on as it began"):
+        alone.resume(one_of_two.state())
+    with pytest.raises(CheckpointError, match=r"began with processes 1 \(now 2\)"):
+        one_of_two.resume(alone.state())
+    old = alone.state()
+    del old["began"]["processes"]  # saved by a version that did not count them
+    with pytest.raises(CheckpointError, match=r"processes None \(now 1\)"):
+        alone.resume(old)

@@ -1,6 +1,7 @@
 """`rlpriors imitate`: every mode in a world of two lamps, stopping and going on, bad input."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from imitation_world import SIZE, press_the_lit
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tianshou.env import DummyVectorEnv
 
 from rlpriors.agents import PixelCloningPolicy
@@ -80,6 +82,7 @@ def test_every_mode_leaves_a_policy_and_what_it_is_worth(tiny, tmp_path, mode, e
     )
     assert "0 is random play" in capsys.readouterr().out
     assert (run / "random").exists() == (mode != "scratch")
+    assert results["augment"] == (mode != "gail")
     if mode == "gail":
         assert {path.name for path in (run / "reward").iterdir()} == {"model.safetensors", "config.json"}
         assert (run / "encoder" / "config.json").exists()
@@ -105,6 +108,54 @@ def test_pretraining_gives_the_policy_its_encoder_and_a_frozen_one_stays(tiny, t
     first, second, third = (load_encoder(run / "policy/encoder", device="cpu") for run in (one, two, three))
     assert first.fingerprint() == second.fingerprint()
     assert first.fingerprint().weights != third.fingerprint().weights
+
+
+def test_gail_augments_nothing_whatever_was_asked_for(tiny, tmp_path):
+    runs = [
+        imitate(replace(tiny, mode="gail", augment=augment), folder=tmp_path / f"{augment}")
+        for augment in (True, False)
+    ]
+    told = [json.loads((run / "results.json").read_text()) for run in runs]
+    assert [results["augment"] for results in told] == [False, False]
+    assert told[0] | {"seconds": 0} == told[1] | {"seconds": 0}
+    policies = [(run / "policy/model.safetensors").read_bytes() for run in runs]
+    assert policies[0] == policies[1]
+
+
+def test_cloning_is_another_without_augmentation(tiny, tmp_path):
+    runs = [
+        imitate(replace(tiny, augment=augment), folder=tmp_path / f"{augment}") for augment in (True, False)
+    ]
+    assert [json.loads((run / "results.json").read_text())["augment"] for run in runs] == [True, False]
+    policies = [(run / "policy/model.safetensors").read_bytes() for run in runs]
+    assert policies[0] != policies[1]
+
+
+@pytest.mark.parametrize(("mode", "looked"), [("pretrain", True), ("gail", True), ("scratch", False)])
+def test_the_methods_part_is_looked_at_as_pretrain_does(tiny, tmp_path, mode, looked):
+    settings = replace(tiny, mode=mode, method="vae", representation_updates=5)
+    run = imitate(settings, folder=tmp_path / "run")
+    logs = run / "tensorboard" / "representation"
+    assert logs.exists() == looked
+    if not looked:
+        return
+    events = EventAccumulator(str(logs), size_guidance={"images": 0, "scalars": 0}).Reload()
+    steps = [2, 4, 5]  # at checkpoints and after the last update
+    for name in ("rankme", "feature_std"):
+        found = events.Scalars(f"collapse/{name}")
+        assert [event.step for event in found] == steps
+        assert all(event.value > 0 for event in found)
+    for name in ("view/context", "reconstruction"):
+        assert [event.step for event in events.Images(f"pictures/{name}")] == steps
+
+
+def test_what_is_looked_at_learns_no_differently(tiny, tmp_path, monkeypatch):
+    settings = replace(tiny, mode="pretrain", method="byol")  # whose statistics of batches would move
+    seen = imitate(settings, folder=tmp_path / "seen")
+    monkeypatch.setattr(imitate_script, "looks", lambda *_, **__: None)
+    unseen = imitate(settings, folder=tmp_path / "unseen")
+    name = "policy/encoder/model.safetensors"
+    assert (seen / name).read_bytes() == (unseen / name).read_bytes()
 
 
 def test_given_frames_are_learned_from_instead_of_random_play(tiny, tmp_path):
@@ -316,6 +367,8 @@ def test_help_teaches(monkeypatch, capsys):
         main()
     told = capsys.readouterr().out
     assert all(word in told for word in ("--demos", "--no-augment", "controls", "demonstrate", "joint"))
+    words = " ".join(re.sub("[│╭╮╰╯─]", " ", told).split())
+    assert "In gail no image is, whatever is said here" in words
 
 
 def test_the_command_tells_errors_in_one_line(tmp_path, monkeypatch):

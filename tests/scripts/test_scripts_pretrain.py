@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.representation import RECIPES, RepresentationLearner
+from rlpriors.representation.methods import EIRLI_NAMES
 from rlpriors.scripts.atari import AtariSettings, collect
 from rlpriors.scripts.main import main
 from rlpriors.scripts.pretrain import collect_frames, find_recipe, pretrain
@@ -221,10 +222,24 @@ def test_other_stores_readouts_and_options(frames, tmp_path):
     assert not same(weights(run), weights(pretrain(again, folder=tmp_path / "again")))
 
 
+@pytest.mark.parametrize("theirs", EIRLI_NAMES)
+def test_methods_are_found_by_eirlis_names_too(theirs):
+    assert find_recipe(theirs, {}).name == EIRLI_NAMES[theirs]
+
+
+def test_eirlis_names_take_our_options(frames, tmp_path):
+    assert find_recipe("TemporalCPC", {"offset": 3}).stride == 3
+    changes = {"method": "VariationalAutoencoder", "encoder": "nature-cnn", "input_size": (40, 40)}
+    run = pretrain(PretrainSettings(**(SMALL | changes), data=(frames,)), folder=tmp_path / "run")
+    assert "divergence" in json.loads((run / "results.json").read_text())
+
+
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
         ("mea", {}, "Did you mean mae?"),
+        ("TemporalCPCs", {}, r"Received 'TemporalCPCs'\. Did you mean TemporalCPC\?"),
+        ("TemporalCPC", {"of": 3}, r"`options` of TemporalCPC must be among \['offset'.* Received \['of'\]"),
         ("mae", {"mask": 0.5}, r"`options` of mae must be among \['ratio', .* Received \['mask'\]"),
         ("mae", {"ratio": 1.0}, "`ratio` must be between 0 and 1"),
     ],
@@ -301,7 +316,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not(frames, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_two_processes_write_one_run(frames, tmp_path):
+def test_two_processes_write_one_run(frames, tmp_path, monkeypatch):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     more = ("--updates", "4", "--batch-size", "8", "--checkpoint-every", "2", "--log-every", "1")
     words = command(frames, tmp_path / "run", *more)
@@ -318,3 +333,6 @@ def test_two_processes_write_one_run(frames, tmp_path):
     assert len(list((run / "tensorboard").iterdir())) == 1
     assert done.stdout.count("EncodeObservation(env") == 1
     assert weights(run)
+    monkeypatch.setattr(sys, "argv", ["rlpriors", *words, "--resume"])
+    with pytest.raises(SystemExit, match=r"The run began with processes 2 \(now 1\)"):
+        main()

@@ -80,7 +80,8 @@ class RepresentationLearner:
     from which augmentations draw, are seeded for the update and put back.
 
     Where torch.distributed is initialised, as by torchrun, each process draws other windows and
-    gradients are averaged (`DistributedDataParallel`); negatives and statistics stay its own.
+    gradients are averaged (`DistributedDataParallel`); negatives and statistics stay its own.  A state is
+    one process's, also of these: from the first's all go on alike, and there must be as many as before.
 
     Raises:
         ValueError: data or encoder do not give what the recipe needs; see `RepresentationModel`.  Or
@@ -248,6 +249,7 @@ class RepresentationLearner:
             "stride": self.recipe.stride,
             "one_store": self.settings.one_store,
             "seed": self.settings.seed,
+            "processes": self.parts,
         }
 
     def _groups(self) -> list[dict[str, Any]]:
