@@ -235,6 +235,8 @@ def main() -> None:
     if args.report:
         report(read_rows(args.results), RESULTS.parent.parent.parent / "docs" / "probe.md")
         return
+    if args.repeats and args.results == RESULTS:
+        parser.error("scores with --repeats cannot stand beside others: give another --results, and --runs")
     if args.quick:
         args.steps, args.epochs, args.supervised_epochs = min(args.steps, 600), 2, 1
         args.runs = args.runs.with_name(f"{args.runs.name}-quick")

@@ -140,6 +140,8 @@ def main(words: Sequence[str] | None = None) -> None:
     args = parser.parse_args(words)
     if args.method != "none":
         find_recipe(args.method, {})  # a wrong name should not be found out after an hour
+    if args.whiten and (args.encoder != "atari-cnn" or args.readout not in (None, "cls")):
+        parser.error("--whiten needs --encoder atari-cnn and its own readout; leave it out for others")
     args.hold_out = sorted({game_name(game, PAPER_GAMES) for game in args.hold_out})
     games = [game for game in PAPER_GAMES if game not in args.hold_out]
     stores = play(games, args)

@@ -47,6 +47,13 @@ def rows(*entries: tuple[str, str, str, int, float]) -> list[dict[str, str]]:
     ]
 
 
+def test_scores_of_repeated_frames_do_not_go_beside_others() -> None:
+    command = [sys.executable, str(BENCHMARKS / "probe.py"), "--repeats"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 2
+    assert "give another --results, and --runs" in done.stderr
+
+
 @pytest.mark.slow
 def test_cells_are_files_and_rows_and_are_not_made_twice(tmp_path: Path) -> None:
     from rlpriors.encoders import load_encoder

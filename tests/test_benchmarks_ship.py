@@ -50,6 +50,10 @@ def test_two_games_become_an_encoder_that_ships(
     with pytest.raises(ValueError, match="Did you mean pong"):
         ship_atari.main([*where, "--hold-out", "pogn"])
 
+    with pytest.raises(SystemExit):
+        ship_atari.main([*where, "--encoder", "nature-cnn", "--whiten"])
+    assert "--whiten needs --encoder atari-cnn" in capsys.readouterr().err
+
     # The control: nothing is learned but how the features vary.
     ship_atari.main([*where, *how, "--name", "atari-white", "--method", "none", "--whiten"])
     card = (shipped.PRETRAINED / "atari-white" / "README.md").read_text()

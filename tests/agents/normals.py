@@ -1,11 +1,14 @@
 """Windows whose entries are normal and independent: where diffusion, ratios and rewards are known."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
 from rlpriors.agents import DiffuserPolicy, Frames
-from rlpriors.agents.objectives import Update
+from rlpriors.agents.objectives import Objective, Update
 from rlpriors.data.normalise import Normaliser
 from rlpriors.diffusion import DiffusionProcess, GuidanceSettings, NoiseSchedule, PlannerSettings
 from rlpriors.rewards import MLPReward, RewardSettings
@@ -71,3 +74,17 @@ def normal_update(policy: DiffuserPolicy, reward: nn.Module, by: float, n: int, 
         generator=generator,
         step=step,
     )
+
+
+def fit(objective: Objective, update: Update, learned: Iterable[nn.Parameter], **options: Any) -> None:
+    """Bring the objective's loss of this update, always with the same draws, to its minimum by L-BFGS."""
+    optimizer = torch.optim.LBFGS([*learned], line_search_fn="strong_wolfe", **options)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        update.generator.manual_seed(1)
+        loss = objective(update).loss
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)

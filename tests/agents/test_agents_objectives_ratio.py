@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from normals import linear_reward, normal_policy, normal_update
+from normals import fit, linear_reward, normal_policy, normal_update
 from scipy.stats import spearmanr
 
 from rlpriors.agents import DiffusionIRL, DiffusionIRLSettings
@@ -25,17 +25,7 @@ def test_the_log_ratio_of_two_normals(noisy: float, weight: float) -> None:
     policy, reward = normal_policy(weight), linear_reward()
     objective = Ratio(RatioSettings(hidden=(), noisy=noisy), policy)
     update = normal_update(policy, reward, 0.5, 20_000)
-    learned = [*reward.net.parameters(), *objective.parameters()]
-    optimizer = torch.optim.LBFGS(learned, max_iter=20, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        update.generator.manual_seed(1)
-        loss = objective(update).loss
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+    fit(objective, update, [*reward.net.parameters(), *objective.parameters()], max_iter=20)
     ((slope,),) = reward.net[0].weight.tolist()
     ((by_start, by_noise),) = objective.offset[0].weight.tolist()
     assert weight * slope == pytest.approx(0.5, abs=0.03)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from normals import linear_reward, normal_policy, normal_update
+from normals import fit, linear_reward, normal_policy, normal_update
 
 from rlpriors.agents import DiffusionIRL, DiffusionIRLSettings
 from rlpriors.agents.objectives import (
@@ -74,17 +74,7 @@ def test_noise_flattens_the_log_ratio_of_two_normals_as_it_must(noise: float) ->
     policy, reward = normal_policy(1.0), linear_reward()
     objective = Ratio(RatioSettings(hidden=()), policy)
     update = normal_update(policy, reward, 0.5, 20_000)._replace(reading=Reading(input_noise=noise))
-    learned = [*reward.net.parameters(), *objective.parameters()]
-    optimizer = torch.optim.LBFGS(learned, max_iter=20, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        update.generator.manual_seed(1)
-        loss = objective(update).loss
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+    fit(objective, update, [*reward.net.parameters(), *objective.parameters()], max_iter=20)
     slope = 1 / (2 + 3 * noise**2)
     assert reward.net[0].weight.item() == pytest.approx(slope, abs=0.03)
     assert objective.offset[0].weight[0, 0].item() == pytest.approx(-slope, abs=0.03)

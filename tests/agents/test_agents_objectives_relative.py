@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from normals import HORIZON, NormalDenoiser, linear_reward, normal_policy, normal_update, shifted
+from normals import HORIZON, NormalDenoiser, fit, linear_reward, normal_policy, normal_update, shifted
 from scipy.stats import spearmanr
 
 from rlpriors.agents import DiffusionIRL
@@ -27,16 +27,7 @@ def test_the_gradient_between_two_normals(weight: float) -> None:
     objective = Relative(RelativeSettings(output_penalty=0.0), policy)
     objective.expert = NormalDenoiser(policy.process, shifted(0.5)).requires_grad_(False)
     update = normal_update(policy, reward, 0.5, 64)
-    optimizer = torch.optim.LBFGS([reward.net[0].weight], line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        update.generator.manual_seed(1)
-        loss = objective(update).loss
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+    fit(objective, update, [reward.net[0].weight])
     assert reward.net[0].weight.item() == pytest.approx(0.5 / (weight or 1.0), abs=1e-4)
     stats = objective(update._replace(generator=torch.Generator().manual_seed(1))).stats
     # 0.25 (1 - abar)^2 at each of frames 1, 2 and 3; that of frame 3 is left.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.encoders import ImageEncoder, load_encoder
@@ -82,3 +83,19 @@ def test_what_cannot_be_whitened_is_refused(worlds: list[FrameStore]) -> None:
         whiten(make(), worlds, sample=1)
     with pytest.raises(ValueError, match=r"Received 500, 0\.0"):
         whiten(make(), worlds, shrink=0.0)
+
+
+def test_features_that_tell_nothing_are_refused_and_nothing_is_changed(
+    worlds: list[FrameStore], tmp_path: Path
+) -> None:
+    with FrameWriter(tmp_path / "still") as writer:
+        writer.add_episode(np.zeros((5, SIDE, SIDE, 1), np.uint8))
+    encoder = make()
+    before = encoder.fingerprint()
+    with pytest.raises(ValueError, match=r"must be finite and vary.*the same for all frames: look at"):
+        whiten(encoder, [writer.store])
+    assert encoder.fingerprint() == before
+    with torch.no_grad():
+        next(encoder.backbone.parameters()).fill_(torch.nan)
+    with pytest.raises(ValueError, match="Received NaN or infinity"):
+        whiten(encoder, worlds)

@@ -4,8 +4,7 @@
 `whiten`              folds into an encoder what makes its features white
 
 A linear layer that learns by gradients learns fast along directions in which its inputs vary much, and
-hardly at all along others.  What a network gives varies by factors of hundreds, mostly along what all
-frames have in common.
+slowly along others.
 """
 
 from collections.abc import Sequence
@@ -60,7 +59,8 @@ def whiten(
             varies are not blown up.
 
     Raises:
-        ValueError: the encoder does not end with a linear layer, or a number is out of its bounds.
+        ValueError: the encoder does not end with a linear layer, its features do not vary within any
+            store or are not finite, or a number is out of its bounds.
 
     Example:
         >>> import tempfile
@@ -88,7 +88,14 @@ def whiten(
     linear = network.linear
     features = [_encoded(encoder, store, sample) for store in stores]
     mean = torch.from_numpy(np.concatenate(features).mean(0, dtype=np.float64)).to(linear.weight.device)
-    variances, directions = np.linalg.eigh(within_covariance(features))
+    covariance = within_covariance(features)
+    if not np.isfinite(covariance).all() or not covariance.any():
+        raise ValueError(
+            f"Features of {encoder.spec.name!r} must be finite and vary within a store. Received "
+            f"{'NaN or infinity' if covariance.any() else 'the same for all frames'}: look at the frames "
+            "and at the encoder's weights."
+        )
+    variances, directions = np.linalg.eigh(covariance)
     scales = 1 / np.sqrt(np.maximum(variances, 0) + shrink * variances.mean())
     matrix = torch.from_numpy((directions * scales) @ directions.T).to(linear.weight.device)
     with torch.no_grad():
