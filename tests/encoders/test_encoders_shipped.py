@@ -125,8 +125,7 @@ def test_statistics_keep_their_precision(tmp_path: Path) -> None:
 
 def test_everything_that_ships_is_small_licensed_and_loads() -> None:
     folders = [path for path in shipped.PRETRAINED.iterdir() if path.is_dir()]
-    if not folders:
-        pytest.skip("no encoder ships yet: benchmarks/ship_atari.py makes one")
+    assert {"atari-small", "atari-white"} <= {folder.name for folder in folders}
     for folder in folders:
         check(folder)
 
