@@ -6,8 +6,12 @@
 Each target and seed is a run of `rlpriors study` in `runs/study/`; its cells are skipped when the command
 runs again, so it may be stopped at any time.  Rows go to `results/pretraining_distribution.csv` (target,
 split, labels, mode, seed, distance_frechet, distance_recon, distance_auc, miou).  `--report` draws the
-figures and rewrites the tables of `docs/pretraining_distribution.md`: mIoU with 95 % bootstrap intervals,
-the rank correlation of each distance with it, and paired differences to no pretraining and to the mix.
+figures and rewrites the tables of `docs/pretraining_distribution.md`: distances, mIoU with 95 % bootstrap
+intervals over seeds, the rank correlation of each distance with it, paired differences to no pretraining
+and to the mix, and whether learning from the target itself is better than not learning.
+
+Another encoder, method or amount than the defaults needs another `--runs` and `--results`, of which
+`--report` prints the tables and leaves the page as it is.
 
 Settings were chosen on seeds from 100 on, which are refused here unless `--development` is given.
 """
@@ -22,11 +26,12 @@ import torch
 from tables import markdown, replace
 from workers import processes
 
-from rlpriors.evaluation.intervals import bootstrap_interval
+from rlpriors.evaluation.intervals import Interval, bootstrap_interval
 from rlpriors.scripts.study import study
 from rlpriors.scripts.study_report import (
     DISTANCES,
     Row,
+    chance,
     correlation,
     differences,
     figure,
@@ -51,8 +56,8 @@ QUICK = {
 def run(settings: StudySettings, folder: Path) -> Path:
     """One target and seed."""
     torch.set_num_threads(1)
-    study(settings, folder=folder, resume=(folder / "settings.json").exists())
-    return folder / "study.csv"
+    begun = any((run / "settings.json").exists() for run in (folder, *folder.parent.glob(f"{folder.name}-*")))
+    return study(settings, folder=folder, resume=begun) / "study.csv"
 
 
 def panels(rows: Sequence[Row]) -> list[tuple[tuple[str, int], list[Row]]]:
@@ -70,12 +75,20 @@ def by_split(rows: Sequence[Row], cell: Callable[[list[Row], str], str]) -> str:
     return markdown([head, *([split, *(cell(panel, split) for _, panel in found)] for split in splits)])
 
 
-def score(panel: list[Row], split: str) -> str:
-    values = np.array([row.miou for row in panel if row.split == split])
-    if len(values) < 2:
-        return f"{values[0]:.3f}" if len(values) else ""
-    found = bootstrap_interval(values, np.random.default_rng(0), "mean")
-    return f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
+def over_seeds(panel: list[Row], split: str, column: str = "miou") -> Interval | None:
+    """Mean and interval of a split; None with fewer than two seeds."""
+    values = np.array([getattr(row, column) for row in panel if row.split == split], np.float64)
+    if len(values) < 2 or np.isnan(values).any():  # what was not learned from has no distance
+        return None
+    return bootstrap_interval(values, np.random.default_rng(0), "mean")
+
+
+def score(panel: list[Row], split: str, column: str = "miou") -> str:
+    found = over_seeds(panel, split, column)
+    if found is not None:
+        return f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    values = [getattr(row, column) for row in panel if row.split == split]
+    return f"{values[0]:.3f}" if values and values[0] is not None else ""
 
 
 def difference(other: str) -> Callable[[list[Row], str], str]:
@@ -86,27 +99,57 @@ def difference(other: str) -> Callable[[list[Row], str], str]:
     return cell
 
 
+def distances(rows: Sequence[Row]) -> str:
+    """How far each split lies from the target."""
+    _, panel = panels(rows)[0]  # they are the same whatever is learned from labels
+    splits = [
+        split for split in dict.fromkeys(row.split for row in panel) if score(panel, split, DISTANCES[0])
+    ]
+    lines = [["split", *(distance.removeprefix("distance_") for distance in DISTANCES)]]
+    lines += [[split, *(score(panel, split, distance) for distance in DISTANCES)] for split in splits]
+    return markdown(lines)
+
+
+def in_words(rows: Sequence[Row]) -> str:
+    """Whether learning from the target's own frames beats not learning, by intervals that do not overlap."""
+    clear: dict[bool, list[str]] = {True: [], False: []}
+    for (mode, labels), panel in panels(rows):
+        own, none = over_seeds(panel, "target"), over_seeds(panel, "none")
+        if own is not None and none is not None:
+            clear[own.low > none.high].append(f"{mode} with {labels} labels")
+    if not any(clear.values()):
+        return "Fewer than two seeds: nothing can be told yet."
+    told = [
+        f"better than no pretraining, by intervals that do not overlap: {', '.join(clear[True]) or 'nowhere'}"
+    ]
+    told += [f"not so: {', '.join(clear[False])}"] if clear[False] else []
+    return f"Learning from the target's own frames is {'; '.join(told)}."
+
+
 def correlations(rows: Sequence[Row]) -> str:
-    """Spearman's correlation of each distance with mIoU."""
+    """Spearman's correlation of each distance with mIoU, and how often chance gives one as strong."""
     found = panels(rows)
     lines = [["distance", *(f"{mode}, {labels} labels" for (mode, labels), _ in found)]]
     for distance in DISTANCES:
         cells = []
         for _, panel in found:
             try:
-                cells.append(str(correlation(panel, distance, np.random.default_rng(0))))
-            except ValueError:  # too few seeds yet
+                found_by_seeds = correlation(panel, distance, np.random.default_rng(0))
+                cells.append(f"{found_by_seeds}, p {chance(panel, distance):.2f}")
+            except ValueError:  # too few seeds yet, or splits
                 cells.append("")
         lines.append([distance.removeprefix("distance_"), *cells])
     return markdown(lines)
 
 
-def report(rows: Sequence[Row]) -> None:
-    """Print and write everything."""
+def report(rows: Sequence[Row], *, write: bool = True) -> None:
+    """Print everything, and write it to the page."""
     for target in sorted({row.target for row in rows}):
         own = [row for row in rows if row.target == target]
-        seeds = sorted({row.seed for row in own})
+        seeds, picture = sorted({row.seed for row in own}), f"pretraining-distribution-{target}.png"
         tables = {
+            "in words": f"{in_words(own)}\n\n![mIoU against the Fréchet distance](images/{picture})",
+            "distances": distances(own),
             "mIoU": by_split(own, score),
             "rank correlation": correlations(own),
             "to none": by_split(own, difference("none")),
@@ -114,8 +157,10 @@ def report(rows: Sequence[Row]) -> None:
         }
         for name, table in tables.items():
             print(f"\n## {target}, {name} (seeds {seeds})\n\n{table}")
-            replace(PAGE, f"{target}, {name}", table)
-        figure(own, DOCS / "images" / f"pretraining-distribution-{target}.png")
+            if write:
+                replace(PAGE, f"{target}, {name}", table)
+        if write:
+            figure(own, DOCS / "images" / picture)
 
 
 def main() -> None:
@@ -130,7 +175,9 @@ def main() -> None:
     parser.add_argument("--method", default="mae")
     parser.add_argument("--encoder", default="vit-nano", help="vit-micro or vit-tiny on a GPU")
     parser.add_argument("--frames", type=int, default=4000, help="in each split")
-    parser.add_argument("--updates", type=int, default=160, help="of the pretraining, of 256 images")
+    parser.add_argument("--updates", type=int, default=160, help="of the pretraining")
+    parser.add_argument("--batch-size", type=int, default=256, help="images in each of these")
+    parser.add_argument("--size", type=int, default=64, help="rows and columns of every image")
     parser.add_argument("--noise", type=float, default=0.0, help="part of the frames that is foreign")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1, help="targets and seeds that run side by side")
@@ -140,18 +187,35 @@ def main() -> None:
     parser.add_argument("--development", action="store_true", help="allow seeds from 100 on")
     parser.add_argument("--report", action="store_true", help="no runs: tables and figures from the csv")
     args = parser.parse_args()
+    chosen = {
+        name: getattr(args, name)
+        for name in (
+            "method",
+            "data",
+            "encoder",
+            "frames",
+            "updates",
+            "batch_size",
+            "size",
+            "noise",
+            "device",
+        )
+    }
     if args.report:
-        report(read_rows(args.results))
+        report(read_rows(args.results), write=args.results == RESULTS)
         return
+    others = [
+        name for name, value in chosen.items() if value != parser.get_default(name) and name != "device"
+    ]
+    if others and args.results == RESULTS and not (args.quick or args.development):
+        parser.error(
+            f"rows with other {', '.join(others)} cannot stand beside others: give --results and --runs"
+        )
     if max(args.seeds) >= 100 and not args.development:
         parser.error("seeds from 100 on are those that settings were chosen on; add --development")
     if args.quick:
         args.runs = args.runs.with_name(f"{args.runs.name}-quick")
     os.environ["OMP_NUM_THREADS"] = "1"  # targets and seeds run side by side instead
-    chosen = {
-        name: getattr(args, name)
-        for name in ("method", "data", "encoder", "frames", "updates", "noise", "device")
-    }
     jobs = [
         StudySettings(**{**chosen, **(QUICK if args.quick else {})}, target=target, seed=seed)
         for seed in args.seeds

@@ -3,7 +3,7 @@
 `collect_atari_masks`  plays at random, and looks up in the console's memory what is drawn where
 
 The arrays of the store are `mask`, uint8 [N, height, width], whose classes `frame_folders.class_names`
-names, and `ram` [128].
+names, and `ram` [128]; of games whose pictures nobody looked up, `ram` alone.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from rlpriors.data.frames import FrameStore
 from rlpriors.scripts.atari import AtariGame, AtariSettings
 from rlpriors.scripts.atari_boxes import MASK_CLASSES, SCREEN, atari_mask, shrink_frame, shrink_mask
-from rlpriors.scripts.atari_ram import game_name
+from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
 from rlpriors.scripts.frame_folders import found, held_actions, publishing
 
 __all__ = ["collect_atari_masks"]
@@ -32,24 +32,29 @@ def collect_atari_masks(
     size: tuple[int, int] = (64, 64),
     *,
     every: int = 8,
+    masks: bool = True,
     progress: bool = True,
 ) -> FrameStore:
     """Play "pong", "breakout" or "freeway"; keep every `every`-th frame with its mask, or open what is there.
+
+    Without `masks` any game is played, and frames are kept in the same way.
 
     Actions are drawn at random and each is held for 1 to 8 steps of four emulated frames.  A frame here is
     the last of these alone, in colour: agents see the brighter of two, where what moves is seen twice.
 
     Raises:
-        ValueError: the game has no masks, a number is below 1, `size` is larger than 210 x 160, or `folder`
-            holds something else.
+        ValueError: the game has no masks, or there is none such; a number is below 1, `size` is larger than
+            210 x 160, or `folder` holds something else.
     """
-    rom = game_name(game, tuple(MASK_CLASSES))
+    rom = game_name(game, tuple(MASK_CLASSES) if masks else PAPER_GAMES)
     if min(frames, every) < 1:
         raise ValueError(f"`frames` and `every` must be at least 1. Received {frames}, {every}.")
     if not (1 <= size[0] <= SCREEN[0] and 1 <= size[1] <= SCREEN[1]):
         raise ValueError(f"`size` must be at least 1 and at most {SCREEN}. Received {size}.")
     folder = Path(folder)
     plan = {"game": rom, "frames": frames, "seed": seed, "size": list(size), "every": every}
+    if not masks:
+        plan["masks"] = False
     there = found(folder, "masks.json", plan)
     if there is not None:
         return there
@@ -58,8 +63,9 @@ def collect_atari_masks(
     settings = AtariSettings(grey=False, frame_skip=1, environments=1)
     player = AtariGame(rom, int(chances.integers(2**31)), settings)
     actions = held_actions(Discrete(len(player.actions)), chances)
+    more = {"classes": MASK_CLASSES[rom]} if masks else {}
     with (
-        publishing(folder, masks=plan, classes=MASK_CLASSES[rom]) as writer,
+        publishing(folder, masks=plan, **more) as writer,
         tqdm(total=frames, desc=rom, unit="frame", disable=not progress) as bar,
     ):
         kept = time = 0
@@ -69,8 +75,8 @@ def collect_atari_masks(
             while not over and kept < frames:
                 if time % every == 0:
                     frame, ram = player.frame(), player.ram()
-                    mask = shrink_mask(atari_mask(rom, frame, ram), size)
-                    writer.append(shrink_frame(frame, size), mask=mask, ram=ram)
+                    drawn = {"mask": shrink_mask(atari_mask(rom, frame, ram), size)} if masks else {}
+                    writer.append(shrink_frame(frame, size), **drawn, ram=ram)
                     kept += 1
                     bar.update(1)
                 time += 1

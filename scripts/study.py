@@ -11,10 +11,12 @@ from torch.utils.tensorboard import SummaryWriter
 from rlpriors.encoders import ImageEncoder
 from rlpriors.evaluation.segmentation import Segmenter, predict
 from rlpriors.evaluation.segmentation_pictures import compare
+from rlpriors.networks.segmentation import build_head
+from rlpriors.representation.model import RepresentationModel
 from rlpriors.scripts.pretrain import find_recipe
 from rlpriors.scripts.pretrain_settings import read_options
 from rlpriors.scripts.runs import open_run, write_json
-from rlpriors.scripts.study_cells import distances, images_learned_from, learn_split, segment, start
+from rlpriors.scripts.study_cells import distances, learn_split, segment, start, updates_to_make_up
 from rlpriors.scripts.study_report import Row, study_table, write_rows
 from rlpriors.scripts.study_settings import CONTROLS, StudyMode, StudySettings
 from rlpriors.scripts.study_sources import Sources, Target
@@ -31,9 +33,7 @@ def study(settings: StudySettings, *, folder: Path | None = None, resume: bool =
     A cell is a split, a number of labels and a mode.  Each finished one is a file: a run that was
     stopped goes on with `resume`.
     """
-    # Before anything is collected: a wrong name or size should not be found out after minutes.
-    find_recipe(settings.method, read_options(settings.options))
-    start(settings)
+    _check(settings)
     name = re.sub(r"[^\w.]+", "-", f"{settings.method}-{settings.target_name}-seed{settings.seed}")
     run = folder or Path("runs") / f"study-{name}"
     Sources(settings, run)
@@ -52,6 +52,18 @@ def study(settings: StudySettings, *, folder: Path | None = None, resume: bool =
     return run
 
 
+def _check(settings: StudySettings) -> None:
+    """Refuse before anything is collected what would else be found out after minutes."""
+    recipe = find_recipe(settings.method, read_options(settings.options))
+    if "act" in recipe.needs or (recipe.horizon > 1 and settings.photographs):
+        raise ValueError(
+            "`method` must learn from frames alone, and from single ones where they are photographs: the "
+            f"worlds of a split have actions of their own. Received {settings.method!r}, which needs more."
+        )
+    build_head(settings.head, 1, 2)
+    RepresentationModel(start(settings), recipe, updates=settings.updates)
+
+
 def _run_split(
     settings: StudySettings, sources: Sources, target: Target, split: str, run: Path, writer: SummaryWriter
 ) -> None:
@@ -63,8 +75,8 @@ def _run_split(
     if not todo:
         return
     encoder, apart = _encoder(settings, sources, target, split, run)
-    more = images_learned_from(settings) if split == "scratch" else 0
     for labels, mode in todo:
+        more = updates_to_make_up(settings, labels) if split == "scratch" else 0
         scores, segmenter = segment(settings, encoder, target, labels, mode, more_updates=more)
         seen = [None if np.isnan(value) else value for value in scores.iou.tolist()]  # JSON has no NaN
         iou = dict(zip(target.classes, seen, strict=True))

@@ -4,13 +4,14 @@
 `distances`     how far a split's frames lie from the target's
 `segment`       how well the target's pixels are told apart by an encoder, from few labels
 `start`         the encoder that all of them begin with
-`images_learned_from`  how much longer a segmentation learns that makes up for no pretraining
+`updates_to_make_up`  how much longer a segmentation learns that makes up for no pretraining
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.checkpoint import load_resume
@@ -28,10 +29,10 @@ from rlpriors.scripts.runs import write_json
 from rlpriors.scripts.study_settings import StudyMode, StudySettings
 from rlpriors.scripts.study_sources import Target
 
-__all__ = ["distances", "images_learned_from", "learn_split", "segment", "start"]
+__all__ = ["distances", "learn_split", "segment", "start", "updates_to_make_up"]
 
-COMPARED = 1000
-"""Frames of each side that distances are told from."""
+STRETCHES = 10
+"""No stretch of frames that is told apart as a whole is longer than such a part of all."""
 SEGMENTATION_BATCH = 16
 
 
@@ -72,7 +73,7 @@ def learn_split(settings: StudySettings, store: FrameStore, target: Target, fold
 
     last = learn_encoder(learner, state=state, logs=folder / "tensorboard", checkpoint_every=every, look=look)
     learner.finish().save(published)
-    found = held_out_losses(learner, target.test, seed=settings.seed)
+    found = held_out_losses(learner, target.compared, seed=settings.seed)
     write_json(folder / "held_out.json", {"held_out": found["loss"], "loss": last.get("loss", float("nan"))})
     return load_encoder(published, device=settings.device)
 
@@ -80,25 +81,37 @@ def learn_split(settings: StudySettings, store: FrameStore, target: Target, fold
 def distances(
     settings: StudySettings, store: FrameStore, target: Target, every: Sequence[FrameStore]
 ) -> dict[str, float]:
-    """Between a split's frames and the target's that are tested on: "distance_frechet", "distance_auc".
+    """Between a split's frames and as many of the target's: "distance_frechet", "distance_auc".
 
     Both are told from features that nobody learned, fitted on `every` split of the study and the target:
     with features of their own, the distances of two splits could not be compared.
     """
-    n = min(COMPARED, *(one.n_frames for one in (store, target.test, *every)))
+    n = min(one.n_frames for one in (store, target.compared, *every))
     features = FixedFeatures((settings.size, settings.size), seed=0)
-    features.fit(np.concatenate([_some(one, n, settings.seed) for one in (*every, target.test)]))
-    a, b = (features(_some(one, n, settings.seed)) for one in (store, target.test))
+    features.fit(
+        np.concatenate([one.frames[_some(one, n, settings.seed)] for one in (*every, target.compared)])
+    )
+    rows = [_some(one, n, settings.seed) for one in (store, target.compared)]
+    a, b = features(store.frames[rows[0]]), features(target.compared.frames[rows[1]])
+    groups = _stretches(store, rows[0]), _stretches(target.compared, rows[1])
     return {
         "distance_frechet": frechet_distance(a, b),
-        "distance_auc": domain_auc(a, b, seed=settings.seed),
+        "distance_auc": domain_auc(a, b, seed=settings.seed, groups=groups),
     }
 
 
-def _some(store: FrameStore, n: int, seed: int) -> np.ndarray:
+def _some(store: FrameStore, n: int, seed: int) -> Int[np.ndarray, " n"]:
     """`n` frames, drawn by `seed`."""
-    rows = np.random.default_rng(seed).choice(store.n_frames, n, replace=False)
-    return np.asarray(store.frames[np.sort(rows)])
+    return np.sort(np.random.default_rng(seed).choice(store.n_frames, n, replace=False))
+
+
+def _stretches(store: FrameStore, rows: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """A number for each frame, that of its episode, or where this is long of a part of it."""
+    longest = max(1, store.n_frames // STRETCHES)
+    ends = np.cumsum(store.lengths)
+    episode = np.searchsorted(ends, rows, side="right")
+    place = rows - (ends - store.lengths)[episode]
+    return np.asarray(np.unique(np.stack([episode, place // longest]), axis=1, return_inverse=True)[1])
 
 
 def segment(
@@ -120,6 +133,7 @@ def segment(
         mode=mode,
         updates=settings.segmentation_updates + more_updates,
         batch_size=SEGMENTATION_BATCH,
+        layer_decay=settings.layer_decay,
     )
     rows = np.random.default_rng(settings.seed).permutation(target.train.n_frames)[:labels]
     frames, masks = target.train.frames[rows], target.train.arrays["mask"][rows]
@@ -128,6 +142,6 @@ def segment(
     return segmentation_scores(predicted, np.asarray(target.test.arrays["mask"]), n_classes), segmenter
 
 
-def images_learned_from(settings: StudySettings) -> int:
-    """Updates of a segmentation that see as many images as the pretraining did."""
-    return -(-settings.updates * settings.batch_size // SEGMENTATION_BATCH)
+def updates_to_make_up(settings: StudySettings, labels: int) -> int:
+    """Updates of a segmentation, on so many labelled images, that see as many images as the pretraining."""
+    return -(-settings.updates * settings.batch_size // min(SEGMENTATION_BATCH, labels))

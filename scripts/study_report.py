@@ -4,6 +4,7 @@
 `read_rows`, `write_rows`   the csv
 `study_table`       mIoU by split, labels and mode, for people
 `correlation`       of distance with mIoU, with a bootstrap interval
+`chance`            how often as strong a correlation would be found where distance meant nothing
 `differences`       of a split's mIoU to another's on the same seeds
 `figure`            mIoU against distance
 """
@@ -11,10 +12,12 @@
 import csv
 from collections.abc import Sequence
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from rich.table import Table
 
 from rlpriors.checkpoint import write_atomically
@@ -24,6 +27,7 @@ from rlpriors.evaluation.reward_distance import spearman
 __all__ = [
     "DISTANCES",
     "Row",
+    "chance",
     "correlation",
     "differences",
     "figure",
@@ -107,19 +111,45 @@ def correlation(
     Raises:
         ValueError: fewer than two seeds with three splits each.
     """
+    found = [spearman(*some.T) for some in _by_seed(rows, distance)]
+    return bootstrap_interval(np.array(found), rng, "mean", n_resamples=n_resamples)
+
+
+def chance(rows: Sequence[Row], distance: str) -> float:
+    """The part of all orders of the splits in which they correlate at least as strongly, either way.
+
+    An exact permutation test of `correlation`, of which the splits and not the seeds are drawn anew: an
+    order is the same for all seeds.  With five splits it is never below 2 of 120.
+
+    Raises:
+        ValueError: see `correlation`; or seeds have unlike splits.
+    """
+    pairs = _by_seed(rows, distance)
+    counts = {len(some) for some in pairs}
+    if len(counts) > 1:
+        raise ValueError(
+            f"`rows` must have the same splits of every seed. Received {sorted(counts)} of them."
+        )
+    orders = [list(order) for order in permutations(range(counts.pop()))]
+    means = np.array([np.mean([spearman(one[order, 0], one[:, 1]) for one in pairs]) for order in orders])
+    return float(np.mean(np.abs(means) >= abs(means[0]) - 1e-9))  # the first is the order that was found
+
+
+def _by_seed(rows: Sequence[Row], distance: str) -> list[Float[np.ndarray, "splits 2"]]:
+    """Distances and mIoU of the splits of each seed, in the order of their names."""
     by_seed: dict[int, list[tuple[float, float]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.split):
         apart = getattr(row, distance)
         if apart is not None and row.split != "shuffled":  # a control: far from everything
             by_seed.setdefault(row.seed, []).append((apart, row.miou))
     pairs = [np.array(some) for some in by_seed.values() if len(some) >= 3]
     # Where every split lies as far, as where a classifier tells each from the target, no order is told.
-    found = [spearman(*some.T) for some in pairs if np.ptp(some, 0).all()]
+    found = [some for some in pairs if np.ptp(some, 0).all()]
     if len(found) < 2:
         raise ValueError(
             f"`rows` must have two seeds with three splits each. Received {len(found)} such seeds."
         )
-    return bootstrap_interval(np.array(found), rng, "mean", n_resamples=n_resamples)
+    return found
 
 
 def differences(rows: Sequence[Row], split: str, other: str, rng: np.random.Generator) -> Interval | None:

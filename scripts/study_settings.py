@@ -68,6 +68,10 @@ class StudySettings:
     """What reads the encoder's maps: linear (a class for each patch), patch (linear too, with a class for
     each of its pixels), conv or pyramid."""
 
+    layer_decay: float = 1.0
+    """By how much the encoder's learning rate falls from each block to the one before it in mode "full":
+    1 for all alike.  Deeper encoders like 0.65 to 0.75."""
+
     segmentation_updates: int = 300
     """Of 16 images each, by which the segmentation is learned."""
 
@@ -95,6 +99,8 @@ class StudySettings:
             raise ValueError(f"`labels` must be one or more numbers above 0. Received {self.labels}.")
         if not self.modes or not set(self.modes) <= set(get_args(StudyMode)):
             raise ValueError(f"`modes` must be some of {get_args(StudyMode)}. Received {self.modes}.")
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(f"`layer_decay` must be in (0, 1]. Received {self.layer_decay}.")
         if not 0 <= self.noise < 1:
             raise ValueError(f"`noise` must be in [0, 1). Received {self.noise}.")
         if self.size < 8:

@@ -17,8 +17,8 @@ from rlpriors.data.coco import CocoImages
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.data.images import write_images
 from rlpriors.data.pets import PetImages
-from rlpriors.scripts.atari import AtariSettings, collect
-from rlpriors.scripts.mujoco_frames import collect_mujoco
+from rlpriors.scripts.atari_masks import collect_atari_masks
+from rlpriors.scripts.mujoco_masks import collect_mujoco_masks
 from rlpriors.scripts.pretrain import APART
 from rlpriors.scripts.segmentation_frames import MaskedFrames, collect_masks
 from rlpriors.scripts.study_settings import CONTROLS, SPLITS, StudySettings
@@ -45,12 +45,16 @@ COMPONENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         )
     },
 }
-"""Near are the same camera and floor, or the games most like it.  What is far from one target is near
-another, so that a source that is better for everything and one that is closer come apart."""
+"""Near are the same camera and floor, or the games most like it.  Games are far from runners and runners
+from games, so that a source that is better for everything and one that is closer come apart."""
+FOREIGN = "no-animals"
+"""Photographs that stand in for others, as frames of the farthest environments do."""
 
 CHUNK = 256
-PLAY = {"unlabelled": 0, "labelled": APART, "test": 2 * APART}
-"""Added to the seed, so that nothing is tested on play that was learned from."""
+PLAY = {part: i * APART for i, part in enumerate(("unlabelled", "labelled", "test", "compared", "foreign"))}
+"""Added to the seed, so that nothing is tested on, or compared with, play that was learned from."""
+COMPARED = 1000
+"""Frames of the target that distances are told from."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Target:
     train: FrameStore
     test: FrameStore
     classes: tuple[str, ...]
+    compared: FrameStore
+    """What distances are measured to, of play or photographs that nothing is learned from."""
 
 
 class Sources:
@@ -73,8 +79,6 @@ class Sources:
     def __init__(self, settings: StudySettings, folder: Path) -> None:
         self.settings, self.folder = settings, folder
         known: tuple[str, ...] = (*(COCO_SPLITS if settings.photographs else SPLITS), *CONTROLS)
-        if settings.photographs:
-            known = tuple(split for split in known if split != "shuffled")  # whose frames are the target's
         unknown = [split for split in settings.splits if split not in known]
         if unknown:
             raise ValueError(f"`splits` must be some of {known}. Received {unknown}.")
@@ -82,30 +86,20 @@ class Sources:
 
     def frames(self, split: str) -> FrameStore:
         """What is learned from in `split`."""
-        if self.settings.photographs:
-            return self._photographs(split)
         n, folder = self.settings.frames, self.folder / split
         if folder.exists():
             return FrameStore.open(folder)
         if split == "shuffled":
-            return shuffle(self.frames("target"), folder, self.settings.seed)
-        if split == "mix":
-            parts = [self.frames(one) for one in SPLITS if one != "mix"]
-        elif split == "target":
-            parts = [self._labelled("unlabelled", n).store]
-        else:
-            parts = self._components(split, n)
+            like = "pets" if self.settings.photographs else "target"
+            return shuffle(self.frames(like), folder, self.settings.seed)
+        if self.settings.photographs:
+            return self._photographs(split, folder)
         foreign = round(self.settings.noise * n)
         if not foreign:
-            return gather(parts, n, folder, self.settings.seed)
-        kinds = {"own": (parts, n - foreign), "foreign": (self._components("far", foreign), foreign)}
-        both = []
-        for kind, (some, share) in kinds.items():
-            kept = folder.with_name(f"{split}-{kind}-{share}")
-            both.append(
-                FrameStore.open(kept) if kept.exists() else gather(some, share, kept, self.settings.seed)
-            )
-        return join(both, folder)
+            return self._own(split, n, folder)
+        parts = [self._own(split, n - foreign, self.folder / f"{split}-{n - foreign}")]
+        parts.append(self._own("far", foreign, self.folder / f"foreign-{foreign}", "foreign"))
+        return join(parts, folder)
 
     def target(self) -> Target:
         """What is asked in the end: as many labelled frames as are wanted at most, and others to test."""
@@ -120,35 +114,47 @@ class Sources:
                     if folder.exists()
                     else pets.write(part, folder, size, n=n, seed=seed)
                 )
-            return Target(stores[0], stores[1], ("background", "pet"))
+            return Target(stores[0], stores[1], ("background", "pet"), stores[1])
         train, test = self._labelled("labelled", wanted), self._labelled("test", self.settings.test_frames)
-        return Target(train.store, test.store, train.classes)
+        compared = self._labelled("compared", min(COMPARED, self.settings.frames))
+        return Target(train.store, test.store, train.classes, compared.store)
 
     def _labelled(self, purpose: str, n: int) -> MaskedFrames:
-        """Frames of the target with masks; "unlabelled" ones are learned from without these."""
+        """Frames of the target with masks."""
         (name,) = COMPONENTS[self.settings.target]["target"]
         seed, size = self.settings.seed + PLAY[purpose], (self.settings.size, self.settings.size)
         return collect_masks(name, n, seed, self.folder / f"{purpose}-{n}", size, camera=CAMERA)
 
-    def _components(self, split: str, n: int) -> list[FrameStore]:
-        """`n` frames or more of the environments of a split, as many of each."""
-        names = COMPONENTS[self.settings.target][split]
-        return [self._play(name, -(-n // len(names))) for name in names]
-
-    def _play(self, name: str, steps: int) -> FrameStore:
-        folder, size = self.folder / f"{name}-{steps}", (self.settings.size, self.settings.size)
-        if name.endswith("-v5"):
-            return collect_mujoco(name, steps, self.settings.seed, folder, size=size, camera=CAMERA)
-        play = AtariSettings(policy="sticky", grey=False, size=size, environments=min(4, steps))
-        return collect(name, steps, self.settings.seed, folder, play)
-
-    def _photographs(self, split: str) -> FrameStore:
-        assert self.settings.photographs is not None
-        folder, coco = self.folder / split, CocoImages(self.settings.photographs[0])
+    def _own(self, split: str, n: int, folder: Path, purpose: str = "unlabelled") -> FrameStore:
+        """`n` frames of a split and of nothing else, as many of each of its environments."""
         if folder.exists():
             return FrameStore.open(folder)
-        part = next((part for part in coco.parts if part.startswith("train")), coco.parts[0])
-        paths = coco.images(part, split, None if split == "all" else self.settings.frames, self.settings.seed)
+        if split == "mix":
+            names = [one for one in SPLITS if one != "mix"]
+            share = -(-n // len(names))
+            parts = [self._own(one, share, self.folder / f"{one}-{share}") for one in names]
+        else:
+            names = list(COMPONENTS[self.settings.target][split])
+            parts = [self._play(name, -(-n // len(names)), purpose) for name in names]
+        return gather(parts, n, folder, self.settings.seed)
+
+    def _play(self, name: str, n: int, purpose: str) -> FrameStore:
+        """Frames of an environment, kept as those of the target are: a source that is seen more densely
+        would show less of its world in as many frames.
+        """
+        folder, size = self.folder / f"{purpose}-{name}-{n}", (self.settings.size, self.settings.size)
+        seed = self.settings.seed + PLAY[purpose]
+        if name.endswith("-v5"):
+            return collect_mujoco_masks(name, n, seed, folder, size, camera=CAMERA)
+        return collect_atari_masks(name, n, seed, folder, size, masks=False)
+
+    def _photographs(self, split: str, folder: Path) -> FrameStore:
+        assert self.settings.photographs is not None
+        coco, n, seed = CocoImages(self.settings.photographs[0]), self.settings.frames, self.settings.seed
+        foreign = round(self.settings.noise * n)
+        paths = coco.images(coco.part, split, None if split == "all" else n - foreign, seed)
+        if foreign:
+            paths += coco.images(coco.part, FOREIGN, foreign, seed + PLAY["foreign"])
         return write_images(paths, folder, (self.settings.size, self.settings.size))
 
 

@@ -31,18 +31,39 @@ def test_tables_say_what_rows_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     import pretraining_distribution as benchmark
 
     page = tmp_path / "page.md"
-    names = ("mIoU", "rank correlation", "to none", "to mix")
+    names = ("in words", "distances", "mIoU", "rank correlation", "to none", "to mix")
     page.write_text("".join(f"<!-- pong, {name} -->\n<!-- end of pong, {name} -->\n" for name in names))
     monkeypatch.setattr(benchmark, "PAGE", page)
     monkeypatch.setattr(benchmark, "DOCS", tmp_path)
     benchmark.report(rows())
     text = page.read_text()
     assert "| target | 0.800 [0.800, 0.800] |" in text
-    assert "| frechet | -1.00 [-1.00, -1.00] |" in text
+    # Of the 24 orders of four splits, one correlates as strongly, and one the other way round.
+    assert "| frechet | -1.00 [-1.00, -1.00], p 0.08 |" in text
+    assert "by intervals that do not overlap: frozen with 8 labels." in text
+    assert "| far | 2.000 [2.000, 2.000] | 1.000 [1.000, 1.000] | 0.500 [0.500, 0.500] |" in text
+    assert "| none | 2" not in text
     assert "| auc |  |" in text  # the same for all splits: it tells no order
     assert "| far | +0.300 [+0.300, +0.300] |" in text  # to none
     assert "| none | -0.200 [-0.200, -0.200] |" in text  # to the mix
     assert (tmp_path / "images" / "pretraining-distribution-pong.png").exists()
+    assert "](images/pretraining-distribution-pong.png)" in text
+    worse = [row._replace(miou=0.0) if row.split == "target" else row for row in rows()]
+    assert benchmark.in_words(worse).endswith("overlap: nowhere; not so: frozen with 8 labels.")
+    page.write_text("")
+    benchmark.report(rows(), write=False)
+    assert not page.read_text()
+
+
+def test_rows_of_other_settings_do_not_stand_beside_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pretraining_distribution as benchmark
+
+    monkeypatch.setattr(sys, "argv", ["x", "--noise", "0.5", "--encoder", "vit-micro"])
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert "other encoder, noise cannot stand" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -127,6 +127,23 @@ def numbers(paths: list[Path]) -> set[int]:
     return {int(path.stem) for path in paths}
 
 
+def test_the_part_whose_images_are_there_is_read(coco: Path) -> None:
+    there = (coco / "annotations" / "instances_val2017.json").read_text()
+    (coco / "annotations" / "instances_train2017.json").write_text(there)
+    assert CocoImages(coco).part == "val2017"
+    (coco / "train2017").mkdir()
+    assert CocoImages(coco).part == "train2017"
+
+
+def test_categories_that_nobody_lists_are_refused(coco: Path) -> None:
+    path = coco / "annotations" / "instances_val2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"].append({"id": 99, "image_id": 5, "category_id": 90})
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"must list the categories that it uses.*lacks \[90\]"):
+        coco_split(path, "no-animals")
+
+
 def test_images_are_split_by_what_they_show(coco: Path) -> None:
     images = CocoImages(coco)
     assert images.parts == ("val2017",)

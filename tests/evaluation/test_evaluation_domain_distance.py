@@ -8,6 +8,7 @@ import pytest
 from rlpriors.evaluation.domain_distance import FixedFeatures, domain_auc, frechet_distance
 
 RNG = np.random.default_rng(0)
+TWO = (np.ones((9, 3)), np.ones((9, 3)))
 
 
 def with_moments(mean: Any, covariance: Any, n: int = 40) -> np.ndarray:
@@ -50,6 +51,14 @@ def test_a_classifier_tells_apart_what_differs() -> None:
     assert domain_auc(a, b[:20] + 50, seed=0) == 1  # of unlike numbers
 
 
+def test_what_an_episode_shares_is_not_learned_from_it() -> None:
+    rng = np.random.default_rng(0)
+    episodes = np.arange(40).repeat(10)
+    a, b = (rng.normal(size=(40, 20))[episodes] + 0.01 * rng.normal(size=(400, 20)) for _ in range(2))
+    assert domain_auc(a, b, seed=0) > 0.75  # each episode is known again
+    assert domain_auc(a, b, seed=0, groups=(episodes, episodes)) == pytest.approx(0.5, abs=0.15)
+
+
 def textures(n: int, coarse: int, level: int, seed: int = 0) -> np.ndarray:
     noise = np.random.default_rng(seed).integers(-40, 40, size=(n, 32 // coarse, 32 // coarse, 3))
     return np.clip(noise.repeat(coarse, 1).repeat(coarse, 2) + level, 0, 255).astype(np.uint8)
@@ -89,6 +98,7 @@ def test_features_follow_the_seed_and_take_any_size() -> None:
         (lambda: frechet_distance(np.ones((1, 3)), np.ones((4, 3))), "`a` must hold at least 2 vectors"),
         (lambda: frechet_distance(np.ones((4, 3)), np.full((4, 3), np.nan)), "`b` must be finite"),
         (lambda: domain_auc(np.ones((9, 3)), np.ones((4, 3)), seed=0), "`b` must hold at least 5 vectors"),
+        (lambda: domain_auc(*TWO, seed=0, groups=(np.arange(9), np.arange(9) // 2 % 4)), "at least 5 of `a`"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(call: Any, message: str) -> None:
@@ -99,3 +109,5 @@ def test_what_cannot_be_compared_is_refused(call: Any, message: str) -> None:
 def test_unlike_dimensions_are_refused(without_type_checks: None) -> None:
     with pytest.raises(ValueError, match="as many dimensions"):
         frechet_distance(np.ones((4, 3)), np.ones((4, 2)))
+    with pytest.raises(ValueError, match="must be 9 and 9 numbers"):
+        domain_auc(*TWO, seed=0, groups=(np.arange(9), np.arange(8)))

@@ -94,6 +94,21 @@ def game(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return name, collect_atari_masks(name, 40, 0, folder, (210, 160), every=4, progress=False)
 
 
+def test_games_without_masks_are_kept_in_the_same_way(tmp_path: Path) -> None:
+    pytest.importorskip("ale_py", reason="needs the `atari` extra")
+    options: dict[str, Any] = {"size": SMALL, "progress": False}
+    masked = collect_atari_masks("pong", 5, 0, tmp_path / "masked", **options)
+    plain = collect_atari_masks("pong", 5, 0, tmp_path / "plain", masks=False, **options)
+    assert np.array_equal(masked.frames, plain.frames)
+    assert sorted(plain.arrays) == ["ram"]
+    with pytest.raises(FileNotFoundError, match=r"has no classes\.json"):
+        class_names(plain)
+    other = collect_atari_masks("boxing", 3, 0, tmp_path / "boxing", masks=False, **options)
+    assert other.frames.shape == (3, 48, 48, 3)
+    with pytest.raises(ValueError, match="`folder` must be new"):
+        collect_atari_masks("pong", 5, 0, tmp_path / "plain", **options)
+
+
 def test_boxes_lie_on_things_of_their_colour(game: tuple[str, FrameStore]) -> None:
     """Most pixels of every box are drawn in its thing's colour: the offsets of the memory are right."""
     name, store = game

@@ -12,9 +12,10 @@ from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.scripts import study as command
 from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
 from rlpriors.scripts.study import study
-from rlpriors.scripts.study_cells import distances
+from rlpriors.scripts.study_cells import _stretches, distances, updates_to_make_up
 from rlpriors.scripts.study_report import (
     Row,
+    chance,
     correlation,
     differences,
     figure,
@@ -67,10 +68,9 @@ def test_a_study_runs_is_not_run_twice_and_goes_on(
     assert [(row.split, row.mode) for row in rows] == [
         (split, mode) for split in ("near", "none") for mode in ("frozen", "full")
     ]
-    assert all(0 <= row.miou <= 1 for row in rows)
+    study(tiny(splits=("none", "near")), folder=Path("unbroken"))
+    assert read_rows(Path("unbroken") / "study.csv") == rows  # and in another order of splits
     assert [row.distance_auc is None for row in rows] == [False, False, True, True]
-    assert rows[0].distance_recon is not None
-    assert rows[0].distance_recon > 0
     cell = json.loads((folder / "cells" / "near-2-frozen.json").read_text())
     assert "ball" in cell["iou"]
     monkeypatch.setattr(command, "segment", lambda *_, **__: pytest.fail("a finished cell was run again"))
@@ -113,16 +113,25 @@ def test_photographs_are_studied(tmp_path: Path) -> None:
     settings = tiny(
         data=f"coco:{coco}",
         target=f"pet:{pets}",
-        splits=("pets", "no-animals", "none"),
+        splits=("pets", "all", "shuffled", "scratch"),
         frames=6,
         batch_size=4,
-        modes=("frozen",),
         test_frames=5,
+        noise=0.5,
     )
-    rows = read_rows(study(settings) / "study.csv")
-    assert [(row.target, row.split) for row in rows] == [
-        ("pet", split) for split in ("no-animals", "none", "pets")
+    run = study(settings)
+    rows = read_rows(run / "study.csv")
+    assert [(row.target, row.split, row.mode) for row in rows] == [
+        ("pet", split, mode)
+        for split in ("all", "pets", "scratch", "shuffled")
+        for mode in ("frozen", "full")
+        if (split, mode) != ("scratch", "frozen")
     ]
+    assert all((row.distance_frechet is None) == (row.split == "scratch") for row in rows)
+    frames = run / "frames"
+    assert [FrameStore.open(frames / split).n_frames for split in ("pets", "all", "shuffled")] == [6, 27, 6]
+    with pytest.raises(ValueError, match="`method` must learn from frames alone"):
+        study(tiny(data=f"coco:{coco}", target=f"pet:{pets}", method="st-dim", encoder="nature-cnn"))
     with pytest.raises(ValueError, match=r"`n` must be in 1\.\.5"):
         study(tiny(data=f"coco:{coco}", target=f"pet:{pets}", splits=("none",), test_frames=9))
 
@@ -153,7 +162,7 @@ def test_closer_splits_have_smaller_distances_in_features_that_all_share(tmp_pat
         return writer.store
 
     test, near, far = noise("test", 50), noise("near", 80), noise("farther", 180)
-    target = Target(test, test, ("nothing", "something"))
+    target = Target(test, test, ("nothing", "something"), test)
     found = [distances(tiny(), store, target, [near, far]) for store in (test, near, far)]
     frechet = [one["distance_frechet"] for one in found]
     assert frechet[0] == pytest.approx(0, abs=1e-6)
@@ -181,6 +190,7 @@ def test_every_target_has_the_same_kinds_of_splits() -> None:
         ({"labels": (0,)}, "`labels` must be one or more"),
         ({"modes": ()}, "`modes` must be some of"),
         ({"noise": 1.0}, r"`noise` must be in \[0, 1\)"),
+        ({"layer_decay": 0.0}, r"`layer_decay` must be in \(0, 1\]"),
         ({"updates": 0}, "`updates` must be at least 1"),
         ({"test_frames": 4}, "`test_frames` must be at least 5"),
         ({"batch_size": 30}, "`batch_size` must be at most `frames`"),
@@ -188,12 +198,15 @@ def test_every_target_has_the_same_kinds_of_splits() -> None:
         ({"size": 4}, "`size` must be at least 8"),
         ({"method": "maee"}, "Did you mean mae"),
         ({"encoder": "vit-nano", "size": 30}, "divisible|multiple"),
+        ({"encoder": "nature-cnn", "size": 36}, "needs an encoder that"),
+        ({"head": "linaer"}, "linear"),
+        ({"method": "inverse-dynamics"}, "`method` must learn from frames alone"),
     ],
 )
 def test_what_cannot_be_studied_is_refused_first(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         study(tiny(**changes))
-    assert not list(Path().glob("runs/study*/cells"))
+    assert not Path("runs").exists()
 
 
 def row(split: str, seed: int, apart: float | None, miou: float, **more: Any) -> Row:
@@ -220,6 +233,16 @@ def test_correlations_and_differences_are_those_worked_by_hand() -> None:
     assert better.estimate == pytest.approx((0.3 + 0.2) / 2)
     assert (better.low, better.high) == (pytest.approx(0.2), pytest.approx(0.3))
     assert differences(rows(), "shuffled", "none", rng) is None
+    # The means of the six orders of three splits are -3/4, 0, -3/4, 3/4, 0 and 3/4.
+    assert chance(rows(), "distance_frechet") == pytest.approx(4 / 6)
+    with pytest.raises(ValueError, match="the same splits of every seed"):
+        chance([*rows(), row("mix", 0, 3.0, 0.1)], "distance_frechet")
+
+
+def test_scratch_sees_as_many_images_as_others() -> None:
+    settings = StudySettings(updates=160, batch_size=256)
+    assert updates_to_make_up(settings, 8) * 8 == 160 * 256
+    assert updates_to_make_up(settings, 128) * 16 == 160 * 256
 
 
 def test_rows_survive_a_file_and_are_drawn(tmp_path: Path) -> None:
@@ -233,7 +256,30 @@ def test_rows_survive_a_file_and_are_drawn(tmp_path: Path) -> None:
 
 
 def test_foreign_frames_are_mixed_in(tmp_path: Path) -> None:
-    sources = Sources(tiny(noise=0.25, target="pong", splits=("target",)), tmp_path / "frames")
-    found = sources.frames("target")
-    assert found.n_frames == 24
-    assert len(list((tmp_path / "frames").glob("target-foreign-6"))) == 1
+    clean, noisy = (
+        Sources(tiny(noise=noise, splits=("target",)), tmp_path / f"frames-{noise}").frames("target")
+        for noise in (0.0, 0.25)
+    )
+    assert clean.n_frames == noisy.n_frames == 24
+    own = {frame.tobytes() for frame in clean.frames}
+    assert sum(frame.tobytes() in own for frame in noisy.frames) == 18
+    # A quarter are of robots, whose sky is black in its upper rows; Pong is nowhere so.
+    assert [int((store.frames[:, :4] == 0).all((1, 2, 3)).sum()) for store in (clean, noisy)] == [0, 6]
+
+
+def test_all_sources_are_kept_at_the_same_rate(tmp_path: Path) -> None:
+    sources = Sources(tiny(frames=8, target="pong"), tmp_path)
+    store = sources.frames("near")
+    plans = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*/masks.json"))]
+    assert [(plan["game"], plan["every"]) for plan in plans] == [("breakout", 8), ("tennis", 8)]
+    assert store.n_frames == 8
+    sources.frames("mix")
+    plans = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*/masks.json"))]
+    assert {(("env" in plan), plan["every"]) for plan in plans} == {(True, 5), (False, 8)}
+    assert {plan["seed"] for plan in plans} == {0}
+
+
+def test_long_episodes_are_cut_into_stretches(tmp_path: Path) -> None:
+    lengths = store(tmp_path / "s", [3, 25, 12], 0)
+    found = _stretches(lengths, np.arange(40))
+    assert found.tolist() == [0] * 3 + [i // 4 + 1 for i in range(25)] + [i // 4 + 8 for i in range(12)]

@@ -68,6 +68,12 @@ class CocoImages:
         found = sorted((self.folder / "annotations").glob("instances_*.json"))
         return tuple(path.stem.removeprefix("instances_") for path in found)
 
+    @property
+    def part(self) -> str:
+        """The part to learn from: one whose images are there, the training part before others."""
+        there = [part for part in self.parts if (self.folder / part).is_dir()] or self.parts
+        return next((part for part in there if part.startswith("train")), there[0])
+
     def annotations(self, part: str) -> Path:
         """The file of annotations of `part`."""
         if part not in self.parts:
@@ -115,8 +121,9 @@ def _kinds(path: Path, changed: int) -> Mapping[str, tuple[str, ...]]:
     """File names by kind; cached until the file changes, as COCO's own are large."""
     try:
         content = json.loads(path.read_text(), object_hook=_kept)
-        animals = {row["id"] for row in content["categories"] if row["supercategory"] == "animal"}
-        pets = {row["id"] for row in content["categories"] if row["name"] in PETS}
+        categories = content["categories"]
+        animals = {row["id"] for row in categories if row["supercategory"] == "animal"}
+        pets = {row["id"] for row in categories if row["name"] in PETS}
         shown: dict[int, set[int]] = defaultdict(set)
         for row in content["annotations"]:
             shown[row["image_id"]].add(row["category_id"])
@@ -129,6 +136,9 @@ def _kinds(path: Path, changed: int) -> Mapping[str, tuple[str, ...]]:
     missing = [name for name, found in (("animal", animals), ("cat or dog", pets)) if not found]
     if missing:
         raise ValueError(f"`annotations` must have categories of animals. {path} has no {missing[0]}.")
+    unknown = sorted({kind for seen in shown.values() for kind in seen} - {row["id"] for row in categories})
+    if unknown:
+        raise ValueError(f"`annotations` must list the categories that it uses. {path} lacks {unknown[:5]}.")
     kinds: dict[str, list[str]] = {"pets": [], "animals": [], "no-animals": []}
     for image, name in files.items():
         seen = shown[image]

@@ -7,7 +7,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,6 +17,7 @@ Vectors = Float[np.ndarray, "frames dim"]
 PATCH = 8
 PATCHES = 20_000  # enough for 192 numbers per patch
 CHUNK = 256
+FOLDS = 5
 
 
 class FixedFeatures:
@@ -133,14 +134,22 @@ def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"
     return float(max(apart - 2 * np.sqrt(values.clip(min=0)).sum(), 0))
 
 
-def domain_auc(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"], *, seed: int) -> float:
+def domain_auc(
+    a: Float[np.ndarray, "n dim"],
+    b: Float[np.ndarray, "m dim"],
+    *,
+    seed: int,
+    groups: tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]] | None = None,
+) -> float:
     """Area under the ROC curve with which a logistic regression tells `a` from `b`, on vectors unseen.
 
     0.5 where nothing tells them apart, 1 where everything does; the mean of 5 folds, drawn by `seed`.
-    Frames that follow each other are alike: take some that lie apart, or folds share what they should not.
+    Frames that follow each other are alike: `groups`, a number for each vector of `a` and of `b`, keeps
+    those of one number in one fold, such as those of an episode.
 
     Raises:
-        ValueError: fewer than 5 vectors of either, or numbers that are not finite.
+        ValueError: fewer than 5 vectors or groups of either, not a group for each vector, or numbers that
+            are not finite.
 
     Example:
         >>> a = np.random.default_rng(0).normal(size=(40, 2))
@@ -148,15 +157,30 @@ def domain_auc(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"], *, 
         1.0
     """
     from sklearn.linear_model import LogisticRegression  # takes a second, which few need
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    x, y = _checked(least=5, a=a, b=b)
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    x, y = _checked(least=FOLDS, a=a, b=b)
+    one, two = (np.arange(len(x)), np.arange(len(y))) if groups is None else groups
+    if (len(one), len(two)) != (len(x), len(y)):
+        raise ValueError(
+            f"`groups` must be {len(x)} and {len(y)} numbers, one for each vector. Received {len(one)} and "
+            f"{len(two)}."
+        )
+    if min(len(np.unique(side)) for side in (one, two)) < FOLDS:
+        raise ValueError(
+            f"`groups` must be at least {FOLDS} of `a` and of `b`. Received {len(np.unique(one))} and "
+            f"{len(np.unique(two))}: take frames of more episodes, or cut episodes into stretches."
+        )
+    apart = np.concatenate(
+        [np.unique(one, return_inverse=True)[1], -1 - np.unique(two, return_inverse=True)[1]]
+    )
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
     kind = np.repeat([0, 1], [len(x), len(y)])
-    return float(np.mean(cross_val_score(model, np.concatenate([x, y]), kind, cv=folds, scoring="roc_auc")))
+    both = np.concatenate([x, y])
+    return float(np.mean(cross_val_score(model, both, kind, groups=apart, cv=folds, scoring="roc_auc")))
 
 
 def _covariance(x: np.ndarray) -> np.ndarray:

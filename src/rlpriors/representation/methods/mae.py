@@ -16,12 +16,19 @@ from rlpriors.representation.views import View
 
 __all__ = ["grid_and_patch", "mae"]
 
+HEAD = 32
+"""Numbers of one head of the decoder."""
+SMALL = 128
+"""Up to this width of the encoder one layer decodes."""
+
 
 class PaintPatches(nn.Module):
     """Decodes the hidden patches of "context": "painted", beside what they were, "hidden"."""
 
-    def __init__(self, sizes: Sizes, width: int = 64, depth: int = 1) -> None:
+    def __init__(self, sizes: Sizes, width: int | None = None, depth: int | None = None) -> None:
         super().__init__()
+        width = max(HEAD, sizes.dim // (2 * HEAD) * HEAD) if width is None else width
+        depth = 1 + (sizes.dim > SMALL) if depth is None else depth
         self.grid, self.patch = grid_and_patch(sizes)
         count = self.patch**2 * sizes.pixels[0]
         self.decoder = TokenDecoder(sizes.dim, count, self.grid, width=width, depth=depth)
@@ -76,14 +83,16 @@ def show_painted(
 def mae(
     *,
     ratio: float = 0.75,
-    width: int = 64,
-    depth: int = 1,
+    width: int | None = None,
+    depth: int | None = None,
     normalise: bool = True,
     eps: float = 1e-4,
     augment: str = "crop",
 ) -> Recipe:
-    """He et al. 2021 (2111.06377); `width` and `depth` are the decoder's, `ratio` of patches is hidden.
+    """He et al. 2021 (2111.06377); `ratio` of patches is hidden.
 
+    `width` and `depth` are the decoder's: by default half of the encoder's width, and one layer for one of
+    128 numbers or fewer (vit-nano), two for larger ones (vit-micro, vit-tiny).
     No flips, as left and right mean something in most worlds.  `normalise` brings each target patch to
     mean 0 and deviation 1, where `eps` (of pixels in [0, 1]) keeps flat patches flat.
     """
