@@ -9,8 +9,8 @@ An encoder is a name that `load_encoder` knows, or NAME=FOLDER of a saved one, w
 stand for what is being probed; `majority`, `pixels`, `random-cnn` and `supervised` are the controls.
 Each encoder is probed with each of `--readouts` ("own" is what it was saved with), by both protocols.
 `--train` trains AtariARI's network by a method of `rlpriors pretrain`, from where random-cnn stands, on
-other episodes of the same game; how long is part of its name.  The control gaussian-prior learns
-nothing of frames: what it gains is conditioning.
+other episodes of the same game; how long is part of its name, as is how long `supervised` learns.  The
+control gaussian-prior learns nothing of frames: what it gains is conditioning.
 
 Each seed plays anew.  A finished cell is a file in `runs/probe/` and two rows of `results/probe.csv`
 (game, encoder, readout, protocol, seed, f1_weighted, f1_macro, accuracy, steps); both are skipped when
@@ -61,8 +61,8 @@ COLUMNS = (
     *("f1_weighted", "f1_macro", "accuracy", "steps"),
 )
 SIX = ("boxing", "breakout", "mspacman", "pong", "seaquest", "spaceinvaders")
-WHOLE = ("majority", "pixels", "supervised")
-"""Subjects without a readout."""
+WHOLE = ("majority", "pixels")
+"""Subjects without a readout, beside `supervised`."""
 
 Cell = tuple[str, str]
 """An encoder's name and a readout."""
@@ -125,14 +125,14 @@ def check_settings(job: Job) -> None:
     Raises:
         ValueError: those that are there already were probed otherwise.
     """
-    now = {"epochs": job.probes.epochs, "supervised_epochs": job.taught.epochs}
-    now |= {"min_frames": job.min_frames, "colour": job.colour}
-    now |= {"repeats": True} if job.repeats else {}
+    now = {"epochs": job.probes.epochs, "min_frames": job.min_frames, "colour": job.colour}
+    now["repeats"] = job.repeats
     file = job.folder / "settings.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, now)
-    before = json.loads(file.read_text())
+    told = {"repeats": False, **json.loads(file.read_text())}
+    before = {name: told.get(name) for name in now}
     if before != now:
         raise ValueError(
             f"{job.folder} holds cells that were probed with {before}. Received {now}: give another --runs "
@@ -145,7 +145,7 @@ def judge(job: Job, cell: Cell, store: FrameStore, task: ProbeTask) -> Judged:
     name, readout = cell
     if name == "majority":
         return judge_majority(task)
-    if name == "supervised":
+    if name.startswith("supervised"):
         return judge_supervised(store, task, job.taught, seed=job.seed, device=job.device, progress=False)
     if name == "pixels":
         features = shrink(store.frames)
@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--train-steps", type=int, help="play to learn from; twice --steps, as AtariARI")
     parser.add_argument("--readouts", nargs="+", default=["own"], help='such as own mean "grid(4)"')
     parser.add_argument("--epochs", type=int, default=100, help="most passes of the probes")
-    parser.add_argument("--supervised-epochs", type=int, default=100)
+    parser.add_argument("--supervised-epochs", type=int, default=100, help="most passes over the labels")
     parser.add_argument(
         "--repeats", action="store_true", help="test frames count that stand in training too, as in AtariARI"
     )
@@ -242,13 +242,16 @@ def main() -> None:
         args.runs = args.runs.with_name(f"{args.runs.name}-quick")
     games = list(PAPER_GAMES) if args.games == ["all"] else [game_name(game) for game in args.games]
     pairs = [entry.partition("=") for entry in args.encoders]
-    sources = {name: source or name for name, _, source in pairs}
+    taught = f"supervised ({args.supervised_epochs} epochs)"
+    sources = {taught if name == "supervised" else name: source or name for name, _, source in pairs}
     for method in args.train:
         find_recipe(method, {})  # a wrong name should not be found out after minutes
     training = Training(args.train_updates, args.train_steps or 2 * args.steps)
     methods = {training.title(method): method for method in args.train}
     names = [*sources, *methods]
-    cells = [(name, readout) for name in names for readout in ([""] if name in WHOLE else args.readouts)]
+    cells = [
+        (name, readout) for name in names for readout in ([""] if name in (*WHOLE, taught) else args.readouts)
+    ]
     known = {
         (row["game"], row["encoder"], row["readout"], row["seed"], row["steps"])
         for row in ([] if args.quick else read_rows(args.results))

@@ -60,16 +60,21 @@ def test_cells_are_files_and_rows_and_are_not_made_twice(tmp_path: Path) -> None
 
     load_encoder("nature-cnn", weights="none", device="cpu").save(tmp_path / "pong-0")
     mine = f"mine={tmp_path}/{{game}}-{{seed}}"
-    told = run(tmp_path, "--encoders", "majority", mine, "gone=nowhere", "--readouts", "own", "mean")
-    assert [line.split(":")[0] for line in told[:3]] == [
-        *("pong seed 0 majority ", "pong seed 0 mine own", "pong seed 0 mine mean")
+    names = ("majority", "supervised", mine, "gone=nowhere")
+    told = run(tmp_path, "--encoders", *names, "--supervised-epochs", "1", "--readouts", "own", "mean")
+    assert [line.split(":")[0] for line in told[:4]] == [
+        *("pong seed 0 majority ", "pong seed 0 supervised (1 epochs) "),
+        *("pong seed 0 mine own", "pong seed 0 mine mean"),
     ]
-    assert "gone own: left out" in told[3]
+    assert "gone own: left out" in told[4]
     with (tmp_path / "probe.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
     assert [(row["encoder"], row["readout"], row["protocol"]) for row in found] == [
         (encoder, readout, protocol)
-        for encoder, readout in (("majority", ""), ("mine", "mean"), ("mine", "own"))
+        for encoder, readout in (
+            *(("majority", ""), ("mine", "mean"), ("mine", "own")),
+            ("supervised (1 epochs)", ""),
+        )
         for protocol in ("published", "standardised")
     ]
     assert {row["steps"] for row in found} == {"640"}
@@ -160,17 +165,17 @@ def test_report_writes_means_intervals_and_comparisons_between_its_marks(tmp_pat
     page.write_text(f"a\n{marks[0]}\nb\n{marks[1]}\n")
     learned = [("pong", "mine", "cls", seed, 0.7) for seed in (0, 1)]
     random = [("pong", "random-cnn", "cls", seed, f1) for seed, f1 in ((0, 0.4), (1, 0.6))]
-    told = [("pong", "supervised", "", seed, 0.9) for seed in (0, 1)]
+    told = [("pong", "supervised (100 epochs)", "", seed, 0.9) for seed in (0, 1)]
+    told += [("pong", "supervised (10 epochs)", "", seed, 0.8) for seed in (0, 1)]
     other = [("boxing", "random-cnn", "cls", seed, 0.2) for seed in (0, 1)]
     probe_report.report(rows(*learned, *random, *told, *other), page)
     text = page.read_text()
     published, standardised = text.split("b\n<!-- standardised -->")
     assert published.startswith("a\n<!-- published -->")
-    assert "| game | random-cnn cls | mine cls | supervised | majority, published |" in published
-    assert (
-        "| pong | 0.50 [0.40, 0.60] | 0.70 [0.70, 0.70] | 0.90 [0.90, 0.90] | 0.10 | 0.17 | 0.81 | 0.87 |"
-        in published
-    )
+    names = "random-cnn cls | mine cls | supervised (10 epochs) | supervised (100 epochs)"
+    assert f"| game | {names} | majority, published |" in published
+    assert "| pong | 0.50 [0.40, 0.60] | 0.70 [0.70, 0.70] | 0.80 [0.80, 0.80] | 0.90 [0.9" in published
+    assert "0.90 [0.90, 0.90] | 0.10 | 0.17 | 0.81 | 0.87 |" in published
     assert "| **mean** | 0.35 [0.30, 0.40] | (1 of 2 games) |" in published
     assert "published" not in standardised
     assert "| mine | cls | 1 of 1 games | 0.20 [0.10, 0.30] | 50% (median of 1) |" in standardised
