@@ -1,16 +1,19 @@
 """`rlpriors study`: small studies of an environment and of photographs, and what is made of their numbers."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.scripts import study as command
 from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
+from rlpriors.scripts.main import main
 from rlpriors.scripts.study import study
 from rlpriors.scripts.study_cells import _stretches, distances, updates_to_make_up
 from rlpriors.scripts.study_report import (
@@ -68,8 +71,16 @@ def test_a_study_runs_is_not_run_twice_and_goes_on(
     assert [(row.split, row.mode) for row in rows] == [
         (split, mode) for split in ("near", "none") for mode in ("frozen", "full")
     ]
-    study(tiny(splits=("none", "near")), folder=Path("unbroken"))
+    told = "--target pong --splits none near --frames 24 --updates 2 --batch-size 8 --labels 2 --size 32"
+    told += " --segmentation-updates 2 --test-frames 6 --device cpu --folder unbroken"
+    monkeypatch.setattr(sys, "argv", ["rlpriors", "study", "mae", *told.split()])
+    main()
     assert read_rows(Path("unbroken") / "study.csv") == rows  # and in another order of splits
+    images = EventAccumulator(str(folder / "tensorboard")).Reload().Tags()["images"]
+    assert any(tag.startswith("predictions/near-2-full") for tag in images)
+    [log] = (folder / "pretrained" / "near" / "tensorboard").rglob("events*")
+    learned = EventAccumulator(str(log)).Reload().Tags()["images"]
+    assert any(tag.startswith("pictures/reconstruction") for tag in learned)
     assert [row.distance_auc is None for row in rows] == [False, False, True, True]
     cell = json.loads((folder / "cells" / "near-2-frozen.json").read_text())
     assert "ball" in cell["iou"]
