@@ -235,8 +235,14 @@ def main() -> None:
     if args.report:
         report(read_rows(args.results), RESULTS.parent.parent.parent / "docs" / "probe.md")
         return
-    if args.repeats and args.results == RESULTS:
-        parser.error("scores with --repeats cannot stand beside others: give another --results, and --runs")
+    otherwise = [
+        f"--{name}"
+        for name in ("repeats", "colour", "epochs")
+        if getattr(args, name) != parser.get_default(name)
+    ]
+    if otherwise and args.results == RESULTS and not args.quick:
+        told = " ".join(otherwise)
+        parser.error(f"scores with {told} cannot stand beside others: give another --results, and --runs")
     if args.quick:
         args.steps, args.epochs, args.supervised_epochs = min(args.steps, 600), 2, 1
         args.runs = args.runs.with_name(f"{args.runs.name}-quick")

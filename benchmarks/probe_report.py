@@ -7,7 +7,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,8 @@ def table(scores: Scores, *, reported: bool) -> str:
     names = [f"{encoder} {readout}".strip() for encoder, readout in subjects]
     lines = [["game", *names, *(f"{name}, published" for name in REPORTED if reported)]]
     for game in games:
-        cells = [cell(list(scores[subject].get(game, {}).values())) for subject in subjects]
+        most = max(len(scores[subject].get(game, {})) for subject in subjects)
+        cells = [cell(scores[subject].get(game, {}), most) for subject in subjects]
         lines.append([game, *cells, *(f"{f1:.2f}" for f1 in PUBLISHED.get(game, ()) if reported)])
     means = [_mean(scores[subject], games) for subject in subjects]
     known = [PUBLISHED[game] for game in games if game in PUBLISHED]
@@ -106,52 +107,63 @@ def comparison(scores: Scores) -> str:
         if encoder in FIRST or _epochs(encoder) or not base:
             continue
         by_game = scores[encoder, readout]
-        shared = [game for game in by_game if len(set(by_game[game]) & set(base.get(game, {}))) >= 2]
+        both = {game: sorted(set(by_game[game]) & set(base.get(game, {}))) for game in by_game}
+        shared = [game for game, seeds in both.items() if len(seeds) >= 2]
         if not shared:
             continue
-        apart = sum(_above(by_game[game], base[game]) for game in shared)
-        seeds = sorted(set.intersection(*({*by_game[game]} & {*base[game]} for game in shared)))
+        apart = sum(_above(by_game[game], base[game], both[game]) for game in shared)
+        seeds = sorted(set.intersection(*(set(both[game]) for game in shared)))
         mine, random = (np.array([[x[g][s] for g in shared] for s in seeds]) for x in (by_game, base))
         difference = str(paired_difference(mine, random, np.random.default_rng(0))) if len(seeds) > 1 else ""
-        gaps = [
-            (np.mean([*by_game[g].values()]) - np.mean([*base[g].values()]))
-            / (np.mean([*ceiling[g].values()]) - np.mean([*base[g].values()]))
-            for g in shared
-            if g in ceiling
-        ]
+        gaps = []
+        for game in shared:
+            told = [seed for seed in both[game] if seed in ceiling.get(game, {})]
+            own, low, high = ([x[game][s] for s in told] for x in (by_game, base, ceiling))
+            if told and np.mean(high) > np.mean(low):  # or there is no gap
+                gaps.append((np.mean(own) - np.mean(low)) / (np.mean(high) - np.mean(low)))
         closed = f"{np.median(gaps):.0%} (median of {len(gaps)})" if gaps else ""
         lines.append([encoder, readout, f"{apart} of {len(shared)} games", difference, closed])
     if len(lines) == 1:
         return ""
     text = markdown(lines, 2)
-    return f"Better is: by intervals that do not overlap.\n\n{text}"
+    return f"On the seeds that both have. Better is: by intervals that do not overlap.\n\n{text}"
 
 
-def cell(values: list[float]) -> str:
-    """The mean over seeds with its interval, where there are several."""
-    if not values:
+def cell(by_seed: dict[int, float], most: int) -> str:
+    """The mean over seeds with its interval, where there are several; which seeds, if others have more."""
+    if not by_seed:
         return ""
-    if len(values) < 2:
-        return f"{values[0]:.2f}"
-    return str(bootstrap_interval(np.array(values), np.random.default_rng(0), "mean"))
+    values = np.array([*by_seed.values()])
+    told = f"{values[0]:.2f}"
+    if len(values) > 1:
+        told = str(bootstrap_interval(values, np.random.default_rng(0), "mean"))
+    return told + (f" ({_seeds(by_seed)})" if len(values) < most else "")
 
 
-def _above(mine: dict[int, float], base: dict[int, float]) -> bool:
+def _seeds(seeds: Iterable[int]) -> str:
+    names = ", ".join(map(str, sorted(seeds)))
+    return f"seeds {names}" if "," in names else f"seed {names}"
+
+
+def _above(mine: dict[int, float], base: dict[int, float], seeds: list[int]) -> bool:
     mine_interval, base_interval = (
-        bootstrap_interval(np.array([*x.values()]), np.random.default_rng(0), "mean") for x in (mine, base)
+        bootstrap_interval(np.array([x[seed] for seed in seeds]), np.random.default_rng(0), "mean")
+        for x in (mine, base)
     )
     return mine_interval.low > base_interval.high
 
 
 def _mean(by_game: dict[str, dict[int, float]], games: list[str]) -> str:
-    """Over all games, for those who have them all; seeds that have all games make the interval."""
+    """Over all games, for those who have them all, of the seeds that have all games."""
     if set(by_game) != set(games):
         return f"({len(by_game)} of {len(games)} games)"
     seeds = sorted(set.intersection(*(set(by_game[game]) for game in games)))
-    if len(seeds) < 2:
-        return f"{np.mean([np.mean([*by_game[game].values()]) for game in games]):.2f}"
     values = np.array([[by_game[game][seed] for game in games] for seed in seeds])
-    return str(bootstrap_interval(values, np.random.default_rng(0), "mean"))
+    if len(seeds) < 2:
+        return f"{values.mean():.2f} ({_seeds(seeds)})" if seeds else "(no seed has all)"
+    found = bootstrap_interval(values, np.random.default_rng(0), "mean")
+    whole = all(len(by_seed) == len(seeds) for by_seed in by_game.values())
+    return f"{found}" if whole else f"{found} ({_seeds(seeds)})"
 
 
 def _place(subject: tuple[str, str]) -> tuple[int, str, str]:

@@ -34,7 +34,8 @@ from rlpriors.scripts.pretrain import APART, find_recipe, pretrain
 from rlpriors.scripts.pretrain_settings import PretrainSettings
 
 SIZE = (210, 160)
-CONTROLS = ("majority", "random-cnn", "supervised")
+CONTROLS = ("majority", "random-cnn", "supervised", "st-dim")
+"""What the encoders are called that stand beside it, or begin with where they say how long they learned."""
 MAKING = (
     *("name", "method", "encoder", "readout", "updates", "batch_size", "one_store", "whiten", "steps"),
     *("hold_out", "amp", "seed"),
@@ -105,7 +106,7 @@ def card(games: Sequence[str], args: argparse.Namespace) -> str:
         f"```sh\n{command(args)}\n```",
     ]
     if args.probe is not None:
-        rows = [row for row in read_rows(args.probe) if row["encoder"] in (name, *CONTROLS)]
+        rows = [row for row in read_rows(args.probe) if row["encoder"].split(" ")[0] in (name, *CONTROLS)]
         own = {(row["game"], row["steps"]) for row in rows if row["encoder"] == name}
         if not own:
             raise ValueError(f"`probe` must hold rows of {name!r}. {args.probe} holds none: run probe.py.")

@@ -47,11 +47,18 @@ def rows(*entries: tuple[str, str, str, int, float]) -> list[dict[str, str]]:
     ]
 
 
-def test_scores_of_repeated_frames_do_not_go_beside_others() -> None:
-    command = [sys.executable, str(BENCHMARKS / "probe.py"), "--repeats"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 2
-    assert "give another --results, and --runs" in done.stderr
+def test_scores_of_other_settings_do_not_go_beside_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import probe as benchmark
+
+    for words in (["--repeats"], ["--colour", "--epochs", "20"]):
+        monkeypatch.setattr(sys, "argv", ["probe.py", *words])
+        with pytest.raises(SystemExit):
+            benchmark.main()
+        told = capsys.readouterr().err
+        assert "give another --results, and --runs" in told
+        assert all(word in told for word in words if word.startswith("--"))
 
 
 @pytest.mark.slow
@@ -179,5 +186,10 @@ def test_report_writes_means_intervals_and_comparisons_between_its_marks(tmp_pat
     assert "| **mean** | 0.35 [0.30, 0.40] | (1 of 2 games) |" in published
     assert "published" not in standardised
     assert "| mine | cls | 1 of 1 games | 0.20 [0.10, 0.30] | 50% (median of 1) |" in standardised
+    # A seed that others lack counts for nothing in comparisons, and a mean of fewer says so.
+    probe_report.report(rows(*learned, *random, *told, ("pong", "random-cnn", "cls", 2, 0.9)), page)
+    text = page.read_text()
+    assert "| mine | cls | 1 of 1 games | 0.20 [0.10, 0.30] | 50% (median of 1) |" in text
+    assert "| 0.63 [0.40, 0.90] | 0.70 [0.70, 0.70] (seeds 0, 1) |" in text
     probe_report.report(rows(*learned), page)
     assert "random-cnn cls" not in page.read_text()

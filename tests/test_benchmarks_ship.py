@@ -40,11 +40,12 @@ def test_two_games_become_an_encoder_that_ships(
         ship_atari.main([*where, *how, "--probe", str(table)])
     with table.open("a") as file:
         file.write("pong,rlpriors/atari-small,own,published,0,.6,.6,.6,640\n")
+        file.write("pong,supervised (10 epochs),,published,0,.8,.8,.8,640\n")
         file.write("boxing,random-cnn,own,published,0,.5,.5,.5,640\n")
     ship_atari.main([*where, *how, "--probe", str(table)])
     card = (shipped.PRETRAINED / "atari-small" / "README.md").read_text()
-    assert "| game | random-cnn own | rlpriors/atari-small own |" in card
-    assert "| pong | 0.30 | 0.60 |" in card
+    assert "| game | random-cnn own | rlpriors/atari-small own | supervised (10 epochs) |" in card
+    assert "| pong | 0.30 | 0.60 | 0.80 |" in card
     assert "boxing" not in card.partition("## Probes")[2]
     assert load_encoder("rlpriors/atari-small", device="cpu").fingerprint() == encoder.fingerprint()
     with pytest.raises(ValueError, match="Did you mean pong"):
