@@ -60,3 +60,18 @@ def test_views_say_which_it_is(consistent: bool) -> None:
         left, found = ViewMaker(views, encoder, horizon=FRAMES)(Batch(windows, None, None))
     assert kinds(left.images.flatten(0, 1)) == 1
     assert [kinds(window) for window in found.images] == [1 if consistent else FRAMES] * WINDOWS
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_intensity_multiplies(channels: int) -> None:
+    """As in SPR: what is black stays black."""
+    images = torch.zeros(64, 1, channels, 8, 8)
+    images[..., 4:, :] = 0.5
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = Augment("intensity", size=(8, 8), channels=channels)(images)
+    assert found[..., :4, :].abs().max() < 1e-6
+    factors = found[..., 4:, :] / 0.5
+    assert torch.allclose(factors, factors[..., :1, :1, :1].expand_as(factors), atol=1e-4)
+    assert 0.9 <= factors.min() < 0.93
+    assert 1.07 < factors.max() <= 1.1 + 1e-5

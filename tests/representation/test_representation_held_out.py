@@ -61,3 +61,39 @@ def test_it_is_the_same_each_time_and_moves_no_generator(
 def test_other_sizes_are_refused(learner: RepresentationLearner, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"frames of \(64, 64, 3\), as were learned from"):
         held_out_losses(learner, noise(tmp_path / "small", 1, 220, size=32))
+
+
+def test_actions_mean_what_they_meant_in_training(tmp_path: Path) -> None:
+    """The held-out play never takes the last action, or floats of another scale."""
+
+    def walk(name: str, act: np.ndarray) -> FrameStore:
+        frames = np.random.default_rng(0).integers(256, size=(len(act), 36, 36, 3), dtype=np.uint8)
+        with FrameWriter(tmp_path / name) as writer:
+            writer.add_episode(frames, act=act)
+        return writer.store
+
+    def learn(store: FrameStore, method: str) -> RepresentationLearner:
+        encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
+        return RepresentationLearner(
+            encoder, RECIPES[method](), store, TrainingSettings(updates=1, batch_size=8)
+        )
+
+    turns = np.arange(30) % 4
+    learner = learn(walk("turns", turns), "inverse-dynamics")
+    few = walk("few", turns % 3)
+    assert np.isfinite(held_out_losses(learner, few)["loss"])
+    with pytest.raises(ValueError, match=r"`act` must be choices from 0 on, below 4"):
+        held_out_losses(learner, walk("more", np.arange(30) % 5))
+    with pytest.raises(ValueError, match="`store` must have `act`"):
+        held_out_losses(learner, noise(tmp_path / "none", 0, 90, size=36))
+    forces = np.linspace(-1, 1, 30, dtype=np.float32)[:, None]
+    steered = learn(walk("forces", forces), "inverse-dynamics")
+    twice = steered.windows.like(walk("twice", 2 * forces)).at(np.array([3])).act
+    assert twice is not None
+    once = steered.windows.at(np.array([3])).act
+    assert once is not None
+    mean, spread = forces[:-1].mean(), forces[:-1].std()
+    assert twice.item() == pytest.approx((2 * forces[3, 0] - mean) / spread, rel=1e-4)
+    assert once.item() == pytest.approx((forces[3, 0] - mean) / spread, rel=1e-4)
+    with pytest.raises(ValueError, match="must have actions of the kind"):
+        held_out_losses(steered, few)

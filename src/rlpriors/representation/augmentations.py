@@ -52,7 +52,8 @@ AUGMENTATIONS: dict[str, Make] = {
     # What SimCLR (arXiv 2002.05709) starts with; no less than half of the image, as small things matter here.
     "crop": lambda kornia, size, channels: kornia.RandomResizedCrop(size, scale=(0.5, 1.0)),
     # SPR's (arXiv 2007.05929): each image brighter or darker by a few percent.
-    "intensity": lambda kornia, size, channels: kornia.RandomBrightness((0.9, 1.1), p=1.0),
+    # Kornia's RandomBrightness adds; its jitter multiplies, as SPR does.
+    "intensity": lambda kornia, size, channels: kornia.ColorJitter(brightness=(0.9, 1.1), p=1.0),
     # EIRLI's, by its names.
     "translate": _affine(0.0, 0.05),
     "translate-ex": _affine(0.0, 0.3),

@@ -11,7 +11,6 @@ import torch
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.representation.learner import RepresentationLearner
-from rlpriors.representation.windows import FrameWindows
 
 __all__ = ["held_out_losses"]
 
@@ -34,17 +33,22 @@ def held_out_losses(
             smallest size.
     """
     model, size = learner.model, learner.batch_size
-    found = FrameWindows(store, learner.recipe.horizon, learner.recipe.stride, device=learner.device)
+    found = learner.windows.like(store)
     if found.frame_shape != learner.windows.frame_shape:
         raise ValueError(
             f"`store` must hold frames of {learner.windows.frame_shape}, as were learned from. Received "
             f"{found.frame_shape}; write them in that size."
         )
     found.check(learner.recipe.min_batch_size)
+    if "act" in learner.recipe.needs and found.actions is None:
+        raise ValueError(f"`store` must have `act`, which {learner.recipe.name!r} learns from. It has none.")
     order = np.random.default_rng(seed).permutation(found.starts)[:windows]
-    batches = [batch for batch in np.split(order, range(size, len(order), size)) if len(batch)]
-    if len(batches) > 1 and len(batches[-1]) < learner.recipe.min_batch_size:
-        batches.pop()
+    batches = []
+    for pool in found.pools:
+        rows = order[np.isin(order, pool)]
+        batches += [batch for batch in np.split(rows, range(size, len(rows), size)) if len(batch)]
+    enough = [batch for batch in batches if len(batch) >= learner.recipe.min_batch_size]
+    batches = enough or batches
     sums: dict[str, float] = defaultdict(float)
     training, outputs = model.training, model.outputs
     model.eval()

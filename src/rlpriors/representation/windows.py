@@ -97,13 +97,32 @@ class FrameWindows:
             for first, found in zip(self._firsts[:-1], self.stores, strict=True)
         ]
         self.starts = np.concatenate(starts)
-        self._pools = starts if one_store else [self.starts]
+        self.pools = starts if one_store else [self.starts]
         self.actions = _actions(self.stores, n_actions)
         self._normaliser = _normaliser(self.stores, self.actions, self.device)
         self._resident: Tensor | None = None
         if resident:
             whole = [torch.from_numpy(np.array(found.frames)).to(self.device) for found in self.stores]
             self._resident = torch.cat(whole) if len(whole) > 1 else whole[0]
+
+    def like(self, store: FrameStore | Sequence[FrameStore]) -> "FrameWindows":
+        """Such windows of other stores, whose actions mean what they mean here.
+
+        Raises:
+            ValueError: as for these; or actions are of another kind.
+        """
+        choices = self.actions.dim if self.actions is not None and self.actions.discrete else None
+        found = FrameWindows(
+            store, self.horizon, self.stride, n_actions=choices, one_store=self.one_store, device=self.device
+        )
+        if self.actions is None:
+            found.actions = None
+        elif found.actions not in (None, self.actions):
+            raise ValueError(
+                f"`store` must have actions of the kind {self.actions}. Received {found.actions}."
+            )
+        found._normaliser = self._normaliser
+        return found
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -120,7 +139,7 @@ class FrameWindows:
         Raises:
             ValueError: there are not so many windows, where `one_store` is set in each store.
         """
-        fewest = min(len(pool) for pool in self._pools)
+        fewest = min(len(pool) for pool in self.pools)
         if not 1 <= batch_size * parts <= fewest:
             where = " of the smallest store" if self.one_store else ""
             raise ValueError(
@@ -137,9 +156,9 @@ class FrameWindows:
         """
         self.check(batch_size, parts)
         rng = np.random.default_rng((seed, update))
-        pool = self._pools[0]
+        pool = self.pools[0]
         if self.one_store:
-            pool = self._pools[rng.choice(len(self._pools), p=[len(p) / len(self) for p in self._pools])]
+            pool = self.pools[rng.choice(len(self.pools), p=[len(p) / len(self) for p in self.pools])]
         chosen = rng.choice(len(pool), batch_size * parts, replace=False)
         return self.at(pool[chosen[part::parts]])
 

@@ -39,9 +39,10 @@ class Foresee(nn.Module):
         if self.parts is not None and tokens is not None:
             seen = torch.cat([seen, self.parts(tokens) + self.places], 1)
         acts = self.to_act(self.acts(seen))
+        ahead = self.to_latent(self.frames(seen))
         return {
-            "ahead": self.to_latent(self.frames(seen)),
-            "later": encoded.y["window"],
+            "ahead": ahead,
+            "later": encoded.y["window"].reshape_as(ahead),  # a window of one frame has lost its axis
             "error": self._error(acts, encoded),
         }
 

@@ -22,7 +22,8 @@ def moco(
 ) -> Recipe:
     """He et al. 2019 (1911.05722) with the projector and temperature of Chen et al. 2020 (2003.04297).
 
-    The queue of `size` keys starts empty; until it is full its keys count for more, and the batch's
+    The queue of `size` keys starts empty (choose it well below the number of frames, of which it may hold the
+    query's own from an earlier update); until it is full its keys count for more, and the batch's
     other keys are negatives too.  Keys need no shuffling where nothing is batch-normalised: neither the
     projector is, nor a network of `rlpriors` itself; the statistics of a ResNet would give keys away.
     """
