@@ -2,6 +2,7 @@
 
 `PixelCloningPolicy`  what `PixelCloning` learns
 `fit_normaliser`      what the encoder gives, brought to one size
+`bounded_normaliser`  the same of vectors
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,10 @@ from typing import Any, cast
 import gymnasium as gym
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from tianshou.data import Batch
 from tianshou.data.types import ModelOutputBatchProtocol, ObsBatchProtocol
-from torch import nn
+from torch import Tensor, nn
 
 from rlpriors import checkpoint
 from rlpriors.agents.behaviour_cloning import BehaviourCloningPolicy, CloningLoss
@@ -23,7 +24,7 @@ from rlpriors.agents.encoder_network import EncoderNetwork
 from rlpriors.data.normalise import Normaliser
 from rlpriors.encoders import load_encoder
 
-__all__ = ["PixelCloningPolicy", "fit_normaliser"]
+__all__ = ["PixelCloningPolicy", "bounded_normaliser", "fit_normaliser"]
 
 
 @dataclass(frozen=True)
@@ -154,5 +155,16 @@ def fit_normaliser(
     """
     with torch.no_grad():
         vectors = torch.cat([network(obs[i : i + chunk])[0].cpu() for i in range(0, len(obs), chunk)])
+    return bounded_normaliser(vectors)
+
+
+def bounded_normaliser(vectors: Float[Tensor, "n dim"]) -> Normaliser:
+    """Mean 0 and spread 1, or less in entries that vary less than the average one.
+
+    Example:
+        >>> still = torch.tensor([[0.0, 0.0], [2.0, 0.001]])
+        >>> bounded_normaliser(still)(still).tolist()[1]
+        [1.0, 0.0009...]
+    """
     spread = vectors.std(0, correction=0)
     return Normaliser(vectors.mean(0), spread.clamp_min(float(spread.mean()) or 1.0))

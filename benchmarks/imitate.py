@@ -8,8 +8,9 @@ of the cloning's images}, and beside them cloning alone, with and without.  Each
 environment and seed, in a process of its own.  A finished cell is a folder in `runs/imitate/` and a row
 of `results/imitate.csv` (env, method, mode, augment, seed, return, normalised, seconds); both are
 skipped when the command runs again, and a cell that was stopped goes on.  A folder that was made with
-other settings is an error.  A seed has its own demonstrations and its own random play, which all of its
-cells share.  `--quick` keeps its cells in `runs/imitate-quick/` and writes no results.
+other settings is an error; after a change of `Budget` remove rows of the csv, too.  A seed has its own
+demonstrations and its own random play, which all of its cells share.  `--quick` keeps its cells in
+`runs/imitate-quick/`; it writes no results, and neither do cells that are kept elsewhere by `--runs`.
 
 `--report` prints the tables and rewrites those of `docs/imitate.md`: mean and 95 % bootstrap interval of
 the normalised return, 0 for random play and 1 for the demonstrations.  Where the demonstrations are worth
@@ -245,7 +246,7 @@ def main() -> None:
     with ThreadPoolExecutor(args.workers) as pool:  # of threads that wait for processes
         for job in [pool.submit(run_seed, *job) for job in jobs]:
             job.result()
-    if not args.quick:
+    if runs == RUNS:
         collect(runs, RESULTS)
 
 

@@ -43,8 +43,8 @@ LOOKED_AT = 512  # frames that collapse is measured on, as many as `rlpriors pre
 def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
     """Imitate demonstrations from pixels and return the run's folder.
 
-    It holds the policy in `policy` (its encoder in `policy/encoder`) and what it is worth in
-    `results.json`: the environment's own return, and the same between random play (0) and the
+    It holds the policy in `policy` (its encoder in `policy/encoder`; that of GAIL in `encoder`) and what it
+    is worth in `results.json`: the environment's own return, and the same between random play (0) and the
     demonstrations (1).
 
     Args:

@@ -24,7 +24,7 @@ from rlpriors.agents import AdversarialIRL, AdversarialIRLOnPolicy, EncoderNetwo
 from rlpriors.agents import make_learner as make_policy_learner
 from rlpriors.agents.pixel_buffer import PixelBuffer
 from rlpriors.agents.pixel_cloning import Auxiliary, PixelCloning
-from rlpriors.agents.pixel_policy import PixelCloningPolicy, fit_normaliser
+from rlpriors.agents.pixel_policy import PixelCloningPolicy, bounded_normaliser, fit_normaliser
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.frames import FrameStore
 from rlpriors.data.normalise import Normaliser
@@ -162,7 +162,8 @@ def train_gail(
     )
     with torch.random.fork_rng():
         torch.manual_seed(first_weights)
-        discriminator = GAILReward(kind, Normaliser.gaussian(demos.obs))
+        # What is still in demonstrations may come to life in the policy's play.
+        discriminator = GAILReward(kind, bounded_normaliser(torch.from_numpy(np.asarray(demos.obs))))
     opposed: Any = AdversarialIRLOnPolicy if isinstance(agent, OnPolicyAlgorithm) else AdversarialIRL
     algorithm = opposed(
         agent,

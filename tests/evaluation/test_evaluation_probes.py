@@ -195,6 +195,18 @@ def test_learning_rates_are_torchs() -> None:
         assert plateaus.lr[0] == pytest.approx(optimiser.param_groups[0]["lr"])
 
 
+def test_the_weights_of_the_best_epoch_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    task = make_task({name: rng.integers(4, size=400) for name in ("a_x", "b_x")}, np.full(10, 40))
+    features = rng.normal(size=(400, 30)).astype(np.float32)  # of which nothing can be read
+    settings = ProbeSettings(lr=0.05, epochs=12)
+    fitted = fit_probe(features, task, settings, standardise=False, device="cpu")
+    best = fitted.curve.max(0)
+    assert (best > fitted.curve[-1]).any()
+    right = fitted.predict(features, task.val) == task.labels[task.val]
+    np.testing.assert_allclose(right.mean(0), best)
+
+
 def test_pixels_are_averaged_over_areas() -> None:
     frames = np.zeros((3, 4, 4, 1), np.uint8)
     frames[1, :2, :2] = [[[255], [0]], [[0], [255]]]

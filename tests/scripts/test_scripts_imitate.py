@@ -13,7 +13,7 @@ from imitation_world import SIZE, press_the_lit
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tianshou.env import DummyVectorEnv
 
-from rlpriors.agents import PixelCloningPolicy
+from rlpriors.agents import AdversarialIRLOnPolicy, PixelCloningPolicy
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.encoders import load_encoder
@@ -154,8 +154,8 @@ def test_what_is_looked_at_learns_no_differently(tiny, tmp_path, monkeypatch):
     seen = imitate(settings, folder=tmp_path / "seen")
     monkeypatch.setattr(imitate_script, "looks", lambda *_, **__: None)
     unseen = imitate(settings, folder=tmp_path / "unseen")
-    name = "policy/encoder/model.safetensors"
-    assert (seen / name).read_bytes() == (unseen / name).read_bytes()
+    for name in ("policy/encoder/model.safetensors", "representation.resume.pt"):
+        assert (seen / name).read_bytes() == (unseen / name).read_bytes(), name
 
 
 def test_given_frames_are_learned_from_instead_of_random_play(tiny, tmp_path):
@@ -207,7 +207,15 @@ def test_a_killed_run_goes_on_bit_equal(tiny, tmp_path, mode, monkeypatch):
         with pytest.raises(Killed):
             imitate(settings, folder=tmp_path / "run")
     assert not (tmp_path / "run" / "policy").exists()
+    begun = []
+
+    def counts(self, batch):
+        begun.append(int(self.updates))
+        return update(self, batch)
+
+    monkeypatch.setattr(imitate_parts.PixelCloning, "_update_with_batch", counts)
     resumed = imitate(settings, folder=tmp_path / "run", resume=True)
+    assert begun[0] == 2  # of the checkpoint, and not from the beginning
     for name in ("policy/model.safetensors", "policy/encoder/model.safetensors"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
 
@@ -226,16 +234,25 @@ def test_a_run_killed_while_the_encoder_learned_goes_on(tiny, tmp_path, monkeypa
         patch.setattr(RepresentationLearner, "update", dies)
         with pytest.raises(Killed):
             imitate(settings, folder=tmp_path / "run")
+    begun = []
+
+    def counts(self):
+        begun.append(self.updates)
+        return update(self)
+
+    monkeypatch.setattr(RepresentationLearner, "update", counts)
     resumed = imitate(settings, folder=tmp_path / "run", resume=True)
+    assert begun[0] == 2
     name = "policy/encoder/model.safetensors"
     assert (resumed / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_gail_goes_on_from_its_checkpoint(tiny, tmp_path):
+def test_gail_goes_on_from_its_checkpoint(tiny, tmp_path, monkeypatch):
     settings = replace(tiny, mode="gail")
     run = imitate(settings, folder=tmp_path / "run")
     before = (run / "policy/model.safetensors").read_bytes()
     (run / "results.json").unlink()
+    monkeypatch.setattr(AdversarialIRLOnPolicy, "_wrapper_update_with_batch", lambda *_: pytest.fail("again"))
     assert imitate(settings, folder=tmp_path / "run", resume=True) == run
     assert (run / "policy/model.safetensors").read_bytes() == before
 
