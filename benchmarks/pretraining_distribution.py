@@ -134,8 +134,8 @@ def correlations(rows: Sequence[Row]) -> str:
         cells = []
         for _, panel in found:
             try:
-                found_by_seeds = correlation(panel, distance, np.random.default_rng(0))
-                cells.append(f"{found_by_seeds}, p {chance(panel, distance):.2f}")
+                over = correlation(panel, distance, np.random.default_rng(0))
+                cells.append(f"{over}, p {chance(panel, distance):.2f}")
             except ValueError:  # too few seeds yet, or splits
                 cells.append("")
         lines.append([distance.removeprefix("distance_"), *cells])

@@ -115,13 +115,17 @@ def comparison(scores: Scores) -> str:
         seeds = sorted(set.intersection(*(set(both[game]) for game in shared)))
         mine, random = (np.array([[x[g][s] for g in shared] for s in seeds]) for x in (by_game, base))
         difference = str(paired_difference(mine, random, np.random.default_rng(0))) if len(seeds) > 1 else ""
-        gaps = []
+        gaps, without = [], 0
         for game in shared:
             told = [seed for seed in both[game] if seed in ceiling.get(game, {})]
-            own, low, high = ([x[game][s] for s in told] for x in (by_game, base, ceiling))
-            if told and np.mean(high) > np.mean(low):  # or there is no gap
-                gaps.append((np.mean(own) - np.mean(low)) / (np.mean(high) - np.mean(low)))
+            if not told:
+                continue
+            own, low, high = (float(np.mean([x[game][s] for s in told])) for x in (by_game, base, ceiling))
+            if high > low:
+                gaps.append((own - low) / (high - low))
+            without += high <= low
         closed = f"{np.median(gaps):.0%} (median of {len(gaps)})" if gaps else ""
+        closed += f"; none to close in {without}" if without else ""
         lines.append([encoder, readout, f"{apart} of {len(shared)} games", difference, closed])
     if len(lines) == 1:
         return ""
