@@ -33,13 +33,16 @@ def collect_mujoco_masks(
     every: int = 5,
     episode_steps: int = 200,
     camera: str | None = None,
+    past_the_end: bool = False,
     progress: bool = True,
 ) -> FrameStore:
     """Act at random in `env_id` and keep every `every`-th frame with its mask, or open what is there already.
 
-    Actions are held as `collect_mujoco` holds them, episodes end after `episode_steps`.  Frame and mask are
-    drawn at `size`, from where `collect_mujoco` looks, without antialiasing, so that every pixel shows one
-    part only.  What is neither sky nor geom, such as a mark of a goal, is 255: not judged.
+    Actions are held as `collect_mujoco` holds them; episodes end after `episode_steps`, and where the
+    environment says so.  With `past_the_end` they go on there: a body that soon falls is else hardly seen
+    but as it begins.  Frame and mask are drawn at `size`, from where `collect_mujoco` looks, without
+    antialiasing, so that every pixel shows one part only.  What is neither sky nor geom, such as a mark of a
+    goal, is 255: not judged.
 
     Raises:
         ValueError: there is no such environment or camera, it is not MuJoCo's or has too many parts, a
@@ -55,6 +58,8 @@ def collect_mujoco_masks(
     plan["episode_steps"] = episode_steps
     if camera is not None:
         plan["camera"] = camera
+    if past_the_end:
+        plan["past_the_end"] = True
     there = found(folder, "masks.json", plan)
     if there is not None:
         return there
@@ -82,7 +87,7 @@ def collect_mujoco_masks(
                     bar.update(1)
                 time += 1
                 state, _, terminated, truncated, _ = env.env.step(next(actions))
-                if terminated or truncated or kept == frames:
+                if truncated or (terminated and not past_the_end) or kept == frames:
                     break
             if kept > before:
                 writer.end_episode()

@@ -25,6 +25,8 @@ __all__ = ["study"]
 
 SHOWN = 8
 """Predictions that are drawn."""
+NOT_LEARNED = ("none", "scratch")
+"""Splits without pretraining, which are at no distance."""
 
 
 def study(settings: StudySettings, *, folder: Path | None = None, resume: bool = False) -> Path:
@@ -72,9 +74,9 @@ def _run_split(
     if split == "scratch":  # a head alone has nothing to make up for
         cells = [cell for cell in cells if cell[1] == "full"]
     todo = [cell for cell in cells if not _file(run, split, *cell).exists()]
-    if not todo:
+    if not todo and (split in NOT_LEARNED or _distances(run, split).exists()):
         return
-    encoder, apart = _encoder(settings, sources, target, split, run)
+    encoder = _encoder(settings, sources, target, split, run)
     for labels, mode in todo:
         more = updates_to_make_up(settings, labels) if split == "scratch" else 0
         scores, segmenter = segment(settings, encoder, target, labels, mode, more_updates=more)
@@ -84,22 +86,21 @@ def _run_split(
         for metric, value in told.items():
             writer.add_scalar(f"{metric}/{mode}/{split}", value, labels)
         _draw(writer, segmenter, target, f"{split}-{labels}-{mode}")
-        write_json(_file(run, split, labels, mode), {**told, "iou": iou, **apart})
+        write_json(_file(run, split, labels, mode), {**told, "iou": iou})
 
 
 def _encoder(
     settings: StudySettings, sources: Sources, target: Target, split: str, run: Path
-) -> tuple[ImageEncoder, dict[str, float]]:
-    """What a split's cells begin with, and how far it lies from the target."""
-    if split in ("none", "scratch"):
-        return start(settings), {}
-    folder, store = run / "pretrained" / split, sources.frames(split)
-    encoder = learn_split(settings, store, target, folder)
-    if not (folder / "distances.json").exists():
+) -> ImageEncoder:
+    """What a split's cells begin with; how far the split lies from the target is written beside it."""
+    if split in NOT_LEARNED:
+        return start(settings)
+    store = sources.frames(split)
+    encoder = learn_split(settings, store, target, run / "pretrained" / split)
+    if not _distances(run, split).exists():
         every = [sources.frames(one) for one in sources.splits if one not in CONTROLS] or [store]
-        write_json(folder / "distances.json", distances(settings, store, target, every))
-    held_out = json.loads((folder / "held_out.json").read_text())["held_out"]
-    return encoder, {**json.loads((folder / "distances.json").read_text()), "distance_recon": held_out}
+        write_json(_distances(run, split), distances(settings, store, target, every))
+    return encoder
 
 
 def _draw(writer: SummaryWriter, segmenter: Segmenter, target: Target, name: str) -> None:
@@ -117,12 +118,20 @@ def _file(run: Path, split: str, labels: int, mode: str) -> Path:
     return path
 
 
+def _distances(run: Path, split: str) -> Path:
+    return run / "pretrained" / split / "distances.json"
+
+
 def _rows(settings: StudySettings, run: Path) -> list[Row]:
     """Every finished cell."""
     rows = []
     for path in sorted((run / "cells").glob("*.json")):
         split, labels, mode = path.stem.rsplit("-", 2)
-        told = json.loads(path.read_text())
+        apart: dict[str, float | None] = {"distance_frechet": None, "distance_auc": None}
+        recon = None
+        if split not in NOT_LEARNED:
+            apart = json.loads(_distances(run, split).read_text())
+            recon = json.loads(_distances(run, split).with_name("held_out.json").read_text())["held_out"]
         rows.append(
             Row(
                 target=settings.target_name,
@@ -130,10 +139,10 @@ def _rows(settings: StudySettings, run: Path) -> list[Row]:
                 labels=int(labels),
                 mode=mode,
                 seed=settings.seed,
-                distance_frechet=told.get("distance_frechet"),
-                distance_recon=told.get("distance_recon"),
-                distance_auc=told.get("distance_auc"),
-                miou=told["miou"],
+                distance_frechet=apart["distance_frechet"],
+                distance_recon=recon,
+                distance_auc=apart["distance_auc"],
+                miou=json.loads(path.read_text())["miou"],
             )
         )
     return rows

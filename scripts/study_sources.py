@@ -53,6 +53,9 @@ FOREIGN = "no-animals"
 CHUNK = 256
 PLAY = {part: i * APART for i, part in enumerate(("unlabelled", "labelled", "test", "compared", "foreign"))}
 """Added to the seed, so that nothing is tested on, or compared with, play that was learned from."""
+LABELLED = 128
+"""Frames of the target at least that the labelled ones are drawn from, so that which they are does not
+hang on how many others are wanted."""
 COMPARED = 1000
 """Frames of the target that distances are told from."""
 
@@ -115,7 +118,8 @@ class Sources:
                     else pets.write(part, folder, size, n=n, seed=seed)
                 )
             return Target(stores[0], stores[1], ("background", "pet"), stores[1])
-        train, test = self._labelled("labelled", wanted), self._labelled("test", self.settings.test_frames)
+        train = self._labelled("labelled", max(wanted, LABELLED))
+        test = self._labelled("test", self.settings.test_frames)
         compared = self._labelled("compared", min(COMPARED, self.settings.frames))
         return Target(train.store, test.store, train.classes, compared.store)
 
@@ -139,13 +143,13 @@ class Sources:
         return gather(parts, n, folder, self.settings.seed)
 
     def _play(self, name: str, n: int, purpose: str) -> FrameStore:
-        """Frames of an environment, kept as those of the target are: a source that is seen more densely
-        would show less of its world in as many frames.
+        """Frames of an environment, kept as those of the target are: a source that is seen more densely, or
+        in episodes that end sooner, would show less of its world in as many frames.
         """
         folder, size = self.folder / f"{purpose}-{name}-{n}", (self.settings.size, self.settings.size)
         seed = self.settings.seed + PLAY[purpose]
         if name.endswith("-v5"):
-            return collect_mujoco_masks(name, n, seed, folder, size, camera=CAMERA)
+            return collect_mujoco_masks(name, n, seed, folder, size, camera=CAMERA, past_the_end=True)
         return collect_atari_masks(name, n, seed, folder, size, masks=False)
 
     def _photographs(self, split: str, folder: Path) -> FrameStore:

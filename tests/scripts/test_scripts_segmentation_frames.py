@@ -74,6 +74,19 @@ def test_a_camera_of_the_model_follows_the_body(tmp_path: Path) -> None:
         collect_mujoco("HalfCheetah-v5", 6, 3, tmp_path / "fixed", size=SMALL, **options)
 
 
+def test_a_body_that_fell_goes_on_where_that_is_wished(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco", reason="needs the `maze` extra")
+    options: dict[str, Any] = {"every": 1, "episode_steps": 30, "progress": False}
+    falls = collect_mujoco_masks("Hopper-v5", 60, 3, tmp_path / "falls", SMALL, **options)
+    assert falls.n_episodes > 2
+    on = collect_mujoco_masks("Hopper-v5", 60, 3, tmp_path / "on", SMALL, past_the_end=True, **options)
+    assert on.lengths.tolist() == [30, 30]
+    first = int(falls.lengths[0])
+    assert np.array_equal(on.frames[:first], falls.frames[:first])
+    with pytest.raises(ValueError, match="`folder` must be new, or hold frames"):
+        collect_mujoco_masks("Hopper-v5", 60, 3, tmp_path / "on", SMALL, **options)
+
+
 def test_frames_are_collected_once(cheetah: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("rlpriors.scripts.mujoco_masks.make_mujoco")
     again = {"episode_steps": 20, "progress": False}

@@ -85,7 +85,11 @@ def test_a_study_runs_is_not_run_twice_and_goes_on(
     cell = json.loads((folder / "cells" / "near-2-frozen.json").read_text())
     assert "ball" in cell["iou"]
     monkeypatch.setattr(command, "segment", lambda *_, **__: pytest.fail("a finished cell was run again"))
+    apart = folder / "pretrained" / "near" / "distances.json"
+    apart.unlink()
     study(tiny(), folder=folder, resume=True)
+    assert apart.exists()
+    assert read_rows(folder / "study.csv") == rows
     with pytest.raises(ValueError, match="was started with updates 2"):
         study(tiny(updates=3), folder=folder, resume=True)
 
@@ -288,6 +292,13 @@ def test_all_sources_are_kept_at_the_same_rate(tmp_path: Path) -> None:
     plans = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*/masks.json"))]
     assert {(("env" in plan), plan["every"]) for plan in plans} == {(True, 5), (False, 8)}
     assert {plan["seed"] for plan in plans} == {0}
+    assert all(plan["past_the_end"] for plan in plans if "env" in plan)  # some would fall at once
+
+
+def test_which_frames_are_labelled_does_not_hang_on_how_many_others_are(tmp_path: Path) -> None:
+    few, more = (Sources(tiny(labels=n), tmp_path / str(n)).target() for n in ((2,), (2, 4)))
+    assert few.train.n_frames == 128
+    assert np.array_equal(few.train.frames, more.train.frames)
 
 
 def test_long_episodes_are_cut_into_stretches(tmp_path: Path) -> None:
