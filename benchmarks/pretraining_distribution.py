@@ -35,10 +35,11 @@ from rlpriors.scripts.study_report import (
     correlation,
     differences,
     figure,
+    in_order,
     read_rows,
     write_rows,
 )
-from rlpriors.scripts.study_settings import CONTROLS, SPLITS, StudySettings
+from rlpriors.scripts.study_settings import StudySettings
 
 RESULTS = Path(__file__).parent / "results" / "pretraining_distribution.csv"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -68,11 +69,15 @@ def panels(rows: Sequence[Row]) -> list[tuple[tuple[str, int], list[Row]]]:
 
 def by_split(rows: Sequence[Row], cell: Callable[[list[Row], str], str]) -> str:
     """A line for each split, a column for each mode and number of labels."""
-    splits = [split for split in (*SPLITS, *CONTROLS) if any(row.split == split for row in rows)]
-    splits += sorted({row.split for row in rows} - set(splits))
     found = panels(rows)
     head = ["split", *(f"{mode}, {labels} labels" for (mode, labels), _ in found)]
-    return markdown([head, *([split, *(cell(panel, split) for _, panel in found)] for split in splits)])
+    return markdown(
+        [head, *([split, *(cell(panel, split) for _, panel in found)] for split in in_order(rows))]
+    )
+
+
+def seeds(panel: list[Row], split: str | None = None) -> list[int]:
+    return sorted({row.seed for row in panel if split in (None, row.split)})
 
 
 def over_seeds(panel: list[Row], split: str, column: str = "miou") -> Interval | None:
@@ -84,11 +89,12 @@ def over_seeds(panel: list[Row], split: str, column: str = "miou") -> Interval |
 
 
 def score(panel: list[Row], split: str, column: str = "miou") -> str:
-    found = over_seeds(panel, split, column)
+    found, own = over_seeds(panel, split, column), seeds(panel, split)
+    fewer = "" if own == seeds(panel) else f" (seeds {', '.join(map(str, own))})"
     if found is not None:
-        return f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
+        return f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]{fewer}"
     values = [getattr(row, column) for row in panel if row.split == split]
-    return f"{values[0]:.3f}" if values and values[0] is not None else ""
+    return f"{values[0]:.3f}{fewer}" if values and values[0] is not None else ""
 
 
 def difference(other: str) -> Callable[[list[Row], str], str]:
@@ -102,28 +108,24 @@ def difference(other: str) -> Callable[[list[Row], str], str]:
 def distances(rows: Sequence[Row]) -> str:
     """How far each split lies from the target."""
     _, panel = panels(rows)[0]  # they are the same whatever is learned from labels
-    splits = [
-        split for split in dict.fromkeys(row.split for row in panel) if score(panel, split, DISTANCES[0])
-    ]
+    splits = [split for split in in_order(panel) if score(panel, split, DISTANCES[0])]
     lines = [["split", *(distance.removeprefix("distance_") for distance in DISTANCES)]]
     lines += [[split, *(score(panel, split, distance) for distance in DISTANCES)] for split in splits]
     return markdown(lines)
 
 
 def in_words(rows: Sequence[Row]) -> str:
-    """Whether learning from the target's own frames beats not learning, by intervals that do not overlap."""
-    clear: dict[bool, list[str]] = {True: [], False: []}
+    """Where learning from the target's own frames is better than not learning, where worse."""
+    found: dict[str, list[str]] = {"better": [], "worse": [], "neither": []}
     for (mode, labels), panel in panels(rows):
         own, none = over_seeds(panel, "target"), over_seeds(panel, "none")
         if own is not None and none is not None:
-            clear[own.low > none.high].append(f"{mode} with {labels} labels")
-    if not any(clear.values()):
+            side = "better" if own.low > none.high else "worse" if own.high < none.low else "neither"
+            found[side].append(f"{mode} with {labels} labels")
+    if not any(found.values()):
         return "Fewer than two seeds: nothing can be told yet."
-    told = [
-        f"better than no pretraining, by intervals that do not overlap: {', '.join(clear[True]) or 'nowhere'}"
-    ]
-    told += [f"not so: {', '.join(clear[False])}"] if clear[False] else []
-    return f"Learning from the target's own frames is {'; '.join(told)}."
+    told = "; ".join(f"{side}: {', '.join(cells) or 'nowhere'}" for side, cells in found.items())
+    return f"Learning from the target's own frames, against no pretraining, by intervals apart is {told}."
 
 
 def correlations(rows: Sequence[Row]) -> str:
@@ -145,8 +147,10 @@ def correlations(rows: Sequence[Row]) -> str:
 def report(rows: Sequence[Row], *, write: bool = True) -> None:
     """Print everything, and write it to the page."""
     for target in sorted({row.target for row in rows}):
-        own = [row for row in rows if row.target == target]
-        seeds, picture = sorted({row.seed for row in own}), f"pretraining-distribution-{target}.png"
+        own, picture = (
+            [row for row in rows if row.target == target],
+            f"pretraining-distribution-{target}.png",
+        )
         tables = {
             "in words": f"{in_words(own)}\n\n![mIoU against the Fréchet distance](images/{picture})",
             "distances": distances(own),
@@ -156,10 +160,10 @@ def report(rows: Sequence[Row], *, write: bool = True) -> None:
             "to mix": by_split(own, difference("mix")),
         }
         for name, table in tables.items():
-            print(f"\n## {target}, {name} (seeds {seeds})\n\n{table}")
+            print(f"\n## {target}, {name} (seeds {seeds(own)})\n\n{table}")
             if write:
                 replace(PAGE, f"{target}, {name}", table)
-        if write:
+        if write and f"<!-- {target}, in words -->" in PAGE.read_text():
             figure(own, DOCS / "images" / picture)
 
 
@@ -201,13 +205,16 @@ def main() -> None:
             "device",
         )
     }
+    own = args.results.resolve() == RESULTS.resolve()
     if args.report:
-        report(read_rows(args.results), write=args.results == RESULTS)
+        if not args.results.exists():
+            parser.error(f"there are no results at {args.results}: run without --report first")
+        report(read_rows(args.results), write=own)
         return
     others = [
         name for name, value in chosen.items() if value != parser.get_default(name) and name != "device"
     ]
-    if others and args.results == RESULTS and not (args.quick or args.development):
+    if others and own and not (args.quick or args.development):
         parser.error(
             f"rows with other {', '.join(others)} cannot stand beside others: give --results and --runs"
         )
@@ -216,19 +223,27 @@ def main() -> None:
     if args.quick:
         args.runs = args.runs.with_name(f"{args.runs.name}-quick")
     os.environ["OMP_NUM_THREADS"] = "1"  # targets and seeds run side by side instead
-    jobs = [
-        StudySettings(**{**chosen, **(QUICK if args.quick else {})}, target=target, seed=seed)
-        for seed in args.seeds
-        for target in args.targets
-    ]
-    with processes(args.workers) as pool:
-        futures = [pool.submit(run, job, args.runs / f"{job.target_name}-seed{job.seed}") for job in jobs]
+    try:
+        jobs = [
+            StudySettings(**{**chosen, **(QUICK if args.quick else {})}, target=target, seed=seed)
+            for seed in args.seeds
+            for target in args.targets
+        ]
+        run_all(jobs, args.runs, args.workers, None if args.quick or args.development else args.results)
+    except (ValueError, OSError) as error:  # something that the user can put right
+        parser.error(str(error))
+
+
+def run_all(jobs: list[StudySettings], runs: Path, workers: int, results: Path | None) -> None:
+    """All `jobs`; their rows go to `results` as each is done."""
+    with processes(workers) as pool:
+        futures = [pool.submit(run, job, runs / f"{job.target_name}-seed{job.seed}") for job in jobs]
         for future in futures:
             path = future.result()
-            if args.quick or args.development:
+            if results is None:
                 continue
-            rows = {row[:5]: row for row in (*read_rows(args.results), *read_rows(path))}
-            write_rows(args.results, list(rows.values()))
+            rows = {row[:5]: row for row in (*read_rows(results), *read_rows(path))}
+            write_rows(results, list(rows.values()))
 
 
 if __name__ == "__main__":

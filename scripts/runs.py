@@ -31,11 +31,11 @@ def open_run(folder: Path, settings: Any, *, resume: bool) -> Path:
     """The folder of a new run, or with `resume` that of an earlier one.
 
     A new run never writes over an earlier one: where `folder` exists, "-2", "-3", ... are tried.
-    `resume` takes the latest of these.
+    `resume` takes the latest of these that has these settings.
 
     Raises:
         FileNotFoundError: there is nothing to resume.
-        ValueError: the run to resume has other settings.
+        ValueError: all of them have other settings; those of the latest are told.
     """
     taken = [path for path in _names(folder) if (path / "settings.json").exists()]
     if not resume:
@@ -45,8 +45,10 @@ def open_run(folder: Path, settings: Any, *, resume: bool) -> Path:
         return new
     if not taken:
         raise FileNotFoundError(f"There is no run to resume in {folder}. Start it without --resume.")
-    check_settings(taken[-1], json.loads((taken[-1] / "settings.json").read_text()), settings)
-    return taken[-1]
+    saved = {path: json.loads((path / "settings.json").read_text()) for path in reversed(taken)}
+    run = next((path for path in saved if not _unlike(saved[path], settings)), taken[-1])
+    check_settings(run, saved[run], settings)
+    return run
 
 
 def check_settings(folder: Path, saved: Mapping[str, Any], settings: Any) -> None:
@@ -60,11 +62,15 @@ def check_settings(folder: Path, saved: Mapping[str, Any], settings: Any) -> Non
     Raises:
         ValueError: they differ.
     """
-    wanted = _plain(settings)
-    differ = [name for name in wanted if wanted[name] != saved.get(name)]
+    differ = _unlike(saved, settings)
     if differ:
-        told = ", ".join(f"{name} {saved.get(name)!r} (now {wanted[name]!r})" for name in differ)
+        told = ", ".join(f"{name} {saved.get(name)!r} (now {now!r})" for name, now in differ.items())
         raise ValueError(f"{folder} was started with {told}. Resume it with the settings it began with.")
+
+
+def _unlike(saved: Mapping[str, Any], settings: Any) -> dict[str, Any]:
+    """Settings of now that were others."""
+    return {name: now for name, now in _plain(settings).items() if now != saved.get(name)}
 
 
 def _plain(settings: Any) -> dict[str, Any]:

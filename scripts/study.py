@@ -38,7 +38,7 @@ def study(settings: StudySettings, *, folder: Path | None = None, resume: bool =
     _check(settings)
     name = re.sub(r"[^\w.]+", "-", f"{settings.method}-{settings.target_name}-seed{settings.seed}")
     run = folder or Path("runs") / f"study-{name}"
-    Sources(settings, run)
+    Sources(settings, run).check()
     run = open_run(run, settings, resume=resume)
     sources = Sources(settings, run / "frames")
     target = sources.target()

@@ -74,7 +74,7 @@ def learn_split(settings: StudySettings, store: FrameStore, target: Target, fold
     last = learn_encoder(learner, state=state, logs=folder / "tensorboard", checkpoint_every=every, look=look)
     learner.finish().save(published)
     found = held_out_losses(learner, target.compared, seed=settings.seed)
-    write_json(folder / "held_out.json", {"held_out": found["loss"], "loss": last.get("loss", float("nan"))})
+    write_json(folder / "held_out.json", {"held_out": found["loss"], "loss": last.get("loss")})
     return load_encoder(published, device=settings.device)
 
 

@@ -2,6 +2,7 @@
 
 `Row`               one cell
 `read_rows`, `write_rows`   the csv
+`in_order`          splits, the farthest first
 `study_table`       mIoU by split, labels and mode, for people
 `correlation`       of distance with mIoU, with a bootstrap interval
 `chance`            how often as strong a correlation would be found where distance meant nothing
@@ -21,8 +22,10 @@ from jaxtyping import Float
 from rich.table import Table
 
 from rlpriors.checkpoint import write_atomically
+from rlpriors.data.coco import SPLITS as COCO_SPLITS
 from rlpriors.evaluation.intervals import Interval, bootstrap_interval, paired_difference
 from rlpriors.evaluation.reward_distance import spearman
+from rlpriors.scripts.study_settings import CONTROLS, SPLITS
 
 __all__ = [
     "DISTANCES",
@@ -31,6 +34,7 @@ __all__ = [
     "correlation",
     "differences",
     "figure",
+    "in_order",
     "read_rows",
     "study_table",
     "write_rows",
@@ -85,13 +89,20 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
     write_atomically(path, write)
 
 
+def in_order(rows: Sequence[Row]) -> list[str]:
+    """The splits of `rows`, as they are told: the farthest first, controls last."""
+    found = {row.split for row in rows}
+    known = (*SPLITS, *COCO_SPLITS, *CONTROLS)
+    return [split for split in known if split in found] + sorted(found - set(known))
+
+
 def study_table(rows: Sequence[Row]) -> Table:
     """Mean mIoU over seeds: a line for each split, a column for each number of labels and mode."""
     columns = sorted({(row.mode, row.labels) for row in rows}, key=lambda pair: (pair[0] == "full", pair[1]))
     table = Table("split", title="mIoU on the target")
     for mode, labels in columns:
         table.add_column(f"{mode}, {labels}", justify="right")
-    for split in dict.fromkeys(row.split for row in rows):
+    for split in in_order(rows):
         found = [
             [row.miou for row in rows if (row.split, row.mode, row.labels) == (split, *column)]
             for column in columns

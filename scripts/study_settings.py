@@ -50,7 +50,8 @@ class StudySettings:
     """Images in each split that is learned from."""
 
     noise: float = 0.0
-    """The part of them that comes from the farthest split instead."""
+    """The part of them that comes from the farthest split instead; of photographs, in "pets" and "animals"
+    alone, from "no-animals", of which the other splits have some by themselves."""
 
     updates: int = 160
     """Of the pretraining; as many for every split."""
@@ -103,6 +104,8 @@ class StudySettings:
             raise ValueError(f"`layer_decay` must be in (0, 1]. Received {self.layer_decay}.")
         if not 0 <= self.noise < 1:
             raise ValueError(f"`noise` must be in [0, 1). Received {self.noise}.")
+        if self.seed < 0:
+            raise ValueError(f"`seed` must be at least 0. Received {self.seed}.")
         if self.size < 8:
             raise ValueError(f"`size` must be at least 8. Received {self.size}.")
         if self.batch_size > self.frames:

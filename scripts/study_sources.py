@@ -2,28 +2,26 @@
 
 `Sources`       frames of each split, and labelled frames of the target; made when first asked for
 `COMPONENTS`    the environments of each split, for each target
-`gather`, `join`  some frames, or all, of several stores as one
-`shuffle`       the same frames without anything that can be seen
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from rlpriors.data.coco import SPLITS as COCO_SPLITS
 from rlpriors.data.coco import CocoImages
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frames import FrameStore
 from rlpriors.data.images import write_images
 from rlpriors.data.pets import PetImages
+from rlpriors.scripts.atari_boxes import SCREEN
 from rlpriors.scripts.atari_masks import collect_atari_masks
+from rlpriors.scripts.frame_gathering import gather, join, shuffle
 from rlpriors.scripts.mujoco_masks import collect_mujoco_masks
 from rlpriors.scripts.pretrain import APART
 from rlpriors.scripts.segmentation_frames import MaskedFrames, collect_masks
 from rlpriors.scripts.study_settings import CONTROLS, SPLITS, StudySettings
 
-__all__ = ["COMPONENTS", "Sources", "Target", "gather", "join", "shuffle"]
+__all__ = ["COMPONENTS", "Sources", "Target"]
 
 CAMERA = "track"
 """Follows the body, and sees the sky; by itself MuJoCo looks at one place, which runners leave."""
@@ -49,8 +47,9 @@ COMPONENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 from games, so that a source that is better for everything and one that is closer come apart."""
 FOREIGN = "no-animals"
 """Photographs that stand in for others, as frames of the farthest environments do."""
+CLEAN = ("pets", "animals")
+"""Splits of photographs that hold none of these by themselves."""
 
-CHUNK = 256
 PLAY = {part: i * APART for i, part in enumerate(("unlabelled", "labelled", "test", "compared", "foreign"))}
 """Added to the seed, so that nothing is tested on, or compared with, play that was learned from."""
 LABELLED = 128
@@ -87,6 +86,41 @@ class Sources:
             raise ValueError(f"`splits` must be some of {known}. Received {unknown}.")
         self.splits = settings.splits or known
 
+    def check(self) -> None:
+        """Refuse what cannot be collected, before anything is.
+
+        Raises:
+            ValueError: there are fewer photographs than are wanted, or `size` is more than a game shows.
+            FileNotFoundError: a photograph is missing.
+        """
+        settings = self.settings
+        if settings.photographs is None:
+            worlds = {name for split in self.splits for name in self._worlds(split)}
+            games = sorted(name for name in worlds if not name.endswith("-v5"))
+            if games and settings.size > min(SCREEN):
+                raise ValueError(
+                    f"`size` must be at most {min(SCREEN)}, what games show ({', '.join(games)}). "
+                    f"Received {settings.size}."
+                )
+            return
+        pets = PetImages(settings.photographs[1])
+        wanted = (("labels", "trainval", max(settings.labels)), ("test_frames", "test", settings.test_frames))
+        for name, part, n in wanted:
+            there = len(pets.names(part))
+            if n > there:
+                raise ValueError(
+                    f"`{name}` must be at most {there}, the images of {part!r} in {pets.folder}. "
+                    f"Received {n}."
+                )
+        for split in self.splits:
+            paths = self._paths(split) if split not in CONTROLS else []
+            missing = [path for path in paths if not path.is_file()]
+            if missing:
+                raise FileNotFoundError(
+                    f"`data` must hold the images that it annotates. {len(missing)} of {split!r} are "
+                    f"missing, among them {missing[0]}."
+                )
+
     def frames(self, split: str) -> FrameStore:
         """What is learned from in `split`."""
         n, folder = self.settings.frames, self.folder / split
@@ -96,7 +130,7 @@ class Sources:
             like = "pets" if self.settings.photographs else "target"
             return shuffle(self.frames(like), folder, self.settings.seed)
         if self.settings.photographs:
-            return self._photographs(split, folder)
+            return write_images(self._paths(split), folder, (self.settings.size, self.settings.size))
         foreign = round(self.settings.noise * n)
         if not foreign:
             return self._own(split, n, folder)
@@ -152,55 +186,19 @@ class Sources:
             return collect_mujoco_masks(name, n, seed, folder, size, camera=CAMERA, past_the_end=True)
         return collect_atari_masks(name, n, seed, folder, size, masks=False)
 
-    def _photographs(self, split: str, folder: Path) -> FrameStore:
+    def _worlds(self, split: str) -> list[str]:
+        """The environments that frames of a split, and foreign ones among them, come from."""
+        of = COMPONENTS[self.settings.target]
+        names = SPLITS[:-1] if split == "mix" else (split if split in of else "target",)
+        foreign = ("far",) if self.settings.noise and split not in CONTROLS else ()
+        return [world for name in (*names, *foreign) for world in of[name]]
+
+    def _paths(self, split: str) -> list[Path]:
+        """Where the photographs of a split lie."""
         assert self.settings.photographs is not None
         coco, n, seed = CocoImages(self.settings.photographs[0]), self.settings.frames, self.settings.seed
-        foreign = round(self.settings.noise * n)
+        foreign = round(self.settings.noise * n) if split in CLEAN else 0
         paths = coco.images(coco.part, split, None if split == "all" else n - foreign, seed)
         if foreign:
             paths += coco.images(coco.part, FOREIGN, foreign, seed + PLAY["foreign"])
-        return write_images(paths, folder, (self.settings.size, self.settings.size))
-
-
-def gather(stores: Sequence[FrameStore], n: int, folder: Path, seed: int) -> FrameStore:
-    """`n` frames of `stores`, as many of each, in a new store at `folder`: whole episodes but the last.
-
-    Raises:
-        ValueError: one has not so many.
-    """
-    rng = np.random.default_rng(seed)
-    with FrameWriter(folder) as writer:
-        for number, store in enumerate(stores):
-            left = n // len(stores) + (number < n % len(stores))
-            if store.n_frames < left:
-                raise ValueError(f"`n` wants {left} frames of {store.folder}, which has {store.n_frames}.")
-            for index in rng.permutation(store.n_episodes):
-                frames = np.asarray(store.episode(int(index))[:left])
-                if len(frames):
-                    writer.add_episode(frames)
-                left -= len(frames)
-    return writer.store
-
-
-def join(stores: Sequence[FrameStore], folder: Path) -> FrameStore:
-    """All frames of `stores`, one after the other, in a new store at `folder`."""
-    with FrameWriter(folder) as writer:
-        for store in stores:
-            for index in range(store.n_episodes):
-                writer.add_episode(np.asarray(store.episode(index)))
-    return writer.store
-
-
-def shuffle(store: FrameStore, folder: Path, seed: int) -> FrameStore:
-    """The same frames, the pixels of each in an order of its own: colours stay, and nothing else."""
-    rng = np.random.default_rng(seed)
-    with FrameWriter(folder) as writer:
-        for index in range(store.n_episodes):
-            episode = store.episode(index)
-            for first in range(0, len(episode), CHUNK):
-                frames = np.asarray(episode[first : first + CHUNK])
-                flat = frames.reshape(len(frames), -1, frames.shape[-1])
-                order = rng.random(flat.shape[:2]).argsort(1)
-                writer.extend(np.take_along_axis(flat, order[:, :, None], 1).reshape(frames.shape))
-            writer.end_episode()
-    return writer.store
+        return paths

@@ -40,7 +40,7 @@ def test_tables_say_what_rows_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "| target | 0.800 [0.800, 0.800] |" in text
     # Of the 24 orders of four splits, one correlates as strongly, and one the other way round.
     assert "| frechet | -1.00 [-1.00, -1.00], p 0.08 |" in text
-    assert "by intervals that do not overlap: frozen with 8 labels." in text
+    assert "is better: frozen with 8 labels; worse: nowhere; neither: nowhere." in text
     assert "| far | 2.000 [2.000, 2.000] | 1.000 [1.000, 1.000] | 0.500 [0.500, 0.500] |" in text
     assert "| none | 2" not in text
     assert "| auc |  |" in text  # the same for all splits: it tells no order
@@ -49,7 +49,21 @@ def test_tables_say_what_rows_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "images" / "pretraining-distribution-pong.png").exists()
     assert "](images/pretraining-distribution-pong.png)" in text
     worse = [row._replace(miou=0.0) if row.split == "target" else row for row in rows()]
-    assert benchmark.in_words(worse).endswith("overlap: nowhere; not so: frozen with 8 labels.")
+    assert benchmark.in_words(worse).endswith(
+        "better: nowhere; worse: frozen with 8 labels; neither: nowhere."
+    )
+    alike = [row._replace(miou=0.3) if row.split == "target" else row for row in rows()]
+    assert benchmark.in_words(alike).endswith("neither: frozen with 8 labels.")
+    fewer = [row for row in rows() if (row.split, row.seed) not in (("mix", 0), ("none", 0))]
+    table = benchmark.by_split(fewer, benchmark.score)
+    assert "| mix | 0.500 (seeds 1) |" in table
+    assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == [
+        "| far",
+        "| near",
+        "| target",
+        "| mix",
+        "| none",
+    ]
     page.write_text("")
     benchmark.report(rows(), write=False)
     assert not page.read_text()
@@ -64,6 +78,17 @@ def test_rows_of_other_settings_do_not_stand_beside_others(
     with pytest.raises(SystemExit):
         benchmark.main()
     assert "other encoder, noise cannot stand" in capsys.readouterr().err
+    monkeypatch.chdir(BENCHMARKS.parent)  # the same file by another path
+    path = "benchmarks/results/pretraining_distribution.csv"
+    for told, message in (
+        (["--noise", "0.5", "--results", path], "other noise cannot stand"),
+        (["--targets", "tetris", "--runs", "nowhere"], "`target` one of"),
+        (["--report", "--results", "nowhere.csv"], "no results at nowhere.csv"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["x", *told])
+        with pytest.raises(SystemExit):
+            benchmark.main()
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -55,6 +55,13 @@ def test_the_latest_run_is_resumed(tmp_path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run-2", "run-3"]
 
 
+def test_a_run_is_resumed_after_one_of_other_settings(tmp_path) -> None:
+    for seed in (1, 2, 1, 3):
+        open_run(tmp_path / "run", Settings(seed), resume=False)
+    found = [open_run(tmp_path / "run", Settings(seed), resume=True).name for seed in (1, 2, 3)]
+    assert found == ["run-3", "run-2", "run-4"]
+
+
 def test_nothing_to_resume(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no run to resume in .*run\. Start it without --resume"):
         open_run(tmp_path / "run", Settings(), resume=True)

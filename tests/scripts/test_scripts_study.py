@@ -27,7 +27,7 @@ from rlpriors.scripts.study_report import (
     write_rows,
 )
 from rlpriors.scripts.study_settings import WORLDS, StudySettings
-from rlpriors.scripts.study_sources import COMPONENTS, Sources, Target, gather, join, shuffle
+from rlpriors.scripts.study_sources import COMPONENTS, Sources, Target
 
 
 @pytest.fixture(autouse=True)
@@ -144,29 +144,22 @@ def test_photographs_are_studied(tmp_path: Path) -> None:
     ]
     assert all((row.distance_frechet is None) == (row.split == "scratch") for row in rows)
     frames = run / "frames"
-    assert [FrameStore.open(frames / split).n_frames for split in ("pets", "all", "shuffled")] == [6, 27, 6]
+    assert [FrameStore.open(frames / split).n_frames for split in ("pets", "all", "shuffled")] == [6, 24, 6]
+    assert len({frame.tobytes() for frame in FrameStore.open(frames / "pets").frames}) == 6
     with pytest.raises(ValueError, match="`method` must learn from frames alone"):
         study(tiny(data=f"coco:{coco}", target=f"pet:{pets}", method="st-dim", encoder="nature-cnn"))
-    with pytest.raises(ValueError, match=r"`n` must be in 1\.\.5"):
-        study(tiny(data=f"coco:{coco}", target=f"pet:{pets}", splits=("none",), test_frames=9))
-
-
-def test_frames_are_gathered_evenly_joined_and_shuffled(tmp_path: Path) -> None:
-    one, two = store(tmp_path / "one", [5, 5], 1), store(tmp_path / "two", [4, 9], 2)
-    both = gather([one, two], 13, tmp_path / "both", seed=0)
-    assert both.n_frames == 13
-    assert [int((both.frames[:, 0, 0, 0] == value).sum()) for value in (1, 2)] == [7, 6]
-    with pytest.raises(ValueError, match="wants 11 frames"):
-        gather([one, two], 22, tmp_path / "more", seed=0)
-    assert join([one, two], tmp_path / "joined").lengths.tolist() == [5, 5, 4, 9]
-    rng = np.random.default_rng(0)
-    with FrameWriter(tmp_path / "noise") as writer:
-        writer.add_episode(rng.integers(255, size=(3, 8, 8, 3), dtype=np.uint8))
-    mixed = shuffle(writer.store, tmp_path / "mixed", seed=0)
-    for before, after in zip(writer.store.frames, mixed.frames, strict=True):
-        pixels = [sorted(map(tuple, frame.reshape(-1, 3).tolist())) for frame in (before, after)]
-        assert pixels[0] == pixels[1]
-        assert not np.array_equal(before, after)
+    photographs: dict[str, Any] = {"data": f"coco:{coco}", "target": f"pet:{pets}", "splits": ("pets",)}
+    runs = sorted(Path("runs").iterdir())
+    with pytest.raises(ValueError, match="`test_frames` must be at most 5, the images of 'test'"):
+        study(tiny(**photographs, test_frames=9))
+    with pytest.raises(ValueError, match="`labels` must be at most 3, the images of 'trainval'"):
+        study(tiny(**photographs, test_frames=5, labels=(2, 4)))
+    with pytest.raises(ValueError, match=r"1\.\.12, the number of images of 'pets'"):
+        study(tiny(**photographs, test_frames=5))
+    (coco / "train2017" / "0.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"1 of 'pets' are missing, among them .*0\.jpg"):
+        study(tiny(**photographs, test_frames=5, frames=12))
+    assert sorted(Path("runs").iterdir()) == runs  # nothing was begun
 
 
 def test_closer_splits_have_smaller_distances_in_features_that_all_share(tmp_path: Path) -> None:
@@ -211,6 +204,9 @@ def test_every_target_has_the_same_kinds_of_splits() -> None:
         ({"batch_size": 30}, "`batch_size` must be at most `frames`"),
         ({"options": "["}, "`options` must be JSON"),
         ({"size": 4}, "`size` must be at least 8"),
+        ({"size": 168}, r"`size` must be at most 160, what games show \(breakout, pong, tennis\)"),
+        ({"size": 168, "target": "halfcheetah", "noise": 0.1}, "`size` must be at most 160"),
+        ({"seed": -1}, "`seed` must be at least 0"),
         ({"method": "maee"}, "Did you mean mae"),
         ({"encoder": "vit-nano", "size": 30}, "divisible|multiple"),
         ({"encoder": "nature-cnn", "size": 36}, "needs an encoder that"),
