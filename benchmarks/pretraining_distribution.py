@@ -11,7 +11,10 @@ intervals over seeds, the rank correlation of each distance with it, paired diff
 and to the mix, and whether learning from the target itself is better than not learning.
 
 Another encoder, method or amount than the defaults needs another `--runs` and `--results`, of which
-`--report` prints the tables and leaves the page as it is.
+`--report` prints the tables and leaves the page as it is.  More, smaller updates, of two splits:
+
+    python benchmarks/pretraining_distribution.py --splits target none --updates 1600 --batch-size 64 \
+        --runs runs/study-longer --results benchmarks/results/pretraining_distribution_longer.csv
 
 Settings were chosen on seeds from 100 on, which are refused here unless `--development` is given.
 """
@@ -182,6 +185,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=160, help="of the pretraining")
     parser.add_argument("--batch-size", type=int, default=256, help="images in each of these")
     parser.add_argument("--size", type=int, default=64, help="rows and columns of every image")
+    parser.add_argument("--splits", nargs="+", default=(), help="by default all, with the controls")
     parser.add_argument("--noise", type=float, default=0.0, help="part of the frames that is foreign")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1, help="targets and seeds that run side by side")
@@ -191,6 +195,7 @@ def main() -> None:
     parser.add_argument("--development", action="store_true", help="allow seeds from 100 on")
     parser.add_argument("--report", action="store_true", help="no runs: tables and figures from the csv")
     args = parser.parse_args()
+    args.splits = tuple(args.splits)
     chosen = {
         name: getattr(args, name)
         for name in (
@@ -201,6 +206,7 @@ def main() -> None:
             "updates",
             "batch_size",
             "size",
+            "splits",
             "noise",
             "device",
         )
