@@ -150,10 +150,8 @@ def correlations(rows: Sequence[Row]) -> str:
 def report(rows: Sequence[Row], *, write: bool = True) -> None:
     """Print everything, and write it to the page."""
     for target in sorted({row.target for row in rows}):
-        own, picture = (
-            [row for row in rows if row.target == target],
-            f"pretraining-distribution-{target}.png",
-        )
+        own = [row for row in rows if row.target == target]
+        picture = f"pretraining-distribution-{target}.png"
         tables = {
             "in words": f"{in_words(own)}\n\n![mIoU against the Fréchet distance](images/{picture})",
             "distances": distances(own),
