@@ -47,6 +47,8 @@ COMPONENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 from games, so that a source that is better for everything and one that is closer come apart."""
 FOREIGN = "no-animals"
 """Photographs that stand in for others, as frames of the farthest environments do."""
+SHUFFLED = "pets"
+"""The split of photographs that the control "shuffled" is made of."""
 CLEAN = ("pets", "animals")
 """Splits of photographs that hold none of these by themselves."""
 
@@ -112,7 +114,7 @@ class Sources:
                     f"`{name}` must be at most {there}, the images of {part!r} in {pets.folder}. "
                     f"Received {n}."
                 )
-        for split in self.splits:
+        for split in dict.fromkeys(SHUFFLED if split == "shuffled" else split for split in self.splits):
             paths = self._paths(split) if split not in CONTROLS else []
             missing = [path for path in paths if not path.is_file()]
             if missing:
@@ -127,7 +129,7 @@ class Sources:
         if folder.exists():
             return FrameStore.open(folder)
         if split == "shuffled":
-            like = "pets" if self.settings.photographs else "target"
+            like = SHUFFLED if self.settings.photographs else "target"
             return shuffle(self.frames(like), folder, self.settings.seed)
         if self.settings.photographs:
             return write_images(self._paths(split), folder, (self.settings.size, self.settings.size))

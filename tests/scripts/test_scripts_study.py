@@ -159,6 +159,8 @@ def test_photographs_are_studied(tmp_path: Path) -> None:
     (coco / "train2017" / "0.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of 'pets' are missing, among them .*0\.jpg"):
         study(tiny(**photographs, test_frames=5, frames=12))
+    with pytest.raises(FileNotFoundError, match="1 of 'pets' are missing"):
+        study(tiny(**{**photographs, "splits": ("shuffled",)}, test_frames=5, frames=12))
     assert sorted(Path("runs").iterdir()) == runs  # nothing was begun
 
 
