@@ -24,37 +24,37 @@
 `schedules`             learning-rate schedules for Tianshou's optimizer factories
 """
 
-from rlpriors.agents.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
-from rlpriors.agents.adversary import AdversarialSettings
-from rlpriors.agents.behaviour_cloning import BehaviourCloning, BehaviourCloningPolicy
-from rlpriors.agents.diffuser import DiffuserPolicy
-from rlpriors.agents.diffusion_cloning import DiffusionCloning
-from rlpriors.agents.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
-from rlpriors.agents.diffusion_policy import DiffusionPolicy
-from rlpriors.agents.encoder_network import EncoderNetwork
-from rlpriors.agents.frames import Frames
-from rlpriors.agents.inverse_dynamics import (
+from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
+from rlpriors.agents.diffusion.diffusion_cloning import DiffusionCloning
+from rlpriors.agents.diffusion.diffusion_policy import DiffusionPolicy
+from rlpriors.agents.diffusion.inverse_dynamics import (
     InverseDynamics,
     InverseDynamicsSettings,
     LearnInverseDynamics,
 )
-from rlpriors.agents.learners import LearnerSettings, load_policy, make_learner, save_policy
-from rlpriors.agents.objectives import (
+from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
+from rlpriors.agents.diffusion.trajectory_layout import Frames
+from rlpriors.agents.imitation.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
+from rlpriors.agents.imitation.behavior_cloning import BehaviourCloning, BehaviourCloningPolicy
+from rlpriors.agents.imitation.discriminator_update import AdversarialSettings
+from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
+from rlpriors.agents.imitation.pixel_cloning import Auxiliary, PixelCloning
+from rlpriors.agents.imitation.pixel_policy import PixelCloningPolicy
+from rlpriors.agents.imitation.sqil import SQIL
+from rlpriors.agents.irl.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
+from rlpriors.agents.irl.objectives import (
     OBJECTIVES,
     ChainSettings,
     ContrastiveSettings,
     RatioSettings,
     RelativeSettings,
 )
-from rlpriors.agents.pixel_buffer import PixelBuffer
-from rlpriors.agents.pixel_cloning import Auxiliary, PixelCloning
-from rlpriors.agents.pixel_policy import PixelCloningPolicy
-from rlpriors.agents.relabel import Relabel, RelabelOnPolicy
-from rlpriors.agents.schedules import CosineSchedule
-from rlpriors.agents.seed_compat import SeedCompat, seed_compat
-from rlpriors.agents.sqil import SQIL
-from rlpriors.agents.support import Support, check_support
-from rlpriors.agents.trajectory_diffusion import TrajectoryDiffusion
+from rlpriors.agents.irl.original_recipe import SeedCompat, seed_compat
+from rlpriors.agents.irl.support import Support, check_support
+from rlpriors.agents.lr_schedules import CosineSchedule
+from rlpriors.agents.online.encoder_network import EncoderNetwork
+from rlpriors.agents.online.factory import LearnerSettings, load_policy, make_learner, save_policy
+from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
 
 __all__ = [
     "OBJECTIVES",

@@ -1,6 +1,6 @@
 """How good is the demo's reward, and how well does it steer, over seeds?
 
-    python benchmarks/demo.py 0 1 2
+    python -m benchmarks.demo 0 1 2
 
 Runs `rlpriors demo --seed <seed>` for each seed that has no finished run of today's settings in
 `runs/` (empty it after a change of the code), and prints each seed's numbers with their mean and
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tables import markdown, write_csv
 
+from benchmarks.tables import markdown, write_csv
 from rlpriors.device import resolve_device
-from rlpriors.scripts.demo_settings import DemoSettings
+from rlpriors.scripts.demo.settings import DemoSettings
 
 RESULTS = Path(__file__).parent / "results" / "demo.csv"
 NUMBERS = [

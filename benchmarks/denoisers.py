@@ -1,6 +1,6 @@
 """What does one training step and one forward pass of each denoiser cost on this machine?
 
-    OMP_NUM_THREADS=1 python benchmarks/denoisers.py
+    OMP_NUM_THREADS=1 python -m benchmarks.denoisers
 
 Windows of 32 frames of 6 numbers, 128 at a time, default sizes.  A training step is the squared error,
 its gradient and one step of AdamW; a forward pass runs without gradients.  The denoisers take turns in
@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from tables import write_csv
 
+from benchmarks.tables import write_csv
 from rlpriors.device import resolve_device
 from rlpriors.networks import DENOISERS, build_denoiser
 

@@ -1,7 +1,7 @@
 """What does a wrapper cost over the bare model, and what do its rings and caches save?
 
     pip install -c constraints.txt torchrl        # for the row of TorchRL; left out where it is missing
-    OMP_NUM_THREADS=1 python benchmarks/encode.py
+    OMP_NUM_THREADS=1 python -m benchmarks.encode
 
 A ResNet-18 with random weights (speed does not depend on them) sees frames of ALE/Breakout-v5,
 210 x 160 in colour, recorded from random play beforehand, so that the emulator costs nothing.  For 1,
@@ -36,8 +36,8 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from tables import read_csv, write_csv
 
+from benchmarks.tables import read_csv, write_csv
 from rlpriors.device import resolve_device
 from rlpriors.encoders import load_encoder
 from rlpriors.wrappers import VectorEncodeObservation

@@ -1,13 +1,13 @@
 """How many steps of maze data a second? 100,000 steps with 0, 1 and 2 worker processes.
 
-python benchmarks/generate.py
+python -m benchmarks.generate
 """
 
 import time
 
 import gymnasium as gym
 
-from rlpriors.data.generate import WaypointSettings, rollout
+from rlpriors.envs.maze.controllers import WaypointSettings, rollout
 
 STEPS = 100_000
 

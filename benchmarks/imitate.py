@@ -1,7 +1,7 @@
 """Does a learned representation help to imitate from pixels, beyond what augmentation does?
 
-    python benchmarks/imitate.py --seeds 0 1 2 --workers 2
-    python benchmarks/imitate.py --report
+    python -m benchmarks.imitate --seeds 0 1 2 --workers 2
+    python -m benchmarks.imitate --report
 
 The table is that of EIRLI (arXiv 2205.07886): methods x {pretrain, joint} x {with, without augmentation
 of the cloning's images}, and beside them cloning alone, with and without.  Each is a cell for each
@@ -29,16 +29,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tables import markdown, read_csv, replace, write_csv
-from workers import processes
 
+from benchmarks.tables import markdown, read_csv, replace, write_csv
+from benchmarks.workers import processes
+from rlpriors.envs.pixel_envs import PixelWorld
 from rlpriors.evaluation.intervals import bootstrap_interval
-from rlpriors.scripts.demonstrate import demonstrate
-from rlpriors.scripts.demonstrate_settings import DemonstrateSettings
-from rlpriors.scripts.imitate import imitate, random_frames
-from rlpriors.scripts.imitate_settings import ImitateSettings
-from rlpriors.scripts.imitation_worlds import PixelWorld
-from rlpriors.scripts.runs import check_settings
+from rlpriors.scripts.demonstrate.run import demonstrate
+from rlpriors.scripts.demonstrate.settings import DemonstrateSettings
+from rlpriors.scripts.imitate.run import imitate, random_frames
+from rlpriors.scripts.imitate.settings import ImitateSettings
+from rlpriors.training.run_folder import check_settings
 
 RESULTS = Path(__file__).parent / "results" / "imitate.csv"
 RUNS, QUICK_RUNS = Path("runs") / "imitate", Path("runs") / "imitate-quick"

@@ -1,6 +1,6 @@
 """How many images a second does a method learn from on this machine?
 
-    OMP_NUM_THREADS=1 python benchmarks/pretrain_speed.py
+    OMP_NUM_THREADS=1 python -m benchmarks.pretrain_speed
 
 One core, noise for frames of the encoder's own size, the whole update: drawing, augmenting, both ways
 through the network, AdamW.  CPU-seconds are this process's own, which another's work on the machine
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tables import write_csv
 
+from benchmarks.tables import write_csv
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.device import resolve_device
 from rlpriors.encoders import load_encoder

@@ -1,7 +1,7 @@
 """Does pretraining on data closer to the target help?  Splits x labels x modes x seeds, on two targets.
 
-    python benchmarks/pretraining_distribution.py --targets halfcheetah pong --seeds 0 1 2 --workers 2
-    python benchmarks/pretraining_distribution.py --report
+    python -m benchmarks.pretraining_distribution --targets halfcheetah pong --seeds 0 1 2 --workers 2
+    python -m benchmarks.pretraining_distribution --report
 
 Each target and seed is a run of `rlpriors study` in `runs/study/`; its cells are skipped when the command
 runs again, so it may be stopped at any time.  Rows go to `results/pretraining_distribution.csv` (target,
@@ -13,7 +13,7 @@ and to the mix, and whether learning from the target itself is better than not l
 Another encoder, method or amount than the defaults needs another `--runs` and `--results`, of which
 `--report` prints the tables and leaves the page as it is.  More, smaller updates, of two splits:
 
-    python benchmarks/pretraining_distribution.py --splits target none --updates 1600 --batch-size 64 \
+    python -m benchmarks.pretraining_distribution --splits target none --updates 1600 --batch-size 64 \
         --runs runs/study-longer --results benchmarks/results/pretraining_distribution_longer.csv
 
 Settings were chosen on seeds from 100 on, which are refused here unless `--development` is given.
@@ -26,12 +26,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tables import markdown, replace
-from workers import processes
 
+from benchmarks.tables import markdown, replace
+from benchmarks.workers import processes
 from rlpriors.evaluation.intervals import Interval, bootstrap_interval
-from rlpriors.scripts.study import study
-from rlpriors.scripts.study_report import (
+from rlpriors.scripts.study.report import (
     DISTANCES,
     Row,
     chance,
@@ -42,7 +41,8 @@ from rlpriors.scripts.study_report import (
     read_rows,
     write_rows,
 )
-from rlpriors.scripts.study_settings import StudySettings
+from rlpriors.scripts.study.run import study
+from rlpriors.scripts.study.settings import StudySettings
 
 RESULTS = Path(__file__).parent / "results" / "pretraining_distribution.csv"
 DOCS = Path(__file__).parents[1] / "docs"

@@ -1,8 +1,8 @@
 """Trains the encoder that ships: one network for many Atari games, from play without labels.
 
-    python benchmarks/ship_atari.py --method st-dim --updates 50000 --device cuda
-    python benchmarks/ship_atari.py --hold-out pong breakout --name atari-small-but-two
-    python benchmarks/ship_atari.py ... --probe benchmarks/results/probe.csv
+    python -m benchmarks.ship_atari --method st-dim --updates 50000 --device cuda
+    python -m benchmarks.ship_atari --hold-out pong breakout --name atari-small-but-two
+    python -m benchmarks.ship_atari ... --probe benchmarks/results/probe.csv
 
 Each of AtariARI's 22 games is played for `--steps` steps at random, actions being repeated most of the
 time, in grey as the console draws it; `--hold-out` leaves games out, on which the encoder can then be
@@ -20,18 +20,17 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from probe import read_rows
-from probe_report import tables
-
+from benchmarks.probing.report import tables
+from benchmarks.probing.run import read_rows
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
-from rlpriors.encoders.shipped import PREFIX, PRETRAINED, publish
-from rlpriors.evaluation.probes import PROTOCOLS
-from rlpriors.representation.whitening import whiten
-from rlpriors.scripts.atari import AtariSettings, collect
-from rlpriors.scripts.atari_ram import PAPER_GAMES, game_name
-from rlpriors.scripts.pretrain import APART, find_recipe, pretrain
-from rlpriors.scripts.pretrain_settings import PretrainSettings
+from rlpriors.encoders.backbones.bundled import PREFIX, PRETRAINED, publish
+from rlpriors.envs.atari.collect import AtariSettings, collect
+from rlpriors.envs.atari.ram_annotations import PAPER_GAMES, game_name
+from rlpriors.evaluation.probing.linear_probe import PROTOCOLS
+from rlpriors.representation.losses.whitening import whiten
+from rlpriors.scripts.pretrain.run import APART, find_recipe, pretrain
+from rlpriors.scripts.pretrain.settings import PretrainSettings
 
 SIZE = (210, 160)
 CONTROLS = ("majority", "random-cnn", "supervised", "st-dim")

@@ -17,16 +17,16 @@ two_samples.py     the functions behind it: MMD, energy distance, Sinkhorn
 """
 
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.compose import SumReward, SumSettings
 from rlpriors.rewards.discriminators import AIRLReward, AIRLSettings, Discriminator, GAILReward, GAILSettings
 from rlpriors.rewards.divergences import DIVERGENCES, Divergence, DivergenceSettings
 from rlpriors.rewards.drail import DRAILReward, DRAILSettings
 from rlpriors.rewards.ensemble import EnsembleReward, EnsembleSettings
-from rlpriors.rewards.networks import MLPReward, RewardInput, RewardSettings
+from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
+from rlpriors.rewards.normalized import NormalisedReward, NormalisedSettings
 from rlpriors.rewards.registry import REWARDS, load_reward, reward_class
-from rlpriors.rewards.running import NormalisedReward, NormalisedSettings
 from rlpriors.rewards.shaping import ShapedReward, ShapingSettings
-from rlpriors.rewards.trajectory import TrajectoryValue, TrajectoryValueSettings
+from rlpriors.rewards.sum import SumReward, SumSettings
+from rlpriors.rewards.trajectory_value import TrajectoryValue, TrajectoryValueSettings
 
 __all__ = [
     "DIVERGENCES",

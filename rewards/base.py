@@ -6,6 +6,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,12 @@ from torch import Tensor, nn
 
 from rlpriors import checkpoint
 
-__all__ = ["RewardModel", "with_tuples"]
+__all__ = ["REWARDS", "RewardModel", "check_registered", "registered_names", "reward_class", "with_tuples"]
+
+GROUP = "rlpriors.rewards"
+
+REWARDS: "dict[str, type[RewardModel]]" = {}
+"""Reward model classes by the name that stands in saved files; `rewards.registry` fills it."""
 
 
 def with_tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +44,7 @@ class RewardModel(nn.Module, ABC):
     `rlpriors.rewards` of the package that brings it.
 
     Rewards add up: `a + 2 * b`, `-a`, `a - b`, `a / 3` and `a + 0.5` are rewards too, see
-    `rewards.compose.SumReward`.
+    `rewards.sum.SumReward`.
 
     Example:
         >>> from dataclasses import dataclass
@@ -138,9 +144,6 @@ class RewardModel(nn.Module, ABC):
             ValueError: the class is not registered, so that nobody could load the file, or a weight is
                 NaN or infinite; nothing is written then.
         """
-        # The registry names the classes that derive from this, so it can only be asked once they are there.
-        from rlpriors.rewards.registry import check_registered
-
         for module in self.modules():
             if isinstance(module, RewardModel):
                 check_registered(type(module))
@@ -200,7 +203,64 @@ class RewardModel(nn.Module, ABC):
 
 
 def _add(a: RewardModel, weight_a: float, b: object, weight_b: float) -> RewardModel:
-    # A sum is a reward itself, so it can only be asked for once rewards are defined.
-    from rlpriors.rewards.compose import add
+    if isinstance(b, RewardModel):
+        terms, weights, offset = [a, b], [weight_a, weight_b], 0.0
+    elif isinstance(b, Real):
+        terms, weights, offset = [a], [weight_a], weight_b * float(b)
+    else:
+        return NotImplemented
+    total: RewardModel = REWARDS["SumReward"](terms, weights, offset)  # registered by `rewards.registry`
+    return total
 
-    return add(a, weight_a, b, weight_b) if isinstance(b, RewardModel | Real) else NotImplemented
+
+def reward_class(name: str) -> type[RewardModel]:
+    """The class that `name` stands for in a saved reward's configuration.
+
+    Raises:
+        ValueError: there is no such name here, nor among the installed packages' entry points.
+        TypeError: another package's entry point leads to something else than a `RewardModel`.
+    """
+    if name in REWARDS:
+        return REWARDS[name]
+    others = _entry_points()
+    if name not in others:
+        raise ValueError(
+            f"`name` must be one of {sorted({*REWARDS, *others})}. Received {name!r}; install the package "
+            f"that brings it (entry point group {GROUP!r})."
+        )
+    loaded = others[name].load()
+    if not (isinstance(loaded, type) and issubclass(loaded, RewardModel)):
+        raise TypeError(
+            f"Entry point {name!r} of {GROUP!r} must be a RewardModel class. Received {loaded!r}."
+        )
+    return loaded
+
+
+def check_registered(kind: type[RewardModel]) -> None:
+    """Refuse a class that a saved file could name, but nobody find.
+
+    Raises:
+        ValueError: no class has its name here, nor among the entry points; or another class has.
+    """
+    name = kind.__name__
+    if name in REWARDS:
+        if REWARDS[name] is not kind:
+            raise ValueError(
+                f"The name of a saved reward's class must lead back to it. Received a {name} of "
+                f"{kind.__module__}, but {REWARDS[name].__module__} has a class of that name; rename yours."
+            )
+    elif name not in _entry_points():
+        raise ValueError(
+            f"A reward is saved only if `load_reward` can find its class. Received a {name}, which is not "
+            f'registered; write `rewards.REWARDS["{name}"] = {name}` here and wherever it is loaded, or '
+            f"bring it by an entry point in the group {GROUP!r}."
+        )
+
+
+def registered_names() -> list[str]:
+    """Sorted class names that `reward_class` finds here and among the entry points."""
+    return sorted({*REWARDS, *_entry_points()})
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

@@ -4,7 +4,7 @@
 `GAILReward`     a perceptron over (s, a)
 `AIRLReward`     r(s) + gamma phi(s') - phi(s) against the policy's own log-probability
 
-They learn in `agents.adversarial`, and are saved, loaded and used as any reward model.
+They learn in `agents.imitation.adversarial`, and are saved, loaded and used as any reward model.
 """
 
 from abc import abstractmethod
@@ -16,11 +16,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from rlpriors.data.normalise import Normaliser
+from rlpriors.data.normalize import Normaliser
 from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, with_tuples
-from rlpriors.rewards.networks import MLPReward, RewardInput, RewardSettings
+from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
 
 __all__ = ["AIRLReward", "AIRLSettings", "Discriminator", "GAILReward", "GAILSettings", "RewardForm"]
 

@@ -5,7 +5,7 @@
 `DIVERGENCES`         their names
 
 The functions themselves, `mse`, `mmd_rbf`, `mmd_matern`, `energy_distance`, `sinkhorn_divergence`
-and `median_distance`, are those of `rewards.two_samples`.
+and `median_distance`, are those of `rewards.two_sample_statistics`.
 """
 
 import math
@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rlpriors.rewards.two_samples import (
+from rlpriors.rewards.two_sample_statistics import (
     MATERN,
     energy_distance,
     mean_square,

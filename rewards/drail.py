@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from rlpriors.data.normalise import Normaliser
+from rlpriors.data.normalize import Normaliser
 from rlpriors.diffusion.schedule import NoiseSchedule
 from rlpriors.networks.embeddings import sinusoidal
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import with_tuples
 from rlpriors.rewards.discriminators import Discriminator
-from rlpriors.rewards.networks import MLPReward, RewardInput, RewardSettings
+from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
 
 __all__ = ["DRAILReward", "DRAILSettings"]
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.parts import RewardPart, build_parts, check_alike
+from rlpriors.rewards.components import RewardPart, build_parts, check_alike
 
 __all__ = ["EnsembleReward", "EnsembleSettings"]
 
@@ -55,7 +55,7 @@ class EnsembleReward(RewardModel):
         ValueError: no members, or they read different transitions, or `k` is not finite.
 
     Example:
-        >>> from rlpriors.rewards.networks import MLPReward, RewardSettings
+        >>> from rlpriors.rewards.mlp import MLPReward, RewardSettings
         >>> settings = RewardSettings(obs_dim=2, act_dim=1)
         >>> model = EnsembleReward([MLPReward(settings) for _ in range(3)], k=1.0)
         >>> obs, act, end = torch.zeros(4, 2), torch.zeros(4, 1), torch.zeros(4, dtype=torch.bool)

@@ -11,11 +11,11 @@ from typing import Any
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rlpriors.data.normalise import Normaliser
+from rlpriors.data.normalize import Normaliser
 from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
-from rlpriors.rewards.base import RewardModel, with_tuples
-from rlpriors.rewards.networks import MLPReward
+from rlpriors.rewards.base import RewardModel, reward_class, with_tuples
+from rlpriors.rewards.mlp import MLPReward
 
 __all__ = ["ShapedReward", "ShapingSettings"]
 
@@ -62,7 +62,7 @@ class ShapedReward(RewardModel):
 
     Example:
         >>> import torch
-        >>> from rlpriors.rewards.networks import RewardSettings
+        >>> from rlpriors.rewards.mlp import RewardSettings
         >>> model = ShapedReward(MLPReward(RewardSettings(obs_dim=2, act_dim=1)), gamma=0.9)
         >>> obs, act, end = torch.zeros(4, 2), torch.zeros(4, 1), torch.ones(4, dtype=torch.bool)
         >>> shaping = model(obs, act, obs, end) - model.unshaped(obs, act, obs, end)
@@ -99,9 +99,6 @@ class ShapedReward(RewardModel):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "ShapedReward":
-        # The registry names this class, so it can only be asked once both are there.
-        from rlpriors.rewards.registry import reward_class
-
         shaping = ShapingSettings(**with_tuples(settings))
         base = reward_class(shaping.base_class).from_settings(shaping.base_settings)
         return cls(base, shaping.gamma, shaping.hidden)

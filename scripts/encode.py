@@ -69,7 +69,7 @@ def encode(settings: EncodeSettings) -> Path:
     from rich.console import Console
 
     from rlpriors.encoders import load_encoder
-    from rlpriors.encoders.offline import encode_dataset
+    from rlpriors.encoders.dataset.encode import encode_dataset
 
     encoder = load_encoder(
         settings.encoder,
@@ -98,7 +98,7 @@ def encode(settings: EncodeSettings) -> Path:
         f"{count} frames of {len(encoded.lengths)} episodes, {tuple(shape)} numbers each in "
         f"{encoded.features.dtype}, by {encoder.spec.name} ({encoder.readout.name}). To use them:\n"
     )
-    say("    from rlpriors.encoders.offline import load_encoded")
+    say("    from rlpriors.encoders.dataset.encode import load_encoded")
     say(f'    features = load_encoded("{settings.folder}").features\n', markup=False)
     say(str(settings.folder))
     return settings.folder

@@ -11,15 +11,15 @@ __all__ = ["main"]
 def main() -> None:
     """Entry point of the `rlpriors` command: `rlpriors --help` tells what there is."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    from rlpriors.scripts.demo_settings import DemoSettings
-    from rlpriors.scripts.demonstrate_settings import DemonstrateSettings
+    from rlpriors.scripts.demo.settings import DemoSettings
+    from rlpriors.scripts.demonstrate.settings import DemonstrateSettings
     from rlpriors.scripts.encode import EncodeSettings, encode
-    from rlpriors.scripts.imitate_settings import ImitateSettings
-    from rlpriors.scripts.look import LookSettings, look
-    from rlpriors.scripts.pretrain_settings import PretrainSettings
-    from rlpriors.scripts.probe_settings import ProbeRunSettings
-    from rlpriors.scripts.study_settings import StudySettings
-    from rlpriors.scripts.train_policy_settings import TrainPolicySettings
+    from rlpriors.scripts.imitate.settings import ImitateSettings
+    from rlpriors.scripts.pretrain.settings import PretrainSettings
+    from rlpriors.scripts.probe.settings import ProbeRunSettings
+    from rlpriors.scripts.study.settings import StudySettings
+    from rlpriors.scripts.train_policy.settings import TrainPolicySettings
+    from rlpriors.scripts.visualize import LookSettings, look
 
     def run_demo(
         settings: tyro.conf.OmitArgPrefixes[DemoSettings] = DemoSettings(),  # noqa: B008 (frozen)
@@ -33,7 +33,7 @@ def main() -> None:
             folder: where the run is kept; runs/demo-seed<seed> by default.
             resume: go on with a run that was stopped: its data is made again, its training goes on.
         """
-        from rlpriors.scripts.demo import demo  # takes seconds, which --help should not
+        from rlpriors.scripts.demo.run import demo  # takes seconds, which --help should not
 
         demo(settings, folder=folder, resume=resume)
 
@@ -53,7 +53,7 @@ def main() -> None:
             settings: who plays what.
             folder: where the frames go; demos/<env> by default.  It must be new.
         """
-        from rlpriors.scripts.demonstrate import demonstrate  # takes seconds, which --help should not
+        from rlpriors.scripts.demonstrate.run import demonstrate  # takes seconds, which --help should not
 
         demonstrate(settings, folder=folder)
 
@@ -89,7 +89,7 @@ def main() -> None:
             folder: where the run is kept; runs/imitate-<env>-<mode>-<method>-seed<seed> by default.
             resume: go on with a run that was stopped, from its last checkpoint.
         """
-        from rlpriors.scripts.imitate import imitate  # takes seconds, which --help should not
+        from rlpriors.scripts.imitate.run import imitate  # takes seconds, which --help should not
 
         imitate(settings, folder=folder, resume=resume)
 
@@ -123,7 +123,7 @@ def main() -> None:
             folder: where the run is kept; runs/probe-<world>-<encoder> by default.
             resume: go on with a run that was stopped: what is finished is not done again.
         """
-        from rlpriors.scripts.probe import probe  # takes seconds, which --help should not
+        from rlpriors.scripts.probe.run import probe  # takes seconds, which --help should not
 
         probe(settings, folder=folder, resume=resume)
 
@@ -147,7 +147,7 @@ def main() -> None:
             folder: where the run is kept; runs/pretrain-<method>-<encoder>-<data>-seed<seed> by default.
             resume: go on with a run that was stopped, from its last checkpoint.
         """
-        from rlpriors.scripts.pretrain import pretrain  # takes seconds, which --help should not
+        from rlpriors.scripts.pretrain.run import pretrain  # takes seconds, which --help should not
 
         pretrain(settings, folder=folder, resume=resume)
 
@@ -171,7 +171,7 @@ def main() -> None:
             folder: where the run is kept; runs/study-<method>-<target>-seed<seed> by default.
             resume: go on with a run that was stopped: finished cells are not made again.
         """
-        from rlpriors.scripts.study import study  # takes seconds, which --help should not
+        from rlpriors.scripts.study.run import study  # takes seconds, which --help should not
 
         study(settings, folder=folder, resume=resume)
 
@@ -196,7 +196,7 @@ def main() -> None:
             folder: where the run is kept; runs/policy-<env>-<algorithm>-seed<seed> by default.
             resume: go on with a run that was stopped, from its last checkpoint.
         """
-        from rlpriors.scripts.train_policy import train_policy  # takes seconds, which --help should not
+        from rlpriors.scripts.train_policy.run import train_policy  # takes seconds, which --help should not
 
         train_policy(settings, folder=folder, resume=resume)
 

@@ -17,7 +17,7 @@ def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_method_has_four_cells_and_cloning_alone_two() -> None:
-    import imitate
+    from benchmarks import imitate
 
     found = imitate.cells(["simclr", "vae"])
     assert len(found) == len(set(found)) == 2 + 2 * 4
@@ -26,7 +26,7 @@ def test_every_method_has_four_cells_and_cloning_alone_two() -> None:
 
 
 def test_methods_are_recipes() -> None:
-    import imitate
+    from benchmarks import imitate
 
     from rlpriors.representation import RECIPES
 
@@ -34,7 +34,7 @@ def test_methods_are_recipes() -> None:
 
 
 def test_table_holds_methods_against_their_controls() -> None:
-    import imitate
+    from benchmarks import imitate
 
     def row(method: str, mode: str, augment: str, seed: int, normalised: float | str) -> list[str]:
         return ["pong", method, mode, augment, str(seed), "0", str(normalised), "9"]
@@ -54,7 +54,7 @@ def test_table_holds_methods_against_their_controls() -> None:
 
 
 def test_runs_become_rows_beside_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import imitate
+    from benchmarks import imitate
 
     results = tmp_path / "imitate.csv"
     monkeypatch.setattr(imitate, "RESULTS", results)
@@ -80,7 +80,7 @@ def test_runs_become_rows_beside_those_there_are(tmp_path: Path, monkeypatch: py
 
 
 def test_the_table_goes_between_its_marks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import imitate
+    from benchmarks import imitate
 
     page = tmp_path / "page.md"
     page.write_text("Before.\n<!-- pong -->\nold\n<!-- end of pong -->\nAfter.\n")
@@ -94,7 +94,7 @@ def test_the_table_goes_between_its_marks(tmp_path: Path, capsys: pytest.Capture
 def test_seeds_for_development_are_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    import imitate
+    from benchmarks import imitate
 
     monkeypatch.setattr(sys, "argv", ["imitate.py", "--seeds", "0", "100", "--runs", str(tmp_path)])
     with pytest.raises(SystemExit):
@@ -104,7 +104,7 @@ def test_seeds_for_development_are_refused(
 
 
 def test_quick_cells_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    import imitate
+    from benchmarks import imitate
 
     asked: list[tuple[Path, bool]] = []
     monkeypatch.setattr(imitate, "run_seed", lambda *job: asked.append(job[-2:]))
@@ -117,13 +117,13 @@ def test_quick_cells_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_finished_cell_of_other_settings_is_an_error(tmp_path: Path) -> None:
-    import imitate
+    from benchmarks import imitate
 
-    from rlpriors.scripts.runs import open_run, write_json
+    from rlpriors.training.run_folder import create_or_resume_run, write_json
 
     budget, cell, folder = imitate.Budget(), ("simclr", "joint", True), tmp_path / "pong" / "seed0"
     settings = imitate.cell_settings("pong", 0, cell, folder, budget)
-    run = open_run(imitate.cell_folder(folder, cell), settings, resume=False)
+    run = create_or_resume_run(imitate.cell_folder(folder, cell), settings, resume=False)
     assert not imitate.is_finished(run, settings)
     write_json(run / "results.json", {})
     assert imitate.is_finished(run, settings)
@@ -136,7 +136,7 @@ def test_a_finished_cell_of_other_settings_is_an_error(tmp_path: Path) -> None:
 
 
 def test_demonstrations_of_other_settings_are_an_error(tmp_path: Path) -> None:
-    import imitate
+    from benchmarks import imitate
 
     (tmp_path / "demos").mkdir()
     told = {"settings": {"env": "pong", "episodes": 7}}
@@ -149,7 +149,7 @@ def test_demonstrations_of_other_settings_are_an_error(tmp_path: Path) -> None:
 def test_a_quick_run_leaves_each_cell_and_is_not_done_twice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    import imitate
+    from benchmarks import imitate
 
     words = ["imitate.py", "--quick", "--development", "--seeds", "100", "--envs", "Reacher-v5", "--methods"]
     monkeypatch.setattr(sys, "argv", [*words, "--runs", str(tmp_path / "runs")])

@@ -58,7 +58,7 @@ def test_a_quick_run_leaves_a_file_for_each_cell_and_is_not_done_twice(tmp_path:
 
 
 def test_table_shows_means_and_intervals_of_the_largest_number_of_demonstrations() -> None:
-    from irl_report import table
+    from benchmarks.irl.report import table
 
     scores = {
         "bc": {"20": {"success": [0.25], "seconds": [12.4]}, "5": {"success": [1.0]}},
@@ -74,21 +74,21 @@ def test_table_shows_means_and_intervals_of_the_largest_number_of_demonstrations
 
 
 def test_interval_of_two_seeds_is_between_them() -> None:
-    from irl_report import table
+    from benchmarks.irl.report import table
 
     # The mean of two draws of {0, 1} is 0 or 1 with a chance of 1/4 each: beyond 2.5 % at both ends.
     assert table({"bc": {"20": {"success": [0.0, 1.0]}}}).endswith("| bc | 2 | 0.50 [0.00, 1.00] |")
 
 
 def test_an_unknown_world_is_an_error_that_names_those_there_are() -> None:
-    from irl import make_world
+    from benchmarks.irl.run import make_world
 
     with pytest.raises(ValueError, match=r"`--worlds` must be some of gridworld.*halfcheetah.*'moon'"):
         make_world("moon", quick=True)
 
 
 def test_help_names_every_world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from irl import WORLDS, main
+    from benchmarks.irl.run import WORLDS, main
 
     monkeypatch.setattr(sys, "argv", ["irl.py", "--help"])
     monkeypatch.setenv("COLUMNS", "200")
@@ -98,7 +98,7 @@ def test_help_names_every_world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 
 def test_large_with_cells_to_avoid_is_large_otherwise() -> None:
-    from irl import make_world
+    from benchmarks.irl.run import make_world
 
     wide, careful = (make_world(name, quick=False) for name in ("large", "large-avoid"))
     assert careful.task.avoid
@@ -110,9 +110,9 @@ def test_large_with_cells_to_avoid_is_large_otherwise() -> None:
 
 @pytest.mark.parametrize("name", ["umaze", "ring-avoid", "large", "large-avoid"])
 def test_mazes_offer_changes_that_there_are(name: str) -> None:
-    from irl import make_world, mark
+    from benchmarks.irl.run import make_world, mark
 
-    from rlpriors.scripts.maze_worlds import WORLDS
+    from rlpriors.envs.maze.layouts import WORLDS
 
     world = make_world(name, quick=True)
     assert world.changes[0] == "same"
@@ -124,8 +124,8 @@ def test_mazes_offer_changes_that_there_are(name: str) -> None:
 def test_runs_save_which_episodes_they_compared_returns_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import irl_worlds
-    from irl import make_world
+    from benchmarks.irl import worlds as irl_worlds
+    from benchmarks.irl.run import make_world
 
     monkeypatch.setattr(irl_worlds, "COVERAGES", tmp_path)
     whole, few = (make_world("gridworld", quick=quick) for quick in (False, True))
@@ -145,12 +145,12 @@ def test_runs_save_which_episodes_they_compared_returns_on(
 def test_runners_episodes_are_found_again_in_the_recordings(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import irl_worlds
-    from irl import make_world
-    from irl_locomotion import DATA
+    from benchmarks.irl import worlds as irl_worlds
+    from benchmarks.irl.locomotion import DATA
+    from benchmarks.irl.run import make_world
 
     from rlpriors.data.episodes import EpisodeStore
-    from rlpriors.evaluation.coverages import read_coverages
+    from rlpriors.evaluation.rewards.trajectory_sets import read_coverages
 
     monkeypatch.setattr(irl_worlds, "COVERAGES", tmp_path)
     for quick, seed in ((True, 3), (False, 100), (False, 3)):  # only the last one is a result
@@ -173,9 +173,9 @@ def test_runners_episodes_are_found_again_in_the_recordings(
 def test_remedies_differ_from_their_control_in_what_they_are_named_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import irl_methods
-    from irl import VARIANTS
-    from irl_worlds import Budget
+    from benchmarks.irl import methods as irl_methods
+    from benchmarks.irl.run import VARIANTS
+    from benchmarks.irl.worlds import Budget
 
     class Given(Exception):
         """What `DiffusionIRL` was given."""
@@ -210,7 +210,7 @@ def test_remedies_differ_from_their_control_in_what_they_are_named_for(
 def test_seeds_for_development_are_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from irl import main
+    from benchmarks.irl.run import main
 
     monkeypatch.setattr(sys, "argv", ["irl.py", "--seeds", "3", "100", "--runs", str(tmp_path)])
     with pytest.raises(SystemExit):
@@ -221,7 +221,7 @@ def test_seeds_for_development_are_refused(
 
 @pytest.mark.parametrize("name", ["hopper", "halfcheetah"])
 def test_runners_hold_out_what_rewards_are_judged_on(name: str) -> None:
-    from irl import make_world
+    from benchmarks.irl.run import make_world
 
     world = make_world(name, quick=True)
     world.seed = 3
@@ -238,7 +238,7 @@ def test_runners_hold_out_what_rewards_are_judged_on(name: str) -> None:
 
 
 def test_runners_are_normalised_by_the_scores_of_d4rl() -> None:
-    from irl_locomotion import Locomotion
+    from benchmarks.irl.locomotion import Locomotion
 
     hopper, cheetah = Locomotion("Hopper-v5"), Locomotion("HalfCheetah-v5")
     assert (hopper.normalised(-20.27), hopper.normalised(3234.3)) == (0.0, 1.0)
@@ -247,7 +247,7 @@ def test_runners_are_normalised_by_the_scores_of_d4rl() -> None:
 
 def test_a_reward_equal_to_the_recorded_one_up_to_scale_is_perfect() -> None:
     import torch
-    from irl import make_world
+    from benchmarks.irl.run import make_world
 
     world = make_world("halfcheetah", quick=True)
     world.seed = 0
@@ -265,7 +265,7 @@ def test_a_reward_equal_to_the_recorded_one_up_to_scale_is_perfect() -> None:
 
 
 def test_variants_have_a_table_of_their_own_beside_what_they_vary(tmp_path: Path) -> None:
-    from irl_report import report
+    from benchmarks.irl.report import report
 
     (tmp_path / "irl.md").write_text(
         "<!-- umaze -->\n<!-- end of umaze -->\n<!-- umaze variants -->\n<!-- end of umaze variants -->\n"
@@ -282,7 +282,7 @@ def test_variants_have_a_table_of_their_own_beside_what_they_vary(tmp_path: Path
 
 
 def test_what_runners_rewards_may_follow_is_told_of_every_step() -> None:
-    from irl_runners import quantities, table
+    from benchmarks.irl.runners import quantities, table
 
     from rlpriors.data.episodes import Episode, EpisodeStore
 
@@ -303,7 +303,7 @@ def test_what_runners_rewards_may_follow_is_told_of_every_step() -> None:
 
 
 def test_methods_with_several_numbers_of_demonstrations_have_a_line_for_each() -> None:
-    from irl_report import by_demonstrations
+    from benchmarks.irl.report import by_demonstrations
 
     scores = {
         "bc": {"20": {"success": [1.0]}},

@@ -1,4 +1,4 @@
-"""`benchmarks/irl_cost.py --quick`: rows are measured, and nothing is written."""
+"""`benchmarks/irl/cost.py --quick`: rows are measured, and nothing is written."""
 
 import subprocess
 import sys

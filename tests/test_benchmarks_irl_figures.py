@@ -27,8 +27,8 @@ def rows(world: str, method: str, metric: str, *values: float, demos: int = 20) 
 
 
 def test_methods_stand_in_the_tables_order_with_their_means_and_intervals(tmp_path: Path, drawn) -> None:
-    from irl_figures import draw_methods
-    from irl_scores import read
+    from benchmarks.irl.figures import draw_methods
+    from benchmarks.irl.scores import read
 
     seeds = (0.2, 0.4, 0.9)
     table = rows("umaze", "bc", "success", 1.0) + rows("umaze", "contrastive", "success", *seeds)
@@ -50,8 +50,8 @@ def test_methods_stand_in_the_tables_order_with_their_means_and_intervals(tmp_pa
 
 
 def test_a_world_shows_of_each_kind_the_metric_that_it_has(tmp_path: Path, drawn) -> None:
-    from irl_figures import draw_methods
-    from irl_scores import read
+    from benchmarks.irl.figures import draw_methods
+    from benchmarks.irl.scores import read
 
     metrics = ("rl_normalised_same", "normalised", "return", "pearson_distance", "spearman", "seconds")
     scores = read([row for metric in metrics for row in rows("hopper", "gail", metric, 0.5)])["hopper"]
@@ -69,8 +69,8 @@ def test_a_world_shows_of_each_kind_the_metric_that_it_has(tmp_path: Path, drawn
 
 
 def test_curves_are_of_what_was_run_with_several_numbers_of_demonstrations(tmp_path: Path, drawn) -> None:
-    from irl_figures import draw_demonstrations
-    from irl_scores import read
+    from benchmarks.irl.figures import draw_demonstrations
+    from benchmarks.irl.scores import read
 
     table = rows("umaze", "bc", "success", 0.0, 1.0, demos=5) + rows("umaze", "bc", "success", 1.0)
     table += rows("umaze", "bc", "spearman", 0.5) + rows("umaze", "sqil", "success", 0.5)
@@ -81,8 +81,8 @@ def test_curves_are_of_what_was_run_with_several_numbers_of_demonstrations(tmp_p
 
 
 def test_a_full_report_leaves_pictures_that_a_page_can_show(tmp_path: Path, drawn) -> None:
-    from irl import MAIN
-    from irl_report import report
+    from benchmarks.irl.report import report
+    from benchmarks.irl.run import MAIN
 
     rng = np.random.default_rng(0)
     table = [
@@ -106,7 +106,7 @@ def test_a_full_report_leaves_pictures_that_a_page_can_show(tmp_path: Path, draw
 
 def test_no_two_colours_of_curves_look_alike_to_who_confuses_red_and_green(drawn) -> None:
     """By what deuteranopes see (Machado et al. 2009); matplotlib's usual colours fail, by 0.14."""
-    from irl_figures import COLOURS
+    from benchmarks.irl.figures import COLOURS
     from matplotlib.colors import to_rgb
 
     seen = np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]])

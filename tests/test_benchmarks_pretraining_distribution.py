@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rlpriors.scripts.study_report import Row
+from rlpriors.scripts.study.report import Row
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -28,7 +28,7 @@ def rows() -> list[Row]:
 
 
 def test_tables_say_what_rows_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pretraining_distribution as benchmark
+    from benchmarks import pretraining_distribution as benchmark
 
     page = tmp_path / "page.md"
     names = ("in words", "distances", "mIoU", "rank correlation", "to none", "to mix")
@@ -72,7 +72,7 @@ def test_tables_say_what_rows_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_rows_of_other_settings_do_not_stand_beside_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import pretraining_distribution as benchmark
+    from benchmarks import pretraining_distribution as benchmark
 
     monkeypatch.setattr(sys, "argv", ["x", "--noise", "0.5", "--encoder", "vit-micro"])
     with pytest.raises(SystemExit):

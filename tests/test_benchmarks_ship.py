@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from rlpriors.encoders import load_encoder, shipped
-from rlpriors.scripts.atari_ram import PAPER_GAMES
+from rlpriors.encoders import load_encoder
+from rlpriors.encoders.backbones import bundled as shipped
+from rlpriors.envs.atari.ram_annotations import PAPER_GAMES
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 HELD_OUT = [game for game in PAPER_GAMES if game not in ("pong", "tennis")]
@@ -16,7 +17,7 @@ def test_two_games_become_an_encoder_that_ships(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import ship_atari
+    from benchmarks import ship_atari
 
     monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "pretrained")
     where = ["--runs", str(tmp_path / "runs"), "--target", str(tmp_path / "pretrained"), "--device", "cpu"]
@@ -28,7 +29,7 @@ def test_two_games_become_an_encoder_that_ships(
     card = (shipped.PRETRAINED / "atari-small" / "README.md").read_text()
     assert "of each of 2 Atari games, in grey, 210 x 160: pong, tennis. Licence: MIT." in card
     assert (
-        "python benchmarks/ship_atari.py --name atari-small --method st-dim --encoder atari-cnn --updates 2 "
+        "python -m benchmarks.ship_atari --name atari-small --method st-dim --encoder atari-cnn --updates 2 "
         f"--batch-size 4 --one-store --steps 16 --hold-out {' '.join(HELD_OUT)} --seed 0" in card
     )
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["atari-small-seed0", "frames"]

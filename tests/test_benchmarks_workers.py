@@ -11,7 +11,7 @@ BENCHMARK = """
 import time
 from pathlib import Path
 
-from workers import processes
+from benchmarks.workers import processes
 
 
 def write(folder, n):

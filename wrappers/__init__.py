@@ -18,12 +18,12 @@ The Tianshou twins are imported from their files, so that workers that only step
 import Tianshou.
 """
 
-from rlpriors.wrappers.encode import EncodeObservation
-from rlpriors.wrappers.judge import RewardJudge, RewardSource
-from rlpriors.wrappers.pixels import PixelObservation
-from rlpriors.wrappers.reward import LearnedReward
-from rlpriors.wrappers.vector import VectorLearnedReward
-from rlpriors.wrappers.vector_encode import VectorEncodeObservation
+from rlpriors.wrappers.encode_observation import EncodeObservation
+from rlpriors.wrappers.learned_reward import LearnedReward
+from rlpriors.wrappers.pixel_observation import PixelObservation
+from rlpriors.wrappers.reward_adapter import RewardJudge, RewardSource
+from rlpriors.wrappers.vector.encode_observation import VectorEncodeObservation
+from rlpriors.wrappers.vector.learned_reward import VectorLearnedReward
 
 __all__ = [
     "EncodeObservation",

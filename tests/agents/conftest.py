@@ -13,7 +13,7 @@ from tianshou.trainer import OfflineTrainerParams
 from torch import Tensor, nn
 
 from rlpriors.agents import CosineSchedule, DiffuserPolicy, DiffusionIRL, Frames, TrajectoryDiffusion
-from rlpriors.agents.windows import WindowAlgorithm
+from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import Episode, EpisodeStore
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from rlpriors.encoders import load_encoder
 from rlpriors.encoders.attention import attention_map, record_attention
-from rlpriors.encoders.base import Backbone, ImageEncoder
+from rlpriors.encoders.encoder import Backbone, ImageEncoder
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
 
@@ -104,7 +104,7 @@ def test_timm_networks_give_their_own_weights(name):
     allow_timm()
     import timm
 
-    from rlpriors.encoders.timm_backbone import TimmBackbone
+    from rlpriors.encoders.backbones.timm import TimmBackbone
 
     network = timm.create_model(name, num_classes=0, img_size=64, **depth).eval()
     seen: list[torch.Tensor] = []
@@ -152,7 +152,7 @@ def test_huggingface_networks_give_their_own_weights(attention):
 
 
 def allow_timm() -> None:
-    from rlpriors.encoders.torchvision_shim import ensure_torchvision
+    from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
 
     ensure_torchvision()
 

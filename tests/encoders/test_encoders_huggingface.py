@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders import encoder_spec, load_encoder
-from rlpriors.encoders.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
 
 SMALL = {
     "hidden_size": 32,

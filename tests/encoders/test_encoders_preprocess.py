@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from rlpriors.encoders import EncoderSpec
+from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
 from rlpriors.encoders.preprocess import Preprocess
-from rlpriors.encoders.torchvision_shim import ensure_torchvision
 
 SPEC = EncoderSpec(
     name="tiny",

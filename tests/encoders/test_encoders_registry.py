@@ -8,9 +8,9 @@ import pytest
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders import ENCODERS, EncoderSpec, encoder_spec, load_encoder, registry
-from rlpriors.encoders.licence import forbids_commercial_use
-from rlpriors.encoders.published import LAYOUTS
-from rlpriors.encoders.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.backbones.checkpoint_files import LAYOUTS
+from rlpriors.encoders.backbones.license import forbids_commercial_use
+from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
 
 OWN = EncoderSpec(name="outside", source="network", model_id="nature-cnn", licence="mit", input_size=(40, 40))
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders import load_encoder
-from rlpriors.encoders.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 
@@ -81,7 +81,7 @@ def test_one_path_for_all_networks(name: str) -> None:
 
 
 def test_swin_keeps_its_channels_last(timm: Any) -> None:
-    from rlpriors.encoders.timm_backbone import TimmBackbone
+    from rlpriors.encoders.backbones.timm import TimmBackbone
 
     sizes = {
         "img_size": 32,

@@ -13,10 +13,10 @@ import torch
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
-from rlpriors.evaluation.collapse import feature_std, rankme
+from rlpriors.evaluation.probing.rank import feature_std, rankme
 from rlpriors.representation import RECIPES, Branch, Recipe, RepresentationLearner, TrainingSettings, View
 from rlpriors.representation.model import RepresentationModel
-from rlpriors.representation.projectors import take_global
+from rlpriors.representation.modules.projectors import take_global
 from rlpriors.representation.recipe import Term
 
 UPDATES = 30

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from rlpriors.representation import RECIPES
-from rlpriors.representation.contrastive import dot_nce, queue_nce
-from rlpriors.representation.likelihood import (
+from rlpriors.representation.losses.contrastive import dot_nce, queue_nce
+from rlpriors.representation.losses.likelihood import (
     bottleneck,
     log_normal,
     surprise_continuous,
     surprise_discrete,
 )
-from rlpriors.representation.prototypes import cosines, distilled, sinkhorn, swapped
-from rlpriors.representation.redundancy import (
+from rlpriors.representation.losses.prototypes import cosines, distilled, sinkhorn, swapped
+from rlpriors.representation.losses.redundancy import (
     covariance,
     cross_correlation,
     gaussian_batch,

@@ -8,9 +8,9 @@ import torch
 
 from rlpriors.encoders import load_encoder
 from rlpriors.representation import RECIPES
+from rlpriors.representation.clips import Actions, Batch
 from rlpriors.representation.methods import EIRLI_NAMES
 from rlpriors.representation.model import RepresentationModel
-from rlpriors.representation.windows import Actions, Batch
 
 
 @pytest.mark.parametrize("name", RECIPES)

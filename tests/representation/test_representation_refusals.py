@@ -13,7 +13,7 @@ from torch import Tensor
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.encoders import ImageEncoder, load_encoder
-from rlpriors.encoders.base import Backbone
+from rlpriors.encoders.encoder import Backbone
 from rlpriors.representation import RECIPES, Recipe, RepresentationLearner, TrainingSettings
 from rlpriors.representation.methods.act_jepa import act_jepa
 from rlpriors.representation.methods.dino import dino

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlpriors.data.normalise import Normaliser
+from rlpriors.data.normalize import Normaliser
 from rlpriors.rewards import (
     EnsembleReward,
     MLPReward,

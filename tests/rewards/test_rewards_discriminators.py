@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from rlpriors.data.normalise import Normaliser
+from rlpriors.data.normalize import Normaliser
 from rlpriors.rewards import (
     AIRLReward,
     AIRLSettings,

@@ -106,9 +106,7 @@ def test_a_class_that_nobody_could_load_is_not_saved(tmp_path, monkeypatch: pyte
 
 def test_a_class_with_the_name_of_another_is_not_saved(tmp_path) -> None:
     mine = type("MLPReward", (MLPReward,), {})
-    with pytest.raises(
-        ValueError, match=r"a MLPReward of .*, but rlpriors\.rewards\.networks has a class of"
-    ):
+    with pytest.raises(ValueError, match=r"a MLPReward of .*, but rlpriors\.rewards\.mlp has a class of"):
         mine(SETTINGS).save(tmp_path)
 
 

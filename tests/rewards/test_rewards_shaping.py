@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rlpriors.data.normalise import Normaliser
+from rlpriors.data.normalize import Normaliser
 from rlpriors.rewards import MLPReward, RewardModel, RewardSettings, ShapedReward
 
 

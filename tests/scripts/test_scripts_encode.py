@@ -8,7 +8,7 @@ import pytest
 
 from rlpriors.data.frames import FrameWriter
 from rlpriors.encoders import load_encoder
-from rlpriors.encoders.offline import load_encoded
+from rlpriors.encoders.dataset.encode import load_encoded
 from rlpriors.scripts.encode import EncodeSettings, encode
 from rlpriors.scripts.main import main
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from rlpriors.scripts.demo_settings import DemoSettings
+from rlpriors.scripts.demo.settings import DemoSettings
 from rlpriors.scripts.main import main
 
 

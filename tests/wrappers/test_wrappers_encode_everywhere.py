@@ -6,9 +6,9 @@ import pytest
 from tianshou.env import DummyVectorEnv
 
 from rlpriors.encoders import load_encoder
-from rlpriors.encoders.offline import encode_dataset
+from rlpriors.encoders.dataset.encode import encode_dataset
 from rlpriors.wrappers import EncodeObservation, VectorEncodeObservation
-from rlpriors.wrappers.tianshou_encode import TianshouEncodeObservation
+from rlpriors.wrappers.tianshou.encode_observation import TianshouEncodeObservation
 
 ale_py = pytest.importorskip("ale_py", reason="Atari comes with the extra `atari`")
 ACTIONS = [1, 2, 3, 0]

@@ -21,7 +21,7 @@ from torch.distributions import Independent, Normal
 
 from rlpriors.rewards import MLPReward, RewardModel, RewardSettings, load_reward
 from rlpriors.wrappers import LearnedReward
-from rlpriors.wrappers.tianshou_venv import TianshouLearnedReward
+from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
 
 N_ENVS = 4
 

@@ -21,7 +21,7 @@ value_iteration.py  exact planning, with or without entropy
 """
 
 from rlpriors.data.episodes import Episode, EpisodeStore
-from rlpriors.data.normalise import Normaliser
+from rlpriors.data.normalize import Normaliser
 from rlpriors.data.observations import observation_shape, select_observation
 
 __all__ = ["Episode", "EpisodeStore", "Normaliser", "observation_shape", "select_observation"]

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from rlpriors.data.episode_columns import Episode, EpisodeColumns, join_episodes, read_columns
+from rlpriors.data.episode_arrays import Episode, EpisodeColumns, join_episodes, read_columns
 from rlpriors.data.validation import at_least_one
 from rlpriors.device import resolve_device
 from rlpriors.types import RewardFn, Transition, Window

@@ -7,10 +7,10 @@
 `EncoderSpec`     the card of one
 `Fingerprint`     what tells the features of one from those of another
 
-Readouts are in `rlpriors.encoders.readouts`.
+Readouts are in `rlpriors.encoders.readouts.registry`.
 """
 
-from rlpriors.encoders.base import Backbone, ImageEncoder
+from rlpriors.encoders.encoder import Backbone, ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
 from rlpriors.encoders.load import load_encoder
 from rlpriors.encoders.registry import ENCODERS, encoder_spec

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from rlpriors.encoders.base import ImageEncoder
+from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.preprocess import Preprocess
 from rlpriors.types import Features
 

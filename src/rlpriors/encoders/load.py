@@ -10,11 +10,11 @@ from typing import Any
 
 from rlpriors import checkpoint
 from rlpriors.checkpoint import CheckpointError
-from rlpriors.encoders.base import Amp, Backbone, ImageEncoder
-from rlpriors.encoders.licence import check_licence
-from rlpriors.encoders.network_backbone import build_network
+from rlpriors.encoders.backbones.license import check_licence
+from rlpriors.encoders.backbones.native import build_network
+from rlpriors.encoders.encoder import Amp, Backbone, ImageEncoder
 from rlpriors.encoders.preprocess import Channels
-from rlpriors.encoders.readouts import Readout
+from rlpriors.encoders.readouts.registry import Readout
 from rlpriors.encoders.registry import encoder_spec
 from rlpriors.encoders.spec import EncoderSpec, Resize
 
@@ -121,19 +121,19 @@ def _load_saved(
 def _builder(spec: EncoderSpec) -> Callable[..., Backbone]:
     # Imported when used: each loader leads to a library that takes seconds to import.
     if spec.source == "timm":
-        from rlpriors.encoders.timm_backbone import build_timm
+        from rlpriors.encoders.backbones.timm import build_timm
 
         return build_timm
     if spec.source == "huggingface":
-        from rlpriors.encoders.huggingface_backbone import build_huggingface
+        from rlpriors.encoders.backbones.huggingface import build_huggingface
 
         return build_huggingface
     if spec.source == "torchhub":
-        from rlpriors.encoders.torchhub_backbone import build_torchhub
+        from rlpriors.encoders.backbones.torchhub import build_torchhub
 
         return build_torchhub
     if spec.source == "published":
-        from rlpriors.encoders.published import build_published
+        from rlpriors.encoders.backbones.checkpoint_files import build_published
 
         return build_published
     return build_network

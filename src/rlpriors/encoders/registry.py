@@ -1,6 +1,6 @@
 """Encoders by name.
 
-`ENCODERS`       those with a short name, from `rlpriors.encoders.catalogue`
+`ENCODERS`       those with a short name, from `rlpriors.encoders.backbones.model_zoo`
 `encoder_spec`   the card of any name: short, `timm:<id>`, `hf:<id or folder>`,
                  `torchhub:<repository or folder>:<entry>`, `local:<folder>`, a saved folder's path, or
                  `rlpriors/<name>`, which comes with the library
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rlpriors.checkpoint import CONFIG, CheckpointError
-from rlpriors.encoders.catalogue import ENCODERS
-from rlpriors.encoders.shipped import PREFIX, shipped_folder, shipped_names
+from rlpriors.encoders.backbones.bundled import PREFIX, shipped_folder, shipped_names
+from rlpriors.encoders.backbones.model_zoo import ENCODERS
 from rlpriors.encoders.spec import EncoderSpec
 
 __all__ = ["ENCODERS", "encoder_spec", "saved_settings"]
@@ -47,15 +47,15 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
     if text in ENCODERS:
         return ENCODERS[text]
     if colon and prefix == "timm":
-        from rlpriors.encoders.timm_spec import timm_spec
+        from rlpriors.encoders.backbones.timm_spec import timm_spec
 
         return timm_spec(rest)
     if colon and prefix == "hf":
-        from rlpriors.encoders.huggingface_spec import huggingface_spec
+        from rlpriors.encoders.backbones.huggingface_spec import huggingface_spec
 
         return huggingface_spec(rest)
     if colon and prefix == "torchhub":
-        from rlpriors.encoders.torchhub_backbone import torchhub_spec
+        from rlpriors.encoders.backbones.torchhub import torchhub_spec
 
         return torchhub_spec(rest)
     if isinstance(name, str) and text.startswith(PREFIX):

@@ -22,10 +22,6 @@ segmentation_pictures.py  masks to look at
 domain_distance.py  how far two sets of images lie apart
 """
 
-from rlpriors.evaluation.canonical import exact_dard, exact_epic, exact_starc
-from rlpriors.evaluation.collapse import feature_std, rankme
-from rlpriors.evaluation.coverages import Coverage, read_coverages, three_coverages, write_coverages
-from rlpriors.evaluation.dard import dard_distance
 from rlpriors.evaluation.domain_distance import FixedFeatures, domain_auc, frechet_distance
 from rlpriors.evaluation.intervals import (
     Interval,
@@ -34,28 +30,37 @@ from rlpriors.evaluation.intervals import (
     paired_difference,
     probability_of_improvement,
 )
-from rlpriors.evaluation.probe_labels import ProbeTask, frame_keys, make_task
-from rlpriors.evaluation.probe_layer import ProbeSettings
-from rlpriors.evaluation.probe_scores import ProbeScores, Scores
-from rlpriors.evaluation.probes import majority, probe, shrink
-from rlpriors.evaluation.reward_distance import (
+from rlpriors.evaluation.probing.batched_linear import ProbeSettings
+from rlpriors.evaluation.probing.labels import ProbeTask, frame_keys, make_task
+from rlpriors.evaluation.probing.linear_probe import majority, probe, shrink
+from rlpriors.evaluation.probing.metrics import ProbeScores, Scores
+from rlpriors.evaluation.probing.rank import feature_std, rankme
+from rlpriors.evaluation.probing.regression_probe import behaviour_labels, knn_accuracy, ridge_r2
+from rlpriors.evaluation.rewards.dard import dard_distance
+from rlpriors.evaluation.rewards.epic import (
     canonical_reward,
     epic_distance,
     pearson,
     pearson_distance,
     spearman,
 )
-from rlpriors.evaluation.segmentation import SegmentationSettings, fit_segmenter
-from rlpriors.evaluation.segmentation_scores import SegmentationScores, segmentation_scores
-from rlpriors.evaluation.segmenter import Segmenter, predict
-from rlpriors.evaluation.state_probes import behaviour_labels, knn_accuracy, ridge_r2
-from rlpriors.evaluation.tabular import TabularMDP, normalised_return, reward_table
-from rlpriors.evaluation.trajectories import (
+from rlpriors.evaluation.rewards.return_correlation import (
     ReturnAgreement,
     episode_returns,
     preference_accuracy,
     return_agreement,
 )
+from rlpriors.evaluation.rewards.tabular_distances import exact_dard, exact_epic, exact_starc
+from rlpriors.evaluation.rewards.tabular_mdp import TabularMDP, normalised_return, reward_table
+from rlpriors.evaluation.rewards.trajectory_sets import (
+    Coverage,
+    read_coverages,
+    three_coverages,
+    write_coverages,
+)
+from rlpriors.evaluation.segmentation.metrics import SegmentationScores, segmentation_scores
+from rlpriors.evaluation.segmentation.segmenter import Segmenter, predict
+from rlpriors.evaluation.segmentation.training import SegmentationSettings, fit_segmenter
 
 __all__ = [
     "Coverage",

@@ -6,10 +6,10 @@
 `Recipe`, `Term`, `View`, `Branch`   what a method is made of
 """
 
-from rlpriors.representation.branch import Branch
 from rlpriors.representation.learner import RepresentationLearner, TrainingSettings
 from rlpriors.representation.methods import RECIPES
 from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["RECIPES", "Branch", "Recipe", "RepresentationLearner", "Term", "TrainingSettings", "View"]

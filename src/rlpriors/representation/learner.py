@@ -17,10 +17,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.frames import FrameStore
-from rlpriors.encoders.base import ImageEncoder
+from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.representation.clips import FrameWindows
 from rlpriors.representation.model import RepresentationModel
 from rlpriors.representation.recipe import Recipe
-from rlpriors.representation.windows import FrameWindows
 
 __all__ = ["RepresentationLearner", "TrainingSettings"]
 

@@ -10,11 +10,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rlpriors.encoders.base import ImageEncoder
-from rlpriors.representation.branch import ProjectedEncoder, TargetBranch
+from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.representation.clips import Actions, Batch
 from rlpriors.representation.recipe import Encoded, Memory, Recipe, Sizes
-from rlpriors.representation.views import Pixels, ViewMaker
-from rlpriors.representation.windows import Actions, Batch
+from rlpriors.representation.target_networks import ProjectedEncoder, TargetBranch
+from rlpriors.representation.transforms.views import Pixels, ViewMaker
 from rlpriors.types import Features
 
 __all__ = ["RepresentationModel"]

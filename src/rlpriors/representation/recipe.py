@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.views import View
-from rlpriors.representation.windows import Actions, Batch
+from rlpriors.representation.clips import Actions, Batch
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 from rlpriors.types import Features
 
 __all__ = ["Encoded", "Memory", "Recipe", "Sizes", "Term"]

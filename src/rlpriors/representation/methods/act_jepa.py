@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.likelihood import surprise_discrete
-from rlpriors.representation.predictors import action_width
-from rlpriors.representation.projectors import Head
+from rlpriors.representation.losses.likelihood import surprise_discrete
+from rlpriors.representation.modules.predictors import action_width
+from rlpriors.representation.modules.projectors import Head
+from rlpriors.representation.modules.transformers import Queries
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.transformers import Queries
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["act_jepa"]
 

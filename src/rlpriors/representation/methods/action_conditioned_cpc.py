@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from rlpriors.representation.contrastive import dot_nce
-from rlpriors.representation.predictors import action_width
-from rlpriors.representation.projectors import MLP, take_global
+from rlpriors.representation.losses.contrastive import dot_nce
+from rlpriors.representation.modules.predictors import action_width
+from rlpriors.representation.modules.projectors import MLP, take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["action_conditioned_cpc"]
 

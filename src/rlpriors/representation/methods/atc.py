@@ -2,11 +2,11 @@
 
 from torch import Tensor, nn
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.contrastive import dot_nce
-from rlpriors.representation.projectors import MLP, mlp
+from rlpriors.representation.losses.contrastive import dot_nce
+from rlpriors.representation.modules.projectors import MLP, mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["atc"]
 

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from rlpriors.representation.projectors import mlp
+from rlpriors.representation.losses.redundancy import cross_correlation
+from rlpriors.representation.modules.projectors import mlp
 from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.redundancy import cross_correlation
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["barlow"]
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.losses import cosine
-from rlpriors.representation.projectors import MLP, mlp
+from rlpriors.representation.losses.similarity import cosine
+from rlpriors.representation.modules.projectors import MLP, mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["byol"]
 

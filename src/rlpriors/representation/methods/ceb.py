@@ -10,10 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from rlpriors.representation.likelihood import bottleneck
-from rlpriors.representation.projectors import mlp
+from rlpriors.representation.losses.likelihood import bottleneck
+from rlpriors.representation.modules.projectors import mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["ceb", "fixed_variance_ceb", "fixed_variance_target_projected_ceb"]
 

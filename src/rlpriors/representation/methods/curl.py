@@ -2,12 +2,12 @@
 
 from torch import nn
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.contrastive import dot_nce
-from rlpriors.representation.predictors import bilinear
-from rlpriors.representation.projectors import Head
+from rlpriors.representation.losses.contrastive import dot_nce
+from rlpriors.representation.modules.predictors import bilinear
+from rlpriors.representation.modules.projectors import Head
 from rlpriors.representation.recipe import Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["curl"]
 

@@ -4,12 +4,12 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.memories import centre
-from rlpriors.representation.projectors import MLP
-from rlpriors.representation.prototypes import cosines, distilled, first_directions
+from rlpriors.representation.losses.prototypes import cosines, distilled, first_directions
+from rlpriors.representation.modules.memory_banks import centre
+from rlpriors.representation.modules.projectors import MLP
 from rlpriors.representation.recipe import Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 from rlpriors.types import Features
 
 __all__ = ["dino"]

@@ -2,11 +2,11 @@
 
 from functools import partial
 
+from rlpriors.representation.losses.reconstruction import divergence, pixel_error
 from rlpriors.representation.methods.vae import DecodePixels, show_decoded
-from rlpriors.representation.projectors import mlp
+from rlpriors.representation.modules.projectors import mlp
 from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.reconstruction import divergence, pixel_error
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["action_conditioned_vae", "dynamics"]
 

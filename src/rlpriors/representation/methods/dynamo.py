@@ -5,13 +5,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.losses import cosine
-from rlpriors.representation.projectors import Head
+from rlpriors.representation.losses.redundancy import covariance
+from rlpriors.representation.losses.similarity import cosine
+from rlpriors.representation.modules.projectors import Head
+from rlpriors.representation.modules.transformers import Transformer
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.redundancy import covariance
-from rlpriors.representation.transformers import Transformer
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["dynamo"]
 

@@ -1,9 +1,9 @@
 """The control: features look like a normal distribution, whatever is in a frame."""
 
-from rlpriors.representation.projectors import take_global
+from rlpriors.representation.losses.redundancy import gaussian_batch
+from rlpriors.representation.modules.projectors import take_global
 from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.redundancy import gaussian_batch
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["gaussian_prior"]
 

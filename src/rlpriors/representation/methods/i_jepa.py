@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rlpriors.networks.vit import take_tokens
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.decoders import TokenDecoder
-from rlpriors.representation.masks import BlockMask
+from rlpriors.representation.losses.reconstruction import smooth_error
 from rlpriors.representation.methods.mae import grid_and_patch
-from rlpriors.representation.projectors import take_global
+from rlpriors.representation.modules.decoders import TokenDecoder
+from rlpriors.representation.modules.projectors import take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.reconstruction import smooth_error
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.masks import BlockMask
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["i_jepa"]
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from rlpriors.representation.predictors import ActionHead, Change
-from rlpriors.representation.projectors import take_global
+from rlpriors.representation.modules.predictors import ActionHead, Change
+from rlpriors.representation.modules.projectors import take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["inverse_dynamics"]
 

@@ -6,10 +6,10 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlpriors.representation.arrange import Jigsaw
-from rlpriors.representation.projectors import MLP, mlp
+from rlpriors.representation.modules.projectors import MLP, mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.jigsaw import Jigsaw
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["jigsaw"]
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from rlpriors.networks.vit import patches, take_tokens, unpatch
-from rlpriors.representation.decoders import TokenDecoder
-from rlpriors.representation.masks import RandomMask
-from rlpriors.representation.projectors import take_global
+from rlpriors.representation.losses.reconstruction import patch_error, patch_scale
+from rlpriors.representation.modules.decoders import TokenDecoder
+from rlpriors.representation.modules.projectors import take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.reconstruction import patch_error, patch_scale
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.masks import RandomMask
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["grid_and_patch", "mae"]
 

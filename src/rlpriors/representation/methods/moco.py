@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.contrastive import queue_nce
-from rlpriors.representation.memories import queue
-from rlpriors.representation.projectors import mlp
+from rlpriors.representation.losses.contrastive import queue_nce
+from rlpriors.representation.modules.memory_banks import queue
+from rlpriors.representation.modules.projectors import mlp
 from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["moco"]
 

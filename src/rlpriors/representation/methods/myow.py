@@ -5,12 +5,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.losses import cosine
-from rlpriors.representation.memories import Neighbours
-from rlpriors.representation.projectors import MLP
+from rlpriors.representation.losses.similarity import cosine
+from rlpriors.representation.modules.memory_banks import Neighbours
+from rlpriors.representation.modules.projectors import MLP
 from rlpriors.representation.recipe import Encoded, Memory, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 from rlpriors.types import Features
 
 __all__ = ["myow"]

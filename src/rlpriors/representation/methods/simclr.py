@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from rlpriors.representation.losses import nt_xent
-from rlpriors.representation.projectors import mlp
+from rlpriors.representation.losses.similarity import nt_xent
+from rlpriors.representation.modules.projectors import mlp
 from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["simclr"]
 

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rlpriors.representation.branch import Branch
-from rlpriors.representation.losses import cosine
-from rlpriors.representation.predictors import action_width
+from rlpriors.representation.losses.similarity import cosine
+from rlpriors.representation.modules.predictors import action_width
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.transforms.views import View
 from rlpriors.types import Features
 
 __all__ = ["spr"]

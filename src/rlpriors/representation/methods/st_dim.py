@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from rlpriors.representation.contrastive import dot_nce
-from rlpriors.representation.projectors import take_global
+from rlpriors.representation.losses.contrastive import dot_nce
+from rlpriors.representation.modules.projectors import take_global
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["st_dim"]
 

@@ -4,10 +4,10 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from rlpriors.representation.projectors import mlp
-from rlpriors.representation.prototypes import cosines, first_directions, swapped
+from rlpriors.representation.losses.prototypes import cosines, first_directions, swapped
+from rlpriors.representation.modules.projectors import mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["swav"]
 

@@ -1,10 +1,10 @@
 """Temporal CPC: find what comes some steps later, among what came later elsewhere."""
 
-from rlpriors.representation.contrastive import dot_nce
-from rlpriors.representation.predictors import bilinear
-from rlpriors.representation.projectors import take_global
+from rlpriors.representation.losses.contrastive import dot_nce
+from rlpriors.representation.modules.predictors import bilinear
+from rlpriors.representation.modules.projectors import take_global
 from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["temporal_cpc"]
 

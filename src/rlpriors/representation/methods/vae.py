@@ -6,12 +6,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from rlpriors.representation.decoders import PixelDecoder
-from rlpriors.representation.predictors import action_width
-from rlpriors.representation.projectors import MLP, mlp
+from rlpriors.representation.losses.reconstruction import divergence, pixel_error
+from rlpriors.representation.modules.decoders import PixelDecoder
+from rlpriors.representation.modules.predictors import action_width
+from rlpriors.representation.modules.projectors import MLP, mlp
 from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.reconstruction import divergence, pixel_error
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["ae", "vae"]
 

@@ -2,10 +2,10 @@
 
 from torch.nn import functional as F
 
-from rlpriors.representation.projectors import mlp
+from rlpriors.representation.losses.redundancy import covariance, hinge_variance
+from rlpriors.representation.modules.projectors import mlp
 from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.redundancy import covariance, hinge_variance
-from rlpriors.representation.views import View
+from rlpriors.representation.transforms.views import View
 
 __all__ = ["vicreg"]
 

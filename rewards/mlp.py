@@ -1,0 +1,198 @@
+"""Reward networks over single transitions: r(s), r(s, a), r(s, a, s').
+
+`MLPReward`       a small multi-layer perceptron with its normalisers inside
+`RewardSettings`  what it reads and how large it is
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
+
+from rlpriors.data.normalize import Normaliser
+from rlpriors.networks.base import check_widths
+from rlpriors.networks.mlp import build_mlp
+from rlpriors.rewards.base import RewardModel, with_tuples
+
+__all__ = ["MLPReward", "RewardInput", "RewardSettings"]
+
+RewardInput = Literal["obs", "act", "obs_next"]
+
+
+@dataclass(frozen=True)
+class RewardSettings:
+    """What an `MLPReward` reads and how large it is.
+
+    Raises:
+        ValueError: a field is out of its bounds.
+    """
+
+    obs_dim: int
+    """Numbers in one observation, at least 1."""
+
+    act_dim: int
+    """Numbers in one action, at least 1; a Discrete action is one number."""
+
+    inputs: tuple[RewardInput, ...] = ("obs",)
+    """What of a transition is read: ("obs",) makes it r(s), ("obs", "act") r(s, a), and all three
+    r(s, a, s').  The fewer, the better a reward transfers to other dynamics (AIRL, 1710.11248)."""
+
+    obs_index: tuple[int, ...] | None = None
+    """Entries of an observation that may be read; None for all."""
+
+    n_actions: int | None = None
+    """For Discrete(n_actions): the action's number is read as a one-hot vector; None for numbers."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    """Width of each hidden layer; empty makes the reward linear."""
+
+    obs_keys: tuple[str, ...] | None = None
+    """Leaves of a Dict observation that make up `obs`; None for plain observations."""
+
+    spectral_norm: bool = False
+    """Whether each layer's weight is divided by its largest singular value (Miyato et al. 2018, arXiv
+    1802.05957).  That bounds the slope of the reward in normalised units by 1.1, SiLU's own, to the
+    power of the number of hidden layers.  The value is computed anew at each judgement: slower
+    (1 ms for 64 x 64), yet also right for averaged weights.  Such a reward cannot be pickled."""
+
+    def __post_init__(self) -> None:
+        for name in ("obs_dim", "act_dim"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
+        known = get_args(RewardInput)
+        if not self.inputs or len(set(self.inputs)) < len(self.inputs) or not set(self.inputs) <= set(known):
+            raise ValueError(f"`inputs` must be some of {known}, each once. Received {self.inputs}.")
+        if self.obs_index is not None:
+            inside = all(0 <= i < self.obs_dim for i in self.obs_index)
+            if not self.obs_index or not inside or len(set(self.obs_index)) < len(self.obs_index):
+                raise ValueError(
+                    f"`obs_index` must hold entries between 0 and {self.obs_dim - 1}, each once. "
+                    f"Received {self.obs_index}."
+                )
+        if self.n_actions is not None and (self.n_actions < 1 or self.act_dim != 1):
+            raise ValueError(
+                "`n_actions` must be at least 1 and needs `act_dim` 1, the action's number. Received "
+                f"n_actions={self.n_actions}, act_dim={self.act_dim}."
+            )
+        check_widths(hidden=self.hidden)
+        if self.obs_keys is not None and not self.obs_keys:
+            raise ValueError("`obs_keys` must name at least one leaf, or be None. Received ().")
+
+
+class MLPReward(RewardModel):
+    """A perceptron over the normalised parts of a transition that `settings.inputs` names.
+
+    `normaliser` covers one step [obs, act] of `obs_dim + act_dim` numbers (the same that a
+    trajectory model of these windows uses), or the observation alone; without it numbers are read
+    as they come.  It is saved with the weights.
+
+    `forward` is `from_features` of `features`, so that a loss can take a gradient penalty in
+    normalised units, where every entry counts alike.
+
+    Raises:
+        ValueError: the normaliser's size fits neither of both.
+
+    Example:
+        >>> model = MLPReward(RewardSettings(obs_dim=3, act_dim=1, inputs=("obs", "act"), obs_index=(0, 1)))
+        >>> model.features(torch.ones(5, 3), torch.zeros(5, 1), torch.ones(5, 3)).shape
+        torch.Size([5, 3])
+        >>> end = torch.zeros(5, dtype=torch.bool)
+        >>> model(torch.ones(5, 3), torch.zeros(5, 1), torch.ones(5, 3), end).shape
+        torch.Size([5])
+    """
+
+    settings: RewardSettings
+    index: Tensor | None
+
+    def __init__(self, settings: RewardSettings, normaliser: Normaliser | None = None) -> None:
+        super().__init__()
+        self.settings = settings
+        self.obs_dim, self.act_dim, self.obs_keys = settings.obs_dim, settings.act_dim, settings.obs_keys
+        self.n_actions = settings.n_actions
+        self.obs_normaliser, self.act_normaliser = _split(normaliser, self.obs_dim, self.act_dim)
+        index = None if settings.obs_index is None else torch.tensor(settings.obs_index)
+        # The settings already hold the index; saving it too would let both disagree.
+        self.register_buffer("index", index, persistent=False)
+        n_obs = self.obs_dim if settings.obs_index is None else len(settings.obs_index)
+        sizes = {"obs": n_obs, "act": settings.n_actions or self.act_dim, "obs_next": n_obs}
+        self.feature_dim = sum(sizes[name] for name in settings.inputs)
+        self.net = build_mlp(self.feature_dim, settings.hidden, 1)
+        if settings.spectral_norm:
+            for layer in self.net:
+                if isinstance(layer, nn.Linear):
+                    register_parametrization(layer, "weight", _SpectralNorm())
+        self.to(self.obs_normaliser.loc.device)  # a policy may already have moved what it shares
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "MLPReward":
+        return cls(RewardSettings(**with_tuples(settings)))
+
+    def features(
+        self,
+        obs: Float[Tensor, "*batch obs"],
+        act: Float[Tensor, "*batch act"],
+        obs_next: Float[Tensor, "*batch obs"],
+    ) -> Float[Tensor, "*batch features"]:
+        """The normalised numbers that the network reads, in the order of `settings.inputs`."""
+        parts = {"obs": obs, "act": act, "obs_next": obs_next}
+        return torch.cat(
+            [self._act(part) if name == "act" else self._obs(part) for name, part in self._named(parts)], -1
+        )
+
+    def from_features(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch"]:
+        """Judge what `features` gave."""
+        rewards: Tensor = self.net(features)
+        return rewards.squeeze(-1)
+
+    def forward(
+        self,
+        obs: Float[Tensor, "batch obs"],
+        act: Float[Tensor, "batch act"],
+        obs_next: Float[Tensor, "batch obs"],
+        terminated: Bool[Tensor, " batch"],
+    ) -> Float[Tensor, " batch"]:
+        """Judge each transition; its end (`terminated`) is not read."""
+        return self.from_features(self.features(obs, act, obs_next))
+
+    def _named(self, parts: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+        return [(name, parts[name]) for name in self.settings.inputs]
+
+    def _obs(self, obs: Float[Tensor, "*batch obs"]) -> Float[Tensor, "*batch seen"]:
+        normalised: Tensor = self.obs_normaliser(obs)
+        return normalised if self.index is None else normalised[..., self.index]
+
+    def _act(self, act: Float[Tensor, "*batch act"]) -> Float[Tensor, "*batch seen"]:
+        if self.settings.n_actions is None:
+            normalised: Tensor = self.act_normaliser(act)
+            return normalised
+        return nn.functional.one_hot(act[..., 0].round().long(), self.settings.n_actions).to(act.dtype)
+
+
+class _SpectralNorm(nn.Module):
+    # torch's own follows the singular value by power iteration in training mode only.  An average of
+    # weights, which nobody trains, would keep the value of its first weights, and judgements would
+    # depend on how many came before.
+    def forward(self, weight: Float[Tensor, "out in"]) -> Float[Tensor, "out in"]:
+        # Not `matrix_norm`, whose last digit depends on whether a gradient is wanted.
+        _, values, _ = torch.linalg.svd(weight, full_matrices=False)
+        normed: Tensor = weight / values[0].clamp(min=1e-12)
+        return normed
+
+
+def _split(normaliser: Normaliser | None, obs_dim: int, act_dim: int) -> tuple[Normaliser, Normaliser]:
+    if normaliser is None:
+        return Normaliser.identity(obs_dim), Normaliser.identity(act_dim)
+    if normaliser.dim not in (obs_dim, obs_dim + act_dim):
+        raise ValueError(
+            f"`normaliser` must cover an observation of {obs_dim} numbers, or observation and action side "
+            f"by side ({obs_dim + act_dim}). Received one of {normaliser.dim}; see `Normaliser.concat`."
+        )
+    loc, scale = normaliser.loc, normaliser.scale
+    obs_part = Normaliser(loc[:obs_dim], scale[:obs_dim])
+    if normaliser.dim == obs_dim:
+        return obs_part, Normaliser.identity(act_dim)
+    return obs_part, Normaliser(loc[obs_dim:], scale[obs_dim:])

@@ -1,0 +1,1 @@
+"""Imitate modules."""

@@ -1,0 +1,206 @@
+"""Any network of timm as a backbone: one path for convolutional networks and transformers.
+
+`TimmBackbone`   a timm network that gives `Features`
+`build_timm`     the loader: published weights, a file, or an untrained start
+`build_untrained`, `fill_timm`   its parts, for files of other publishers that hold a timm network
+
+timm fills a network without complaint from a file that lacks layers as soon as its classifier is
+cut off.  Here the network is built with the classifier that its weights have, filled strictly, and
+cut afterwards.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders.backbones.timm_spec import import_timm, timm_config, timm_tags
+from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded
+from rlpriors.encoders.encoder import Backbone
+from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.types import Features
+
+__all__ = ["TimmBackbone", "build_timm", "build_untrained", "fill_timm"]
+
+
+class TimmBackbone(Backbone):
+    """A timm network whose classifier was cut off, or kept where it is the family's projection.
+
+    The vector is what timm pools (the class token, the average, an attention pool), or with `mean`
+    the mean of the patches; tokens are the last layer's patches without class and register tokens.
+
+    Example:
+        >>> import torch
+        >>> from rlpriors.encoders.backbones.timm_spec import import_timm
+        >>> timm = import_timm()
+        >>> network = timm.create_model("test_vit", num_classes=0, img_size=32)
+        >>> TimmBackbone(network, (32, 32)).eval()(torch.rand(1, 3, 32, 32)).maps.shape
+        torch.Size([1, 64, 2, 2])
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        input_size: tuple[int, int],
+        architecture: Mapping[str, Any] | None = None,
+        *,
+        mean: bool = False,
+    ) -> None:
+        super().__init__(architecture)
+        self.network: Any = network
+        self.mean = mean
+        self.prefix = int(getattr(network, "num_prefix_tokens", 0))
+        patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+        self.patch = (patch, patch) if isinstance(patch, int) else patch
+        if self.patch and any(size % step for size, step in zip(input_size, self.patch, strict=True)):
+            near = tuple(
+                max(1, round(size / step)) * step for size, step in zip(input_size, self.patch, strict=True)
+            )
+            raise ValueError(
+                f"`input_size` must be divisible by the patches of {tuple(self.patch)} pixels, or the "
+                f"network would not see the borders. Received {tuple(input_size)}; try {near}."
+            )
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
+        last = self.network.forward_features(x)
+        vector = self.network.forward_head(last)
+        if not isinstance(last, Tensor) or last.ndim not in (3, 4):
+            return Features(vector.flatten(1), None, None)
+        if last.ndim == 4:
+            # Swin and its like keep the channels last.
+            maps = last if last.shape[1] == self.network.num_features else last.movedim(-1, 1)
+            return Features(vector.flatten(1), maps.flatten(2).mT, maps)
+        tokens = last[:, self.prefix :]
+        if self.mean:
+            vector = tokens.mean(1)
+        return Features(vector.flatten(1), tokens, self._grid(tokens, tuple(x.shape[-2:])))
+
+    def _grid(self, tokens: Tensor, size: tuple[int, ...]) -> Tensor | None:
+        if not self.patch:
+            return None
+        grid = [edge // step for edge, step in zip(size, self.patch, strict=True)]
+        if grid[0] * grid[1] != tokens.shape[1]:  # a network that merges or drops tokens
+            return None
+        maps: Tensor = tokens.mT.unflatten(2, grid)
+        return maps
+
+
+def build_timm(
+    spec: EncoderSpec,
+    weights: str | Path,
+    *,
+    seed: int = 0,
+    architecture: Mapping[str, Any] | None = None,
+    progress: bool = True,
+    **_: Any,
+) -> TimmBackbone:
+    """Build the network of `spec.model_id`, or the one that `architecture` describes.
+
+    Raises:
+        FileNotFoundError: the weights cannot be fetched, or there is no such file.
+        CheckpointError: a file is damaged or does not fill this network.
+        ValueError: the network has no published weights, or cannot take the input size.
+    """
+    timm = import_timm()
+    if architecture is not None:
+        return build_untrained(spec, spec.model_id, {}, architecture=architecture)
+    cfg = timm_config(timm, spec.model_id)
+    options: dict[str, Any] = {"num_classes": int(cfg.num_classes), **spec.options}
+    if weights == "none":
+        return build_untrained(spec, spec.model_id, options, seed=seed)
+    if weights != "auto":
+        tensors = read_weights(weights)
+        heads = [cfg.classifier] if isinstance(cfg.classifier, str) else list(cfg.classifier or ())
+        if not any(f"{head}.weight" in tensors for head in heads):
+            options["num_classes"] = 0  # the file of a network that was cut already
+        return fill_timm(spec, spec.model_id, options, tensors, what=str(weights))
+    if not cfg.has_weights:
+        tags = timm_tags(timm, spec.model_id)
+        raise ValueError(
+            f"`weights` for {spec.name!r} cannot be 'auto': timm has none for {spec.model_id!r}, only for "
+            "the tags "
+            f'{tags}. Add one, give a file, or pass weights="none".'
+        )
+    if progress:
+        timm.models.set_pretrained_download_progress(True)
+    with explain_download(spec.name, f"timm/{spec.model_id}"):
+        network, arguments = _create(spec, spec.model_id, options, pretrained=True)
+    return _wrap(spec, network, arguments)
+
+
+def build_untrained(
+    spec: EncoderSpec,
+    model: str,
+    options: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    architecture: Mapping[str, Any] | None = None,
+    mean: bool = False,
+) -> TimmBackbone:
+    """Build timm's `model`, or the one that `architecture` describes, from a random start."""
+    if architecture is not None:
+        model, options = architecture["model"], architecture["arguments"]
+    with seeded(seed):
+        network, arguments = _create(spec, model, options)
+    return _wrap(spec, network, arguments, mean=mean)
+
+
+def fill_timm(
+    spec: EncoderSpec,
+    model: str,
+    options: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    *,
+    what: str,
+    mean: bool = False,
+) -> TimmBackbone:
+    """Build timm's `model` and fill it with `tensors`; positions are interpolated to the input size.
+
+    Raises:
+        CheckpointError: a weight is missing, left over or of another shape.
+    """
+    overlay = {"state_dict": dict(tensors), "num_classes": options["num_classes"], "source": ""}
+    try:
+        network, arguments = _create(spec, model, options, pretrained=True, pretrained_cfg_overlay=overlay)
+    except (RuntimeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"{what} does not fit timm's {model!r}: {str(error)[:400]}. Give the file of this very network."
+        ) from error
+    return _wrap(spec, network, arguments, mean=mean)
+
+
+def _create(
+    spec: EncoderSpec, model: str, options: Mapping[str, Any], **loading: Any
+) -> tuple[Any, dict[str, Any]]:
+    """The network, and the arguments that build it again."""
+    timm = import_timm()
+    arguments = dict(options)
+    cfg = timm_config(timm, model)
+    if cfg is not None and spec.channels != cfg.input_size[0]:
+        arguments.setdefault("in_chans", spec.channels)
+    if cfg is not None and spec.input_size != tuple(cfg.input_size[1:]):
+        arguments.setdefault("img_size", spec.input_size)
+    try:
+        return timm.create_model(model, **arguments, **loading), arguments
+    except TypeError as error:
+        # Convolutional networks take any size and do not know this argument.
+        if "img_size" not in arguments or "img_size" not in str(error):
+            raise
+        del arguments["img_size"]
+        return timm.create_model(model, **arguments, **loading), arguments
+
+
+def _wrap(
+    spec: EncoderSpec, network: Any, arguments: Mapping[str, Any], *, mean: bool = False
+) -> TimmBackbone:
+    # What networks of a hub or a folder are made of stands in their own files only.
+    arguments = {**getattr(network, "_model_args", {}), **arguments}
+    plain = json.loads(json.dumps({name: value for name, value in arguments.items() if value is not None}))
+    architecture = {"model": network.pretrained_cfg["architecture"], "arguments": plain}
+    if not spec.head and spec.source == "timm" and network.num_classes:
+        network.reset_classifier(0)
+    return TimmBackbone(network, spec.input_size, architecture, mean=mean)

@@ -1,0 +1,93 @@
+"""The card of any network of timm, from timm's own records.
+
+`timm_spec`     of an id such as "resnet18.a1_in1k"
+`timm_config`   timm's record of an id
+`timm_tags`     for which trainings of a network timm has weights
+`import_timm`   timm, where it is installed
+"""
+
+from difflib import get_close_matches
+from typing import Any
+
+from rlpriors.encoders.backbones.license import forbids_commercial_use
+from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.backbones.weights import explain_download
+from rlpriors.encoders.spec import EncoderSpec
+
+__all__ = ["import_timm", "timm_config", "timm_spec", "timm_tags"]
+
+FOREIGN = ("hf-hub:", "hf_hub:", "local-dir:")  # ids that timm looks up elsewhere than in its own list
+
+
+def timm_spec(model_id: str) -> EncoderSpec:
+    """The card of a timm id such as "resnet18.a1_in1k", from what timm knows about it.
+
+    Frames are squashed to the input size, whatever crop the network was evaluated with: agents need
+    the borders.  `resize="shortest_crop"` brings that crop back.
+
+    Raises:
+        ValueError: timm has no such network; the message names close ones.
+    """
+    timm = import_timm()
+    if model_id.startswith(FOREIGN):
+        with explain_download(f"timm:{model_id}", model_id):
+            cfg = timm_config(timm, model_id)
+    else:
+        arch, _, tag = model_id.partition(".")
+        if not timm.is_model(arch) or (tag and tag not in timm_tags(timm, arch)):
+            known = [*timm.list_models(), *timm.list_pretrained()]
+            close = get_close_matches(model_id, known, n=3)
+            raise ValueError(
+                f"`name` must be one of timm's {len(known)} networks after 'timm:'. Received {model_id!r}; "
+                f"did you mean one of {close}?"
+            )
+        cfg = timm_config(timm, model_id)
+    licence = cfg.license or "unknown"
+    return EncoderSpec(
+        name=f"timm:{model_id}",
+        source="timm",
+        model_id=model_id,
+        licence=licence,
+        commercial=not forbids_commercial_use(licence),
+        gated=licence == "dinov3-license",  # as the short names have it
+        input_size=tuple(cfg.input_size[1:]),
+        channels=cfg.input_size[0],
+        crop_pct=cfg.crop_pct or 1.0,
+        interpolation="bilinear" if cfg.interpolation == "bilinear" else "bicubic",
+        mean=tuple(cfg.mean),
+        std=tuple(cfg.std),
+        notes=cfg.paper_name or "",
+    )
+
+
+def timm_config(timm: Any, model_id: str) -> Any:
+    """timm's record of an id; None for an architecture that has none.
+
+    `hf-hub:<id>` is looked up on the hub and `local-dir:<folder>` in the folder.
+    """
+    if not model_id.startswith(FOREIGN):
+        return timm.models.get_pretrained_cfg(model_id, allow_unregistered=True)
+    source, _, place = model_id.partition(":")
+    if source == "local-dir":
+        return timm.models.PretrainedCfg(**timm.models._hub.load_model_config_from_path(place)[0])
+    return timm.models.PretrainedCfg(**timm.models.load_model_config_from_hf(place)[0])
+
+
+def timm_tags(timm: Any, model_id: str) -> list[str]:
+    """The trainings of an id's architecture for which timm has weights."""
+    known = timm.list_pretrained(f"{model_id.partition('.')[0]}.*")
+    return [name.partition(".")[2] for name in known]
+
+
+def import_timm() -> Any:
+    """Import timm, also beside a torchvision that cannot be used.
+
+    Raises:
+        ImportError: it is not installed; the message says what to install.
+    """
+    ensure_torchvision()
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(f"This encoder needs timm ({error}). Install rlpriors[vision].") from error
+    return timm

@@ -1,0 +1,1 @@
+"""Mujoco modules."""

@@ -1,0 +1,101 @@
+"""What does a representation know?  The probes of AtariARI, on features that were encoded before.
+
+`PROTOCOLS`   `published` takes features as they are, `standardised` brings them to one scale first
+`probe`       linear probes for every variable of a task, and their scores
+`majority`    the scores of always saying what is commonest
+`shrink`      frames as features: the control that any encoder should beat
+
+    task = make_task(labels, store.lengths, keys=frame_keys(store.frames))
+    probe(features, task, "standardised").mean.f1_weighted
+
+AtariARI (Anand et al. 2019, arXiv 1906.08226) trains probes with one learning rate on features as they
+come.  Whoever's features are small then learns next to nothing, whatever they know: the first protocol
+is for comparison with papers, the second for comparison of encoders.
+"""
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch.nn import functional as F
+
+from rlpriors.evaluation.probing.batched_linear import ProbeSettings
+from rlpriors.evaluation.probing.labels import ProbeTask
+from rlpriors.evaluation.probing.metrics import ProbeScores, score_predictions
+from rlpriors.evaluation.probing.training import fit_probe
+
+__all__ = ["PROTOCOLS", "Protocol", "majority", "probe", "shrink"]
+
+Protocol = Literal["published", "standardised"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+
+
+def probe(
+    features: Float[np.ndarray, "frames *dims"],
+    task: ProbeTask,
+    protocol: str,
+    settings: ProbeSettings | None = None,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    progress: bool = False,
+) -> ProbeScores:
+    """Train linear probes on `features` of every frame of `task`, and score them on its test part.
+
+    Features of several dimensions are flattened.  `fit_probe` tells how probes are trained.
+
+    Raises:
+        ValueError: features are not finite or not one for each frame, or there is no such protocol.
+
+    Example:
+        >>> from rlpriors.evaluation.probing.labels import make_task
+        >>> level = np.arange(400) % 4
+        >>> task = make_task({"level": level}, np.full(10, 40))
+        >>> features, settings = np.eye(4, dtype=np.float32)[level], ProbeSettings(lr=0.01)
+        >>> probe(features, task, "standardised", settings, device="cpu").mean.f1_weighted
+        1.0
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"`protocol` must be one of {list(PROTOCOLS)}. Received {protocol!r}.")
+    flat = features.reshape(len(features), -1)
+    fitted = fit_probe(
+        flat,
+        task,
+        settings,
+        standardise=protocol == "standardised",
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
+    return score_predictions(task, fitted.predict(flat, task.test))
+
+
+def majority(task: ProbeTask) -> ProbeScores:
+    """Scores of the commonest label of the training part, said of every frame.
+
+    Example:
+        >>> from rlpriors.evaluation.probing.labels import make_task
+        >>> level = np.arange(400) % 4
+        >>> majority(make_task({"level": level}, np.full(10, 40))).mean.accuracy
+        0.25
+    """
+    commonest = [np.bincount(column).argmax() for column in task.labels[task.train].T]
+    return score_predictions(task, np.tile(commonest, (len(task.test), 1)))
+
+
+def shrink(
+    frames: UInt8[np.ndarray, "frames height width channels"], size: tuple[int, int] = (42, 32)
+) -> Float[np.ndarray, "frames dim"]:
+    """Frames as features in [0, 1]: averaged over areas down to `size`, and flattened.
+
+    Raises:
+        ValueError: `size` is below 1.
+    """
+    if min(size) < 1:
+        raise ValueError(f"`size` must be at least 1. Received {size}.")
+    chunks = [
+        F.interpolate(torch.from_numpy(np.array(chunk)).movedim(-1, 1).float() / 255, size, mode="area")
+        for chunk in np.array_split(frames, max(1, len(frames) // 256))
+    ]
+    return torch.cat(chunks).flatten(1).numpy()

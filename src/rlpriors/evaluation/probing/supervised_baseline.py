@@ -1,0 +1,96 @@
+"""What a network reads off frames when it is told: the ceiling for probes.
+
+`fit_supervised`  trains an encoder and a linear layer for every variable on the labels
+"""
+
+import copy
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from rlpriors.encoders.backbones.weights import seeded
+from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.evaluation.probing.batched_linear import ClassTable, Plateaus, ProbeSettings
+from rlpriors.evaluation.probing.labels import ProbeTask
+
+__all__ = ["fit_supervised"]
+
+CHUNK = 256
+"""Frames that are predicted at once."""
+
+
+def fit_supervised(
+    encoder: ImageEncoder,
+    frames: UInt8[np.ndarray, "frames height width channels"],
+    task: ProbeTask,
+    settings: ProbeSettings | None = None,
+    *,
+    seed: int = 0,
+    progress: bool = False,
+) -> Int[np.ndarray, "judging variables"]:
+    """Train a copy of `encoder` on the labels of `task`; its predictions for the test part.
+
+    The same data, losses, optimiser and stopping rule as those of `fit_probe`.  What differs is that
+    all variables share one network: its learning rate follows their mean validation accuracy, and
+    each variable's predictions are those of its own best epoch.  (AtariARI trains a network for each
+    variable.)  `encoder` itself stays as it is.
+
+    Raises:
+        ValueError: there is not one frame for each label.
+    """
+    if len(frames) != len(task.labels):
+        raise ValueError(f"`frames` must be {len(task.labels)}, one for each label. Received {len(frames)}.")
+    settings = ProbeSettings() if settings is None else settings
+    table, mixed = ClassTable(task), np.random.default_rng(seed)
+    body = copy.deepcopy(encoder).unfreeze().train()
+    with seeded(seed):
+        head = nn.Linear(int(np.prod(encoder.output_shape)), sum(table.sizes)).to(encoder.device)
+    parameters = [*body.parameters(), *head.parameters()]
+    fused = all(parameter.dtype == torch.float32 for parameter in parameters)
+    optimiser = torch.optim.Adam(parameters, lr=settings.lr, eps=settings.eps, fused=fused)
+    targets = table.encoded.to(encoder.device)
+
+    def logits(rows: np.ndarray) -> Tensor:
+        x = body.preprocess(np.array(frames[rows]))
+        out: Tensor = head(body.read(body(x)).flatten(1))
+        return out
+
+    def predict(rows: np.ndarray) -> Tensor:
+        body.eval()
+        with torch.inference_mode():
+            chunks = [logits(rows[first : first + CHUNK]) for first in range(0, len(rows), CHUNK)]
+        body.train()
+        return torch.cat(chunks)
+
+    rate, plateaus = Plateaus(1, settings), Plateaus(len(table.sizes), settings)
+    best = np.zeros((len(task.test), len(table.sizes)), np.int64)
+    with tqdm(
+        total=settings.epochs, desc="supervised", unit="epoch", disable=not progress, leave=False
+    ) as bar:
+        for _ in range(settings.epochs):
+            order = mixed.permutation(task.train)
+            for first in range(0, len(order), settings.batch_size):
+                rows = order[first : first + settings.batch_size]
+                parts = logits(rows).split(table.sizes, 1)
+                truth = targets[torch.from_numpy(rows).to(targets.device)]
+                loss = torch.stack([F.cross_entropy(p, t) for p, t in zip(parts, truth.T, strict=True)]).sum()
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+            told = targets[torch.from_numpy(task.val).to(targets.device)]
+            right = (table.choose(predict(task.val)) == told).double().mean(0).cpu().numpy()
+            better = plateaus.step(right)
+            rate.step(right.mean(keepdims=True))
+            for group in optimiser.param_groups:
+                group["lr"] = float(rate.lr[0])
+            if better.any():
+                best[:, better] = table.decode(predict(task.test))[:, better]
+            bar.update(1)
+            bar.set_postfix(accuracy=f"{plateaus.best.mean():.3f}", running=int(plateaus.running.sum()))
+            if not plateaus.running.any():
+                break
+    return best

@@ -1,0 +1,129 @@
+"""DARD from samples: how alike two rewards are where the dynamics lead.
+
+`dynamics_canonical_rewards`  rewards without their potential shaping, by means of a transition model
+`dard_distance`               the Pearson distance of two such
+
+From Wulfe et al. 2022, arXiv 2201.10081.  EPIC asks a reward about transitions between any two
+observations, most of which no dynamics allow and no reward was trained on; DARD asks about next
+observations that a simulator or a learned model gives.  For tables see `canonical.py`.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rlpriors.evaluation.rewards.epic import pearson_distance
+from rlpriors.types import RewardFn, Transition
+
+__all__ = ["SampleNext", "dard_distance", "dynamics_canonical_rewards"]
+
+SampleNext = Callable[[Tensor, Tensor], Tensor]
+"""Draws a next observation for each row of (obs, act); a simulator or a learned model."""
+
+
+def dynamics_canonical_rewards(
+    rewards: Sequence[RewardFn],
+    transitions: Transition,
+    *,
+    sample_next: SampleNext,
+    canonical_act: Float[Tensor, "actions *act"],
+    gamma: float,
+    batch_size: int = 65536,
+) -> Float[np.ndarray, "rewards batch"]:
+    """`R(s,a,s') + E[gamma R(s',A,S'') - R(s,A,S') - gamma R(S',A,S'')]` of each (DARD, definition 4).
+
+    Each row A of `canonical_act` gives every transition one draw of S' from (s, A) and one of S''
+    from (s', A).  All rewards meet the same draws, so adding `gamma phi(s') - phi(s)` to one
+    changes nothing but rounding, for any number of draws.  A reward is called on
+    transitions x (3 x actions + 1) rows and always told `terminated = False`.  All tensors are on
+    the rewards' device.
+
+    Raises:
+        ValueError: an argument is out of bounds, `sample_next` gives another shape, or a reward
+            gives NaN or infinity.
+    """
+    draws = len(canonical_act)
+    if not 0 <= gamma <= 1 or batch_size < 1 or draws < 1 or not rewards:
+        raise ValueError(
+            "`gamma` must be in [0, 1], `batch_size` at least 1, and `rewards` and `canonical_act` must hold "
+            f"at least one. Received {gamma}, {batch_size}, {len(rewards)} rewards and {draws} actions."
+        )
+    columns: list[list[Tensor]] = [[] for _ in rewards]
+    sizes = [0.0] * len(rewards)
+    rows = max(1, batch_size // draws)
+    with torch.no_grad():
+        for obs, act, obs_next in zip(*(part.split(rows) for part in transitions[:3]), strict=True):
+            acts = canonical_act.repeat(len(obs), *[1] * (canonical_act.ndim - 1))
+            here, there = (x.repeat_interleave(draws, dim=0) for x in (obs, obs_next))
+            after, later = (_sampled(sample_next, x, acts) for x in (here, there))
+            for number, reward in enumerate(rewards):
+                plain = _judge(reward, obs, act, obs_next)
+                onward, back, cross = (
+                    _judge(reward, start, acts, end).view(-1, draws).mean(1)
+                    for start, end in ((there, later), (here, after), (after, later))
+                )
+                columns[number].append(plain + gamma * onward - back - gamma * cross)
+                sizes[number] = max(sizes[number], float(plain.abs().max()))
+    canonical: np.ndarray = torch.stack([torch.cat(column) for column in columns]).cpu().numpy()
+    if not np.isfinite(canonical).all():
+        raise ValueError(
+            "`rewards` gave NaN or infinity on these transitions. Check the models and their inputs."
+        )
+    # What rounding leaves of a reward that is shaping and nothing else must not look like a reward.
+    for values, size in zip(canonical, sizes, strict=True):
+        if np.ptp(values) <= 1e-5 * size:
+            values[:] = values.mean()
+    return canonical
+
+
+def dard_distance(
+    reward_a: RewardFn,
+    reward_b: RewardFn,
+    transitions: Transition,
+    *,
+    sample_next: SampleNext,
+    canonical_act: Float[Tensor, "actions *act"],
+    gamma: float,
+    batch_size: int = 65536,
+) -> float:
+    """Distance of two rewards, in [0, 1], that neither scale nor potential shaping changes.
+
+    `transitions` are a sample of the coverage distribution and should be possible ones.  For the
+    other arguments see `dynamics_canonical_rewards`.
+
+    Raises:
+        ValueError: as `dynamics_canonical_rewards`, or a reward is nothing but shaping there.
+    """
+    canonical = dynamics_canonical_rewards(
+        (reward_a, reward_b),
+        transitions,
+        sample_next=sample_next,
+        canonical_act=canonical_act,
+        gamma=gamma,
+        batch_size=batch_size,
+    )
+    for name, values in zip(("reward_a", "reward_b"), canonical, strict=True):
+        if len(values) < 2 or np.ptp(values) == 0:
+            raise ValueError(
+                f"`{name}` is constant or nothing but shaping on the {len(values)} `transitions`: a "
+                "distance has no meaning. Give more varied transitions, or train the reward."
+            )
+    return pearson_distance(canonical[0], canonical[1])
+
+
+def _sampled(sample_next: SampleNext, obs: Tensor, act: Tensor) -> Tensor:
+    given = sample_next(obs, act)
+    if given.shape != obs.shape:
+        raise ValueError(
+            f"`sample_next` must return one next observation a row, shape {tuple(obs.shape)}. "
+            f"Received {tuple(given.shape)}."
+        )
+    return given.to(obs)
+
+
+def _judge(reward: RewardFn, obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
+    never = torch.zeros(len(obs), dtype=torch.bool, device=obs.device)
+    return reward(obs, act, obs_next, never).double()

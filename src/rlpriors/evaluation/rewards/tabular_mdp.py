@@ -1,0 +1,189 @@
+"""What a reward wants, computed exactly where every state has a number.
+
+`TabularMDP`         a discounted process in tables: best and soft-best policies, returns, occupancies
+`reward_table`       any reward function, evaluated on every transition of a tabular environment
+`normalised_return`  how well a policy that another reward made does by the true one
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rlpriors.evaluation.rewards.value_iteration import soft_policy, value_iteration
+from rlpriors.types import RewardFn
+
+__all__ = ["TabularMDP", "normalised_return", "reward_table"]
+
+
+@dataclass(frozen=True, eq=False)
+class TabularMDP:
+    """A discounted decision process whose parts are known. It never terminates.
+
+    Example:
+        >>> forward = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 1]])[:, None]  # one action: to the right
+        >>> stay = np.eye(3)[:, None]
+        >>> transition = np.concatenate([forward, stay], 1)
+        >>> reward = np.zeros((3, 2, 3))
+        >>> reward[..., 2] = 1.0  # paid for each arrival in the last state
+        >>> mdp = TabularMDP(transition, reward, start=np.array([1.0, 0, 0]), gamma=0.9)
+        >>> policy = mdp.optimal_policy()
+        >>> round(mdp.policy_return(policy), 3)  # 0 + .9 + .81 + ...
+        9.0
+        >>> mdp.occupancy(policy).sum(1).round(2)
+        array([0.1 , 0.09, 0.81])
+
+    Raises:
+        ValueError: shapes disagree, a row holds no chances, a reward is not finite or `gamma` is
+            out of bounds.
+    """
+
+    transition: Float[np.ndarray, "states actions states"]
+    """Chance of each next state."""
+    reward: Float[np.ndarray, "states actions states"]
+    """What each transition pays, possible or not."""
+    start: Float[np.ndarray, " states"]
+    """Chance of each first state."""
+    gamma: float
+    """Discount, in [0, 1)."""
+
+    def __post_init__(self) -> None:
+        states = len(self.start)
+        if (
+            self.transition.shape[::2] != (states, states)
+            or self.reward.shape != self.transition.shape
+            or not self.transition.size
+        ):
+            raise ValueError(
+                "`transition` and `reward` must be [states, actions, states] and `start` [states]. Received "
+                f"{self.transition.shape}, {self.reward.shape} and {self.start.shape}."
+            )
+        for name, chances in (("transition", self.transition), ("start", self.start)):
+            if not (chances >= 0).all() or not np.allclose(chances.sum(-1), 1):
+                raise ValueError(
+                    f"`{name}` must hold chances that add up to 1 over its last axis. Received a least of "
+                    f"{chances.min():g} and sums from {chances.sum(-1).min():g} to {chances.sum(-1).max():g}."
+                )
+        if not np.isfinite(self.reward).all():
+            raise ValueError(
+                f"`reward` must be finite. Received {int((~np.isfinite(self.reward)).sum())} that are not."
+            )
+        if not 0 <= self.gamma < 1:
+            raise ValueError(f"`gamma` must be in [0, 1), for returns to be finite. Received {self.gamma}.")
+
+    def with_reward(self, reward: Float[np.ndarray, "states actions states"]) -> "TabularMDP":
+        """The same process paid by another table."""
+        return replace(self, reward=reward)
+
+    @property
+    def expected_reward(self) -> Float[np.ndarray, "states actions"]:
+        """Mean reward of each action."""
+        return np.asarray((self.transition * self.reward).sum(-1))
+
+    def value_iteration(self, temperature: float = 0.0) -> Float[np.ndarray, "states actions"]:
+        """Optimal Q, with an entropy bonus at a `temperature` above 0 (`value_iteration`)."""
+        return value_iteration(
+            self.transition, self.expected_reward, gamma=self.gamma, temperature=temperature
+        )
+
+    def optimal_policy(self, temperature: float = 0.0) -> Float[np.ndarray, "states actions"]:
+        """Chances of each action; at temperature 0 all best actions share evenly."""
+        return soft_policy(self.value_iteration(temperature), temperature)
+
+    def uniform_policy(self) -> Float[np.ndarray, "states actions"]:
+        """Every action as likely as any other."""
+        return np.full(self.transition.shape[:2], 1 / self.transition.shape[1])
+
+    def state_values(self, policy: Float[np.ndarray, "states actions"]) -> Float[np.ndarray, " states"]:
+        """Expected discounted return from each state, by solving the Bellman equation."""
+        ways = self._under(policy)
+        pay = (policy * self.expected_reward).sum(-1)
+        return np.asarray(np.linalg.solve(np.eye(len(ways)) - self.gamma * ways, pay))
+
+    def policy_return(self, policy: Float[np.ndarray, "states actions"]) -> float:
+        """Expected discounted return from the start."""
+        return float(self.start @ self.state_values(policy))
+
+    def occupancy(self, policy: Float[np.ndarray, "states actions"]) -> Float[np.ndarray, "states actions"]:
+        """`(1 - gamma) sum_t gamma**t P(s_t = s, a_t = a)`; it adds up to 1."""
+        ways = self._under(policy)
+        visits = np.linalg.solve(np.eye(len(ways)) - self.gamma * ways.T, (1 - self.gamma) * self.start)
+        return np.asarray(visits[:, None] * policy)
+
+    def state_chances(
+        self, policy: Float[np.ndarray, "states actions"], steps: int
+    ) -> Float[np.ndarray, " states"]:
+        """Where the policy is after `steps` steps from the start; a goal's entry is its success."""
+        if steps < 0:
+            raise ValueError(f"`steps` must be at least 0. Received {steps}.")
+        return np.asarray(self.start @ np.linalg.matrix_power(self._under(policy), steps))
+
+    def _under(self, policy: Float[np.ndarray, "states actions"]) -> Float[np.ndarray, "states states"]:
+        """Chances of the next state when `policy` acts."""
+        if (policy < 0).any() or not np.allclose(policy.sum(-1), 1):
+            raise ValueError(
+                "`policy` must hold chances that add up to 1 for each state. "
+                f"Received sums from {policy.sum(-1).min():g} to {policy.sum(-1).max():g}."
+            )
+        return np.asarray(np.einsum("sa,san->sn", policy, self.transition))
+
+
+def normalised_return(mdp: TabularMDP, policy: Float[np.ndarray, "states actions"]) -> float:
+    """Return of `policy` by the reward of `mdp`: 1 for the best policy, 0 for the uniform one.
+
+    To judge a learned reward, take `mdp.with_reward(table).optimal_policy()`, also in changed worlds.
+
+    Raises:
+        ValueError: all policies return the same, or `policy` holds no chances.
+    """
+    floor = mdp.policy_return(mdp.uniform_policy())
+    span = mdp.policy_return(mdp.optimal_policy()) - floor
+    if span <= 1e-9 * max(1.0, abs(floor)):
+        raise ValueError(
+            "`mdp` must have a reward by which policies differ. Received one by which the best "
+            f"policy and the uniform one both return {floor:g}."
+        )
+    return (mdp.policy_return(policy) - floor) / span
+
+
+def reward_table(
+    reward: RewardFn,
+    obs: Float[np.ndarray, "states obs"],
+    act: Float[np.ndarray, "actions act"],
+    *,
+    batch_size: int = 65536,
+) -> Float[np.ndarray, "states actions states"]:
+    """Evaluate `reward` on every (s, a, s'), impossible transitions included, never terminated.
+
+    `obs` holds the observation of each state and `act` the data of each action; for a grid world
+    these are `world.xy` and `world.action_data`.  The evaluation runs on the reward's device.
+
+    Raises:
+        ValueError: `reward` returns something else than one finite number a row.
+    """
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received {batch_size}.")
+    states, actions = torch.as_tensor(obs), torch.as_tensor(act)
+    shape = (len(states), len(actions), len(states))
+    device = torch.device(getattr(reward, "device", "cpu"))
+    rows: list[Tensor] = []
+    with torch.no_grad():
+        for part in torch.arange(int(np.prod(shape))).split(batch_size):
+            s, a, following = torch.unravel_index(part, shape)
+            never = torch.zeros(len(part), dtype=torch.bool)
+            given = reward(*(x.to(device) for x in (states[s], actions[a], states[following], never)))
+            if given.shape != part.shape:
+                raise ValueError(
+                    f"`reward` must return one number a transition, shape ({len(part)},). "
+                    f"Received {tuple(given.shape)}."
+                )
+            rows.append(given.double().cpu())
+    table: np.ndarray = torch.cat(rows).reshape(shape).numpy()
+    if not np.isfinite(table).all():
+        raise ValueError(
+            f"`reward` must give finite numbers. Received {int((~np.isfinite(table)).sum())} of {table.size} "
+            "that are not; check the model and its inputs."
+        )
+    return table

@@ -1,0 +1,80 @@
+"""Masks to look at: each class in its colour, over the frame it was seen in.
+
+`palette`   a colour for each class, always the same ones
+`overlay`   masks over frames
+`compare`   frame, truth and prediction side by side
+"""
+
+import numpy as np
+from jaxtyping import UInt8
+
+from rlpriors.evaluation.segmentation.metrics import IGNORED
+
+__all__ = ["compare", "overlay", "palette"]
+
+
+def palette() -> UInt8[np.ndarray, "20 3"]:
+    """Matplotlib's tab10, then the lighter shades of the same ten from tab20.
+
+    Example:
+        >>> palette()[:2].tolist()  # blue and orange
+        [[31, 119, 180], [255, 127, 14]]
+    """
+    from matplotlib import colormaps  # takes long to import, which few need
+
+    colours = np.asarray(colormaps["tab20"](range(20)))[:, :3]
+    return (np.concatenate([colours[::2], colours[1::2]]) * 255).round().astype(np.uint8)
+
+
+def overlay(
+    frames: UInt8[np.ndarray, "frames height width channels"],
+    masks: UInt8[np.ndarray, "frames height width"],
+    opacity: float = 0.6,
+) -> UInt8[np.ndarray, "frames height width 3"]:
+    """Frames with the colour of its class over each pixel; where the mask is 255 the frame alone.
+
+    Frames may be grey or coloured.  Class 20 has the colour of class 0 again.
+
+    Raises:
+        ValueError: there is not one mask for each frame, of its size; frames have neither 1 nor 3
+            channels; or `opacity` is outside [0, 1].
+
+    Example:
+        >>> frames = np.zeros((1, 1, 3, 1), np.uint8)
+        >>> overlay(frames, np.array([[[0, 1, 255]]], np.uint8), opacity=1.0)[0, 0].tolist()
+        [[31, 119, 180], [255, 127, 14], [0, 0, 0]]
+    """
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"`opacity` must be in [0, 1]. Received {opacity}.")
+    if frames.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"`frames` must have 1 or 3 channels, last. Received {frames.shape[-1]}, in shape {frames.shape}."
+        )
+    if masks.shape != frames.shape[:3]:
+        raise ValueError(
+            f"`masks` must be {frames.shape[:3]}, one of each frame's size. Received {masks.shape}."
+        )
+    colours = palette()[masks % 20]
+    mixed = (1 - opacity) * frames + opacity * colours
+    shown = np.where((masks == IGNORED)[..., None], frames, mixed.round())
+    return shown.astype(np.uint8)
+
+
+def compare(
+    frames: UInt8[np.ndarray, "frames height width channels"],
+    truth: UInt8[np.ndarray, "frames height width"],
+    predicted: UInt8[np.ndarray, "frames height width"],
+    opacity: float = 0.6,
+) -> UInt8[np.ndarray, "frames height three_widths 3"]:
+    """Each frame, its true mask over it, and the predicted one, from left to right.
+
+    Raises:
+        ValueError: as `overlay`.
+
+    Example:
+        >>> masks = np.zeros((2, 8, 6), np.uint8)
+        >>> compare(np.zeros((2, 8, 6, 3), np.uint8), masks, masks).shape
+        (2, 8, 18, 3)
+    """
+    nothing = np.full_like(truth, IGNORED)
+    return np.concatenate([overlay(frames, mask, opacity) for mask in (nothing, truth, predicted)], 2)

@@ -1,0 +1,129 @@
+"""An encoder and a head over its maps: frames in, a class for each pixel out.
+
+`Segmenter`   both as one module
+`predict`     masks of frames
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from rlpriors.encoders.backbones.weights import seeded
+from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.evaluation.segmentation.metrics import IGNORED
+from rlpriors.networks.segmentation import build_head
+from rlpriors.types import Features
+
+__all__ = ["Segmenter", "predict"]
+
+CHUNK = 256
+"""Frames that are encoded or predicted at once."""
+
+
+class Segmenter(nn.Module):
+    """An encoder's maps, each channel brought to one scale, and a head that reads them.
+
+    Without `standardise` maps go to the head as they are.  `seed` draws the head's weights; `encoder`
+    is used, not copied.  A map is laid over the whole frame: exact for vision transformers and padded
+    convolutions; nature-cnn and atari-cnn, which do not pad, see places nearer the middle than that.
+
+    Raises:
+        ValueError: the encoder gives no maps, or sees clips; there is no such head or so many classes.
+
+    Example:
+        >>> from rlpriors.encoders import load_encoder
+        >>> encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
+        >>> segmenter = Segmenter(encoder, n_classes=3)
+        >>> segmenter(np.zeros((2, 48, 40, 3), np.uint8)).shape
+        torch.Size([2, 3, 48, 40])
+    """
+
+    shift: Float[Tensor, "dim 1 1"]
+    scale: Float[Tensor, "dim 1 1"]
+
+    def __init__(self, encoder: ImageEncoder, n_classes: int, head: str = "linear", *, seed: int = 0) -> None:
+        super().__init__()
+        if not 2 <= n_classes <= IGNORED:
+            raise ValueError(f"`n_classes` must be in 2..{IGNORED}. Received {n_classes}.")
+        dim = _dim(encoder)
+        self.encoder, self.n_classes = encoder, n_classes
+        with seeded(seed):
+            self.head = build_head(head, dim, n_classes).to(encoder.device)
+        self.register_buffer("shift", torch.zeros(dim, 1, 1, device=encoder.device))
+        self.register_buffer("scale", torch.ones(dim, 1, 1, device=encoder.device))
+
+    def forward(self, frames: np.ndarray | Tensor) -> Float[Tensor, "batch classes height width"]:
+        """Logits for each pixel of frames (see `Preprocess` for what may come), of their own size."""
+        checked = self.encoder.preprocess.check(frames)
+        return self.read(self.maps(checked), (checked.shape[1], checked.shape[2]))
+
+    def maps(self, frames: np.ndarray | Tensor) -> Float[Tensor, "batch dim rows columns"]:
+        """What the encoder sees at each place, as it comes."""
+        seen: Features = self.encoder(self.encoder.preprocess(frames))
+        assert seen.maps is not None  # checked when it was made
+        return seen.maps
+
+    def read(
+        self, maps: Float[Tensor, "batch dim rows columns"], size: tuple[int, int]
+    ) -> Float[Tensor, "batch classes height width"]:
+        """Logits of `size` from what `maps` gave."""
+        logits: Tensor = self.head((maps - self.shift) * self.scale, size)
+        return logits
+
+    def standardise(self, maps: Float[Tensor, "frames dim rows columns"]) -> None:
+        """Bring each channel to mean 0 and standard deviation 1 over these maps, from now on.
+
+        So that one learning rate serves encoders of any scale.  Channels that are constant keep theirs.
+        """
+        mean = maps.mean((0, 2, 3), dtype=torch.float64)
+        apart = ((part.double() - mean[:, None, None]).square() for part in maps.split(CHUNK))
+        spread = torch.stack([part.sum((0, 2, 3)) for part in apart]).sum(0)
+        std = (spread / (maps.numel() // maps.shape[1])).sqrt()
+        # What varies less than float32 resolves is rounding, not information.
+        constant = std <= 1e-6 * mean.abs()
+        self.shift.copy_(mean[:, None, None])
+        self.scale.copy_((1 / torch.where(constant, 1.0, std))[:, None, None])
+
+
+def predict(
+    segmenter: Segmenter, frames: UInt8[np.ndarray, "frames height width channels"]
+) -> UInt8[np.ndarray, "frames height width"]:
+    """The most probable class of each pixel.
+
+    Example:
+        >>> from rlpriors.encoders import load_encoder
+        >>> encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
+        >>> predict(Segmenter(encoder, n_classes=3), np.zeros((2, 36, 36, 3), np.uint8)).shape
+        (2, 36, 36)
+    """
+    mode = segmenter.training
+    segmenter.eval()
+    try:
+        with torch.inference_mode():
+            chunks = [
+                segmenter(np.array(frames[first : first + CHUNK])).argmax(1).to(torch.uint8).cpu().numpy()
+                for first in range(0, len(frames), CHUNK)
+            ]
+    finally:
+        segmenter.train(mode)
+    return np.concatenate(chunks) if chunks else np.zeros(frames.shape[:3], np.uint8)
+
+
+def _dim(encoder: ImageEncoder) -> int:
+    """Width of the maps, read off a black image."""
+    spec = encoder.spec
+    if spec.frames > 1:
+        raise ValueError(
+            f"`encoder` must see single frames. Received {spec.name!r}, which sees clips of {spec.frames}."
+        )
+    mode = encoder.training
+    with torch.no_grad():
+        maps = encoder.eval()(torch.zeros(1, spec.channels, *spec.input_size, device=encoder.device)).maps
+    encoder.train(mode)
+    if maps is None:
+        raise ValueError(
+            f"`encoder` must give maps, which {spec.name!r} does not. Take a convolutional network or a "
+            "vision transformer."
+        )
+    return int(maps.shape[1])

@@ -1,0 +1,242 @@
+"""Learning a policy in an environment, on its own reward or on a learned one.
+
+`train_online`  the run: Tianshou's trainers, both returns logged, checkpoints
+"""
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import torch
+from tianshou.algorithm.algorithm_base import Algorithm, OnPolicyAlgorithm
+from tianshou.data import Collector, ReplayBuffer
+from tianshou.env import BaseVectorEnv, DummyVectorEnv
+from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
+from tianshou.utils import LazyLogger, TensorboardLogger
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from rlpriors.agents.online.resumable import restore_training, training_state
+from rlpriors.checkpoint import CheckpointError, load_resume, save_resume, write_atomically
+from rlpriors.data.buffers import FastVectorReplayBuffer
+from rlpriors.rewards.normalized import NormalisedReward
+from rlpriors.training.buffer_state import fill, stored
+from rlpriors.training.episode_statistics import Accounts, BothReturns
+from rlpriors.training.online_settings import OnlineResult, OnlineSettings
+from rlpriors.training.reward_state import moving, restore
+from rlpriors.training.rollout import EnvSource, temporary_seed
+from rlpriors.types import RewardFn
+from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
+
+__all__ = ["OnlineResult", "OnlineSettings", "train_online"]
+
+
+def train_online(
+    algorithm: Algorithm[Any, Any],
+    make_env: EnvSource,
+    *,
+    reward: RewardFn | None = None,
+    folder: Path | None = None,
+    name: str = "policy",
+    settings: OnlineSettings = OnlineSettings(),  # noqa: B008 (frozen)
+    seed: int = 0,
+    resume: bool = False,
+    progress: bool = True,
+) -> OnlineResult:
+    """Let `algorithm` learn by acting; what it becomes is `algorithm.policy`.
+
+    With a learned `reward` the agent never sees the environment's: one batched call judges every
+    step of all environments, and the true return is only counted.  Scalars go to
+    `<folder>/tensorboard/<name>`: `training/returns_stat` is the return shown to the agent and
+    `training/env_returns_stat` the environment's.
+
+    Every `checkpoint_every` steps all goes to `<folder>/<name>.resume.pt`, and an off-policy
+    buffer to `<folder>/<name>.buffer.safetensors`.  Resuming goes on exactly with networks,
+    target networks, optimisers, counts, the stored steps and the statistics of a `NormalisedReward`
+    that is `updating`.  Not with the episodes under way, which begin anew, nor with the random
+    numbers, which are drawn from another stream: a resumed run is as good as one without a stop,
+    and not equal to it.
+
+    All randomness comes from `seed`; the global generators that Tianshou draws from are put back.
+
+    Args:
+        algorithm: Tianshou's or one around it, off-policy or on-policy, as of `make_learner`.
+        make_env: makes one environment with Box observations, or vector environments (`n_envs`
+            of them), which stay open.
+        reward: judges transitions in raw units; None for the environment's own.
+        folder: where logs and checkpoints go; None for neither.
+        name: of this run in the folder.
+        settings: how long, and on what.
+        seed: source of environments, actions and batches.
+        resume: go on with what is in the folder, if there is anything.
+        progress: show a bar.
+
+    Raises:
+        ValueError: the reward does not fit the environment's spaces, or `resume` has no `folder`.
+        CheckpointError: the state to resume from is damaged, another algorithm's, or of another kind of
+            reward.
+    """
+    if resume and folder is None:
+        raise ValueError("`resume` needs the `folder` of the run. Received None.")
+    inner = make_env if isinstance(make_env, BaseVectorEnv) else DummyVectorEnv([make_env] * settings.n_envs)
+    shown: BaseVectorEnv = inner
+    if reward is not None:
+        device = next(iter(algorithm.policy.parameters())).device
+        shown = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
+    run = _Run(algorithm, Accounts(shown), folder, name, settings, moving(reward))
+    started = time.monotonic()
+    try:
+        if resume:
+            run.restore()
+        if run.env_steps < settings.env_steps:
+            # A resumed run must not draw what the first part has drawn.
+            with temporary_seed(np.random.SeedSequence((seed, run.env_steps)), run.envs):
+                run.learn(progress)
+    finally:
+        if inner is not make_env:
+            inner.close()
+    return OnlineResult(run.env_steps, time.monotonic() - started, run.envs.finished)
+
+
+class _Run:
+    """One run: its environments and buffer, and what is written of it."""
+
+    def __init__(
+        self,
+        algorithm: Algorithm[Any, Any],
+        envs: Accounts,
+        folder: Path | None,
+        name: str,
+        settings: OnlineSettings,
+        rewards: Mapping[str, NormalisedReward],
+    ) -> None:
+        if len(envs) != settings.n_envs:
+            raise ValueError(
+                f"`n_envs` must be the number of environments, {len(envs)}. Received {settings.n_envs}."
+            )
+        self.algorithm, self.envs, self.folder, self.name = algorithm, envs, folder, name
+        self.settings, self.rewards = settings, rewards
+        self.on_policy = isinstance(algorithm, OnPolicyAlgorithm)
+        self.env_steps = 0
+        self.stored: dict[str, np.ndarray] = {}
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Where the state and the buffer are kept."""
+        assert self.folder is not None
+        return self.folder / f"{self.name}.resume.pt", self.folder / f"{self.name}.buffer.safetensors"
+
+    def restore(self) -> None:
+        state_file, buffer_file = self.files
+        if not state_file.exists():
+            return
+        device = next(iter(self.algorithm.policy.parameters())).device
+        state = load_resume(state_file, device)
+        if not isinstance(state.get("env_steps"), int) or "algorithm" not in state:
+            raise CheckpointError(f"{state_file} is not of an online run. Delete it and start again.")
+        resume = getattr(self.algorithm, "resume", partial(restore_training, self.algorithm))
+        resume(state["algorithm"])
+        restore(self.rewards, state.get("reward", {}), state_file)
+        self.env_steps = state["env_steps"]
+        if not self.on_policy:
+            try:
+                self.stored = safetensors.numpy.load_file(buffer_file)
+            except (OSError, safetensors.SafetensorError) as error:
+                raise CheckpointError(
+                    f"{buffer_file} is missing or damaged ({error}). Delete {state_file} and start again."
+                ) from error
+
+    def save(self, buffer: ReplayBuffer) -> str:
+        state_file, buffer_file = self.files
+        if not self.on_policy:
+            # The buffer first: a stop between both leaves more steps than the state knows, not fewer.
+            steps = stored(buffer)
+            write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(steps, path))
+        # Algorithms around others know what more there is to keep.
+        state = getattr(self.algorithm, "resume_state", partial(training_state, self.algorithm))
+        statistics = {name: reward.statistics() for name, reward in self.rewards.items()}
+        save_resume(state_file, {"algorithm": state(), "env_steps": self.env_steps, "reward": statistics})
+        return str(state_file)
+
+    def learn(self, progress: bool) -> None:
+        s = self.settings
+        size = s.collect_steps if self.on_policy else s.buffer_size or s.env_steps
+        # Room for whole rows, and for the row that a collection may end beyond.
+        per_env = -(-size // s.n_envs) + 1
+        draws = int(torch.randint(2**31, ()))
+        buffer = FastVectorReplayBuffer(per_env * s.n_envs, s.n_envs, random_seed=draws)
+        fill(buffer, self.stored)
+        collector = Collector[BothReturns](
+            self.algorithm, self.envs, buffer, exploration_noise=True, collect_stats_class=BothReturns
+        )
+        collector.reset(reset_buffer=False)
+        with tqdm(
+            total=s.env_steps, initial=self.env_steps, desc=self.name, unit="step", disable=not progress
+        ) as bar:
+            if not self.env_steps and s.random_steps and not self.on_policy:
+                collector.collect(n_step=s.random_steps, random=True)
+                self.env_steps = s.random_steps
+                bar.update(s.random_steps)
+            self._train(collector, bar)
+
+    def _train(self, collector: Collector[BothReturns], bar: "tqdm[Any]") -> None:
+        s, first = self.settings, self.env_steps
+        # Equal parts, at most `checkpoint_every` long, that end where they should: a last part of full
+        # length would overshoot.
+        left = -(-(s.env_steps - first) // s.collect_steps)  # collections
+        epochs = -(-left // max(1, s.checkpoint_every // s.collect_steps))
+        epoch_steps = -(-left // epochs) * s.collect_steps
+
+        def tick(epoch: int, env_step: int) -> None:
+            bar.update(first + env_step - bar.n)
+
+        def save(epoch: int, env_step: int, gradient_step: int) -> str:
+            self.env_steps = first + env_step
+            return self.save(collector.buffer)
+
+        logger: Any = LazyLogger()
+        if self.folder is not None:
+            # What was logged after the last checkpoint is logged again: TensorBoard drops the first take.
+            writer = SummaryWriter(str(self.folder / "tensorboard" / self.name), purge_step=first + 1)
+            logger = _Logger(writer, first)
+        common: dict[str, Any] = {
+            "training_collector": collector,
+            "max_epochs": epochs,
+            "epoch_num_steps": epoch_steps,
+            "collection_step_num_env_steps": s.collect_steps,
+            "batch_size": s.batch_size,
+            "training_fn": tick,
+            "save_checkpoint_fn": save,
+            "logger": logger,
+            "show_progress": False,
+            "verbose": False,
+        }
+        params = (
+            OnPolicyTrainerParams(**common, update_step_num_repetitions=s.repeat)
+            if self.on_policy
+            else OffPolicyTrainerParams(**common, update_step_num_gradient_steps_per_sample=s.update_per_step)
+        )
+        # The collector was reset before its random steps; their last episodes go on.
+        self.algorithm.create_trainer(params).run(reset_collectors=False)
+        self.env_steps = first + epochs * epoch_steps
+        tick(0, self.env_steps - first)
+        logger.finalize()
+
+
+class _Logger(TensorboardLogger):
+    """Tianshou's logger, counting from where a run was resumed."""
+
+    def __init__(self, writer: SummaryWriter, first: int) -> None:
+        super().__init__(writer, training_interval=1, update_interval=500, save_interval=1, write_flush=False)
+        self.first = first
+
+    def log_training_data(self, log_data: dict[str, Any], step: int) -> None:
+        if log_data["n_collected_episodes"]:  # else there is no return to tell
+            super().log_training_data(log_data, step)
+
+    def write(self, step_type: str, step: int, data: dict[str, Any]) -> None:
+        super().write(step_type, self.first + step, data)

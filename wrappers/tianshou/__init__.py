@@ -1,0 +1,1 @@
+"""Tianshou modules."""
