@@ -1,6 +1,6 @@
 """Policies and algorithms for Tianshou 2.x.
 
-`frames`                how observation and action lie side by side in a normalised window
+`frames`                how observation and action lie side by side in a normalized window
 `windows`               what the offline algorithms here share: window sampling, seeding, resuming
 `diffuser`              `DiffuserPolicy`: plans with a trajectory diffusion model, acts in any Collector
 `inverse_dynamics`      `InverseDynamics`: the action between two states, for plans of states
@@ -8,8 +8,8 @@
 `support`               whether the prior covers the demonstrations, asked before a reward is learned
 `diffusion_irl`         `DiffusionIRL`: learns the reward, what the demonstrations want
 `objectives`            what it may be learned by
-`seed_compat`           the original recipe as it was, as a preset to compare with
-`behaviour_cloning`     `BehaviourCloning`: a baseline that only imitates, one action at a time
+`original_recipe`           the original recipe as it was, as a preset to compare with
+`behavior_cloning`     `BehaviorCloning`: a baseline that only imitates, one action at a time
 `diffusion_policy`      `DiffusionPolicy`: draws chunks of actions for the current observation
 `diffusion_cloning`     `DiffusionCloning`: learns them, a baseline that only imitates
 `relabel`               `Relabel`: any off- or on-policy algorithm on a reward, also one that still moves
@@ -30,12 +30,12 @@ from rlpriors.agents.diffusion.diffusion_policy import DiffusionPolicy
 from rlpriors.agents.diffusion.inverse_dynamics import (
     InverseDynamics,
     InverseDynamicsSettings,
-    LearnInverseDynamics,
+    InverseDynamicsTraining,
 )
 from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
-from rlpriors.agents.diffusion.trajectory_layout import Frames
+from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.imitation.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
-from rlpriors.agents.imitation.behavior_cloning import BehaviourCloning, BehaviourCloningPolicy
+from rlpriors.agents.imitation.behavior_cloning import BehaviorCloning, BehaviorCloningPolicy
 from rlpriors.agents.imitation.discriminator_update import AdversarialSettings
 from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
 from rlpriors.agents.imitation.pixel_cloning import Auxiliary, PixelCloning
@@ -49,11 +49,11 @@ from rlpriors.agents.irl.objectives import (
     RatioSettings,
     RelativeSettings,
 )
-from rlpriors.agents.irl.original_recipe import SeedCompat, seed_compat
+from rlpriors.agents.irl.original_recipe import OriginalRecipe, original_recipe
 from rlpriors.agents.irl.support import Support, check_support
 from rlpriors.agents.lr_schedules import CosineSchedule
 from rlpriors.agents.online.encoder_network import EncoderNetwork
-from rlpriors.agents.online.factory import LearnerSettings, load_policy, make_learner, save_policy
+from rlpriors.agents.online.factory import AlgorithmSettings, load_policy, make_algorithm, save_policy
 from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
 
 __all__ = [
@@ -62,9 +62,10 @@ __all__ = [
     "AdversarialIRL",
     "AdversarialIRLOnPolicy",
     "AdversarialSettings",
+    "AlgorithmSettings",
     "Auxiliary",
-    "BehaviourCloning",
-    "BehaviourCloningPolicy",
+    "BehaviorCloning",
+    "BehaviorCloningPolicy",
     "ChainSettings",
     "ContrastiveSettings",
     "CosineSchedule",
@@ -74,11 +75,10 @@ __all__ = [
     "DiffusionIRLSettings",
     "DiffusionPolicy",
     "EncoderNetwork",
-    "Frames",
     "InverseDynamics",
     "InverseDynamicsSettings",
-    "LearnInverseDynamics",
-    "LearnerSettings",
+    "InverseDynamicsTraining",
+    "OriginalRecipe",
     "PixelBuffer",
     "PixelCloning",
     "PixelCloningPolicy",
@@ -86,12 +86,12 @@ __all__ = [
     "Relabel",
     "RelabelOnPolicy",
     "RelativeSettings",
-    "SeedCompat",
     "Support",
     "TrajectoryDiffusion",
+    "TrajectoryLayout",
     "check_support",
     "load_policy",
-    "make_learner",
+    "make_algorithm",
+    "original_recipe",
     "save_policy",
-    "seed_compat",
 ]

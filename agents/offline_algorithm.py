@@ -151,7 +151,7 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
         return torch.Generator(self._learner.device).manual_seed(int(seed >> 1))
 
     def resume_state(self) -> dict[str, Any]:
-        """All that decides how training goes on: weights, averages, optimisers, schedules, counts."""
+        """All that decides how training goes on: weights, averages, optimizers, schedules, counts."""
         return {
             "algorithm": type(self).__name__,
             "modules": cast(Any, self).state_dict(),  # without annotations in Tianshou

@@ -30,15 +30,15 @@ Job = Callable[[], None]
 def jobs(name: str, device: torch.device) -> tuple[int, Job, Job]:
     """The number of parameters, one training step and one forward pass of a denoiser."""
     network = build_denoiser(name, HORIZON, DIM).to(device)
-    optimiser = torch.optim.AdamW(network.parameters())
+    optimizer = torch.optim.AdamW(network.parameters())
     generator = torch.Generator().manual_seed(0)
     x, target = (torch.randn(BATCH, HORIZON, DIM, generator=generator).to(device) for _ in range(2))
     t = torch.randint(50, (BATCH,), generator=generator).to(device)
 
     def step() -> None:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (network(x, t) - target).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
 
     def forward() -> None:
         with torch.no_grad():

@@ -4,11 +4,11 @@
     OMP_NUM_THREADS=1 python -m benchmarks.encode
 
 A ResNet-18 with random weights (speed does not depend on them) sees frames of ALE/Breakout-v5,
-210 x 160 in colour, recorded from random play beforehand, so that the emulator costs nothing.  For 1,
+210 x 160 in color, recorded from random play beforehand, so that the emulator costs nothing.  For 1,
 16 and 64 environments:
 
 `bare`                 the network alone, on frames that are prepared already
-`wrapper`              `VectorEncodeObservation`: resize, normalise, network, read, copy
+`wrapper`              `VectorEncodeObservation`: resize, normalize, network, read, copy
 `one call each`        the same encoder called once for each environment
 `torchrl`              TorchRL's R3MTransform: its ResNet-18, its preprocessing, the same input size
 `wrapper, compiled`    with `compile=True`

@@ -6,15 +6,15 @@
 The table is that of EIRLI (arXiv 2205.07886): methods x {pretrain, joint} x {with, without augmentation
 of the cloning's images}, and beside them cloning alone, with and without.  Each is a cell for each
 environment and seed, in a process of its own.  A finished cell is a folder in `runs/imitate/` and a row
-of `results/imitate.csv` (env, method, mode, augment, seed, return, normalised, seconds); both are
+of `results/imitate.csv` (env, method, mode, augment, seed, return, normalized, seconds); both are
 skipped when the command runs again, and a cell that was stopped goes on.  A folder that was made with
 other settings is an error; after a change of `Budget` remove rows of the csv, too.  A seed has its own
 demonstrations and its own random play, which all of its cells share.  `--quick` keeps its cells in
 `runs/imitate-quick/`; it writes no results, and neither do cells that are kept elsewhere by `--runs`.
 
 `--report` prints the tables and rewrites those of `docs/imitate.md`: mean and 95 % bootstrap interval of
-the normalised return, 0 for random play and 1 for the demonstrations.  Where the demonstrations are worth
-no more than random play, `normalised` is empty, and the table says how many such runs its mean leaves out.
+the normalized return, 0 for random play and 1 for the demonstrations.  Where the demonstrations are worth
+no more than random play, `normalized` is empty, and the table says how many such runs its mean leaves out.
 
 Settings were chosen on seeds from 100 on, which are refused here unless `--development` is given.
 """
@@ -32,7 +32,7 @@ import numpy as np
 
 from benchmarks.tables import markdown, read_csv, replace, write_csv
 from benchmarks.workers import processes
-from rlpriors.envs.pixel_envs import PixelWorld
+from rlpriors.envs.pixel_envs import PixelEnvSpec
 from rlpriors.evaluation.intervals import bootstrap_interval
 from rlpriors.scripts.demonstrate.run import demonstrate
 from rlpriors.scripts.demonstrate.settings import DemonstrateSettings
@@ -43,11 +43,11 @@ from rlpriors.training.run_folder import check_settings
 RESULTS = Path(__file__).parent / "results" / "imitate.csv"
 RUNS, QUICK_RUNS = Path("runs") / "imitate", Path("runs") / "imitate-quick"
 PAGE = Path(__file__).parents[1] / "docs" / "imitate.md"
-COLUMNS = ("env", "method", "mode", "augment", "seed", "return", "normalised", "seconds")
+COLUMNS = ("env", "method", "mode", "augment", "seed", "return", "normalized", "seconds")
 # EIRLI's five, and two that came after.
 METHODS = ("dynamics", "inverse-dynamics", "simclr", "temporal-cpc", "vae", "byol", "atc")
 MODES = ("pretrain", "joint")
-# EIRLI's without rotation, which hides how a pole leans, and without changes of colour, which cost more than
+# EIRLI's without rotation, which hides how a pole leans, and without changes of color, which cost more than
 # the network does.
 AUGMENTATIONS = "translate+gaussian-blur"
 CHEETAH = Path(__file__).parent / "data" / "halfcheetah-v5-expert.safetensors"
@@ -88,7 +88,7 @@ def cell_folder(seed_folder: Path, cell: Cell) -> Path:
 
 def prepare(env: str, seed: int, folder: Path, budget: Budget) -> None:
     """The seed's demonstrations and random play."""
-    world = PixelWorld(env, steps=budget.steps)
+    world = PixelEnvSpec(env, steps=budget.steps)
     recording = CHEETAH if world.name == "halfcheetah" else None
     settings = DemonstrateSettings(
         env,
@@ -181,7 +181,7 @@ def collect(runs: Path, results: Path) -> None:
         if told["seed"] >= 100:
             continue  # development
         key = (told["env"], told["method"], told["mode"], yes(told["augment"]), str(told["seed"]))
-        numbers = [told[name] for name in ("return", "normalised", "seconds")]
+        numbers = [told[name] for name in ("return", "normalized", "seconds")]
         rows[key] = ["" if number is None else f"{number:.6g}" for number in numbers]
     write_csv(results, COLUMNS, ([*key, *values] for key, values in sorted(rows.items())))
 
@@ -189,8 +189,8 @@ def collect(runs: Path, results: Path) -> None:
 def table(rows: Iterable[Sequence[str]]) -> str:
     """Markdown of one environment: a line for each method and mode, columns with and without augmentation."""
     found: dict[tuple[str, str, str], list[str]] = {}
-    for _, method, mode, augment, _, _, normalised, _ in rows:
-        found.setdefault((mode, method, augment), []).append(normalised)
+    for _, method, mode, augment, _, _, normalized, _ in rows:
+        found.setdefault((mode, method, augment), []).append(normalized)
     order = {mode: place for place, mode in enumerate(("scratch", *MODES))}
     kinds = sorted({key[:2] for key in found}, key=lambda kind: (order[kind[0]], kind[1]))
     lines = [["mode", "method", "seeds", "augmented", "not augmented"]]

@@ -5,7 +5,7 @@
     python -m benchmarks.ship_atari ... --probe benchmarks/results/probe.csv
 
 Each of AtariARI's 22 games is played for `--steps` steps at random, actions being repeated most of the
-time, in grey as the console draws it; `--hold-out` leaves games out, on which the encoder can then be
+time, in gray as the console draws it; `--hold-out` leaves games out, on which the encoder can then be
 judged as on games that nobody saw.  One network learns from all of them, and goes to
 src/rlpriors/encoders/pretrained/<name> in half precision, with a card that names this command.
 `--method none` leaves the network as it starts: the control.  `--whiten` ends with features that are
@@ -81,7 +81,7 @@ def train(stores: Sequence[FrameStore], args: argparse.Namespace) -> Path:
 
 def command(args: argparse.Namespace) -> str:
     """What to type for the same encoder."""
-    words = ["python", "benchmarks/ship_atari.py"]
+    words = ["python", "-m", "benchmarks.ship_atari"]
     for name in MAKING:
         value = None if args.method == "none" and name in LEARNING else getattr(args, name)
         if value is not None and value is not False and value != []:
@@ -100,8 +100,8 @@ def card(games: Sequence[str], args: argparse.Namespace) -> str:
     how += ", then whitened" if args.whiten else ""
     lines = [
         f"# {name}",
-        f"{how}, on {args.steps} steps of sticky random play of each of {len(games)} Atari games, in grey, "
-        f"{SIZE[0]} x {SIZE[1]}: {', '.join(games)}. Licence: MIT.",
+        f"{how}, on {args.steps} steps of sticky random play of each of {len(games)} Atari games, in gray, "
+        f"{SIZE[0]} x {SIZE[1]}: {', '.join(games)}. License: MIT.",
         f"```sh\n{command(args)}\n```",
     ]
     if args.probe is not None:

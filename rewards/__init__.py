@@ -1,11 +1,11 @@
 """Reward models: judges of transitions that are learned, saved and loaded; torch only.
 
 base.py            `RewardModel`: the four inputs, `score` for numpy, `save`
-networks.py        `MLPReward`: r(s), r(s, a), r(s, a, s') with the normaliser inside
+networks.py        `MLPReward`: r(s), r(s, a), r(s, a, s') with the normalizer inside
 shaping.py         `ShapedReward`: potential shaping over any reward model
 compose.py         `SumReward`: `reach + 2 * stay`
 ensemble.py        `EnsembleReward`: mean - k standard deviations of several
-running.py         `NormalisedReward`: divided by its running standard deviation
+running.py         `NormalizedReward`: divided by its running standard deviation
 parts.py           how these three remember what they are made of
 trajectory.py      `TrajectoryValue`: a value of whole windows, for comparison; no reward
 discriminators.py  `GAILReward`, `AIRLReward`: what tells demonstrations from an agent's steps
@@ -22,7 +22,7 @@ from rlpriors.rewards.divergences import DIVERGENCES, Divergence, DivergenceSett
 from rlpriors.rewards.drail import DRAILReward, DRAILSettings
 from rlpriors.rewards.ensemble import EnsembleReward, EnsembleSettings
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
-from rlpriors.rewards.normalized import NormalisedReward, NormalisedSettings
+from rlpriors.rewards.normalized import NormalizedReward, NormalizedSettings
 from rlpriors.rewards.registry import REWARDS, load_reward, reward_class
 from rlpriors.rewards.shaping import ShapedReward, ShapingSettings
 from rlpriors.rewards.sum import SumReward, SumSettings
@@ -43,8 +43,8 @@ __all__ = [
     "GAILReward",
     "GAILSettings",
     "MLPReward",
-    "NormalisedReward",
-    "NormalisedSettings",
+    "NormalizedReward",
+    "NormalizedSettings",
     "RewardInput",
     "RewardModel",
     "RewardSettings",

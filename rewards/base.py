@@ -5,7 +5,7 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from numbers import Real
 from pathlib import Path
@@ -36,7 +36,7 @@ class RewardModel(nn.Module, ABC):
     """A learned reward: `model(obs, act, obs_next, terminated)` gives one number for each row.
 
     Inputs are in raw units, exactly as the environment and the stored data hold them; whatever
-    normalisation the model needs is part of it.  That makes one model serve at all three doors:
+    normalization the model needs is part of it.  That makes one model serve at all three doors:
     in a wrapper while acting, in a replay buffer, and over a stored data set.
 
     A subclass implements `forward` and `from_settings` and sets the attributes below.  To be
@@ -203,14 +203,10 @@ class RewardModel(nn.Module, ABC):
 
 
 def _add(a: RewardModel, weight_a: float, b: object, weight_b: float) -> RewardModel:
+    build: Callable[..., RewardModel] = REWARDS["SumReward"]  # `rewards.registry` puts it there
     if isinstance(b, RewardModel):
-        terms, weights, offset = [a, b], [weight_a, weight_b], 0.0
-    elif isinstance(b, Real):
-        terms, weights, offset = [a], [weight_a], weight_b * float(b)
-    else:
-        return NotImplemented
-    total: RewardModel = REWARDS["SumReward"](terms, weights, offset)  # registered by `rewards.registry`
-    return total
+        return build([a, b], [weight_a, weight_b])
+    return build([a], [weight_a], weight_b * float(b)) if isinstance(b, Real) else NotImplemented
 
 
 def reward_class(name: str) -> type[RewardModel]:

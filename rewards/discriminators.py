@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, with_tuples
@@ -30,7 +30,7 @@ RewardForm = Literal["-log(1-D)", "log(D)", "logit"]
 class Discriminator(RewardModel):
     """A reward model that says of each step how likely it was demonstrated: D = sigmoid(logit).
 
-    The logit is `logits` of `points`, so that a loss can take gradient penalties in normalised
+    The logit is `logits` of `points`, so that a loss can take gradient penalties in normalized
     units, where every entry counts alike.
     """
 
@@ -44,7 +44,7 @@ class Discriminator(RewardModel):
         act: Float[Tensor, "batch act"],
         obs_next: Float[Tensor, "batch obs"],
     ) -> Float[Tensor, "batch points"]:
-        """The normalised numbers that `logits` reads."""
+        """The normalized numbers that `logits` reads."""
 
     @abstractmethod
     def logits(
@@ -80,7 +80,7 @@ class GAILSettings(RewardSettings):
 
     form: RewardForm = "-log(1-D)"
     """"-log(1-D)" is the original and always positive, so an agent gains by living on; "log(D)" is
-    always negative, so it gains by ending; "logit", their sum, favours neither (1809.02925, 4.1)."""
+    always negative, so it gains by ending; "logit", their sum, favors neither (1809.02925, 4.1)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,8 +105,8 @@ class GAILReward(MLPReward, Discriminator):
 
     settings: GAILSettings
 
-    def __init__(self, settings: GAILSettings, normaliser: Normaliser | None = None) -> None:
-        super().__init__(settings, normaliser)
+    def __init__(self, settings: GAILSettings, normalizer: Normalizer | None = None) -> None:
+        super().__init__(settings, normalizer)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "GAILReward":
@@ -171,7 +171,7 @@ class AIRLReward(MLPReward, Discriminator):
     (algorithm 1); an off-policy one is paid f, and its entropy bonus stands for - log pi: exact for a
     maximum-entropy policy of temperature 1.
 
-    The potential reads whole observations through the same normaliser.
+    The potential reads whole observations through the same normalizer.
 
     Example:
         >>> model = AIRLReward(AIRLSettings(obs_dim=2, act_dim=1))
@@ -184,10 +184,10 @@ class AIRLReward(MLPReward, Discriminator):
     settings: AIRLSettings
     subtracts_log_prob: ClassVar[bool] = True
 
-    def __init__(self, settings: AIRLSettings, normaliser: Normaliser | None = None) -> None:
-        super().__init__(settings, normaliser)
+    def __init__(self, settings: AIRLSettings, normalizer: Normalizer | None = None) -> None:
+        super().__init__(settings, normalizer)
         self.potential_net = build_mlp(self.obs_dim, settings.potential_hidden, 1)
-        self.potential_net.to(self.obs_normaliser.loc.device)
+        self.potential_net.to(self.obs_normalizer.loc.device)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "AIRLReward":
@@ -195,7 +195,7 @@ class AIRLReward(MLPReward, Discriminator):
 
     def potential(self, obs: Float[Tensor, "batch obs"]) -> Float[Tensor, " batch"]:
         """phi(s) of each observation."""
-        return self._potential(self.obs_normaliser(obs))
+        return self._potential(self.obs_normalizer(obs))
 
     def points(
         self,
@@ -203,8 +203,8 @@ class AIRLReward(MLPReward, Discriminator):
         act: Float[Tensor, "batch act"],
         obs_next: Float[Tensor, "batch obs"],
     ) -> Float[Tensor, "batch points"]:
-        normalised = self.obs_normaliser(obs), self.obs_normaliser(obs_next)
-        return torch.cat([self.features(obs, act, obs_next), *normalised], -1)
+        normalized = self.obs_normalizer(obs), self.obs_normalizer(obs_next)
+        return torch.cat([self.features(obs, act, obs_next), *normalized], -1)
 
     def logits(
         self,
@@ -227,6 +227,6 @@ class AIRLReward(MLPReward, Discriminator):
         """f, the reward with its shaping; - log pi(a|s) is for the algorithm to add."""
         return self.logits(self.points(obs, act, obs_next), terminated)
 
-    def _potential(self, normalised: Float[Tensor, "batch obs"]) -> Float[Tensor, " batch"]:
-        values: Tensor = self.potential_net(normalised)
+    def _potential(self, normalized: Float[Tensor, "batch obs"]) -> Float[Tensor, " batch"]:
+        values: Tensor = self.potential_net(normalized)
         return values.squeeze(-1)

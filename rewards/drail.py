@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.diffusion.schedule import NoiseSchedule
 from rlpriors.networks.embeddings import sinusoidal
 from rlpriors.networks.mlp import build_mlp
@@ -38,7 +38,7 @@ class DRAILSettings(RewardSettings):
     """Noise levels of the diffusion, at least 2."""
 
     n_draws: int = 4
-    """Noise levels that a judgement averages over, at least 1; its cost grows with them."""
+    """Noise levels that a judgment averages over, at least 1; its cost grows with them."""
 
     time_features: int = 8
     """Sines and cosines that encode the noise level; even, at least 2."""
@@ -62,7 +62,7 @@ class DRAILReward(MLPReward, Discriminator):
     logit.  Learning draws a noise level and noise for each step; judging averages over `n_draws`
     levels with noise that is drawn once and saved, so that equal steps get equal rewards.
 
-    The noised numbers should be of the size of 1: give a normaliser.
+    The noised numbers should be of the size of 1: give a normalizer.
 
     Example:
         >>> model = DRAILReward(DRAILSettings(obs_dim=2, act_dim=1))
@@ -75,9 +75,9 @@ class DRAILReward(MLPReward, Discriminator):
     noise: Tensor
     times: Tensor
 
-    def __init__(self, settings: DRAILSettings, normaliser: Normaliser | None = None) -> None:
-        super().__init__(settings, normaliser)
-        dim, levels, device = self.feature_dim, settings.num_train_timesteps, self.obs_normaliser.loc.device
+    def __init__(self, settings: DRAILSettings, normalizer: Normalizer | None = None) -> None:
+        super().__init__(settings, normalizer)
+        dim, levels, device = self.feature_dim, settings.num_train_timesteps, self.obs_normalizer.loc.device
         # Two more inputs, one for each condition.
         self.net = build_mlp(dim + settings.time_features + 2, settings.hidden, dim).to(device)
         self.schedule = NoiseSchedule(levels).to(device)

@@ -49,7 +49,7 @@ class EnsembleReward(RewardModel):
     comparing rewards.
 
     A learned reward has no scale of its own.  Where the members' scales differ much, the largest
-    one decides; wrap each in a `NormalisedReward` first.
+    one decides; wrap each in a `NormalizedReward` first.
 
     Raises:
         ValueError: no members, or they read different transitions, or `k` is not finite.
@@ -59,7 +59,7 @@ class EnsembleReward(RewardModel):
         >>> settings = RewardSettings(obs_dim=2, act_dim=1)
         >>> model = EnsembleReward([MLPReward(settings) for _ in range(3)], k=1.0)
         >>> obs, act, end = torch.zeros(4, 2), torch.zeros(4, 1), torch.zeros(4, dtype=torch.bool)
-        >>> mean = model.judgements(obs, act, obs, end).mean(0)
+        >>> mean = model.judgments(obs, act, obs, end).mean(0)
         >>> torch.allclose(model(obs, act, obs, end), mean - model.disagreement(obs, act, obs, end))
         True
     """
@@ -89,7 +89,7 @@ class EnsembleReward(RewardModel):
         """Standard deviations that are taken off."""
         return self.settings.k
 
-    def judgements(
+    def judgments(
         self,
         obs: Float[Tensor, "batch obs"],
         act: Float[Tensor, "batch act"],
@@ -107,7 +107,7 @@ class EnsembleReward(RewardModel):
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Standard deviation over the members."""
-        return _spread(self.judgements(obs, act, obs_next, terminated))
+        return _spread(self.judgments(obs, act, obs_next, terminated))
 
     def forward(
         self,
@@ -117,13 +117,13 @@ class EnsembleReward(RewardModel):
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Judge each transition: mean - k standard deviations."""
-        judgements = self.judgements(obs, act, obs_next, terminated)
-        mean = judgements.mean(0)
-        return mean if self.k == 0 else mean - self.k * _spread(judgements)
+        judgments = self.judgments(obs, act, obs_next, terminated)
+        mean = judgments.mean(0)
+        return mean if self.k == 0 else mean - self.k * _spread(judgments)
 
 
-def _spread(judgements: Float[Tensor, "members batch"]) -> Float[Tensor, " batch"]:
-    variance = (judgements - judgements.mean(0)).square().mean(0)  # `var` warns of an empty batch
+def _spread(judgments: Float[Tensor, "members batch"]) -> Float[Tensor, " batch"]:
+    variance = (judgments - judgments.mean(0)).square().mean(0)  # `var` warns of an empty batch
     differs = variance > 0
     # The root's gradient at 0 is infinite; where all members agree it is taken as 0.
     return torch.where(differs, variance, 1.0).sqrt() * differs

@@ -41,7 +41,7 @@ def gradient_penalty(
 ) -> Float[Tensor, ""]:
     """Mean over windows of |d value / d x|^2, at random points between the two sets.
 
-    Centred at 0 (Mescheder et al. 2018, arXiv 1801.04406, eq. 9) rather than at 1: the reward's
+    Centered at 0 (Mescheder et al. 2018, arXiv 1801.04406, eq. 9) rather than at 1: the reward's
     scale is part of what is learned.  The points in between are WGAN-GP's (Gulrajani et al. 2017,
     arXiv 1704.00028, algorithm 1).  Differentiable in the value's parameters.
 

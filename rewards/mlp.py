@@ -1,6 +1,6 @@
 """Reward networks over single transitions: r(s), r(s, a), r(s, a, s').
 
-`MLPReward`       a small multi-layer perceptron with its normalisers inside
+`MLPReward`       a small multi-layer perceptron with its normalizers inside
 `RewardSettings`  what it reads and how large it is
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, with_tuples
@@ -55,8 +55,8 @@ class RewardSettings:
 
     spectral_norm: bool = False
     """Whether each layer's weight is divided by its largest singular value (Miyato et al. 2018, arXiv
-    1802.05957).  That bounds the slope of the reward in normalised units by 1.1, SiLU's own, to the
-    power of the number of hidden layers.  The value is computed anew at each judgement: slower
+    1802.05957).  That bounds the slope of the reward in normalized units by 1.1, SiLU's own, to the
+    power of the number of hidden layers.  The value is computed anew at each judgment: slower
     (1 ms for 64 x 64), yet also right for averaged weights.  Such a reward cannot be pickled."""
 
     def __post_init__(self) -> None:
@@ -84,17 +84,17 @@ class RewardSettings:
 
 
 class MLPReward(RewardModel):
-    """A perceptron over the normalised parts of a transition that `settings.inputs` names.
+    """A perceptron over the normalized parts of a transition that `settings.inputs` names.
 
-    `normaliser` covers one step [obs, act] of `obs_dim + act_dim` numbers (the same that a
+    `normalizer` covers one step [obs, act] of `obs_dim + act_dim` numbers (the same that a
     trajectory model of these windows uses), or the observation alone; without it numbers are read
     as they come.  It is saved with the weights.
 
     `forward` is `from_features` of `features`, so that a loss can take a gradient penalty in
-    normalised units, where every entry counts alike.
+    normalized units, where every entry counts alike.
 
     Raises:
-        ValueError: the normaliser's size fits neither of both.
+        ValueError: the normalizer's size fits neither of both.
 
     Example:
         >>> model = MLPReward(RewardSettings(obs_dim=3, act_dim=1, inputs=("obs", "act"), obs_index=(0, 1)))
@@ -108,12 +108,12 @@ class MLPReward(RewardModel):
     settings: RewardSettings
     index: Tensor | None
 
-    def __init__(self, settings: RewardSettings, normaliser: Normaliser | None = None) -> None:
+    def __init__(self, settings: RewardSettings, normalizer: Normalizer | None = None) -> None:
         super().__init__()
         self.settings = settings
         self.obs_dim, self.act_dim, self.obs_keys = settings.obs_dim, settings.act_dim, settings.obs_keys
         self.n_actions = settings.n_actions
-        self.obs_normaliser, self.act_normaliser = _split(normaliser, self.obs_dim, self.act_dim)
+        self.obs_normalizer, self.act_normalizer = _split(normalizer, self.obs_dim, self.act_dim)
         index = None if settings.obs_index is None else torch.tensor(settings.obs_index)
         # The settings already hold the index; saving it too would let both disagree.
         self.register_buffer("index", index, persistent=False)
@@ -125,7 +125,7 @@ class MLPReward(RewardModel):
             for layer in self.net:
                 if isinstance(layer, nn.Linear):
                     register_parametrization(layer, "weight", _SpectralNorm())
-        self.to(self.obs_normaliser.loc.device)  # a policy may already have moved what it shares
+        self.to(self.obs_normalizer.loc.device)  # a policy may already have moved what it shares
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "MLPReward":
@@ -137,7 +137,7 @@ class MLPReward(RewardModel):
         act: Float[Tensor, "*batch act"],
         obs_next: Float[Tensor, "*batch obs"],
     ) -> Float[Tensor, "*batch features"]:
-        """The normalised numbers that the network reads, in the order of `settings.inputs`."""
+        """The normalized numbers that the network reads, in the order of `settings.inputs`."""
         parts = {"obs": obs, "act": act, "obs_next": obs_next}
         return torch.cat(
             [self._act(part) if name == "act" else self._obs(part) for name, part in self._named(parts)], -1
@@ -162,19 +162,19 @@ class MLPReward(RewardModel):
         return [(name, parts[name]) for name in self.settings.inputs]
 
     def _obs(self, obs: Float[Tensor, "*batch obs"]) -> Float[Tensor, "*batch seen"]:
-        normalised: Tensor = self.obs_normaliser(obs)
-        return normalised if self.index is None else normalised[..., self.index]
+        normalized: Tensor = self.obs_normalizer(obs)
+        return normalized if self.index is None else normalized[..., self.index]
 
     def _act(self, act: Float[Tensor, "*batch act"]) -> Float[Tensor, "*batch seen"]:
         if self.settings.n_actions is None:
-            normalised: Tensor = self.act_normaliser(act)
-            return normalised
+            normalized: Tensor = self.act_normalizer(act)
+            return normalized
         return nn.functional.one_hot(act[..., 0].round().long(), self.settings.n_actions).to(act.dtype)
 
 
 class _SpectralNorm(nn.Module):
     # torch's own follows the singular value by power iteration in training mode only.  An average of
-    # weights, which nobody trains, would keep the value of its first weights, and judgements would
+    # weights, which nobody trains, would keep the value of its first weights, and judgments would
     # depend on how many came before.
     def forward(self, weight: Float[Tensor, "out in"]) -> Float[Tensor, "out in"]:
         # Not `matrix_norm`, whose last digit depends on whether a gradient is wanted.
@@ -183,16 +183,16 @@ class _SpectralNorm(nn.Module):
         return normed
 
 
-def _split(normaliser: Normaliser | None, obs_dim: int, act_dim: int) -> tuple[Normaliser, Normaliser]:
-    if normaliser is None:
-        return Normaliser.identity(obs_dim), Normaliser.identity(act_dim)
-    if normaliser.dim not in (obs_dim, obs_dim + act_dim):
+def _split(normalizer: Normalizer | None, obs_dim: int, act_dim: int) -> tuple[Normalizer, Normalizer]:
+    if normalizer is None:
+        return Normalizer.identity(obs_dim), Normalizer.identity(act_dim)
+    if normalizer.dim not in (obs_dim, obs_dim + act_dim):
         raise ValueError(
-            f"`normaliser` must cover an observation of {obs_dim} numbers, or observation and action side "
-            f"by side ({obs_dim + act_dim}). Received one of {normaliser.dim}; see `Normaliser.concat`."
+            f"`normalizer` must cover an observation of {obs_dim} numbers, or observation and action side "
+            f"by side ({obs_dim + act_dim}). Received one of {normalizer.dim}; see `Normalizer.concat`."
         )
-    loc, scale = normaliser.loc, normaliser.scale
-    obs_part = Normaliser(loc[:obs_dim], scale[:obs_dim])
-    if normaliser.dim == obs_dim:
-        return obs_part, Normaliser.identity(act_dim)
-    return obs_part, Normaliser(loc[obs_dim:], scale[obs_dim:])
+    loc, scale = normalizer.loc, normalizer.scale
+    obs_part = Normalizer(loc[:obs_dim], scale[:obs_dim])
+    if normalizer.dim == obs_dim:
+        return obs_part, Normalizer.identity(act_dim)
+    return obs_part, Normalizer(loc[obs_dim:], scale[obs_dim:])

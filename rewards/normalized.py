@@ -1,7 +1,7 @@
 """Rewards of a known size, whatever they were learned as.
 
-`NormalisedReward`    a reward divided by its running standard deviation
-`NormalisedSettings`  what it is rebuilt from
+`NormalizedReward`    a reward divided by its running standard deviation
+`NormalizedSettings`  what it is rebuilt from
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from torch import Tensor
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardPart, build_parts
 
-__all__ = ["NormalisedReward", "NormalisedSettings"]
+__all__ = ["NormalizedReward", "NormalizedSettings"]
 
 STATISTICS = ("count", "mean", "variance")
 
 
 @dataclass(frozen=True)
-class NormalisedSettings:
-    """What a `NormalisedReward` is rebuilt from.
+class NormalizedSettings:
+    """What a `NormalizedReward` is rebuilt from.
 
     Raises:
         ValueError: a field is out of its bounds.
@@ -31,7 +31,7 @@ class NormalisedSettings:
     part: RewardPart
     """Class and settings of the base reward."""
 
-    centre: bool = False
+    center: bool = False
     """Whether the running mean is taken off, too.  That adds a constant to every step, which
     changes the best policy of a task that can end early."""
 
@@ -43,7 +43,7 @@ class NormalisedSettings:
             raise ValueError(f"`eps` must be above 0. Received {self.eps}.")
 
 
-class NormalisedReward(RewardModel):
+class NormalizedReward(RewardModel):
     """A reward divided by the running standard deviation of what it gave.
 
     For deployment: step sizes and entropy bonuses of an RL algorithm expect rewards of about 1,
@@ -51,7 +51,7 @@ class NormalisedReward(RewardModel):
     base, whose scale has a meaning there.
 
     Statistics move only through `observe`.  It is called by hand, on the rewards of stored data,
-    or by every judgement while `updating` is True: switch it on while acting and off for good
+    or by every judgment while `updating` is True: switch it on while acting and off for good
     once the statistics have settled, since each change moves the task under the agent.  A new or
     loaded model does not update.  Before anything was observed, rewards pass unchanged.
 
@@ -64,7 +64,7 @@ class NormalisedReward(RewardModel):
 
     Example:
         >>> from rlpriors.rewards.mlp import MLPReward, RewardSettings
-        >>> model = NormalisedReward(MLPReward(RewardSettings(obs_dim=2, act_dim=1)))
+        >>> model = NormalizedReward(MLPReward(RewardSettings(obs_dim=2, act_dim=1)))
         >>> obs, act, end = torch.randn(64, 2), torch.zeros(64, 1), torch.zeros(64, dtype=torch.bool)
         >>> model.updating = True
         >>> rewards = model(obs, act, obs, end)
@@ -73,26 +73,26 @@ class NormalisedReward(RewardModel):
         True
     """
 
-    settings: NormalisedSettings
+    settings: NormalizedSettings
     count: Tensor
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, base: RewardModel, centre: bool = False, eps: float = 1e-6) -> None:
+    def __init__(self, base: RewardModel, center: bool = False, eps: float = 1e-6) -> None:
         super().__init__()
-        self.settings = NormalisedSettings(RewardPart.of(base), centre, eps)
+        self.settings = NormalizedSettings(RewardPart.of(base), center, eps)
         self.obs_dim, self.act_dim, self.obs_keys = base.obs_dim, base.act_dim, base.obs_keys
         self.n_actions = base.n_actions
         self.base = base
         self.updating = False
-        """Whether every judgement is observed."""
+        """Whether every judgment is observed."""
         device = base.device
         self.register_buffer("count", torch.tensor(0, device=device))
         self.register_buffer("mean", torch.tensor(0.0, device=device))
         self.register_buffer("variance", torch.tensor(0.0, device=device))
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> "NormalisedReward":
+    def from_settings(cls, settings: Mapping[str, Any]) -> "NormalizedReward":
         (base,) = build_parts([settings["part"]])
         return cls(base, **{name: value for name, value in settings.items() if name != "part"})
 
@@ -150,5 +150,5 @@ class NormalisedReward(RewardModel):
         rewards: Tensor = self.base(obs, act, obs_next, terminated)
         if self.updating:
             self.observe(rewards)
-        # Copies: a later `observe` must not change what this judgement's graph holds.
-        return (rewards - self.mean.clone() if self.settings.centre else rewards) / self.std
+        # Copies: a later `observe` must not change what this judgment's graph holds.
+        return (rewards - self.mean.clone() if self.settings.center else rewards) / self.std

@@ -24,7 +24,7 @@ from rlpriors.rewards.discriminators import AIRLReward, GAILReward
 from rlpriors.rewards.drail import DRAILReward
 from rlpriors.rewards.ensemble import EnsembleReward
 from rlpriors.rewards.mlp import MLPReward
-from rlpriors.rewards.normalized import NormalisedReward
+from rlpriors.rewards.normalized import NormalizedReward
 from rlpriors.rewards.shaping import ShapedReward
 from rlpriors.rewards.sum import SumReward
 
@@ -37,7 +37,7 @@ REWARDS.update(
         "EnsembleReward": EnsembleReward,
         "GAILReward": GAILReward,
         "MLPReward": MLPReward,
-        "NormalisedReward": NormalisedReward,
+        "NormalizedReward": NormalizedReward,
         "ShapedReward": ShapedReward,
         "SumReward": SumReward,
     }

@@ -11,7 +11,7 @@ from typing import Any
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, reward_class, with_tuples
@@ -54,11 +54,11 @@ class ShapedReward(RewardModel):
     tasks.  Learned together, phi takes up what depends on the dynamics and leaves in `unshaped` a
     reward that transfers, if that one reads states only (AIRL, 1710.11248, section 6).
 
-    The potential reads whole observations through `normaliser` (`obs_dim` numbers); left out, it
+    The potential reads whole observations through `normalizer` (`obs_dim` numbers); left out, it
     is that of the base if the base is an `MLPReward`, else none.
 
     Raises:
-        ValueError: `gamma` is outside [0, 1], or the normaliser has another size.
+        ValueError: `gamma` is outside [0, 1], or the normalizer has another size.
 
     Example:
         >>> import torch
@@ -77,24 +77,24 @@ class ShapedReward(RewardModel):
         base: RewardModel,
         gamma: float = 0.99,
         hidden: Sequence[int] = (64, 64),
-        normaliser: Normaliser | None = None,
+        normalizer: Normalizer | None = None,
     ) -> None:
         super().__init__()
         self.settings = ShapingSettings(type(base).__name__, asdict(base.settings), gamma, tuple(hidden))
         self.obs_dim, self.act_dim, self.obs_keys = base.obs_dim, base.act_dim, base.obs_keys
         self.n_actions = base.n_actions
-        if normaliser is None and isinstance(base, MLPReward):
-            normaliser = base.obs_normaliser
-        elif normaliser is None:
-            normaliser = Normaliser.identity(self.obs_dim)
-        if normaliser.dim != self.obs_dim:
+        if normalizer is None and isinstance(base, MLPReward):
+            normalizer = base.obs_normalizer
+        elif normalizer is None:
+            normalizer = Normalizer.identity(self.obs_dim)
+        if normalizer.dim != self.obs_dim:
             raise ValueError(
-                f"`normaliser` must cover an observation of {self.obs_dim} numbers. Received one of "
-                f"{normaliser.dim}."
+                f"`normalizer` must cover an observation of {self.obs_dim} numbers. Received one of "
+                f"{normalizer.dim}."
             )
         self.base = base
         # A copy: one tensor under two names would be refused when the model is saved.
-        self.obs_normaliser = Normaliser(normaliser.loc, normaliser.scale)
+        self.obs_normalizer = Normalizer(normalizer.loc, normalizer.scale)
         self.net = build_mlp(self.obs_dim, hidden, 1).to(base.device)
 
     @classmethod
@@ -115,7 +115,7 @@ class ShapedReward(RewardModel):
 
     def potential(self, obs: Float[Tensor, "*batch obs"]) -> Float[Tensor, "*batch"]:
         """phi(s) of each observation."""
-        values: Tensor = self.net(self.obs_normaliser(obs))
+        values: Tensor = self.net(self.obs_normalizer(obs))
         return values.squeeze(-1)
 
     def forward(

@@ -51,7 +51,7 @@ class SumReward(RewardModel):
 
     A maximum-entropy agent for the sum does what all of them want (Haarnoja et al. 2018, arXiv
     1803.06773, on composing such agents).  Learned rewards have each a scale of their own; see
-    `NormalisedReward` before weighing them.
+    `NormalizedReward` before weighing them.
 
     Terms that are sums themselves are taken apart.  Terms are not copied: what trains a term
     trains the sum.  Loaded again, a term that stood twice becomes two.

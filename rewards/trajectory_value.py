@@ -34,7 +34,7 @@ class TrajectoryValueSettings:
     """Frames in a window, at least 1."""
 
     dim: int
-    """Numbers in a frame (normalised observation and action side by side), at least 1."""
+    """Numbers in a frame (normalized observation and action side by side), at least 1."""
 
     hidden: tuple[int, ...] = (384, 128, 64)
     """Width of each hidden layer; empty makes the value linear.  The default was made for 128
@@ -46,14 +46,14 @@ class TrajectoryValueSettings:
 
 
 class TrajectoryValue(nn.Module):
-    """V(x): one number for a whole window of normalised frames, by a ReLU perceptron.
+    """V(x): one number for a whole window of normalized frames, by a ReLU perceptron.
 
     What diffusion models are guided by in Diffuser (arXiv 2205.09991, section 3.3), with the
     network flattened as in the first work on inverse reinforcement learning through it.
 
     It is no reward: it cannot say what a single step is worth, so it can neither stand in for an
     environment's reward nor relabel a buffer nor shape one; it fits windows of one horizon and one
-    normaliser only; and where it is trained on noisy windows it says nothing reliable about clean
+    normalizer only; and where it is trained on noisy windows it says nothing reliable about clean
     ones.  Learn a `RewardModel` for any of these.
 
     Example:
@@ -69,7 +69,7 @@ class TrajectoryValue(nn.Module):
         self.net = build_mlp(settings.horizon * settings.dim, settings.hidden, 1, nn.ReLU)
 
     def forward(self, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " batch"]:
-        """Judge each normalised window.
+        """Judge each normalized window.
 
         Raises:
             ValueError: the windows are of another size.

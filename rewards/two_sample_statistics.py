@@ -150,7 +150,7 @@ def median_distance(x: Float[Tensor, "n dim"], max_rows: int = 1000) -> float:
     """Median distance between two different rows of `x`, such as demonstrations and prior data together.
 
     To be taken once and then kept: a scale that follows the generated points changes the loss
-    under the feet of whoever minimises it.  Of more than `max_rows` rows, evenly spaced ones count.
+    under the feet of whoever minimizes it.  Of more than `max_rows` rows, evenly spaced ones count.
 
     Raises:
         ValueError: fewer than two rows, or NaN or infinity, or over half of the pairs are equal.

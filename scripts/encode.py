@@ -58,7 +58,7 @@ class EncodeSettings:
     """Of random weights, where there are any."""
 
     allow_noncommercial: bool = False
-    """Agree to a licence that forbids commercial use, or to terms of a gated model."""
+    """Agree to a license that forbids commercial use, or to terms of a gated model."""
 
     trust_remote_code: bool = False
     """Agree to run code that comes with the weights."""

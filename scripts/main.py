@@ -19,7 +19,7 @@ def main() -> None:
     from rlpriors.scripts.probe.settings import ProbeRunSettings
     from rlpriors.scripts.study.settings import StudySettings
     from rlpriors.scripts.train_policy.settings import TrainPolicySettings
-    from rlpriors.scripts.visualize import LookSettings, look
+    from rlpriors.scripts.visualize import VisualizeSettings, look
 
     def run_demo(
         settings: tyro.conf.OmitArgPrefixes[DemoSettings] = DemoSettings(),  # noqa: B008 (frozen)
@@ -93,7 +93,7 @@ def main() -> None:
 
         imitate(settings, folder=folder, resume=resume)
 
-    def run_look(settings: tyro.conf.OmitArgPrefixes[LookSettings], folder: Path | None = None) -> None:
+    def run_look(settings: tyro.conf.OmitArgPrefixes[VisualizeSettings], folder: Path | None = None) -> None:
         """Draw what an encoder looks at in an environment, to PNG and TensorBoard.
 
         Args:
@@ -163,7 +163,7 @@ def main() -> None:
             rlpriors study mae --data coco:/data/coco --target pet:/data/oxford-iiit-pet
 
         An encoder learns from each split alone, without labels; then each pixel's class is learned from a
-        few labelled images of the target.  Beside it stand how far the split lies from the target, and
+        few labeled images of the target.  Beside it stand how far the split lies from the target, and
         the controls: no pretraining, shuffled pixels, and longer learning from labels.
 
         Args:

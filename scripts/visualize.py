@@ -16,13 +16,13 @@ if TYPE_CHECKING:  # imported when used: the command's help shall not wait for t
 
     from rlpriors.encoders import ImageEncoder
 
-__all__ = ["LookSettings", "look"]
+__all__ = ["VisualizeSettings", "look"]
 
 Method = Literal["attention", "rollout", "energy", "saliency"]
 
 
 @dataclass(frozen=True)
-class LookSettings:
+class VisualizeSettings:
     """What `rlpriors look` does."""
 
     env: str
@@ -56,7 +56,7 @@ class LookSettings:
     """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
 
     allow_noncommercial: bool = False
-    """Agree to a licence that forbids commercial use, or to terms of a gated model."""
+    """Agree to a license that forbids commercial use, or to terms of a gated model."""
 
     trust_remote_code: bool = False
     """Agree to run code that comes with the weights."""
@@ -67,7 +67,7 @@ class LookSettings:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
 
 
-def look(settings: LookSettings, *, folder: Path | None = None) -> Path:
+def look(settings: VisualizeSettings, *, folder: Path | None = None) -> Path:
     """Write the pictures and return the run's folder; `runs/look-<env>-<encoder>` by default."""
     from rich.console import Console
 
@@ -95,7 +95,7 @@ def look(settings: LookSettings, *, folder: Path | None = None) -> Path:
     return run
 
 
-def collect(settings: LookSettings) -> "UInt8[np.ndarray, 'frames height width channels']":
+def collect(settings: VisualizeSettings) -> "UInt8[np.ndarray, 'frames height width channels']":
     """Frames of the environment under random actions.
 
     Raises:
@@ -229,11 +229,11 @@ def write_pictures(run: Path, frames: "np.ndarray", maps: "dict[str, np.ndarray]
     matplotlib.use("Agg")  # no screen is needed
     from matplotlib import pyplot as plt
 
-    colours = frames if frames.shape[-1] == 3 else frames.repeat(3, axis=-1)
+    colors = frames if frames.shape[-1] == 3 else frames.repeat(3, axis=-1)
     inferno = matplotlib.colormaps["inferno"]
-    pictures = {"frame": colours}
+    pictures = {"frame": colors}
     for method, heat in maps.items():
-        mixed = 0.4 * colours + 0.6 * 255 * inferno(heat)[..., :3]
+        mixed = 0.4 * colors + 0.6 * 255 * inferno(heat)[..., :3]
         pictures[method] = mixed.round().astype(np.uint8)
 
     rows, columns = len(frames), len(pictures)

@@ -66,11 +66,9 @@ def test_git_tracks_links_as_links() -> None:
     assert links == {f"src/rlpriors/{room}" for room in TOP_ROOMS}
 
 
-def test_tests_have_unique_names_and_no_packages() -> None:
-    """pytest's default import mode takes test files by their bare name."""
-    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
-    assert "__init__.py" not in names
-    assert sorted({name for name in names if names.count(name) > 1}) == []
+def test_tests_are_no_packages() -> None:
+    """pytest's `importlib` mode names test modules by their path and needs no `__init__.py`."""
+    assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
 @pytest.mark.parametrize("room", TOP_ROOMS)
@@ -107,16 +105,16 @@ def test_wheel_built_from_the_sdist_holds_every_module(tmp_path: Path) -> None:
 
     with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
         shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
-        licences = [name for name in wheel.namelist() if name.endswith("LICENSE")]
+        licenses = [name for name in wheel.namelist() if name.endswith("LICENSE")]
     expected = {"rlpriors/py.typed"}
     for name in tracked():
         path = Path(name)
         if path.suffix in (".py", ".json") and path.parts[0] in TOP_ROOMS:
             expected.add(f"rlpriors/{name}")
-        elif (path.suffix == ".py" or "pretrained" in path.parts) and path.parts[0] == "src":
+        elif (path.suffix in (".py", ".json") or "pretrained" in path.parts) and path.parts[0] == "src":
             expected.add(path.relative_to("src").as_posix())
     assert shipped == {name for name in expected if (ROOT / "src" / name).exists()} | shipping
-    assert len(licences) == 1
+    assert len(licenses) == 1
 
 
 def test_version_is_the_packages() -> None:

@@ -21,7 +21,7 @@ import Tianshou.
 from rlpriors.wrappers.encode_observation import EncodeObservation
 from rlpriors.wrappers.learned_reward import LearnedReward
 from rlpriors.wrappers.pixel_observation import PixelObservation
-from rlpriors.wrappers.reward_adapter import RewardJudge, RewardSource
+from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
 from rlpriors.wrappers.vector.encode_observation import VectorEncodeObservation
 from rlpriors.wrappers.vector.learned_reward import VectorLearnedReward
 
@@ -29,7 +29,7 @@ __all__ = [
     "EncodeObservation",
     "LearnedReward",
     "PixelObservation",
-    "RewardJudge",
+    "RewardAdapter",
     "RewardSource",
     "VectorEncodeObservation",
     "VectorLearnedReward",

@@ -29,9 +29,9 @@ class EncodeObservation(gym.Wrapper[Any, ActType, ObsType, ActType], gym.utils.R
     `gym.make(env.spec)`, JSON and `additional_wrappers` work.  The encoder is frozen, whatever
     `train()` is called on it or its parts.  The options are explained at `EncodeSettings`.
 
-    Images are [height, width, channels], [channels, height, width] or grey [height, width]; an
-    encoder of colours sees a grey image as three equal ones.  A stack that the environment makes
-    (FrameStackObservation; grey ones are [frames, height, width]) is encoded frame by frame, all of
+    Images are [height, width, channels], [channels, height, width] or gray [height, width]; an
+    encoder of colors sees a gray image as three equal ones.  A stack that the environment makes
+    (FrameStackObservation; gray ones are [frames, height, width]) is encoded frame by frame, all of
     them at each step, and fused.  `stack` instead encodes each frame once; an episode's first frame
     stands for those before it.
 

@@ -79,7 +79,7 @@ class EncodeSettings:
     chunk_size: int | None = None
     """How many images the network sees at once; None for all."""
     allow_noncommercial: bool = False
-    """Accept weights whose licence asks for it."""
+    """Accept weights whose license asks for it."""
     fingerprint: str | os.PathLike[str] | Mapping[str, Any] | None = None
     """A folder of encoded data, or what its `fingerprint.json` holds: another encoder than the one that
     made these is refused."""

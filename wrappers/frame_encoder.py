@@ -30,7 +30,7 @@ Frames = Shaped[np.ndarray, "_batch ... _height _width _channels"]
 class FrameEncoder:
     """Encodes batches of frames, each of its own size, in one forward pass.
 
-    Grey frames become three equal colours for an encoder that sees colours.  Encodings are ordinary
+    Gray frames become three equal colors for an encoder that sees colors.  Encodings are ordinary
     tensors on the encoder's device; those from the cache are what the encoder once made of the very
     same bytes.
 
@@ -40,8 +40,8 @@ class FrameEncoder:
     Example:
         >>> from rlpriors.encoders import load_encoder
         >>> encode = FrameEncoder(load_encoder("nature-cnn", weights="none", device="cpu"), cache="frame")
-        >>> colour, grey = np.zeros((2, 84, 84, 3), np.uint8), np.zeros((5, 64, 64, 1), np.uint8)
-        >>> [tuple(encoded.shape) for encoded in encode([colour, grey])]
+        >>> color, gray = np.zeros((2, 84, 84, 3), np.uint8), np.zeros((5, 64, 64, 1), np.uint8)
+        >>> [tuple(encoded.shape) for encoded in encode([color, gray])]
         [(2, 512), (5, 512)]
         >>> encode.stats
         CacheStats(hits=5, misses=2, evictions=0)
@@ -114,7 +114,7 @@ class FrameEncoder:
 
     def _vectors(self, images: list[Tensor]) -> Tensor:
         device, channels = self.encoder.device, self.encoder.spec.channels
-        # Grey ones are repeated behind the way to the device, where that costs nothing.
+        # Gray ones are repeated behind the way to the device, where that costs nothing.
         return self.encoder.vectors(
             [
                 image.to(device).expand(*image.shape[:-1], channels) if image.shape[-1] == 1 else image

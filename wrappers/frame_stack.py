@@ -1,23 +1,23 @@
 """The last `stack` encoded frames of each environment, on the device.
 
-`FrameRing`  a ring buffer, so that a stack costs one encoding a step
+`FrameStack`  a ring buffer, so that a stack costs one encoding a step
 """
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["FrameRing"]
+__all__ = ["FrameStack"]
 
 
-class FrameRing:
+class FrameStack:
     """Keeps the last `stack` frames of each of `rows` environments: [rows, stack, *frame].
 
     A frame is written over the oldest one; nothing else moves.  What is read is in memory of its own
     and runs from the oldest frame to the newest.
 
     Example:
-        >>> ring = FrameRing(rows=2, stack=3, frame=(1,))
+        >>> ring = FrameStack(rows=2, stack=3, frame=(1,))
         >>> both = torch.tensor([0, 1])
         >>> ring.fill(both, torch.tensor([[1.0], [5.0]]))
         >>> ring.push(torch.tensor([0]), torch.tensor([[2.0]]))

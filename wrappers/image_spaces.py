@@ -81,7 +81,7 @@ def find_images(
 
     Without `keys` these are all uint8 images (Box(0, 255, ...) of two to four axes).  `layout`
     names the axes of all of them, for example "HWC"; without it they are guessed: channels (1, 3,
-    or as many as the encoder has) last or first, else the shortest axis first is a stack of grey
+    or as many as the encoder has) last or first, else the shortest axis first is a stack of gray
     frames, as FrameStackObservation gives them; a fourth axis, the first, is a stack of frames.
 
     Raises:
@@ -189,7 +189,7 @@ def _leaf(path: LeafPath, space: gym.Space[Any], name: str, layout: str | None, 
         raise ValueError(
             f"{what} must have {' or '.join(map(str, seen_channels(channels)))} channels for this encoder. "
             f"Received {leaf.channels} in shape {space.shape}; give `layout` (read as {layout!r}; "
-            '"HWT" is a stack of grey frames along the last axis).'
+            '"HWT" is a stack of gray frames along the last axis).'
         )
     return leaf
 
@@ -205,5 +205,5 @@ def _guess(shape: tuple[int, ...], channels: int, what: str) -> str:
         return "THW"
     raise ValueError(
         f"{what} of shape {shape} can be read in more than one way, or is no image. Name its axes by "
-        '`layout`, such as "HWC", "CHW" or "THW" (a stack of grey frames).'
+        '`layout`, such as "HWC", "CHW" or "THW" (a stack of gray frames).'
     )

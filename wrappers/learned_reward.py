@@ -13,7 +13,7 @@ import torch
 from gymnasium.core import ActType, ObsType
 from gymnasium.error import ResetNeeded
 
-from rlpriors.wrappers.reward_adapter import RewardJudge, RewardSource
+from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
 
 __all__ = ["LearnedReward"]
 
@@ -23,7 +23,7 @@ class LearnedReward(gym.Wrapper[ObsType, ActType, ObsType, ActType], gym.utils.R
 
     The environment's own reward stays in `info["env_reward"]`.  `reward` is the folder of a saved
     reward, a `RewardModel`, or any function of four float32 tensors with a leading batch
-    dimension; see `RewardJudge` for what it gets and where.  Only a folder can be written into a
+    dimension; see `RewardAdapter` for what it gets and where.  Only a folder can be written into a
     spec: with it `gym.make(env.spec)`, JSON and `additional_wrappers` work.  Of a Dict observation
     the leaves `obs_keys` are read, by default those that the saved reward names, else all.
 
@@ -67,7 +67,7 @@ class LearnedReward(gym.Wrapper[ObsType, ActType, ObsType, ActType], gym.utils.R
             _disable_deepcopy=folder is None,
         )
         gym.Wrapper.__init__(self, env)
-        self.judge = RewardJudge(
+        self.judge = RewardAdapter(
             reward, env.observation_space, env.action_space, device=device, scale=scale, obs_keys=obs_keys
         )
         self._last: np.ndarray | None = None

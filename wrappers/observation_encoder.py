@@ -17,7 +17,7 @@ from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.readouts.frame_fusion import fuse, fuse_shape
 from rlpriors.wrappers.encode_options import EncoderSource, EncodeSettings, open_encoder
 from rlpriors.wrappers.frame_encoder import FrameEncoder
-from rlpriors.wrappers.frame_stack import FrameRing
+from rlpriors.wrappers.frame_stack import FrameStack
 from rlpriors.wrappers.image_spaces import LeafPath, find_images, set_leaves
 
 __all__ = ["ObservationEncoder"]
@@ -75,7 +75,7 @@ class ObservationEncoder:
         self.frames: FrameEncoder | None = FrameEncoder(opened, settings.cache)
         shape = opened.output_shape
         self.rings = [
-            FrameRing(rows, settings.stack, shape if time == 1 else (time, *shape), opened.device)
+            FrameStack(rows, settings.stack, shape if time == 1 else (time, *shape), opened.device)
             for time in self._times
         ]
         self.single_space = self._encoded_space(shape)

@@ -1,7 +1,7 @@
 """What the three reward wrappers share: a reward function fitted to an environment's spaces.
 
 `RewardSource`  what a wrapper takes as its reward
-`RewardJudge`   numpy transitions in, checked rewards out
+`RewardAdapter`   numpy transitions in, checked rewards out
 """
 
 import os
@@ -21,13 +21,13 @@ from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.registry import load_reward
 from rlpriors.types import RewardFn
 
-__all__ = ["RewardJudge", "RewardSource"]
+__all__ = ["RewardAdapter", "RewardSource"]
 
 RewardSource: TypeAlias = str | os.PathLike[str] | RewardFn
 """The folder of a saved reward, a `RewardModel`, or any function of (obs, act, obs_next, terminated)."""
 
 
-class RewardJudge:
+class RewardAdapter:
     """Judges an environment's transitions by one reward, whatever the environment's spaces.
 
     The reward gets float32 tensors (and a boolean `terminated`) in raw units, as a stored data set
@@ -48,7 +48,7 @@ class RewardJudge:
         >>> env = gym.make("CartPole-v1")
         >>> def upright(obs, act, obs_next, terminated):
         ...     return -obs_next[:, 2].abs() - 10.0 * terminated
-        >>> judge = RewardJudge(upright, env.observation_space, env.action_space)
+        >>> judge = RewardAdapter(upright, env.observation_space, env.action_space)
         >>> obs = judge.observe(env.reset(seed=0)[0])[None]
         >>> judge(obs, judge.act(np.array([1])), obs, np.array([True])).round(1)
         array([-10.])

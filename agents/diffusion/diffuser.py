@@ -15,7 +15,7 @@ from tianshou.data import Batch
 from tianshou.data.types import ActStateBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
-from rlpriors.agents.diffusion.trajectory_layout import Frames
+from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.observations import select_observation
 from rlpriors.device import resolve_device
@@ -35,7 +35,7 @@ class DiffuserPolicy(Policy):
     Args:
         denoiser: the network, [batch, horizon, dim] and [batch] to [batch, horizon, dim].
         process: noise levels and the meaning of the denoiser's output.
-        frames: layout and normalisation of windows.
+        frames: layout and normalization of windows.
         action_space: a Box; actions are clipped to it.
         observation_space: as Tianshou's policies; not needed to act.
         reward: what plans are guided and ranked by; None follows the prior alone.
@@ -54,10 +54,10 @@ class DiffuserPolicy(Policy):
             noise they get, each is what it would be alone.
 
     Example:
-        >>> from rlpriors.data.normalize import Normaliser
+        >>> from rlpriors.data.normalize import Normalizer
         >>> from rlpriors.diffusion import NoiseSchedule
         >>> from rlpriors.networks import build_denoiser
-        >>> frames = Frames(8, 2, Normaliser.identity(3), Normaliser.identity(1))
+        >>> frames = TrajectoryLayout(8, 2, Normalizer.identity(3), Normalizer.identity(1))
         >>> policy = DiffuserPolicy(
         ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
         ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-2, 2, (1,)))
@@ -70,7 +70,7 @@ class DiffuserPolicy(Policy):
         *,
         denoiser: nn.Module,
         process: DiffusionProcess,
-        frames: Frames,
+        frames: TrajectoryLayout,
         action_space: gym.Space[Any],
         observation_space: gym.Space[Any] | None = None,
         reward: RewardFn | TrajectoryValue | None = None,
@@ -148,7 +148,7 @@ class DiffuserPolicy(Policy):
         previous: Tensor | None = None,
         reward: RewardFn | TrajectoryValue | None = None,
     ) -> Tensor:
-        """Normalised windows [batch, horizon, dim] that begin in raw observations `obs` [batch, obs].
+        """Normalized windows [batch, horizon, dim] that begin in raw observations `obs` [batch, obs].
 
         Args:
             obs: where the plans begin.
@@ -181,7 +181,7 @@ class DiffuserPolicy(Policy):
 
     @torch.no_grad()
     def actions(self, windows: Tensor) -> Tensor:
-        """The raw actions [batch, execute, act] that begin normalised plans [batch, horizon, dim]."""
+        """The raw actions [batch, execute, act] that begin normalized plans [batch, horizon, dim]."""
         obs, act = self.frames.unpack(windows)
         if self.inverse_dynamics is None:
             return act[:, : self.execute]

@@ -1,4 +1,4 @@
-"""Learning a diffusion policy: behaviour cloning of chunks of actions.
+"""Learning a diffusion policy: behavior cloning of chunks of actions.
 
 The twin of `trajectory_diffusion`, which learns what trajectories are possible, observations and all;
 this learns what demonstrators did next.
@@ -26,7 +26,7 @@ class DiffusionCloningStats(TrainingStats):
     """What one update did."""
 
     loss: float
-    """Mean squared denoising error of actions, in normalised units."""
+    """Mean squared denoising error of actions, in normalized units."""
 
 
 class DiffusionCloning(WindowAlgorithm[DiffusionPolicy]):
@@ -38,7 +38,7 @@ class DiffusionCloning(WindowAlgorithm[DiffusionPolicy]):
 
     Args:
         policy: what is learned.
-        optim: makes the optimiser.
+        optim: makes the optimizer.
         ema_decay: of the moving average, in [0, 1).
         max_grad_norm: bound on the gradient's norm; None for no bound.
         max_start: use only chunks that start in the first steps of an episode; None for all.

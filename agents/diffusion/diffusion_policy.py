@@ -19,7 +19,7 @@ from tianshou.data import Batch
 from tianshou.data.types import ActStateBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
-from rlpriors.agents.diffusion.trajectory_layout import Frames
+from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.validation import check_sizes, read_observations
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.device import resolve_device
@@ -41,7 +41,7 @@ class DiffusionPolicy(Policy):
         denoiser: any of `rlpriors.networks` for windows of `frames`.  It sees the clean observation
             beside each noisy action; what it puts out for the observation is ignored.
         process: noise levels and the meaning of the denoiser's output.
-        frames: horizon, stride and normalisation of chunks.
+        frames: horizon, stride and normalization of chunks.
         action_space: a Box; actions are clipped to it.
         observation_space: as Tianshou's policies; not needed to act.
         execute: frames of a chunk that are executed before the next is drawn.
@@ -52,8 +52,8 @@ class DiffusionPolicy(Policy):
         seed: source of the noise.
 
     Example:
-        >>> from rlpriors.data.normalize import Normaliser
-        >>> frames = Frames(8, 1, Normaliser.identity(3), Normaliser.identity(1))
+        >>> from rlpriors.data.normalize import Normalizer
+        >>> frames = TrajectoryLayout(8, 1, Normalizer.identity(3), Normalizer.identity(1))
         >>> policy = DiffusionPolicy(
         ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
         ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-2, 2, (1,)))
@@ -66,7 +66,7 @@ class DiffusionPolicy(Policy):
         *,
         denoiser: nn.Module,
         process: DiffusionProcess,
-        frames: Frames,
+        frames: TrajectoryLayout,
         action_space: gym.Space[Any],
         observation_space: gym.Space[Any] | None = None,
         execute: int = 1,
@@ -118,7 +118,7 @@ class DiffusionPolicy(Policy):
             width: of an "mlp"; the other networks keep their own sizes.
             arguments: as the class takes them; by default half of a chunk is executed, at most 8 frames.
         """
-        frames = Frames.fit(data, horizon, stride)
+        frames = TrajectoryLayout.fit(data, horizon, stride)
         sizes = {"width": width, "blocks": 2} if denoiser == "mlp" else {}
         defaults: dict[str, Any] = {
             "execute": min(8, max(1, horizon // 2)),

@@ -6,7 +6,7 @@ same data turns consecutive planned states into the action between them.
 
 `InverseDynamics`          that network, in raw units
 `InverseDynamicsSettings`  its sizes
-`LearnInverseDynamics`     the algorithm that learns it from a buffer
+`InverseDynamicsTraining`     the algorithm that learns it from a buffer
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from tianshou.algorithm.optim import OptimizerFactory
 from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
-from rlpriors.agents.diffusion.trajectory_layout import Frames
+from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import at_least
 from rlpriors.networks.mlp import build_mlp
 
@@ -31,7 +31,7 @@ __all__ = [
     "InverseDynamics",
     "InverseDynamicsSettings",
     "InverseDynamicsStats",
-    "LearnInverseDynamics",
+    "InverseDynamicsTraining",
 ]
 
 
@@ -59,15 +59,15 @@ class InverseDynamicsSettings:
 class InverseDynamics(nn.Module):
     """The action between two observations, `stride` steps apart as those of its frames are.
 
-    It reads the first observation and the change to the second, each normalised on its own: the
-    change within a frame is small beside the range of observations.  The normalisers are buffers,
+    It reads the first observation and the change to the second, each normalized on its own: the
+    change within a frame is small beside the range of observations.  The normalizers are buffers,
     saved with the weights by `rlpriors.checkpoint.save(model, model.settings, folder)`.
 
     Args:
         settings: sizes.
-        obs: normaliser of observations.
-        change: normaliser of differences between consecutive frames' observations.
-        act: normaliser of actions.
+        obs: normalizer of observations.
+        change: normalizer of differences between consecutive frames' observations.
+        act: normalizer of actions.
 
     Example:
         >>> model = InverseDynamics(InverseDynamicsSettings(obs_dim=3, act_dim=1))
@@ -78,36 +78,38 @@ class InverseDynamics(nn.Module):
     def __init__(
         self,
         settings: InverseDynamicsSettings,
-        obs: Normaliser | None = None,
-        change: Normaliser | None = None,
-        act: Normaliser | None = None,
+        obs: Normalizer | None = None,
+        change: Normalizer | None = None,
+        act: Normalizer | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.obs = obs or Normaliser.identity(settings.obs_dim)
-        self.change = change or Normaliser.identity(settings.obs_dim)
-        self.act = act or Normaliser.identity(settings.act_dim)
+        self.obs = obs or Normalizer.identity(settings.obs_dim)
+        self.change = change or Normalizer.identity(settings.obs_dim)
+        self.act = act or Normalizer.identity(settings.act_dim)
         sizes = (self.obs.dim, self.change.dim, self.act.dim)
         if sizes != (settings.obs_dim, settings.obs_dim, settings.act_dim):
             raise ValueError(
-                f"The normalisers must be of {settings.obs_dim}, {settings.obs_dim} and {settings.act_dim} "
+                f"The normalizers must be of {settings.obs_dim}, {settings.obs_dim} and {settings.act_dim} "
                 f"entries, as `settings` say. Received {sizes}."
             )
         self.network = build_mlp(2 * settings.obs_dim, settings.hidden, settings.act_dim)
 
     @classmethod
-    def fit(cls, data: EpisodeStore, frames: Frames, hidden: Sequence[int] = (128, 128)) -> "InverseDynamics":
-        """An untrained one with the normalisers of `frames`, and that of changes from `data`.
+    def fit(
+        cls, data: EpisodeStore, frames: TrajectoryLayout, hidden: Sequence[int] = (128, 128)
+    ) -> "InverseDynamics":
+        """An untrained one with the normalizers of `frames`, and that of changes from `data`.
 
         Raises:
             ValueError: no episode is as long as two frames.
         """
         starts = data.window_starts(2, frames.stride)
         obs = data.windows(starts, 2, frames.stride).obs
-        change = Normaliser.gaussian((obs[:, 1] - obs[:, 0]).flatten(1))
+        change = Normalizer.gaussian((obs[:, 1] - obs[:, 0]).flatten(1))
         settings = InverseDynamicsSettings(frames.obs_dim, frames.act.dim, hidden)
         obs_range, act_range = (
-            Normaliser(part.loc.cpu(), part.scale.cpu()) for part in (frames.obs, frames.act)
+            Normalizer(part.loc.cpu(), part.scale.cpu()) for part in (frames.obs, frames.act)
         )
         return cls(settings, obs_range, change, act_range)
 
@@ -115,12 +117,12 @@ class InverseDynamics(nn.Module):
         self, obs: Float[Tensor, "*batch obs"], obs_next: Float[Tensor, "*batch obs"]
     ) -> Float[Tensor, "*batch act"]:
         """The raw action that leads from one raw observation to the next."""
-        return self.act.inverse(self.normalised(obs, obs_next))
+        return self.act.inverse(self.normalized(obs, obs_next))
 
-    def normalised(
+    def normalized(
         self, obs: Float[Tensor, "*batch obs"], obs_next: Float[Tensor, "*batch obs"]
     ) -> Float[Tensor, "*batch act"]:
-        """The same in normalised units, in which it is learned."""
+        """The same in normalized units, in which it is learned."""
         seen = torch.cat([self.obs(obs), self.change(obs_next - obs)], dim=-1)
         out: Tensor = self.network(seen)
         return out
@@ -131,17 +133,17 @@ class InverseDynamicsStats(TrainingStats):
     """What one update did."""
 
     loss: float
-    """Mean squared error of actions, in normalised units."""
+    """Mean squared error of actions, in normalized units."""
 
 
-class LearnInverseDynamics(WindowAlgorithm[DiffuserPolicy]):
+class InverseDynamicsTraining(WindowAlgorithm[DiffuserPolicy]):
     """Learns a policy's inverse dynamics from pairs of consecutive frames; it resumes bit-equal.
 
     The prior is not needed for it and not touched: the two are learned in any order.
 
     Args:
         policy: whose `inverse_dynamics` is learned.
-        optim: makes the optimiser.
+        optim: makes the optimizer.
         max_grad_norm: bound on the gradient's norm; None for no bound.
         seed: source of batches.
 
@@ -155,12 +157,12 @@ class LearnInverseDynamics(WindowAlgorithm[DiffuserPolicy]):
         >>> from rlpriors.networks import build_denoiser
         >>> walk = Episode(np.arange(20.0)[:, None], np.ones((19, 1)), *np.zeros((3, 19)))
         >>> data = EpisodeStore.from_episodes([walk])
-        >>> frames = Frames.fit(data, horizon=8)
+        >>> frames = TrajectoryLayout.fit(data, horizon=8)
         >>> policy = DiffuserPolicy(
         ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
         ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-1, 1, (1,)),
         ...     inverse_dynamics=InverseDynamics.fit(data, frames))
-        >>> algorithm = LearnInverseDynamics(policy=policy, optim=AdamOptimizerFactory())
+        >>> algorithm = InverseDynamicsTraining(policy=policy, optim=AdamOptimizerFactory())
         >>> info = algorithm.run_training(OfflineTrainerParams(
         ...     buffer=to_buffer(data), batch_size=16, max_epochs=1, epoch_num_steps=5,
         ...     show_progress=False, verbose=False))
@@ -193,7 +195,7 @@ class LearnInverseDynamics(WindowAlgorithm[DiffuserPolicy]):
     def _update_with_batch(self, batch: Any) -> InverseDynamicsStats:
         window = self.window(batch)
         obs, act = window.obs.flatten(2), window.act.flatten(2)
-        error = self.online.normalised(obs[:, 0], obs[:, 1]) - self.online.act(act[:, 0])
+        error = self.online.normalized(obs[:, 0], obs[:, 1]) - self.online.act(act[:, 0])
         loss = error.square().mean()
         self.optim.step(loss)
         self.updates += 1

@@ -25,7 +25,7 @@ class TrajectoryDiffusionStats(TrainingStats):
     """What one update did."""
 
     loss: float
-    """Mean squared denoising error, in normalised units."""
+    """Mean squared denoising error, in normalized units."""
 
 
 class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
@@ -35,7 +35,7 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
 
     Args:
         policy: whose denoiser is learned.
-        optim: makes the optimiser.
+        optim: makes the optimizer.
         ema_decay: of the moving average, in [0, 1).
         max_grad_norm: bound on the gradient's norm; None for no bound.
         context: tells the denoiser, a `ContextDenoiser`, what each raw window is: a vector [batch,
@@ -50,14 +50,14 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
         >>> import gymnasium as gym, numpy as np
         >>> from tianshou.algorithm.optim import AdamOptimizerFactory
         >>> from tianshou.trainer import OfflineTrainerParams
-        >>> from rlpriors.agents import DiffuserPolicy, Frames
+        >>> from rlpriors.agents import DiffuserPolicy, TrajectoryLayout
         >>> from rlpriors.data import Episode, EpisodeStore
         >>> from rlpriors.data.buffers import to_buffer
         >>> from rlpriors.diffusion import DiffusionProcess, NoiseSchedule
         >>> from rlpriors.networks import build_denoiser
         >>> walk = Episode(np.arange(20.0)[:, None], np.ones((19, 1)), *np.zeros((3, 19)))
         >>> data = EpisodeStore.from_episodes([walk])
-        >>> frames = Frames.fit(data, horizon=8)
+        >>> frames = TrajectoryLayout.fit(data, horizon=8)
         >>> policy = DiffuserPolicy(
         ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
         ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-1, 1, (1,)))
@@ -80,7 +80,7 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
         context_dropout: float = 0.1,
         seed: int = 0,
     ) -> None:
-        check_kind("policy", policy, DiffuserPolicy, "make one of a denoiser and `Frames.fit(...)`")
+        check_kind("policy", policy, DiffuserPolicy, "make one of a denoiser and `TrajectoryLayout.fit(...)`")
         super().__init__(policy=policy, seed=seed)
         if not 0 <= ema_decay < 1:
             raise ValueError(f"`ema_decay` must be in [0, 1). Received {ema_decay}.")

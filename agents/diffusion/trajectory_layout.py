@@ -1,4 +1,4 @@
-"""How an observation and an action lie side by side in a frame of a normalised window."""
+"""How an observation and an action lie side by side in a frame of a normalized window."""
 
 import torch
 from einops import rearrange
@@ -6,32 +6,32 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.diffusion import Condition
 from rlpriors.diffusion.guidance import Value
 from rlpriors.rewards.trajectory_value import TrajectoryValue
 from rlpriors.types import RewardFn, Window
 
-__all__ = ["Frames"]
+__all__ = ["TrajectoryLayout"]
 
 
-class Frames(nn.Module):
-    """The layout of a window: [observation | action] in each frame, normalised entry by entry.
+class TrajectoryLayout(nn.Module):
+    """The layout of a window: [observation | action] in each frame, normalized entry by entry.
 
     Args:
         horizon: frames in a window.
         stride: environment steps in a frame.  A frame shows the observation at its beginning and
             the mean action of its steps, and is executed by holding that action.
-        obs: normaliser of observations.
-        act: normaliser of actions.
+        obs: normalizer of observations.
+        act: normalizer of actions.
 
     Example:
-        >>> frames = Frames(8, 2, Normaliser.identity(3), Normaliser.identity(1))
+        >>> frames = TrajectoryLayout(8, 2, Normalizer.identity(3), Normalizer.identity(1))
         >>> frames.dim, frames.start(torch.zeros(5, 3)).mask.shape
         (4, torch.Size([5, 8, 4]))
     """
 
-    def __init__(self, horizon: int, stride: int, obs: Normaliser, act: Normaliser) -> None:
+    def __init__(self, horizon: int, stride: int, obs: Normalizer, act: Normalizer) -> None:
         super().__init__()
         if horizon < 2:
             raise ValueError(f"`horizon` must be at least 2. Received {horizon}.")
@@ -41,11 +41,11 @@ class Frames(nn.Module):
         self.obs, self.act = obs, act
 
     @classmethod
-    def fit(cls, data: EpisodeStore, horizon: int, stride: int = 1) -> "Frames":
+    def fit(cls, data: EpisodeStore, horizon: int, stride: int = 1) -> "TrajectoryLayout":
         """Take the ranges of observations and actions from `data`: every entry in [-1, 1]."""
         obs = data.obs.reshape(len(data.obs), -1)
         act = data.act.reshape(len(data.act), -1)
-        return cls(horizon, stride, Normaliser.limits(obs), Normaliser.limits(act))
+        return cls(horizon, stride, Normalizer.limits(obs), Normalizer.limits(act))
 
     @property
     def obs_dim(self) -> int:
@@ -53,9 +53,9 @@ class Frames(nn.Module):
         return self.obs.dim
 
     @property
-    def normaliser(self) -> Normaliser:
-        """The normaliser of a whole frame."""
-        return Normaliser.concat(self.obs, self.act)
+    def normalizer(self) -> Normalizer:
+        """The normalizer of a whole frame."""
+        return Normalizer.concat(self.obs, self.act)
 
     @property
     def dim(self) -> int:
@@ -63,11 +63,11 @@ class Frames(nn.Module):
         return self.obs.dim + self.act.dim
 
     def pack(self, window: Window) -> Float[Tensor, "batch horizon dim"]:
-        """Raw window to normalised one."""
+        """Raw window to normalized one."""
         return torch.cat([self.obs(window.obs), self.act(window.act)], dim=-1)
 
     def unpack(self, x: Float[Tensor, "batch horizon dim"]) -> tuple[Tensor, Tensor]:
-        """Normalised window to raw observations [batch, horizon, obs] and actions [batch, horizon, act]."""
+        """Normalized window to raw observations [batch, horizon, obs] and actions [batch, horizon, act]."""
         return self.obs.inverse(x[..., : self.obs_dim]), self.act.inverse(x[..., self.obs_dim :])
 
     def start(self, obs: Float[Tensor, "batch obs"]) -> Condition:
@@ -91,5 +91,5 @@ class Frames(nn.Module):
         return rearrange(reward(now, done, after, terminated), "(b h) -> b h", b=len(x))
 
     def value(self, reward: RewardFn | TrajectoryValue) -> Value:
-        """J: the sum of a reward over a window, a function of normalised windows."""
+        """J: the sum of a reward over a window, a function of normalized windows."""
         return lambda x: self.rewards(reward, x).sum(1)

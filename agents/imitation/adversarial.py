@@ -16,7 +16,7 @@ from tianshou.data import ReplayBuffer
 
 from rlpriors.agents.imitation.discriminator_update import (
     AdversarialSettings,
-    AdversaryMixin,
+    DiscriminatorUpdateMixin,
     check_discriminator,
     log_prob,
 )
@@ -27,7 +27,7 @@ from rlpriors.rewards.discriminators import Discriminator
 __all__ = ["AdversarialIRL", "AdversarialIRLOnPolicy"]
 
 
-class AdversarialIRL(AdversaryMixin, Relabel):
+class AdversarialIRL(DiscriminatorUpdateMixin, Relabel):
     """A discriminator that learns what demonstrations have and the agent has not, and pays it.
 
     Each update takes the sampled steps of the replay buffer as the agent's own, lets the
@@ -36,14 +36,14 @@ class AdversarialIRL(AdversaryMixin, Relabel):
     (DAC, 1809.02925, without its absorbing states), with an `AIRLReward` off-policy AIRL: it pays
     f alone, as the entropy in SAC's own targets stands for - log pi(a|s).
 
-    The discriminator judges (obs, act, obs_next, terminated) in raw units, its normaliser inside,
+    The discriminator judges (obs, act, obs_next, terminated) in raw units, its normalizer inside,
     as every reward here does: `algorithm.discriminator.save(folder)` publishes it.
 
     Args:
         algorithm: learns as it would by itself.
         discriminator: learns in place; its form decides the method.
         demonstrations: episodes in raw units (a buffer's actions are taken as they stand).
-        optim: makes the discriminator's optimiser.
+        optim: makes the discriminator's optimizer.
         settings: how it learns.
         max_grad_norm: clips its gradients; None for never.
         seed: source of the demonstrations drawn and of the discriminator's noise.
@@ -100,7 +100,7 @@ class AdversarialIRL(AdversaryMixin, Relabel):
         return self.stats(original_stats)
 
 
-class AdversarialIRLOnPolicy(AdversaryMixin, RelabelOnPolicy):
+class AdversarialIRLOnPolicy(DiscriminatorUpdateMixin, RelabelOnPolicy):
     """The same beside an on-policy algorithm: GAIL and AIRL as they were published (there TRPO).
 
     After each collection the discriminator learns from it, then the algorithm from the
@@ -115,7 +115,7 @@ class AdversarialIRLOnPolicy(AdversaryMixin, RelabelOnPolicy):
         algorithm: learns as it would by itself.
         discriminator: learns in place; its form decides the method.
         demonstrations: episodes in raw units (a buffer's actions are taken as they stand).
-        optim: makes the discriminator's optimiser.
+        optim: makes the discriminator's optimizer.
         settings: how it learns; by default eight updates for each collection.
         max_grad_norm: clips its gradients; None for never.
         seed: source of the steps drawn and of the discriminator's noise.

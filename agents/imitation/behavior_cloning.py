@@ -1,7 +1,7 @@
-"""Behaviour cloning: actions by supervised learning, without a word on why they were taken.
+"""Behavior cloning: actions by supervised learning, without a word on why they were taken.
 
-`BehaviourCloningPolicy`  a network from one observation to one action, or to a distribution of it
-`BehaviourCloning`        learns it from demonstrations (Pomerleau 1991; the baseline of all imitation)
+`BehaviorCloningPolicy`  a network from one observation to one action, or to a distribution of it
+`BehaviorCloning`        learns it from demonstrations (Pomerleau 1991; the baseline of all imitation)
 
 What is cloned holds where demonstrations were; small errors lead away from there and add up (Ross &
 Bagnell 2010, 2011, arXiv 1011.0686).  It learns no reward, so nothing of it transfers.
@@ -22,27 +22,27 @@ from torch import Tensor, nn
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.agents.validation import check_kind, check_sizes, read_observations
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.device import resolve_device
 from rlpriors.networks.mlp import build_mlp
 
-__all__ = ["BehaviourCloning", "BehaviourCloningPolicy", "CloningLoss"]
+__all__ = ["BehaviorCloning", "BehaviorCloningPolicy", "CloningLoss"]
 
 CloningLoss = Literal["mse", "nll"]
 
-LOG_STD = (-4.0, 1.0)  # of normalised actions: a deterministic demonstrator must not end the training
+LOG_STD = (-4.0, 1.0)  # of normalized actions: a deterministic demonstrator must not end the training
 
 
-class BehaviourCloningPolicy(ImitationPolicy):
+class BehaviorCloningPolicy(ImitationPolicy):
     """An MLP from the observation to the action.
 
-    For a Box it gives the mean of normalised actions and, with `loss="nll"`, their spread at this
+    For a Box it gives the mean of normalized actions and, with `loss="nll"`, their spread at this
     observation; for a Discrete space the logits of all actions.
 
     Args:
         action_space: a Box with one axis, whose actions are clipped to it, or a Discrete.
-        obs: normaliser of observations.
-        act: normaliser of a Box's actions; None for a Discrete space.
+        obs: normalizer of observations.
+        act: normalizer of a Box's actions; None for a Discrete space.
         hidden: width of each hidden layer.
         loss: of a Box's actions: squared error of the mean, or negative log-likelihood of a normal
             distribution.  A Discrete space always takes the negative log-likelihood.
@@ -54,9 +54,9 @@ class BehaviourCloningPolicy(ImitationPolicy):
 
     Example:
         >>> import numpy as np
-        >>> policy = BehaviourCloningPolicy(
-        ...     action_space=gym.spaces.Box(-2, 2, (1,)), obs=Normaliser.identity(3),
-        ...     act=Normaliser.identity(1), device="cpu")
+        >>> policy = BehaviorCloningPolicy(
+        ...     action_space=gym.spaces.Box(-2, 2, (1,)), obs=Normalizer.identity(3),
+        ...     act=Normalizer.identity(1), device="cpu")
         >>> policy(Batch(obs=np.zeros((5, 3)), info={})).act.shape
         (5, 1)
     """
@@ -65,8 +65,8 @@ class BehaviourCloningPolicy(ImitationPolicy):
         self,
         *,
         action_space: gym.Space[Any],
-        obs: Normaliser,
-        act: Normaliser | None = None,
+        obs: Normalizer,
+        act: Normalizer | None = None,
         hidden: Sequence[int] = (128, 128),
         loss: CloningLoss = "mse",
         deterministic: bool = True,
@@ -90,7 +90,7 @@ class BehaviourCloningPolicy(ImitationPolicy):
             act = None  # numbers of actions have no size
         elif act is None or action_space.shape != (act.dim,):
             raise ValueError(
-                f"`act` must normalise the {action_space.shape[0]} entries of the action space. Received "
+                f"`act` must normalize the {action_space.shape[0]} entries of the action space. Received "
                 f"{act}; fit it to data of this environment."
             )
         if not deterministic and loss == "mse" and act is not None:
@@ -114,11 +114,11 @@ class BehaviourCloningPolicy(ImitationPolicy):
     @classmethod
     def fit(
         cls, data: EpisodeStore, action_space: gym.Space[Any], **arguments: Any
-    ) -> "BehaviourCloningPolicy":
-        """An untrained policy with the normalisers of `data`; `arguments` as the class takes them."""
-        obs = Normaliser.gaussian(data.obs.reshape(len(data.obs), -1))
+    ) -> "BehaviorCloningPolicy":
+        """An untrained policy with the normalizers of `data`; `arguments` as the class takes them."""
+        obs = Normalizer.gaussian(data.obs.reshape(len(data.obs), -1))
         continuous = isinstance(action_space, gym.spaces.Box)
-        act = Normaliser.limits(data.act.reshape(len(data.act), -1)) if continuous else None
+        act = Normalizer.limits(data.act.reshape(len(data.act), -1)) if continuous else None
         return cls(action_space=action_space, obs=obs, act=act, **arguments)
 
     def reseed(self, seed: int) -> None:
@@ -142,7 +142,7 @@ class BehaviourCloningPolicy(ImitationPolicy):
                 )
 
     def outputs(self, obs: Float[Tensor, "batch obs"]) -> Float[Tensor, "batch out"]:
-        """What the network makes of raw observations: normalised means (and log spreads), or logits."""
+        """What the network makes of raw observations: normalized means (and log spreads), or logits."""
         out: Tensor = self.actor(self.obs(obs))
         return out
 
@@ -198,12 +198,12 @@ def _normal(out: Tensor) -> tuple[Tensor, Tensor]:
     return mean, log_std.clamp(*LOG_STD)
 
 
-class BehaviourCloning(WindowAlgorithm[BehaviourCloningPolicy]):
-    """Learns a `BehaviourCloningPolicy` from the transitions of a buffer, and resumes bit-equal.
+class BehaviorCloning(WindowAlgorithm[BehaviorCloningPolicy]):
+    """Learns a `BehaviorCloningPolicy` from the transitions of a buffer, and resumes bit-equal.
 
     Args:
         policy: what is learned.
-        optim: makes the optimiser.
+        optim: makes the optimizer.
         max_grad_norm: bound on the gradient's norm; None for no bound.
         max_start: use only the first steps of each episode; None for all.
         seed: source of batches.
@@ -219,8 +219,8 @@ class BehaviourCloning(WindowAlgorithm[BehaviourCloningPolicy]):
         >>> from rlpriors.data.buffers import to_buffer
         >>> walk = Episode(np.arange(9.0)[:, None], np.full((8, 1), 0.5), *np.zeros((3, 8)))
         >>> data = EpisodeStore.from_episodes([walk])
-        >>> policy = BehaviourCloningPolicy.fit(data, gym.spaces.Box(-1, 1, (1,)), device="cpu")
-        >>> algorithm = BehaviourCloning(policy=policy, optim=AdamOptimizerFactory(lr=1e-2))
+        >>> policy = BehaviorCloningPolicy.fit(data, gym.spaces.Box(-1, 1, (1,)), device="cpu")
+        >>> algorithm = BehaviorCloning(policy=policy, optim=AdamOptimizerFactory(lr=1e-2))
         >>> info = algorithm.run_training(OfflineTrainerParams(
         ...     buffer=to_buffer(data), batch_size=8, max_epochs=1, epoch_num_steps=50,
         ...     show_progress=False, verbose=False))
@@ -231,13 +231,13 @@ class BehaviourCloning(WindowAlgorithm[BehaviourCloningPolicy]):
     def __init__(
         self,
         *,
-        policy: BehaviourCloningPolicy,
+        policy: BehaviorCloningPolicy,
         optim: OptimizerFactory,
         max_grad_norm: float | None = 1.0,
         max_start: int | None = None,
         seed: int = 0,
     ) -> None:
-        check_kind("policy", policy, BehaviourCloningPolicy, "make one by `BehaviourCloningPolicy.fit`")
+        check_kind("policy", policy, BehaviorCloningPolicy, "make one by `BehaviorCloningPolicy.fit`")
         super().__init__(policy=policy, max_start=max_start, seed=seed)
         self.optim = self._create_optimizer(policy.actor, optim, max_grad_norm=max_grad_norm)
 

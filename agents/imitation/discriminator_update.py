@@ -1,6 +1,6 @@
 """The discriminator's side of adversarial imitation, whatever algorithm learns the policy.
 
-`AdversaryMixin`       learns the discriminator inside a relabelling algorithm
+`DiscriminatorUpdateMixin`       learns the discriminator inside a relabeling algorithm
 `AdversarialSettings`  how it learns
 `AdversarialStats`     what it reports
 `check_discriminator`  refuses what is none
@@ -30,7 +30,13 @@ from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.discriminators import Discriminator
 from rlpriors.types import Transition
 
-__all__ = ["AdversarialSettings", "AdversarialStats", "AdversaryMixin", "check_discriminator", "log_prob"]
+__all__ = [
+    "AdversarialSettings",
+    "AdversarialStats",
+    "DiscriminatorUpdateMixin",
+    "check_discriminator",
+    "log_prob",
+]
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,10 @@ class AdversarialSettings:
 
     gradient_penalty: float | None = None
     """Weight of the squared distance between the slope of its logit, at random points between
-    demonstrated and own steps in normalised units, and `penalty_centre`; at least 0.  Left out it
+    demonstrated and own steps in normalized units, and `penalty_center`; at least 0.  Left out it
     is 1, or 0 where log pi(a|s) is subtracted (AIRL): what stands against it must be as steep."""
 
-    penalty_centre: float = 0.0
+    penalty_center: float = 0.0
     """0 asks for a flat logit (1801.04406, eq. 9); 1, with weight 10, is WGAN-GP's penalty that
     off-policy GAIL was published with (DAC, 1809.02925, section 4.2)."""
 
@@ -68,7 +74,7 @@ class AdversarialSettings:
         for name in ("n_discriminator_updates", "batch_size", "every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        for name in ("gradient_penalty", "penalty_centre"):
+        for name in ("gradient_penalty", "penalty_center"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {value}.")
@@ -89,7 +95,7 @@ class AdversarialStats(TrainingStatsWrapper):
         super().__init__(wrapped)  # last: it freezes the attributes
 
 
-class AdversaryMixin(RelabelMixin):
+class DiscriminatorUpdateMixin(RelabelMixin):
     """The discriminator's side, the same for both kinds of algorithms."""
 
     updates: Tensor
@@ -175,10 +181,10 @@ class AdversaryMixin(RelabelMixin):
         x = (mix * expert + (1 - mix) * own).detach().requires_grad_()
         logit = self.discriminator.logits(x, steps.terminated, generator)
         (slope,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
-        if not self.settings.penalty_centre:
+        if not self.settings.penalty_center:
             return slope.square().sum(1).mean()
         norm = (slope.square().sum(1) + 1e-12).sqrt()  # the root has no derivative at 0
-        return (norm - self.settings.penalty_centre).square().mean()
+        return (norm - self.settings.penalty_center).square().mean()
 
     def generator(self) -> torch.Generator:
         """The source of randomness of the current update; nothing has to be saved to resume."""

@@ -1,4 +1,4 @@
-"""Behaviour cloning from images, with augmentation, and with any other loss beside it.
+"""Behavior cloning from images, with augmentation, and with any other loss beside it.
 
 `PixelCloning`  learns a `PixelCloningPolicy` from demonstrations; alone, or jointly with a representation
 `Auxiliary`     what else is learned in the same update
@@ -27,7 +27,7 @@ __all__ = ["Auxiliary", "PixelCloning", "PixelCloningStats"]
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """Something else that is learned in each update, in the same optimiser.
+    """Something else that is learned in each update, in the same optimizer.
 
     Raises:
         ValueError: a field is out of its bounds.
@@ -73,7 +73,7 @@ class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
 
     Args:
         policy: what is learned.
-        optim: makes the one optimiser of everything.
+        optim: makes the one optimizer of everything.
         augment: changes of the images, joined by "+"; see `AUGMENTATIONS`.  All frames of a stack are
             changed alike.
         auxiliary: what else is learned.

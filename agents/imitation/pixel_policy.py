@@ -1,8 +1,8 @@
 """A policy of images: an encoder that may learn with it, and a perceptron behind it.
 
 `PixelCloningPolicy`  what `PixelCloning` learns
-`fit_normaliser`      what the encoder gives, brought to one size
-`bounded_normaliser`  the same of vectors
+`fit_normalizer`      what the encoder gives, brought to one size
+`bounded_normalizer`  the same of vectors
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from tianshou.data.types import ModelOutputBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
 from rlpriors import checkpoint
-from rlpriors.agents.imitation.behavior_cloning import BehaviourCloningPolicy, CloningLoss
+from rlpriors.agents.imitation.behavior_cloning import BehaviorCloningPolicy, CloningLoss
 from rlpriors.agents.online.encoder_network import EncoderNetwork
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.encoders import load_encoder
 
-__all__ = ["PixelCloningPolicy", "bounded_normaliser", "fit_normaliser"]
+__all__ = ["PixelCloningPolicy", "bounded_normalizer", "fit_normalizer"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PixelCloningHead(nn.ModuleDict):
     """The weights of a policy behind its encoder, as they are saved."""
 
 
-class PixelCloningPolicy(BehaviourCloningPolicy):
+class PixelCloningPolicy(BehaviorCloningPolicy):
     """Images to actions: an `EncoderNetwork`, and a perceptron behind it.
 
     How much of the encoder learns is the network's `mode`.  Observations are what the network reads:
@@ -51,10 +51,10 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
     Args:
         network: the encoder, the frames that it sees at once, and how they are fused.
         action_space: a Box with one axis, whose actions are clipped to it, or a Discrete.
-        act: normaliser of a Box's actions; None for a Discrete space.
-        obs: normaliser of what the network gives, None for none; see `fit_normaliser`.
+        act: normalizer of a Box's actions; None for a Discrete space.
+        obs: normalizer of what the network gives, None for none; see `fit_normalizer`.
         hidden: width of each hidden layer behind the encoder.
-        loss: of a Box's actions, as in `BehaviourCloningPolicy`.
+        loss: of a Box's actions, as in `BehaviorCloningPolicy`.
         deterministic: whether it acts by the mean or the likeliest action instead of drawing one.
         seed: source of drawn actions.
 
@@ -72,8 +72,8 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
         network: EncoderNetwork,
         *,
         action_space: gym.Space[Any],
-        act: Normaliser | None = None,
-        obs: Normaliser | None = None,
+        act: Normalizer | None = None,
+        obs: Normalizer | None = None,
         hidden: Sequence[int] = (256,),
         loss: CloningLoss = "mse",
         deterministic: bool = True,
@@ -81,7 +81,7 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
     ) -> None:
         super().__init__(
             action_space=action_space,
-            obs=Normaliser.identity(network.get_output_dim()) if obs is None else obs,
+            obs=Normalizer.identity(network.get_output_dim()) if obs is None else obs,
             act=act,
             hidden=hidden,
             loss=loss,
@@ -123,7 +123,7 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
             network = EncoderNetwork(encoder, stack=settings.pop("stack"), fuse=settings.pop("fuse"))
             act = None
             if isinstance(action_space, gym.spaces.Box):
-                act = Normaliser.identity(int(np.prod(action_space.shape)))
+                act = Normalizer.identity(int(np.prod(action_space.shape)))
             made.append(cls(network, action_space=action_space, act=act, **settings))
             return made[0]._head
 
@@ -136,9 +136,9 @@ class PixelCloningPolicy(BehaviourCloningPolicy):
         return PixelCloningHead(parts if self.act is None else {**parts, "act": self.act})
 
 
-def fit_normaliser(
+def fit_normalizer(
     network: EncoderNetwork, obs: UInt8[np.ndarray, "images *image"], chunk: int = 64
-) -> Normaliser:
+) -> Normalizer:
     """What brings the network's vectors of these images to mean 0 and spread 1.
 
     Networks differ in the size of what they give by orders of magnitude, and a random one's hardly
@@ -150,21 +150,21 @@ def fit_normaliser(
         >>> encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
         >>> images = np.random.default_rng(0).integers(0, 256, (20, 36, 36, 3), np.uint8)
         >>> network = EncoderNetwork(encoder)
-        >>> bool(fit_normaliser(network, images)(network(images)[0]).mean().abs() < 1e-4)
+        >>> bool(fit_normalizer(network, images)(network(images)[0]).mean().abs() < 1e-4)
         True
     """
     with torch.no_grad():
         vectors = torch.cat([network(obs[i : i + chunk])[0].cpu() for i in range(0, len(obs), chunk)])
-    return bounded_normaliser(vectors)
+    return bounded_normalizer(vectors)
 
 
-def bounded_normaliser(vectors: Float[Tensor, "n dim"]) -> Normaliser:
+def bounded_normalizer(vectors: Float[Tensor, "n dim"]) -> Normalizer:
     """Mean 0 and spread 1, or less in entries that vary less than the average one.
 
     Example:
         >>> still = torch.tensor([[0.0, 0.0], [2.0, 0.001]])
-        >>> bounded_normaliser(still)(still).tolist()[1]
+        >>> bounded_normalizer(still)(still).tolist()[1]
         [1.0, 0.0009...]
     """
     spread = vectors.std(0, correction=0)
-    return Normaliser(vectors.mean(0), spread.clamp_min(float(spread.mean()) or 1.0))
+    return Normalizer(vectors.mean(0), spread.clamp_min(float(spread.mean()) or 1.0))

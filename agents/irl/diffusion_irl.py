@@ -43,8 +43,8 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
 
     Args:
         policy: the planning policy; its denoiser is frozen from here on.
-        reward: the model that is learned, in raw units; or a `TrajectoryValue`, of normalised windows.
-        optim: makes the optimiser.
+        reward: the model that is learned, in raw units; or a `TrajectoryValue`, of normalized windows.
+        optim: makes the optimizer.
         objective: what it is learned by: a key of `objectives.OBJECTIVES`, or settings of one.
         base: the data that the prior was learned from.  Some objectives need it, and all are better
             for it: it tells how fast each entry changes, for which demonstrations are a poor sample.
@@ -64,19 +64,19 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         >>> import gymnasium as gym, numpy as np
         >>> from tianshou.algorithm.optim import AdamOptimizerFactory
         >>> from tianshou.trainer import OfflineTrainerParams
-        >>> from rlpriors.agents import DiffuserPolicy, Frames
+        >>> from rlpriors.agents import DiffuserPolicy, TrajectoryLayout
         >>> from rlpriors.data import Episode, EpisodeStore
         >>> from rlpriors.data.buffers import to_buffer
         >>> from rlpriors.diffusion import DiffusionProcess, NoiseSchedule
         >>> from rlpriors.networks import build_denoiser
         >>> walk = Episode(np.arange(20.0)[:, None], np.ones((19, 1)), *np.zeros((3, 19)))
         >>> data = EpisodeStore.from_episodes([walk])
-        >>> frames = Frames.fit(data, horizon=8)
+        >>> frames = TrajectoryLayout.fit(data, horizon=8)
         >>> policy = DiffuserPolicy(
         ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
         ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-1, 1, (1,)))
         >>> from rlpriors.rewards import MLPReward, RewardSettings
-        >>> reward = MLPReward(RewardSettings(obs_dim=1, act_dim=1), frames.normaliser)
+        >>> reward = MLPReward(RewardSettings(obs_dim=1, act_dim=1), frames.normalizer)
         >>> algorithm = DiffusionIRL(policy=policy, reward=reward, optim=AdamOptimizerFactory(5e-3))
         >>> info = algorithm.run_training(OfflineTrainerParams(  # the demonstrations
         ...     buffer=to_buffer(data), batch_size=16, max_epochs=1, epoch_num_steps=5,
@@ -101,7 +101,7 @@ class DiffusionIRL(WindowAlgorithm[DiffuserPolicy]):
         max_grad_norm: float | None = 1.0,
         seed: int = 0,
     ) -> None:
-        check_kind("policy", policy, DiffuserPolicy, "make one of a denoiser and `Frames.fit(...)`")
+        check_kind("policy", policy, DiffuserPolicy, "make one of a denoiser and `TrajectoryLayout.fit(...)`")
         _check_learnable(reward)
         settings = DiffusionIRLSettings() if settings is None else settings
         check_kind("settings", settings, DiffusionIRLSettings, "write DiffusionIRLSettings(name=value)")

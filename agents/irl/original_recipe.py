@@ -3,7 +3,7 @@
 The first work on inverse reinforcement learning through a diffusion planner (2024) learned a
 network of the whole flattened window that guides the noisy windows of all DDPM steps, by the full
 gradient of a biased moving-bandwidth MMD between the first steps of plan and demonstration, and
-planned anew at every environment step with the whole chain.  `seed_compat` is that recipe on a
+planned anew at every environment step with the whole chain.  `original_recipe` is that recipe on a
 prior and data of ours, so that a comparison tells of the recipe alone.
 
 What differs from it, since the prior and the data are shared with everything it is compared with:
@@ -14,13 +14,13 @@ What differs from it, since the prior and the data are shared with everything it
   begin in them; the one action that is executed of a plan is the mean over its first frame;
 - windows are drawn at random from all of the demonstrations, overlapping, not always in one order
   of disjoint segments, so that `n_updates` counts batches alone;
-- plan and demonstration are compared in normalised units, not in raw ones; the original does so
+- plan and demonstration are compared in normalized units, not in raw ones; the original does so
   by accident in its locomotion world alone;
 - the bound on predicted clean windows passes gradients on, where the original's stops them;
 - in the HalfCheetah world planning is guided as learning is, scaled by the posterior variance;
   the original's two branches disagree with one another and within themselves here.
 
-The reward is neither averaged nor penalised, as in the original; such penalties are not computed.
+The reward is neither averaged nor penalized, as in the original; such penalties are not computed.
 """
 
 from dataclasses import dataclass
@@ -36,17 +36,17 @@ from rlpriors.diffusion import GuidanceSettings, PlannerSettings
 from rlpriors.rewards.divergences import DivergenceSettings
 from rlpriors.rewards.trajectory_value import TrajectoryValue, TrajectoryValueSettings
 
-__all__ = ["SeedCompat", "SeedWorld", "seed_compat"]
+__all__ = ["OriginalRecipe", "SeedWorld", "original_recipe"]
 
 SeedWorld = Literal["umaze", "large", "halfcheetah"]
 
 
 @dataclass(frozen=True)
-class SeedCompat:
+class OriginalRecipe:
     """All pieces of the original recipe, for windows of one size.
 
     Example:
-        >>> recipe = seed_compat("umaze", horizon=32, dim=6)
+        >>> recipe = original_recipe("umaze", horizon=32, dim=6)
         >>> recipe.objective.first_frames, recipe.planner.n_steps, recipe.lr, recipe.n_updates
         (3, 50, 0.02, 8500)
     """
@@ -93,7 +93,7 @@ class SeedCompat:
         if sizes != wanted:
             raise ValueError(
                 "`policy` must have the horizon, entries of a frame and noise levels that the recipe was "
-                f"made for, {wanted}. Received {sizes}; give these to `seed_compat`."
+                f"made for, {wanted}. Received {sizes}; give these to `original_recipe`."
             )
         policy.planner, policy.execute, policy.replan_every = self.planner, 1, self.replan_every
         with torch.random.fork_rng(devices=[]):
@@ -110,9 +110,9 @@ class SeedCompat:
         )
 
 
-def seed_compat(
+def original_recipe(
     world: SeedWorld, horizon: int, dim: int, *, stride: int = 4, n_levels: int = 50
-) -> SeedCompat:
+) -> OriginalRecipe:
     """The original recipe for a world, on a prior of this shape.
 
     Args:
@@ -136,7 +136,7 @@ def seed_compat(
     guidance = GuidanceSettings(
         weight=recipe.guidance, space="noisy", clip=None, n_repeats=2, stop_below=recipe.stop_below
     )
-    return SeedCompat(
+    return OriginalRecipe(
         value=TrajectoryValueSettings(horizon, dim, recipe.hidden),
         planner=PlannerSettings(
             n_candidates=1, n_steps=n_levels, sampler="ddpm", guidance=guidance, clip=recipe.clip

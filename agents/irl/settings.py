@@ -28,7 +28,7 @@ class DiffusionIRLSettings:
     little outside of the prior."""
 
     magnitude_penalty: float = 1e-4
-    """Weight of r^2 on windows drawn evenly over the normalised range."""
+    """Weight of r^2 on windows drawn evenly over the normalized range."""
 
     slowness_penalty: float = 0.0
     """Weight of (r_{t+1} - r_t)^2 along windows of the prior's data (`base`; without it of the
@@ -36,7 +36,7 @@ class DiffusionIRLSettings:
 
     input_noise: float = 0.0
     """Standard deviation of normal noise on all that the reward reads while it learns, of demonstrations
-    and of what they are held against, in normalised units (entries of the data lie in [-1, 1]).  It
+    and of what they are held against, in normalized units (entries of the data lie in [-1, 1]).  It
     hides small differences.  The penalties, and whoever uses the reward, see windows as they are."""
 
     marginal_actions: bool = False

@@ -29,7 +29,7 @@ class Support:
     of its own data: about 0.99 when they are of a kind, 0 when it knows nothing like them."""
 
     demonstrations_residual: float
-    """Median denoising error of the demonstrations' windows, in squared normalised units."""
+    """Median denoising error of the demonstrations' windows, in squared normalized units."""
 
     data_residual: float
     """The same for the prior's own data."""

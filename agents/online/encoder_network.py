@@ -44,7 +44,7 @@ class EncoderNetwork(ModuleWithVectorOutput):
     compares are those of one network.  What learns is a copy, so that the given encoder still is
     what a wrapper or a data set needs.
 
-    Observations are [batch, height, width, channels] or [batch, channels, height, width]; grey ones
+    Observations are [batch, height, width, channels] or [batch, channels, height, width]; gray ones
     may lack the channels.  With `stack` above 1 they have an axis of frames after the batch, oldest
     first, which are fused as `EncodeObservation` does it.  `key` names the image in dictionary
     observations.

@@ -1,7 +1,7 @@
 """Tianshou's own learners for small observations, built by one call.
 
-`LearnerSettings`  which one, and its numbers
-`make_learner`     SAC, TD3, PPO or DQN with networks of a size, untrained
+`AlgorithmSettings`  which one, and its numbers
+`make_algorithm`     SAC, TD3, PPO or DQN with networks of a size, untrained
 `save_policy`      what was learned, to act by
 `load_policy`      its reverse
 """
@@ -37,7 +37,7 @@ from torch.distributions import Distribution, Independent, Normal
 from rlpriors import checkpoint
 from rlpriors.device import resolve_device
 
-__all__ = ["AlgorithmName", "Learner", "LearnerSettings", "load_policy", "make_learner", "save_policy"]
+__all__ = ["AlgorithmName", "AlgorithmSettings", "Learner", "load_policy", "make_algorithm", "save_policy"]
 
 AlgorithmName = Literal["sac", "td3", "ppo", "dqn"]
 
@@ -45,7 +45,7 @@ Learner = OffPolicyAlgorithm[Any] | OnPolicyAlgorithm[Any]
 
 
 @dataclass(frozen=True)
-class LearnerSettings:
+class AlgorithmSettings:
     """Which of Tianshou's algorithms learns, and its numbers.  A field that it has no use for is not read.
 
     Raises:
@@ -81,7 +81,7 @@ class LearnerSettings:
     """Updates between copies of the network to the target network (dqn)."""
 
     gae_lambda: float = 0.95
-    """Generalised advantage estimation's lambda (ppo)."""
+    """Generalized advantage estimation's lambda (ppo)."""
 
     clip: float = 0.2
     """How far a probability may move in an update, relatively (ppo)."""
@@ -117,10 +117,10 @@ class LearnerSettings:
                 raise ValueError(f"`{name}` must be at least 0. Received {value}.")
 
 
-def make_learner(
+def make_algorithm(
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],
-    settings: LearnerSettings,
+    settings: AlgorithmSettings,
     *,
     device: str | torch.device = "auto",
     seed: int = 0,
@@ -137,7 +137,7 @@ def make_learner(
     Example:
         >>> env = gym.make("Pendulum-v1")
         >>> spaces = env.observation_space, env.action_space
-        >>> learner = make_learner(*spaces, LearnerSettings("td3", hidden=(8,)), device="cpu")
+        >>> learner = make_algorithm(*spaces, AlgorithmSettings("td3", hidden=(8,)), device="cpu")
         >>> type(learner).__name__, len(list(learner.policy.parameters()))
         ('TD3', 4)
     """
@@ -150,7 +150,7 @@ def make_learner(
     where = resolve_device(device)
     with torch.random.fork_rng(devices=[]):  # networks are made on the CPU, then moved
         torch.manual_seed(seed)
-        build: dict[str, Callable[[_Networks, LearnerSettings], Learner]] = {
+        build: dict[str, Callable[[_Networks, AlgorithmSettings], Learner]] = {
             "sac": _sac,
             "td3": _td3,
             "ppo": _ppo,
@@ -160,10 +160,10 @@ def make_learner(
         return build[settings.algorithm](networks, settings)
 
 
-def save_policy(policy: Policy, settings: LearnerSettings, folder: str | Path) -> Path:
+def save_policy(policy: Policy, settings: AlgorithmSettings, folder: str | Path) -> Path:
     """Publish the policy of a learner as `model.safetensors` and `config.json`, to be read by `load_policy`.
 
-    It holds what acts; critics and optimisers are kept in checkpoints, to go on learning.
+    It holds what acts; critics and optimizers are kept in checkpoints, to go on learning.
     """
     return checkpoint.save(policy, settings, folder)
 
@@ -182,17 +182,17 @@ def load_policy(
 
     Example:
         >>> from tempfile import mkdtemp
-        >>> env, settings = gym.make("CartPole-v1"), LearnerSettings("dqn", hidden=(8,))
+        >>> env, settings = gym.make("CartPole-v1"), AlgorithmSettings("dqn", hidden=(8,))
         >>> spaces = env.observation_space, env.action_space
-        >>> folder = save_policy(make_learner(*spaces, settings, device="cpu").policy, settings, mkdtemp())
+        >>> folder = save_policy(make_algorithm(*spaces, settings, device="cpu").policy, settings, mkdtemp())
         >>> type(load_policy(folder, *spaces, device="cpu")).__name__
         'DiscreteQLearningPolicy'
     """
 
     def build(settings: dict[str, Any]) -> Policy:
         hidden = tuple(settings.pop("hidden"))
-        learner = make_learner(
-            observation_space, action_space, LearnerSettings(**settings, hidden=hidden), device="cpu"
+        learner = make_algorithm(
+            observation_space, action_space, AlgorithmSettings(**settings, hidden=hidden), device="cpu"
         )
         return cast(Policy, learner.policy)
 
@@ -202,7 +202,7 @@ def load_policy(
 
 
 class _Networks:
-    """Perceptrons that fit two spaces, on their device before any optimiser sees them."""
+    """Perceptrons that fit two spaces, on their device before any optimizer sees them."""
 
     def __init__(
         self,
@@ -232,7 +232,7 @@ class _Networks:
         return ContinuousCritic(preprocess_net=body).to(self.device)
 
 
-def _sac(nets: _Networks, settings: LearnerSettings) -> SAC[Any]:
+def _sac(nets: _Networks, settings: AlgorithmSettings) -> SAC[Any]:
     optim = AdamOptimizerFactory(lr=settings.lr)
     alpha: Any = settings.alpha
     if alpha == "auto":
@@ -250,7 +250,7 @@ def _sac(nets: _Networks, settings: LearnerSettings) -> SAC[Any]:
     )
 
 
-def _td3(nets: _Networks, settings: LearnerSettings) -> TD3:
+def _td3(nets: _Networks, settings: AlgorithmSettings) -> TD3:
     optim = AdamOptimizerFactory(lr=settings.lr)
     actor = ContinuousActorDeterministic(preprocess_net=nets.body(), action_shape=nets.act_shape)
     noise = GaussianNoise(sigma=settings.exploration)
@@ -268,7 +268,7 @@ def _td3(nets: _Networks, settings: LearnerSettings) -> TD3:
     )
 
 
-def _ppo(nets: _Networks, settings: LearnerSettings) -> PPO:
+def _ppo(nets: _Networks, settings: AlgorithmSettings) -> PPO:
     policy: Any
     critic: torch.nn.Module
     if nets.n_actions:
@@ -294,7 +294,7 @@ def _ppo(nets: _Networks, settings: LearnerSettings) -> PPO:
     )
 
 
-def _dqn(nets: _Networks, settings: LearnerSettings) -> DQN[Any]:
+def _dqn(nets: _Networks, settings: AlgorithmSettings) -> DQN[Any]:
     policy: Any = DiscreteQLearningPolicy(
         model=nets.body(action_shape=nets.n_actions).to(nets.device),
         eps_training=settings.exploration,

@@ -26,7 +26,7 @@ COUNTERS = ("_cnt", "_iter", "_last")  # also what is reported until the next de
 class ResumableWrapper(Algorithm[Any, Any]):
     """Mixed into a Tianshou wrapper algorithm, before its class.
 
-    Tianshou's own cannot load what their `state_dict` gives, since the wrapped optimisers' states
+    Tianshou's own cannot load what their `state_dict` gives, since the wrapped optimizers' states
     stand in it under a name that no module has, and never step the wrapped learning-rate schedules.
     """
 
@@ -57,9 +57,9 @@ class ResumableWrapper(Algorithm[Any, Any]):
 
 
 def training_state(algorithm: Algorithm[Any, Any]) -> dict[str, Any]:
-    """Weights, averages, optimisers, schedules and counts: tensors and numbers only.
+    """Weights, averages, optimizers, schedules and counts: tensors and numbers only.
 
-    Tianshou's `state_dict` leaves out the optimiser of an automatic temperature (SAC), the counts
+    Tianshou's `state_dict` leaves out the optimizer of an automatic temperature (SAC), the counts
     that time delayed updates (TD3, DQN) and running returns (PPO); they are here.  The buffer and
     the sources of randomness are not: most policies draw from torch's global generator, buffers
     and exploration from numpy's.
@@ -101,7 +101,7 @@ def restore_training(algorithm: Algorithm[Any, Any], state: Mapping[str, Any]) -
 
 
 def _plain(tree: Any) -> Any:
-    """Without numpy's numbers, which Tianshou's schedules leave in optimisers and no safe file can hold."""
+    """Without numpy's numbers, which Tianshou's schedules leave in optimizers and no safe file can hold."""
     if isinstance(tree, Mapping):
         return {name: _plain(leaf) for name, leaf in tree.items()}
     if isinstance(tree, list | tuple):

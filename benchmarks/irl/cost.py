@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python -m benchmarks.irl.cost            # about nine minutes
     OMP_NUM_THREADS=1 python -m benchmarks.irl.cost --quick    # that all of it runs; writes nothing
 
-Every objective, and the original recipe (`seed_compat`), on windows of PointMaze's shape: 32 frames of
+Every objective, and the original recipe (`original_recipe`), on windows of PointMaze's shape: 32 frames of
 6 numbers, a frame for 4 environment steps.  Three denoisers: "mlp" and "unet" with their default sizes,
 and "unet 128", our U-Net with the original's channels (2.2 million parameters to its 3.7) on windows of
 the original's length, 128 frames of one step.  All weights are random, and so is the data: what is
@@ -45,9 +45,9 @@ from tianshou.algorithm.optim import AdamOptimizerFactory
 from benchmarks.irl.cost_tables import SEEDS, Case, Cost, Row, against, costs, for_page
 from benchmarks.tables import replace, write_csv
 from benchmarks.workers import processes
-from rlpriors.agents import DiffuserPolicy, DiffusionIRL, Frames
+from rlpriors.agents import DiffuserPolicy, DiffusionIRL, TrajectoryLayout
 from rlpriors.agents.irl.objectives import ChainSettings, RelativeSettings
-from rlpriors.agents.irl.original_recipe import seed_compat
+from rlpriors.agents.irl.original_recipe import original_recipe
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import Episode, EpisodeStore
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
@@ -78,9 +78,9 @@ def cases() -> list[Case]:
             case = Case("contrastive", denoiser, batch)
             chosen += [case] if case not in chosen else []
             # The recipes differ in the size of what is learned alone, which beside a U-Net is little.
-            names = list(SEEDS) if denoiser == "mlp" else ["seed_compat umaze"]
+            names = list(SEEDS) if denoiser == "mlp" else ["original_recipe umaze"]
             chosen += [Case(name, denoiser, batch, n, n) for name in names for n in (50, 64)]
-    chosen += [Case("contrastive", "unet 128", 16), Case("seed_compat umaze", "unet 128", 16, 64, 64)]
+    chosen += [Case("contrastive", "unet 128", 16), Case("original_recipe umaze", "unet 128", 16, 64, 64)]
     return chosen
 
 
@@ -88,7 +88,7 @@ def quick_cases() -> list[Case]:
     """Enough to see that all of it runs."""
     ours = ("contrastive", "chain, full", "relative")
     small = [Case(name, batch=4, levels=4, steps=2) for name in ours]
-    return [*small, Case("seed_compat umaze", batch=4, levels=4, steps=4)]
+    return [*small, Case("original_recipe umaze", batch=4, levels=4, steps=4)]
 
 
 def make(case: Case, data: EpisodeStore, objective: Any) -> DiffusionIRL:
@@ -98,7 +98,7 @@ def make(case: Case, data: EpisodeStore, objective: Any) -> DiffusionIRL:
     name, sizes = case.denoiser.split()[0], {}
     if case.denoiser == "unet 128":
         sizes = {"channels": (32, 128, 256)}
-    frames = Frames.fit(data, horizon, stride)
+    frames = TrajectoryLayout.fit(data, horizon, stride)
     policy = DiffuserPolicy(
         denoiser=build_denoiser(name, horizon=horizon, dim=frames.dim, **sizes),
         process=DiffusionProcess(NoiseSchedule(case.levels)),
@@ -110,11 +110,11 @@ def make(case: Case, data: EpisodeStore, objective: Any) -> DiffusionIRL:
     )
     if case.method in SEEDS:
         world: Any = SEEDS[case.method]
-        recipe = seed_compat(world, horizon, frames.dim, stride=stride, n_levels=case.levels)
+        recipe = original_recipe(world, horizon, frames.dim, stride=stride, n_levels=case.levels)
         return recipe.learner(policy)
     return DiffusionIRL(
         policy=policy,
-        reward=MLPReward(RewardSettings(OBS, ACT), frames.normaliser),
+        reward=MLPReward(RewardSettings(OBS, ACT), frames.normalizer),
         optim=AdamOptimizerFactory(lr=5e-3),
         objective=objective,
         base=data,

@@ -12,7 +12,7 @@ from benchmarks.tables import markdown
 
 __all__ = ["SEEDS", "Case", "Cost", "Row", "against", "costs", "for_page"]
 
-SEEDS = {"seed_compat umaze": "umaze", "seed_compat large": "large"}
+SEEDS = {"original_recipe umaze": "umaze", "original_recipe large": "large"}
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def costs(table: list[Row]) -> str:
     heads += ["ms per env step", "seed / this: update", "update at 16", "plan", "env step"]
     lines = []
     for case, cost in table:
-        equal = find(table, replace(case, method="seed_compat umaze", steps=case.levels))
-        own = find(table, replace(case, method="seed_compat umaze", steps=case.levels, batch=16))
+        equal = find(table, replace(case, method="original_recipe umaze", steps=case.levels))
+        own = find(table, replace(case, method="original_recipe umaze", steps=case.levels, batch=16))
         lines.append(
             [
                 case.denoiser,

@@ -24,15 +24,15 @@ from matplotlib.figure import Figure
 __all__ = ["draw_demonstrations", "draw_methods"]
 
 PANELS = (
-    ("success", "normalised"),
+    ("success", "normalized"),
     ("spearman",),
     ("epic", "pearson_distance"),
-    ("rl_success_same", "rl_normalised_same"),
+    ("rl_success_same", "rl_normalized_same"),
 )
 """What a world's panels show, of each the first that it has."""
 LOW_IS_GOOD = ("epic", "pearson_distance")
 WIDTH, DPI = 9.0, 100  # inches, and pixels of each
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Told apart also by those who confuse red and green (Okabe and Ito 2008)."""
 MARKERS = "osD^v<"
 
@@ -53,8 +53,8 @@ def draw_methods(scores: Scores, methods: Sequence[str], path: Path, world: str)
         for place, (_, numbers) in enumerate(rows):
             values = numbers.get(metric)
             if values:
-                axis.plot(interval(values), (place, place), color=COLOURS[0], linewidth=2)
-                axis.plot(np.mean(values), place, "o", color=COLOURS[0], markersize=5)
+                axis.plot(interval(values), (place, place), color=COLORS[0], linewidth=2)
+                axis.plot(np.mean(values), place, "o", color=COLORS[0], markersize=5)
         axis.set_title(_title(metric), fontsize=10)
         axis.grid(alpha=0.4)
         axis.tick_params(labelsize=9, length=0)
@@ -85,12 +85,12 @@ def draw_demonstrations(scores: Scores, path: Path, world: str) -> None:
             found = curves[method].get(metric)
             if not found:
                 continue
-            colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+            color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
             counts = sorted(found)
             means = [np.mean(found[n]) for n in counts]
-            axis.plot(counts, means, color=colour, marker=marker, markersize=4, label=method)
+            axis.plot(counts, means, color=color, marker=marker, markersize=4, label=method)
             low, high = zip(*(interval(found[n]) for n in counts), strict=True)
-            axis.fill_between(counts, low, high, alpha=0.15, color=colour)
+            axis.fill_between(counts, low, high, alpha=0.15, color=color)
         axis.set_title(_title(metric), fontsize=10)
         axis.set(xlabel="demonstrations", xscale="log")
         axis.set_xticks([1, 2, 5, 20], ["1", "2", "5", "20"])

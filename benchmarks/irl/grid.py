@@ -16,7 +16,7 @@ from rlpriors.envs.gridworld.gridworld import GridWorld, four_rooms
 from rlpriors.envs.gridworld.trajectories import demonstrations, goal_rollouts, rollouts
 from rlpriors.evaluation.rewards.epic import pearson, spearman
 from rlpriors.evaluation.rewards.tabular_distances import exact_dard, exact_epic, exact_starc
-from rlpriors.evaluation.rewards.tabular_mdp import TabularMDP, normalised_return, reward_table
+from rlpriors.evaluation.rewards.tabular_mdp import TabularMDP, normalized_return, reward_table
 from rlpriors.evaluation.rewards.trajectory_sets import Coverage, three_coverages
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.types import RewardFn
@@ -148,12 +148,12 @@ class GridBench(World):
             policy = true.with_reward(reward_table(reward, world.xy, world.action_data)).optimal_policy()
             ends = true.state_chances(policy, world.max_episode_steps)
             numbers[f"rl_success_{change}"] = float(ends[world.state_of_cell(GOAL)])
-            numbers[f"rl_return_{change}"] = normalised_return(true, policy)
+            numbers[f"rl_return_{change}"] = normalized_return(true, policy)
         return numbers
 
 
 class CellReward:
-    """A number for each cell, smoothed between their centres so that it can guide."""
+    """A number for each cell, smoothed between their centers so that it can guide."""
 
     def __init__(self, world: GridWorld, values: np.ndarray) -> None:
         self.xy = torch.as_tensor(world.xy)

@@ -16,9 +16,9 @@ from tianshou.algorithm.algorithm_base import Policy
 from torch import Tensor
 
 from benchmarks.irl.worlds import Budget, Numbers, World, agreement, keep_coverages, spread
-from rlpriors.agents import LearnerSettings, make_learner
+from rlpriors.agents import AlgorithmSettings, make_algorithm
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.evaluation.rewards.epic import pearson, pearson_distance, spearman
 from rlpriors.evaluation.rewards.trajectory_sets import Coverage
 from rlpriors.rewards import MLPReward, RewardSettings
@@ -34,7 +34,7 @@ DEMOS = 8
 """Of the expert's 16 episodes; the others are held out."""
 EPISODES = 10
 REFERENCES = {"Hopper-v5": (-20.27, 3234.3), "HalfCheetah-v5": (-280.18, 12135.0)}
-"""Returns of a random and of an expert policy by which D4RL (arXiv 2004.07219) normalises.
+"""Returns of a random and of an expert policy by which D4RL (arXiv 2004.07219) normalizes.
 
 They are from versions before v5, whose rewards are nearly the same; our own experts reach 0.74
 (Hopper) and 0.56 (HalfCheetah) of the way.
@@ -131,11 +131,11 @@ class Locomotion(World):
         mean = float(episodes.rew.sum(dtype=np.float64) / episodes.n_episodes)
         return {
             "return": mean,
-            "normalised": self.normalised(mean),
+            "normalized": self.normalized(mean),
             "length": float(episodes.lengths.mean()),
         }
 
-    def normalised(self, mean_return: float) -> float:
+    def normalized(self, mean_return: float) -> float:
         """0 for a random policy and 1 for D4RL's expert: a hundredth of D4RL's score."""
         random, expert = REFERENCES[self.env_id]
         return (mean_return - random) / (expert - random)
@@ -200,7 +200,7 @@ class Locomotion(World):
             return scale * (reward(obs, act, obs_next, terminated) - mean) + true_mean
 
         steps = self.budget.env_steps
-        agent = make_learner(*self.spaces, LearnerSettings("sac", lr=1e-3), device="cpu", seed=seed)
+        agent = make_algorithm(*self.spaces, AlgorithmSettings("sac", lr=1e-3), device="cpu", seed=seed)
         settings = OnlineSettings(
             env_steps=steps, random_steps=min(3200, steps // 32 * 16), update_per_step=0.25
         )
@@ -217,11 +217,11 @@ def flat_runner(env_id: str, max_steps: int | None) -> gym.Env[Any, Any]:
 def regressed(data: EpisodeStore, updates: int) -> MLPReward:
     """A network that gives the data's own rewards, in standard deviations from their mean."""
     obs_dim, act_dim = data.obs.shape[1], data.act.shape[1]
-    normaliser = Normaliser.concat(Normaliser.gaussian(data.obs), Normaliser.gaussian(data.act))
+    normalizer = Normalizer.concat(Normalizer.gaussian(data.obs), Normalizer.gaussian(data.act))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         settings = RewardSettings(obs_dim, act_dim, inputs=("obs", "act", "obs_next"))
-        reward = MLPReward(settings, normaliser)
+        reward = MLPReward(settings, normalizer)
     true = torch.as_tensor((data.rew - data.rew.mean()) / max(float(data.rew.std()), 1e-6))
     optim = torch.optim.Adam(reward.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optim, updates)

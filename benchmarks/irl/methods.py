@@ -21,21 +21,21 @@ from benchmarks.irl.worlds import Numbers, World
 from rlpriors.agents import (
     SQIL,
     AdversarialIRL,
-    BehaviourCloning,
-    BehaviourCloningPolicy,
+    AlgorithmSettings,
+    BehaviorCloning,
+    BehaviorCloningPolicy,
     CosineSchedule,
     DiffuserPolicy,
     DiffusionCloning,
     DiffusionIRL,
     DiffusionIRLSettings,
     DiffusionPolicy,
-    Frames,
-    LearnerSettings,
     TrajectoryDiffusion,
-    make_learner,
+    TrajectoryLayout,
+    make_algorithm,
 )
 from rlpriors.agents.irl.objectives import ChainSettings
-from rlpriors.agents.irl.original_recipe import seed_compat
+from rlpriors.agents.irl.original_recipe import original_recipe
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
@@ -76,7 +76,7 @@ class Lab:
         self.world, self.seed, self.n_demos, self.folder = world, seed, n_demos, folder
         self.data, demos = self._data(workers)
         self.demos = demos.subset(np.arange(min(n_demos, demos.n_episodes)))
-        self.frames = Frames.fit(self.data, world.horizon, world.stride)
+        self.frames = TrajectoryLayout.fit(self.data, world.horizon, world.stride)
         self._prior = self._train_prior()
 
     def _data(self, workers: int) -> tuple[EpisodeStore, EpisodeStore]:
@@ -138,12 +138,12 @@ class Lab:
     def reward(self, seed: int = 0, **settings: Any) -> MLPReward:
         """An untrained reward; without `obs_index` it reads all of the observation."""
         torch.manual_seed(1000 * self.seed + seed)
-        return MLPReward(RewardSettings(**self.sizes(), **settings), self.frames.normaliser)
+        return MLPReward(RewardSettings(**self.sizes(), **settings), self.frames.normalizer)
 
     def learner(self, seed: int = 0) -> Any:
         """SAC, as every method that acts to learn uses it."""
-        settings = LearnerSettings("sac", lr=3e-3, gamma=0.97, tau=0.02)
-        return make_learner(*self.world.spaces, settings, seed=self.seed + seed)
+        settings = AlgorithmSettings("sac", lr=3e-3, gamma=0.97, tau=0.02)
+        return make_algorithm(*self.world.spaces, settings, seed=self.seed + seed)
 
 
 def fit(algorithm: OfflineAlgorithm[Any], data: EpisodeStore, updates: int, batch_size: int) -> float:
@@ -209,7 +209,9 @@ def shaped(lab: Lab) -> ShapedReward:
 def original(lab: Lab) -> Learned:
     """The original recipe, for as many seconds as the budget says."""
     policy = lab.policy()
-    recipe = seed_compat(lab.world.seed_recipe, lab.frames.horizon, lab.frames.dim, stride=lab.frames.stride)
+    recipe = original_recipe(
+        lab.world.seed_recipe, lab.frames.horizon, lab.frames.dim, stride=lab.frames.stride
+    )
     algorithm = recipe.learner(policy, lab.seed)
     per_update = fit(algorithm, lab.demos, 2, recipe.batch_size)
     updates = max(1, int(lab.world.budget.seed_seconds / per_update))
@@ -230,10 +232,10 @@ def fixed(make: Callable[[Lab], RewardFn | None]) -> Callable[[Lab], Learned]:
 
 def clone(lab: Lab) -> Learned:
     torch.manual_seed(lab.seed)
-    policy = BehaviourCloningPolicy.fit(
+    policy = BehaviorCloningPolicy.fit(
         lab.demos, lab.world.spaces[1], obs_keys=lab.world.obs_keys, device="cpu", seed=lab.seed
     )
-    algorithm = BehaviourCloning(policy=policy, optim=AdamOptimizerFactory(lr=1e-3), seed=lab.seed)
+    algorithm = BehaviorCloning(policy=policy, optim=AdamOptimizerFactory(lr=1e-3), seed=lab.seed)
     fit(algorithm, lab.demos, lab.world.budget.clone_updates, 128)
     return Learned(policy)
 
@@ -283,15 +285,15 @@ def act_to_learn(lab: Lab, algorithm: Any) -> None:
 
 
 def gail(lab: Lab) -> GAILReward:
-    return GAILReward(GAILSettings(**lab.sizes(), form="logit"), lab.frames.normaliser)
+    return GAILReward(GAILSettings(**lab.sizes(), form="logit"), lab.frames.normalizer)
 
 
 def airl(lab: Lab) -> AIRLReward:
-    return AIRLReward(AIRLSettings(**lab.sizes(), gamma=0.97), lab.frames.normaliser)
+    return AIRLReward(AIRLSettings(**lab.sizes(), gamma=0.97), lab.frames.normalizer)
 
 
 def drail(lab: Lab) -> DRAILReward:
-    return DRAILReward(DRAILSettings(**lab.sizes()), lab.frames.normaliser)
+    return DRAILReward(DRAILSettings(**lab.sizes()), lab.frames.normalizer)
 
 
 def sqil(lab: Lab) -> Learned:
@@ -316,7 +318,7 @@ METHODS: dict[str, Callable[[Lab], Learned]] = {
     "relative": irl("relative", told=True),
     "ratio": irl("ratio", told=True),
     "ratio+contrastive": irl("contrastive", told=True, warm_start=(("ratio", 0.25),)),
-    "seed_compat": original,
+    "original_recipe": original,
     "bc": clone,
     "diffusion-bc": diffusion_clone,
     "gail": adversarial(gail),

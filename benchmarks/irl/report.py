@@ -18,10 +18,10 @@ BASES = ("contrastive", "contrastive-all", "contrastive-action", "relative", "ra
 """What variants are held against."""
 VARIED = (
     *("success", "pearson", "spearman", "pearson_data", "spearman_data", "epic"),
-    *("erc_pearson_mixed", "normalised", "update_ms", "seconds"),
+    *("erc_pearson_mixed", "normalized", "update_ms", "seconds"),
 )
 
-FEW = ("success", "normalised", "pearson", "spearman", "epic", "pearson_distance", "erc_pearson_mixed")
+FEW = ("success", "normalized", "pearson", "spearman", "epic", "pearson_distance", "erc_pearson_mixed")
 """What is shown against the number of demonstrations."""
 
 

@@ -19,7 +19,7 @@ from tianshou.data import Batch, Collector, CollectStats
 from tianshou.env import DummyVectorEnv
 from tianshou.utils.torch_utils import policy_within_training_step
 
-from rlpriors.agents.online.factory import LearnerSettings, make_learner
+from rlpriors.agents.online.factory import AlgorithmSettings, make_algorithm
 from rlpriors.data.buffers import FastVectorReplayBuffer, from_buffer
 from rlpriors.data.episodes import EpisodeStore
 
@@ -96,10 +96,10 @@ class RunnerLearner:
     def __init__(self, settings: RecordSettings, make_env: Callable[[], gym.Env[Any, Any]]) -> None:
         self.settings, self.make_env = settings, make_env
         env = make_env()
-        learner = make_learner(
+        learner = make_algorithm(
             env.observation_space,
             env.action_space,
-            LearnerSettings("sac", hidden=settings.hidden, lr=settings.lr),
+            AlgorithmSettings("sac", hidden=settings.hidden, lr=settings.lr),
             device="cpu",  # with networks and batches this small a GPU only adds its calls
             seed=settings.seed,
         )

@@ -21,7 +21,7 @@ DEMOS = "20"
 TITLES = {
     "success": "success",
     "return": "return",
-    "normalised": "normalised",
+    "normalized": "normalized",
     "length": "steps",
     "pearson": "Pearson",
     "spearman": "Spearman",
@@ -36,7 +36,7 @@ TITLES = {
     "erc_pearson_mixed": "ERC Pearson",
     "violations": "violations",
     "rl_success_same": "RL",
-    "rl_normalised_same": "RL, normalised",
+    "rl_normalized_same": "RL, normalized",
     "rl_success_blocked": "RL, blocked",
     "rl_success_heavy": "RL, heavy",
     "rl_success_walls": "RL, walls",

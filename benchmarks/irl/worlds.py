@@ -17,11 +17,11 @@ from tianshou.algorithm.algorithm_base import Policy
 from tianshou.env import DummyVectorEnv
 from torch import Tensor
 
-from rlpriors.agents import LearnerSettings, make_learner
+from rlpriors.agents import AlgorithmSettings, make_algorithm
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.envs.maze.controllers import WaypointSettings, rollout
 from rlpriors.envs.maze.layouts import WORLDS
-from rlpriors.envs.maze.perturbations import ChangedDynamics
+from rlpriors.envs.maze.perturbations import PerturbedDynamics
 from rlpriors.envs.maze.point_maze import OBS_KEYS, GridReward, PointMazeTask, make_task
 from rlpriors.evaluation.rewards.epic import epic_distance, pearson, spearman
 from rlpriors.evaluation.rewards.return_correlation import episode_returns, return_agreement
@@ -257,8 +257,8 @@ class MazeWorld(World):
             task = make_task(world=f"{self.name}-blocked") if change == "blocked" else self.task
             make = partial(flat_maze, task, mass=3.0 if change == "heavy" else 1.0)
             vector = self.vector if change == "same" else DummyVectorEnv([make] * 16)
-            agent = make_learner(
-                *self.spaces, LearnerSettings("sac", lr=3e-3, gamma=0.97, tau=0.02), seed=seed
+            agent = make_algorithm(
+                *self.spaces, AlgorithmSettings("sac", lr=3e-3, gamma=0.97, tau=0.02), seed=seed
             )
             settings = OnlineSettings(
                 env_steps=self.budget.env_steps,
@@ -278,7 +278,7 @@ class MazeWorld(World):
 def flat_maze(task: PointMazeTask, mass: float = 1.0) -> gym.Env[Any, Any]:
     """A task's environment with x, y and the velocities as one vector; `mass` is a factor on its body."""
     env = task.env_factory()
-    return FlatObservation(ChangedDynamics(env, mass=mass) if mass != 1 else env, OBS_KEYS)
+    return FlatObservation(PerturbedDynamics(env, mass=mass) if mass != 1 else env, OBS_KEYS)
 
 
 def keep_coverages(name: str, coverages: tuple[Coverage, ...], stores: dict[str, EpisodeStore]) -> None:

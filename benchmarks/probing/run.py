@@ -86,7 +86,7 @@ class Job:
     taught: ProbeSettings
     min_frames: int
     repeats: bool
-    colour: bool
+    color: bool
     device: str
     keep: bool
     """Whether frames stay when all cells are done."""
@@ -100,7 +100,7 @@ def run_job(job: Job) -> None:
     if not todo:
         return
     frames = job.folder / f"frames-{job.steps}"
-    play = AtariSettings(grey=not job.colour)
+    play = AtariSettings(gray=not job.color)
     store = collect(job.game, job.steps, job.seed, frames, play, progress=False)
     task = atari_task(store, job.game, seed=job.seed, min_frames=job.min_frames, repeats=job.repeats)
     for cell in todo:
@@ -125,7 +125,7 @@ def check_settings(job: Job) -> None:
     Raises:
         ValueError: those that are there already were probed otherwise.
     """
-    now = {"epochs": job.probes.epochs, "min_frames": job.min_frames, "colour": job.colour}
+    now = {"epochs": job.probes.epochs, "min_frames": job.min_frames, "color": job.color}
     now["repeats"] = job.repeats
     file = job.folder / "settings.json"
     if not file.exists():
@@ -168,7 +168,7 @@ def source_of(job: Job, name: str) -> str:
     """The folder or name of an encoder, which is trained first where that is to be done."""
     if name not in job.methods:
         return job.sources[name].format(game=job.game, seed=job.seed)
-    play = AtariSettings(grey=not job.colour)
+    play = AtariSettings(gray=not job.color)
     folder = job.folder / "trained"
     return str(trained(job.methods[name], job.game, job.seed, job.training, play, folder, job.device))
 
@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument(
         "--repeats", action="store_true", help="test frames count that stand in training too, as in AtariARI"
     )
-    parser.add_argument("--colour", action="store_true", help="frames in colour")
+    parser.add_argument("--color", action="store_true", help="frames in color")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1, help="games and seeds that run side by side")
     parser.add_argument("--runs", type=Path, default=Path("runs") / "probe", help="where cells are kept")
@@ -237,7 +237,7 @@ def main() -> None:
         return
     otherwise = [
         f"--{name}"
-        for name in ("repeats", "colour", "epochs")
+        for name in ("repeats", "color", "epochs")
         if getattr(args, name) != parser.get_default(name)
     ]
     if otherwise and args.results == RESULTS and not args.quick:
@@ -276,7 +276,7 @@ def main() -> None:
             taught=ProbeSettings(epochs=args.supervised_epochs),
             min_frames=20 if args.quick else 65,
             repeats=args.repeats,
-            colour=args.colour,
+            color=args.color,
             device=args.device,
             keep=args.keep_frames,
         )

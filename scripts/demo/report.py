@@ -193,7 +193,7 @@ def _episodes_figure(task: PointMazeTask, outcomes: Mapping[str, Outcome]) -> Fi
 def _draw_maze(ax: Axes, task: PointMazeTask) -> None:
     rows, columns = task.maze.free.shape
     x, y = columns / 2 * task.maze.scaling, rows / 2 * task.maze.scaling
-    ax.imshow(~task.maze.free, cmap="Greys", vmin=0, vmax=2, extent=(-x, x, -y, y))
+    ax.imshow(~task.maze.free, cmap="Grays", vmin=0, vmax=2, extent=(-x, x, -y, y))
     ax.plot(*task.goal, marker="*", color="red", markersize=13, zorder=5)
     ax.set_xticks([])
     ax.set_yticks([])

@@ -21,8 +21,8 @@ from rlpriors.agents import (
     CosineSchedule,
     DiffuserPolicy,
     DiffusionIRL,
-    Frames,
     TrajectoryDiffusion,
+    TrajectoryLayout,
     check_support,
 )
 from rlpriors.data.buffers import to_buffer
@@ -129,7 +129,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
 
 def make_policy(data: EpisodeStore, task: PointMazeTask, device: torch.device, seed: int) -> DiffuserPolicy:
     """A planning policy with an untrained denoiser, for windows as the data has them."""
-    frames = Frames.fit(data, HORIZON, STRIDE)
+    frames = TrajectoryLayout.fit(data, HORIZON, STRIDE)
     env = task.env_factory()
     policy = DiffuserPolicy(
         denoiser=build_denoiser("mlp", horizon=HORIZON, dim=frames.dim),
@@ -166,7 +166,7 @@ def train_prior(
     )
 
 
-def make_reward(frames: Frames, inputs: RewardInputs) -> MLPReward:
+def make_reward(frames: TrajectoryLayout, inputs: RewardInputs) -> MLPReward:
     """An untrained reward that reads what it may."""
     return MLPReward(
         RewardSettings(
@@ -176,7 +176,7 @@ def make_reward(frames: Frames, inputs: RewardInputs) -> MLPReward:
             obs_index=(0, 1) if inputs == "position" else None,
             obs_keys=OBS_KEYS,
         ),
-        frames.normaliser,
+        frames.normalizer,
     )
 
 

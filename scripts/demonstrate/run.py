@@ -19,7 +19,7 @@ from tqdm import tqdm
 from rlpriors.data.episodes import Episode
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.envs.experts import Player, find_expert, replay
-from rlpriors.envs.pixel_envs import PixelWorld
+from rlpriors.envs.pixel_envs import PixelEnvSpec
 from rlpriors.scripts.demonstrate.settings import DemonstrateSettings
 from rlpriors.training.run_folder import write_json
 
@@ -40,7 +40,7 @@ def demonstrate(settings: DemonstrateSettings, *, folder: Path | None = None, pr
     Raises:
         ValueError: there is no such environment or expert, or `folder` exists.
     """
-    world = PixelWorld(settings.env, settings.size, settings.steps)
+    world = PixelEnvSpec(settings.env, settings.size, settings.steps)
     folder = folder or Path("demos") / world.name
     if settings.recording is None:
         expert = find_expert(world)
@@ -70,7 +70,7 @@ def demonstrate(settings: DemonstrateSettings, *, folder: Path | None = None, pr
 
 
 def play(
-    world: PixelWorld, make_player: Callable[[], Player], n_episodes: int, seed: int, *, noise: float = 0.0
+    world: PixelEnvSpec, make_player: Callable[[], Player], n_episodes: int, seed: int, *, noise: float = 0.0
 ) -> Iterator[Episode]:
     """Whole episodes, one after the other; rewards are the environment's own.
 

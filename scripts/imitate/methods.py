@@ -1,6 +1,6 @@
 """The parts of `rlpriors imitate`: cloning, GAIL, evaluation.
 
-`make_learner`  what trains an encoder by a method
+`make_algorithm`  what trains an encoder by a method
 `clone`         a policy from demonstrations; alone, or jointly with a representation
 `train_gail`    a policy by GAIL on an encoder's outputs
 `encode_store`  demonstrations as an encoder sees them
@@ -20,33 +20,33 @@ from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.data import Batch
 from tianshou.env import BaseVectorEnv
 
-from rlpriors.agents import AdversarialIRL, AdversarialIRLOnPolicy, EncoderNetwork, LearnerSettings
-from rlpriors.agents import make_learner as make_policy_learner
+from rlpriors.agents import AdversarialIRL, AdversarialIRLOnPolicy, AlgorithmSettings, EncoderNetwork
+from rlpriors.agents import make_algorithm as make_policy_learner
 from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
 from rlpriors.agents.imitation.pixel_cloning import Auxiliary, PixelCloning
-from rlpriors.agents.imitation.pixel_policy import PixelCloningPolicy, bounded_normaliser, fit_normaliser
+from rlpriors.agents.imitation.pixel_policy import PixelCloningPolicy, bounded_normalizer, fit_normalizer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.frames import FrameStore
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.encoders import ImageEncoder
 from rlpriors.encoders.readouts.frame_fusion import fuse
 from rlpriors.representation import Recipe, RepresentationLearner, TrainingSettings
 from rlpriors.representation.model import RepresentationModel
 from rlpriors.rewards import GAILReward, GAILSettings
 from rlpriors.scripts.imitate.settings import ImitateSettings
-from rlpriors.training.episode_statistics import Accounts
+from rlpriors.training.episode_statistics import RecordEpisodeReturns
 from rlpriors.training.offline import train_offline
 from rlpriors.training.online import OnlineSettings, train_online
 from rlpriors.training.rollout import temporary_seed
 
-__all__ = ["clone", "encode_store", "make_learner", "score", "train_gail"]
+__all__ = ["clone", "encode_store", "make_algorithm", "score", "train_gail"]
 
 CHUNK = 256
 SAMPLE = 512  # stacks that tell how large an encoder's numbers are
 ROLLOUT = 1024  # steps between GAIL's updates with PPO
 
 
-def make_learner(
+def make_algorithm(
     encoder: ImageEncoder,
     recipe: Recipe | None,
     stores: Sequence[FrameStore],
@@ -89,7 +89,7 @@ def clone(
     first_weights, training_seed = seeds
     act = None
     if isinstance(action_space, gym.spaces.Box):
-        act = Normaliser.limits(
+        act = Normalizer.limits(
             np.asarray(demos.steps()["act"]).reshape(-1, int(np.prod(action_space.shape)))
         )
     auxiliary = None
@@ -101,7 +101,7 @@ def clone(
             network,
             action_space=action_space,
             act=act,
-            obs=fit_normaliser(network, sample.obs),
+            obs=fit_normalizer(network, sample.obs),
             hidden=settings.hidden,
         )
         if learner is not None:
@@ -141,14 +141,14 @@ def train_gail(
     *,
     seeds: tuple[int, int],
     resume: bool,
-) -> tuple[Policy, LearnerSettings]:
+) -> tuple[Policy, AlgorithmSettings]:
     """A policy by GAIL: PPO where actions are Discrete, SAC where they are a Box.
 
     `envs` and `demos` show encodings; the environment's own reward is only counted.
     """
     first_weights, training_seed = seeds
     discrete = isinstance(action_space, gym.spaces.Discrete)
-    learner = LearnerSettings(
+    learner = AlgorithmSettings(
         "ppo" if discrete else "sac", hidden=settings.hidden, lr=settings.lr, entropy=0.01
     )
     agent: Any = make_policy_learner(
@@ -163,7 +163,7 @@ def train_gail(
     with torch.random.fork_rng():
         torch.manual_seed(first_weights)
         # What is still in demonstrations may come to life in the policy's play.
-        discriminator = GAILReward(kind, bounded_normaliser(torch.from_numpy(np.asarray(demos.obs))))
+        discriminator = GAILReward(kind, bounded_normalizer(torch.from_numpy(np.asarray(demos.obs))))
     opposed: Any = AdversarialIRLOnPolicy if isinstance(agent, OnPolicyAlgorithm) else AdversarialIRL
     algorithm = opposed(
         agent,
@@ -202,7 +202,7 @@ def encode_store(store: FrameStore, encoder: ImageEncoder, stack: int) -> Episod
 
 def score(policy: Policy, envs: BaseVectorEnv, n_episodes: int, seed: int) -> np.ndarray:
     """The environment's own return of each episode, of a policy that does not explore."""
-    accounts = Accounts(envs)
+    accounts = RecordEpisodeReturns(envs)
     with temporary_seed(np.random.SeedSequence(seed), accounts), torch.no_grad():
         while len(accounts.finished) < n_episodes:
             ids = np.arange(min(len(accounts), n_episodes - len(accounts.finished)))

@@ -24,9 +24,9 @@ from rlpriors.checkpoint import load_resume
 from rlpriors.data.frames import FrameStore, FrameWriter
 from rlpriors.device import resolve_device
 from rlpriors.encoders import ImageEncoder, encoder_spec, load_encoder
-from rlpriors.envs.pixel_envs import PixelWorld
+from rlpriors.envs.pixel_envs import PixelEnvSpec
 from rlpriors.scripts.demonstrate.run import play, random_player, returns_of
-from rlpriors.scripts.imitate.methods import clone, encode_store, make_learner, score, train_gail
+from rlpriors.scripts.imitate.methods import clone, encode_store, make_algorithm, score, train_gail
 from rlpriors.scripts.imitate.settings import ImitateSettings
 from rlpriors.scripts.pretrain.run import find_recipe
 from rlpriors.training.collapse_monitor import looks
@@ -58,7 +58,7 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
     """
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
-    world = PixelWorld(settings.env, settings.size, settings.steps)
+    world = PixelEnvSpec(settings.env, settings.size, settings.steps)
     uses_method = settings.mode != "scratch" and settings.method != "none"
     recipe = find_recipe(settings.method, settings.method_options()) if uses_method else None
     demos = _demonstrations(settings)
@@ -73,7 +73,7 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
     if recipe is not None and settings.frames is not None:
         stores.append(FrameStore.open(settings.frames))
     plays = recipe is not None and settings.frames is None and settings.random_steps > 0
-    prepare = partial(make_learner, encoder, recipe, stores, settings, n_actions=n_actions, seed=learning)
+    prepare = partial(make_algorithm, encoder, recipe, stores, settings, n_actions=n_actions, seed=learning)
     # Where nothing has to be played first, what cannot be learned leaves no folder.
     learner = None if plays else prepare()
 
@@ -111,7 +111,7 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
     return run
 
 
-def random_frames(world: PixelWorld, steps: int, folder: Path, seed: int) -> FrameStore:
+def random_frames(world: PixelEnvSpec, steps: int, folder: Path, seed: int) -> FrameStore:
     """Whole episodes of random play, at least `steps` steps, in a new store or the one that is there."""
     if folder.exists():
         return FrameStore.open(folder)
@@ -125,7 +125,7 @@ def random_frames(world: PixelWorld, steps: int, folder: Path, seed: int) -> Fra
     return writer.store
 
 
-def stacked_env(world: PixelWorld, stack: int) -> gym.Env[Any, Any]:
+def stacked_env(world: PixelEnvSpec, stack: int) -> gym.Env[Any, Any]:
     """The environment as a policy of stacked frames sees it."""
     env = world.make()
     if stack == 1:
@@ -181,7 +181,7 @@ def _encoder(settings: ImitateSettings, device: torch.device, seed: int) -> Imag
 
 
 def _gail(
-    world: PixelWorld,
+    world: PixelEnvSpec,
     encoder: ImageEncoder,
     demos: FrameStore,
     settings: ImitateSettings,
@@ -201,7 +201,7 @@ def _gail(
 
 
 def _results(
-    returns: np.ndarray, demos: FrameStore, world: PixelWorld, settings: ImitateSettings, seed: int
+    returns: np.ndarray, demos: FrameStore, world: PixelEnvSpec, settings: ImitateSettings, seed: int
 ) -> dict[str, Any]:
     """Returns, and where they lie between random play and the demonstrations."""
     shown = returns_of(demos)
@@ -224,7 +224,7 @@ def _results(
         "returns": [float(r) for r in returns],
         "expert_return": expert,
         "random_return": random,
-        "normalised": None if room is None else (float(returns.mean()) - random) / room,
+        "normalized": None if room is None else (float(returns.mean()) - random) / room,
     }
 
 
@@ -235,8 +235,8 @@ def _report(results: dict[str, Any], run: Path) -> None:
         f"{results['random_return']:.2f}, demonstrations "
         + ("unknown" if results["expert_return"] is None else f"{results['expert_return']:.2f}")
     )
-    if results["normalised"] is not None:
-        say(f"normalised {results['normalised']:.2f}: 0 is random play, 1 the demonstrations")
+    if results["normalized"] is not None:
+        say(f"normalized {results['normalized']:.2f}: 0 is random play, 1 the demonstrations")
     elif results["expert_return"] is not None:
-        say("not normalised: the demonstrations are worth no more than random play")
+        say("not normalized: the demonstrations are worth no more than random play")
     say(f"The policy: {run / 'policy'}", markup=False)

@@ -25,7 +25,7 @@ class ImitateSettings:
 
     mode: Literal["pretrain", "joint", "scratch", "gail"] = "pretrain"
     """pretrain: learn the encoder by `method` first, then clone with it; joint: learn both together by
-    one optimiser; scratch: clone alone; gail: learn the encoder by `method`, then GAIL on its
+    one optimizer; scratch: clone alone; gail: learn the encoder by `method`, then GAIL on its
     encodings."""
 
     method: str = "simclr"

@@ -60,7 +60,7 @@ def pretrain(settings: PretrainSettings, *, folder: Path | None = None, resume: 
         learner = None
         if settings.env is None:  # before the run is begun: what cannot work leaves no folder
             stores = [FrameStore.open(path) for path in settings.data]
-            learner = make_learner(encoder, recipe, stores, settings)
+            learner = make_algorithm(encoder, recipe, stores, settings)
         run = folder or default_folder(settings)
         if rank == 0:
             if settings.env is not None:
@@ -71,7 +71,7 @@ def pretrain(settings: PretrainSettings, *, folder: Path | None = None, resume: 
             if rank == 0:
                 collect_frames(settings, encoder.spec.channels, _size(settings, encoder), run / "frames")
             _from_first("collected")
-            learner = make_learner(encoder, recipe, [FrameStore.open(run / "frames")], settings)
+            learner = make_algorithm(encoder, recipe, [FrameStore.open(run / "frames")], settings)
         if resume and (run / RESUME).exists():
             learner.resume(load_resume(run / RESUME, device))
         train(learner, settings, run if rank == 0 else None)
@@ -113,7 +113,7 @@ def make_encoder(settings: PretrainSettings, device: torch.device) -> ImageEncod
     )
 
 
-def make_learner(
+def make_algorithm(
     encoder: ImageEncoder, recipe: Recipe, stores: list[FrameStore], settings: PretrainSettings
 ) -> RepresentationLearner:
     """What trains it."""
@@ -145,7 +145,7 @@ def collect_frames(
     if settings.env.startswith("ALE/"):
         from rlpriors.envs.atari.collect import AtariSettings, collect
 
-        playing = AtariSettings(grey=channels == 1, size=size, environments=min(8, settings.env_steps))
+        playing = AtariSettings(gray=channels == 1, size=size, environments=min(8, settings.env_steps))
         return collect(settings.env, settings.env_steps, settings.seed + APART, folder, playing)
     if folder.exists():
         return FrameStore.open(folder)

@@ -1,8 +1,8 @@
 """What an encoder shows of what is done and what is paid, and whether it uses its dimensions.
 
-`Behaviour`        actions and rewards of a store, as labels and as numbers
-`find_behaviour`   those of a store, as far as it has them
-`judge_behaviour`  what features show of them
+`Behavior`        actions and rewards of a store, as labels and as numbers
+`find_behavior`   those of a store, as far as it has them
+`judge_behavior`  what features show of them
 `measure`          RankMe and spread of features
 `Numbers`          what is found: numbers by "<protocol>/<of what>/<metric>"
 """
@@ -16,13 +16,13 @@ from rlpriors.data.frames import FrameStore
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask, frame_keys, make_task
 from rlpriors.evaluation.probing.rank import feature_std, rankme
-from rlpriors.evaluation.probing.regression_probe import behaviour_labels, knn_accuracy, step_frames
+from rlpriors.evaluation.probing.regression_probe import behavior_labels, knn_accuracy, step_frames
 from rlpriors.scripts.probe.baselines import judge_features, judge_majority
 from rlpriors.scripts.probe.states import StateTargets, judge_states, split_frames
 
-__all__ = ["Behaviour", "Numbers", "find_behaviour", "judge_behaviour", "measure"]
+__all__ = ["Behavior", "Numbers", "find_behavior", "judge_behavior", "measure"]
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 SAMPLE = 2048
 """Frames that RankMe is measured on: its time grows with their third power."""
 
@@ -30,7 +30,7 @@ Numbers = dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Behaviour:
+class Behavior:
     """What was done and paid in the frames that steps were taken from."""
 
     rows: Int[np.ndarray, " steps"]
@@ -41,7 +41,7 @@ class Behaviour:
     """Actions that are made of numbers."""
 
 
-def find_behaviour(store: FrameStore, *, expert: bool, seed: int = 0) -> Behaviour:
+def find_behavior(store: FrameStore, *, expert: bool, seed: int = 0) -> Behavior:
     """Signs of rewards, and with `expert` actions too: those of random play are in no frame.
 
     As rewards are rare, each label that varies at all is asked for.
@@ -63,7 +63,7 @@ def find_behaviour(store: FrameStore, *, expert: bool, seed: int = 0) -> Behavio
         acts = StateTargets(names, np.asarray(act[rows], np.float64), *split_frames(lengths, seed))
         del arrays["act"]
     if arrays:
-        every = behaviour_labels(arrays, store.lengths)[1]
+        every = behavior_labels(arrays, store.lengths)[1]
         labels = {name: values for name, values in every.items() if len(np.unique(values)) > 1}
     if not labels and acts is None:
         raise ValueError(
@@ -74,12 +74,12 @@ def find_behaviour(store: FrameStore, *, expert: bool, seed: int = 0) -> Behavio
     if labels:
         keys = frame_keys(store.frames)[rows]
         task = make_task(labels, lengths, keys=keys, seed=seed, least_entropy=1e-9)
-    return Behaviour(rows, task, acts)
+    return Behavior(rows, task, acts)
 
 
-def judge_behaviour(
+def judge_behavior(
     features: np.ndarray | None,
-    behaviour: Behaviour,
+    behavior: Behavior,
     settings: ProbeSettings,
     *,
     seed: int = 0,
@@ -88,11 +88,11 @@ def judge_behaviour(
 ) -> Numbers:
     """What features of every frame of the store show; without any, what the commonest label is worth.
 
-    F1 and accuracy of linear probes by every protocol, accuracy of nearest neighbours, and R2 of actions
+    F1 and accuracy of linear probes by every protocol, accuracy of nearest neighbors, and R2 of actions
     that are made of numbers.
     """
     numbers: Numbers = {}
-    task, rows = behaviour.task, behaviour.rows
+    task, rows = behavior.task, behavior.rows
     own = None if features is None else features[rows].reshape(len(rows), -1)
     if task is not None:
         judged = (
@@ -105,11 +105,11 @@ def judge_behaviour(
                 numbers |= {f"{protocol}/{name}/{key}": value for key, value in score._asdict().items()}
     if task is not None and own is not None:
         for column, name in enumerate(task.names):
-            count = min(NEIGHBOURS, len(task.train))
+            count = min(NEIGHBORS, len(task.train))
             near = knn_accuracy(own, task.labels[:, column], task.train, task.test, count)
-            numbers[f"neighbours/{name}/accuracy"] = near
-    if behaviour.acts is not None and own is not None:
-        numbers |= judge_states(own, behaviour.acts)
+            numbers[f"neighbors/{name}/accuracy"] = near
+    if behavior.acts is not None and own is not None:
+        numbers |= judge_states(own, behavior.acts)
     return numbers
 
 

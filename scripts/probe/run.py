@@ -31,7 +31,7 @@ from rlpriors.scripts.probe.baselines import (
     title,
     write_judged,
 )
-from rlpriors.scripts.probe.behavior import Behaviour, Numbers, find_behaviour, judge_behaviour, measure
+from rlpriors.scripts.probe.behavior import Behavior, Numbers, find_behavior, judge_behavior, measure
 from rlpriors.scripts.probe.settings import ProbeRunSettings
 from rlpriors.scripts.probe.states import judge_states, state_targets
 from rlpriors.scripts.probe.tables import Subject, game_table, more_table, rows_of, state_table, write_rows
@@ -56,8 +56,8 @@ def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: boo
     run = create_or_resume_run(folder or Path("runs") / f"probe-{name}", settings, resume=resume)
     store = _frames(settings, world)
     console = Console(markup=False, highlight=False)
-    behaviour = _behaviour(settings, store, console)
-    subjects = _judge_all(settings, store, encoder, run, _judge(settings, store, behaviour))
+    behavior = _behavior(settings, store, console)
+    subjects = _judge_all(settings, store, encoder, run, _judge(settings, store, behavior))
     write_rows(run, rows_of(world, subjects, settings.seed))
     if settings.game is not None:
         for protocol in PROTOCOLS:
@@ -94,21 +94,21 @@ def _frames(settings: ProbeRunSettings, world: str) -> FrameStore:
     if settings.env is not None:
         kept = Path("runs") / "frames" / f"{world.lower()}-{base}"
         return collect_mujoco(world, settings.steps, settings.seed, kept)
-    colours = "colour" if settings.colour else "grey"
+    colors = "color" if settings.color else "gray"
     return collect(
         world,
         settings.steps,
         settings.seed,
-        Path("runs") / "frames" / f"{world}-{settings.policy}-{colours}-{base}",
-        AtariSettings(policy=settings.policy, grey=not settings.colour),
+        Path("runs") / "frames" / f"{world}-{settings.policy}-{colors}-{base}",
+        AtariSettings(policy=settings.policy, gray=not settings.color),
         processes=settings.processes,
     )
 
 
-def _behaviour(settings: ProbeRunSettings, store: FrameStore, console: Console) -> Behaviour | None:
+def _behavior(settings: ProbeRunSettings, store: FrameStore, console: Console) -> Behavior | None:
     """Actions and rewards, which not every store has: missed only where nothing else is asked for."""
     try:
-        found = find_behaviour(store, expert=settings.data is not None, seed=settings.seed)
+        found = find_behavior(store, expert=settings.data is not None, seed=settings.seed)
     except ValueError as error:
         if settings.game is None and settings.env is None:
             raise
@@ -119,7 +119,7 @@ def _behaviour(settings: ProbeRunSettings, store: FrameStore, console: Console) 
     return found
 
 
-def _judge(settings: ProbeRunSettings, store: FrameStore, behaviour: Behaviour | None) -> Judge:
+def _judge(settings: ProbeRunSettings, store: FrameStore, behavior: Behavior | None) -> Judge:
     """How every subject is judged."""
     probes = ProbeSettings(epochs=settings.epochs)
     more: dict[str, Any] = {"seed": settings.seed, "device": settings.device}
@@ -142,8 +142,8 @@ def _judge(settings: ProbeRunSettings, store: FrameStore, behaviour: Behaviour |
                 judged = judge_majority(task)
         if targets is not None and features is not None:
             numbers |= judge_states(features, targets)
-        if behaviour is not None and name != "supervised":  # which was told something else
-            numbers |= judge_behaviour(features, behaviour, probes, **more)
+        if behavior is not None and name != "supervised":  # which was told something else
+            numbers |= judge_behavior(features, behavior, probes, **more)
         if features is not None:
             numbers |= measure(features)
         return Subject(judged, numbers)

@@ -47,8 +47,8 @@ class ProbeRunSettings:
     policy: Literal["random", "sticky"] = "random"
     """How is played: each action anew, or the last one again most of the time."""
 
-    colour: bool = False
-    """Three colours, which pretrained encoders are used to, instead of AtariARI's grey."""
+    color: bool = False
+    """Three colors, which pretrained encoders are used to, instead of AtariARI's gray."""
 
     min_frames: int = 65
     """Shorter episodes of Atari are left out."""
@@ -70,7 +70,7 @@ class ProbeRunSettings:
     """Height and width that the network sees; smaller is faster."""
 
     allow_noncommercial: bool = False
-    """Agree to a licence that forbids commercial use, or to terms of a gated model."""
+    """Agree to a license that forbids commercial use, or to terms of a gated model."""
 
     trust_remote_code: bool = False
     """Agree to run code that comes with the weights."""

@@ -65,9 +65,9 @@ def split_frames(lengths: Int[np.ndarray, " episodes"], seed: int = 0) -> tuple[
 
 
 def judge_states(features: Float[np.ndarray, "frames *dims"], targets: StateTargets) -> dict[str, float]:
-    """R2 of every target, by "standardised/<target>/r2"."""
+    """R2 of every target, by "standardized/<target>/r2"."""
     flat = features.reshape(len(features), -1)
     scores = ridge_r2(flat, targets.values, targets.train, targets.val, targets.test)
     return {
-        f"standardised/{name}/r2": score for name, score in zip(targets.names, scores.tolist(), strict=True)
+        f"standardized/{name}/r2": score for name, score in zip(targets.names, scores.tolist(), strict=True)
     }

@@ -88,7 +88,7 @@ def state_table(world: str, subjects: Mapping[str, Subject]) -> Table:
 
 
 def more_table(world: str, subjects: Mapping[str, Subject]) -> Table:
-    """Actions, rewards, nearest neighbours, RankMe and spread of every subject."""
+    """Actions, rewards, nearest neighbors, RankMe and spread of every subject."""
     table = Table("of", "what", title=f"{world}: actions, rewards and features")
     for name in subjects:
         table.add_column(name, justify="right")

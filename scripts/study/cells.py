@@ -123,7 +123,7 @@ def segment(
     *,
     more_updates: int = 0,
 ) -> tuple[SegmentationScores, Segmenter]:
-    """Learn from `labels` of the target's labelled frames, and be judged by the others.
+    """Learn from `labels` of the target's labeled frames, and be judged by the others.
 
     Which ones follows from the seed; the fewer are among the more.
     """
@@ -143,5 +143,5 @@ def segment(
 
 
 def updates_to_make_up(settings: StudySettings, labels: int) -> int:
-    """Updates of a segmentation, on so many labelled images, that see as many images as the pretraining."""
+    """Updates of a segmentation, on so many labeled images, that see as many images as the pretraining."""
     return -(-settings.updates * settings.batch_size // min(SEGMENTATION_BATCH, labels))

@@ -177,7 +177,7 @@ def differences(rows: Sequence[Row], split: str, other: str, rng: np.random.Gene
 
 
 def figure(rows: Sequence[Row], path: Path, distance: str = "distance_frechet") -> None:
-    """mIoU against distance: a panel for each number of labels, a colour for each mode, a mark per split."""
+    """mIoU against distance: a panel for each number of labels, a color for each mode, a mark per split."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -186,7 +186,7 @@ def figure(rows: Sequence[Row], path: Path, distance: str = "distance_frechet") 
     labels = sorted({row.labels for row in rows})
     drawing, axes = plt.subplots(1, len(labels), figsize=(3.6 * len(labels), 3.2), squeeze=False)
     for axis, n in zip(axes[0], labels, strict=True):
-        for colour, mode in enumerate(sorted({row.mode for row in rows})):
+        for color, mode in enumerate(sorted({row.mode for row in rows})):
             chosen = [row for row in rows if row.labels == n and row.mode == mode]
             for split in dict.fromkeys(row.split for row in chosen):
                 found = [row for row in chosen if row.split == split and getattr(row, distance) is not None]
@@ -195,16 +195,14 @@ def figure(rows: Sequence[Row], path: Path, distance: str = "distance_frechet") 
                 apart = float(np.mean([getattr(row, distance) for row in found]))
                 scores = np.array([row.miou for row in found])
                 axis.errorbar(
-                    apart, scores.mean(), _bars(scores), fmt="o", color=f"C{colour}", markersize=4, capsize=2
+                    apart, scores.mean(), _bars(scores), fmt="o", color=f"C{color}", markersize=4, capsize=2
                 )
                 axis.annotate(
                     split, (apart, scores.mean()), fontsize=7, xytext=(3, 3), textcoords="offset points"
                 )
             none = [row.miou for row in chosen if row.split == "none"]
             if none:
-                axis.axhline(
-                    np.mean(none), color=f"C{colour}", linestyle=":", label=f"{mode}, no pretraining"
-                )
+                axis.axhline(np.mean(none), color=f"C{color}", linestyle=":", label=f"{mode}, no pretraining")
         axis.set(title=f"{n} labels", xlabel=distance.replace("_", " "), ylabel="mIoU")
     axes[0][0].legend(fontsize=7)
     drawing.tight_layout()

@@ -60,7 +60,7 @@ class StudySettings:
     """Images in each of these."""
 
     labels: tuple[int, ...] = (8, 32, 128)
-    """Labelled images that the segmentation is learned from."""
+    """Labeled images that the segmentation is learned from."""
 
     modes: tuple[StudyMode, ...] = ("frozen", "full")
     """frozen: a head alone learns from labels; full: the encoder with it."""

@@ -1,6 +1,6 @@
 """What encoders of a study learn from, and what they are asked: frames of one size, in splits.
 
-`Sources`       frames of each split, and labelled frames of the target; made when first asked for
+`Sources`       frames of each split, and labeled frames of the target; made when first asked for
 `COMPONENTS`    the environments of each split, for each target
 """
 
@@ -52,10 +52,10 @@ SHUFFLED = "pets"
 CLEAN = ("pets", "animals")
 """Splits of photographs that hold none of these by themselves."""
 
-PLAY = {part: i * APART for i, part in enumerate(("unlabelled", "labelled", "test", "compared", "foreign"))}
+PLAY = {part: i * APART for i, part in enumerate(("unlabeled", "labeled", "test", "compared", "foreign"))}
 """Added to the seed, so that nothing is tested on, or compared with, play that was learned from."""
-LABELLED = 128
-"""Frames of the target at least that the labelled ones are drawn from, so that which they are does not
+LABELED = 128
+"""Frames of the target at least that the labeled ones are drawn from, so that which they are does not
 hang on how many others are wanted."""
 COMPARED = 1000
 """Frames of the target that distances are told from."""
@@ -63,7 +63,7 @@ COMPARED = 1000
 
 @dataclass(frozen=True)
 class Target:
-    """Labelled frames, and what their classes are called."""
+    """Labeled frames, and what their classes are called."""
 
     train: FrameStore
     test: FrameStore
@@ -141,7 +141,7 @@ class Sources:
         return join(parts, folder)
 
     def target(self) -> Target:
-        """What is asked in the end: as many labelled frames as are wanted at most, and others to test."""
+        """What is asked in the end: as many labeled frames as are wanted at most, and others to test."""
         wanted, size = max(self.settings.labels), (self.settings.size, self.settings.size)
         if self.settings.photographs:
             pets, stores = PetImages(self.settings.photographs[1]), []
@@ -154,18 +154,18 @@ class Sources:
                     else pets.write(part, folder, size, n=n, seed=seed)
                 )
             return Target(stores[0], stores[1], ("background", "pet"), stores[1])
-        train = self._labelled("labelled", max(wanted, LABELLED))
-        test = self._labelled("test", self.settings.test_frames)
-        compared = self._labelled("compared", min(COMPARED, self.settings.frames))
+        train = self._labeled("labeled", max(wanted, LABELED))
+        test = self._labeled("test", self.settings.test_frames)
+        compared = self._labeled("compared", min(COMPARED, self.settings.frames))
         return Target(train.store, test.store, train.classes, compared.store)
 
-    def _labelled(self, purpose: str, n: int) -> MaskedFrames:
+    def _labeled(self, purpose: str, n: int) -> MaskedFrames:
         """Frames of the target with masks."""
         (name,) = COMPONENTS[self.settings.target]["target"]
         seed, size = self.settings.seed + PLAY[purpose], (self.settings.size, self.settings.size)
         return collect_masks(name, n, seed, self.folder / f"{purpose}-{n}", size, camera=CAMERA)
 
-    def _own(self, split: str, n: int, folder: Path, purpose: str = "unlabelled") -> FrameStore:
+    def _own(self, split: str, n: int, folder: Path, purpose: str = "unlabeled") -> FrameStore:
         """`n` frames of a split and of nothing else, as many of each of its environments."""
         if folder.exists():
             return FrameStore.open(folder)

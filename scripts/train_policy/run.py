@@ -1,6 +1,6 @@
 """A learned reward put to its test: a policy that learns by it alone, from scratch.
 
-Imitation asks whether behaviour looks like the demonstrations.  A reward claims more: what they
+Imitation asks whether behavior looks like the demonstrations.  A reward claims more: what they
 were after.  So a policy that has never seen them must get there by the reward, also from other
 starts, around a new wall, or with a heavier body.
 """
@@ -21,12 +21,12 @@ from rich.table import Table
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.env import DummyVectorEnv
 
-from rlpriors.agents.online.factory import AlgorithmName, LearnerSettings, make_learner, save_policy
+from rlpriors.agents.online.factory import AlgorithmName, AlgorithmSettings, make_algorithm, save_policy
 from rlpriors.device import resolve_device
-from rlpriors.envs.maze.perturbations import ChangedDynamics, StartsAndGoals, block
-from rlpriors.rewards import NormalisedReward, RewardModel, load_reward
+from rlpriors.envs.maze.perturbations import FixedStartsAndGoals, PerturbedDynamics, block
+from rlpriors.rewards import NormalizedReward, RewardModel, load_reward
 from rlpriors.scripts.train_policy.settings import TrainPolicySettings
-from rlpriors.training.episode_statistics import Accounts, FlatObservation
+from rlpriors.training.episode_statistics import FlatObservation, RecordEpisodeReturns
 from rlpriors.training.online import OnlineSettings, train_online
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.training.run_folder import create_or_resume_run, write_json
@@ -52,11 +52,11 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
     reward = load_reward(settings.reward, device)
-    normalised = NormalisedReward(reward) if settings.normalise else None
+    normalized = NormalizedReward(reward) if settings.normalize else None
     world = partial(make_world, settings, reward.obs_keys)
     sample = world()
     algorithm = _algorithm(settings, sample)
-    learner = LearnerSettings(algorithm, hidden=settings.hidden, lr=settings.lr, gamma=settings.gamma)
+    learner = AlgorithmSettings(algorithm, hidden=settings.hidden, lr=settings.lr, gamma=settings.gamma)
     online = _online(settings, on_policy=algorithm == "ppo")
     name = settings.env.rpartition(":")[2].replace("/", "-")
     usual = Path("runs") / f"policy-{name}-{algorithm}-seed{settings.seed}"
@@ -64,7 +64,7 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     net_seed, train_seed, eval_seed = (
         int(s) for s in np.random.SeedSequence(settings.seed).generate_state(3)
     )
-    agent = make_learner(*spaces, learner, device=device, seed=net_seed)
+    agent = make_algorithm(*spaces, learner, device=device, seed=net_seed)
     sample.close()
     # One set of environments for everything: MuJoCo gives little memory back.
     envs = DummyVectorEnv([world] * settings.n_envs)
@@ -76,9 +76,9 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
         say = Console(highlight=False, soft_wrap=True).print
         say(f"{algorithm} in {settings.env}, by {_source(settings, reward)}.")
         before = _evaluate(agent.policy, judged, settings.episodes, eval_seed)
-        if normalised is not None:
-            normalised.updating = True  # by what the agent is paid; evaluation is by the reward itself
-        paid = reward if normalised is None else normalised
+        if normalized is not None:
+            normalized.updating = True  # by what the agent is paid; evaluation is by the reward itself
+        paid = reward if normalized is None else normalized
         result = train_online(
             agent,
             envs,
@@ -89,9 +89,9 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
             resume=resume,
         )
         save_policy(agent.policy, learner, run / "policy")
-        if normalised is not None:
-            normalised.updating = False
-            normalised.save(run / "reward")
+        if normalized is not None:
+            normalized.updating = False
+            normalized.save(run / "reward")
         after = _evaluate(agent.policy, judged, settings.episodes, eval_seed)
     finally:
         envs.close()
@@ -131,9 +131,9 @@ def make_world(settings: TrainPolicySettings, obs_keys: tuple[str, ...] | None) 
         env.close()
         env = _make(settings.env, {**arguments, "maze_map": blocked})
     if settings.mass != 1 or settings.gravity != 1:
-        env = ChangedDynamics(env, settings.mass, settings.gravity)
+        env = PerturbedDynamics(env, settings.mass, settings.gravity)
     if settings.start_cells or settings.goal_cells:
-        env = StartsAndGoals(env, settings.start_cells, settings.goal_cells)
+        env = FixedStartsAndGoals(env, settings.start_cells, settings.goal_cells)
     return FlatObservation(env, obs_keys)
 
 
@@ -181,7 +181,7 @@ def _online(settings: TrainPolicySettings, *, on_policy: bool) -> OnlineSettings
 
 
 def _evaluate(policy: Policy, envs: TianshouLearnedReward, episodes: int, seed: int) -> dict[str, float]:
-    accounts = Accounts(envs)
+    accounts = RecordEpisodeReturns(envs)
     evaluate_policy(policy, accounts, episodes, seed=seed)
     true, learned, length = np.array(accounts.finished, np.float64).T
     return {
@@ -196,7 +196,7 @@ def _evaluate(policy: Policy, envs: TianshouLearnedReward, episodes: int, seed: 
 def _source(settings: TrainPolicySettings, reward: RewardModel) -> str:
     if settings.own_reward:
         return "its own reward"
-    size = ", divided by its running standard deviation" if settings.normalise else ""
+    size = ", divided by its running standard deviation" if settings.normalize else ""
     return f"the {type(reward).__name__} of {settings.reward}{size}"
 
 

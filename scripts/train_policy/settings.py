@@ -55,7 +55,7 @@ class TrainPolicySettings:
     reward_scale: float = 1.0
     """Factor on the reward.  Of use where it is far from 1 a step: sac weighs it against entropy."""
 
-    normalise: bool = False
+    normalize: bool = False
     """Divide the reward by its running standard deviation over all that the agent has done, so that it
     is about 1 whatever it was learned as; --reward-scale multiplies what comes of that."""
 
@@ -105,10 +105,10 @@ class TrainPolicySettings:
                 "`update_per_step` must give at least one update in `env_steps`. Received "
                 f"{self.update_per_step} for {self.env_steps} steps; raise --update-per-step."
             )
-        if self.normalise and self.own_reward:
+        if self.normalize and self.own_reward:
             raise ValueError(
-                "`normalise` is for the learned reward, which `own_reward` leaves out. Received both; drop "
-                "--normalise, or --own-reward."
+                "`normalize` is for the learned reward, which `own_reward` leaves out. Received both; drop "
+                "--normalize, or --own-reward."
             )
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0. Received {self.seed}.")

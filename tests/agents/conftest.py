@@ -12,7 +12,13 @@ from tianshou.data import ReplayBuffer
 from tianshou.trainer import OfflineTrainerParams
 from torch import Tensor, nn
 
-from rlpriors.agents import CosineSchedule, DiffuserPolicy, DiffusionIRL, Frames, TrajectoryDiffusion
+from rlpriors.agents import (
+    CosineSchedule,
+    DiffuserPolicy,
+    DiffusionIRL,
+    TrajectoryDiffusion,
+    TrajectoryLayout,
+)
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import Episode, EpisodeStore
@@ -40,16 +46,16 @@ class GaussianPrior(nn.Module):
 
 @pytest.fixture
 def walks() -> Callable[..., EpisodeStore]:
-    """Points that move by 0.1 times their action, from starts around `centre`."""
+    """Points that move by 0.1 times their action, from starts around `center`."""
 
     def make(
-        n: int = 20, steps: int = 20, *, dim: int = 2, drift: float = 0.0, centre: float = 0.0, seed: int = 0
+        n: int = 20, steps: int = 20, *, dim: int = 2, drift: float = 0.0, center: float = 0.0, seed: int = 0
     ) -> EpisodeStore:
         rng = np.random.default_rng(seed)
         episodes = []
         for _ in range(n):
             act = np.clip(drift + 0.5 * rng.standard_normal((steps, dim)), -1, 1)
-            start = centre + 0.5 * rng.standard_normal((1, dim))
+            start = center + 0.5 * rng.standard_normal((1, dim))
             end = np.arange(steps) == steps - 1
             obs = np.concatenate([start, start + 0.1 * act.cumsum(0)])
             episodes.append(Episode(obs, act, np.zeros(steps), np.zeros(steps, bool), end))
@@ -63,7 +69,7 @@ def make_policy() -> Callable[..., DiffuserPolicy]:
     """A tiny policy whose frames fit the data; the same weights each time."""
 
     def make(data: EpisodeStore, *, denoiser: nn.Module | None = None, **overrides: Any) -> DiffuserPolicy:
-        frames = Frames.fit(data, horizon=8, stride=overrides.pop("stride", 1))
+        frames = TrajectoryLayout.fit(data, horizon=8, stride=overrides.pop("stride", 1))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if denoiser is None:

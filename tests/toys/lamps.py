@@ -18,7 +18,7 @@ class Lamp(gym.Env[Any, int]):
     """Shows noise that depends on its seed; terminates by chance, is truncated after six steps.
 
     `show` names what an observation is: one image in some order of axes, or a "dict" of two cameras of
-    different sizes (one of them grey and nested) and a state.  With `few`, there are only that many
+    different sizes (one of them gray and nested) and a state.  With `few`, there are only that many
     different images.
     """
 
@@ -87,9 +87,9 @@ class Forwards:
 
 
 def alone(encoder: ImageEncoder, frame: np.ndarray) -> np.ndarray:
-    """The encoding of one frame [height, width, channels], or a grey one, in a batch of its own."""
-    colour = frame if frame.ndim == 3 else np.stack([frame] * 3, -1)
-    return encoder.encode(colour[None])[0].numpy()
+    """The encoding of one frame [height, width, channels], or a gray one, in a batch of its own."""
+    color = frame if frame.ndim == 3 else np.stack([frame] * 3, -1)
+    return encoder.encode(color[None])[0].numpy()
 
 
 def by_definition(

@@ -7,9 +7,9 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-from rlpriors.agents import DiffuserPolicy, Frames
+from rlpriors.agents import DiffuserPolicy, TrajectoryLayout
 from rlpriors.agents.irl.objectives import Objective, Update
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.diffusion import DiffusionProcess, GuidanceSettings, NoiseSchedule, PlannerSettings
 from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.types import Window
@@ -42,7 +42,7 @@ def normal_policy(weight: float = 1.0) -> DiffuserPolicy:
     return DiffuserPolicy(
         denoiser=NormalDenoiser(process, shifted(0.0)),
         process=process,
-        frames=Frames(HORIZON, 1, Normaliser.identity(1), Normaliser.identity(1)),
+        frames=TrajectoryLayout(HORIZON, 1, Normalizer.identity(1), Normalizer.identity(1)),
         action_space=gym.spaces.Box(-1, 1, (1,)),
         planner=PlannerSettings(guidance=GuidanceSettings(weight=weight)),
         device="cpu",

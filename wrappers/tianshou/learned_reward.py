@@ -13,7 +13,7 @@ import torch
 from gymnasium.error import ResetNeeded
 from tianshou.env import BaseVectorEnv, VectorEnvWrapper
 
-from rlpriors.wrappers.reward_adapter import RewardJudge, RewardSource
+from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
 
 __all__ = ["EnvIds", "TianshouLearnedReward", "env_ids", "wrapped_space"]
 
@@ -61,7 +61,7 @@ class TianshouLearnedReward(VectorEnvWrapper):
     ) -> None:
         super().__init__(venv)
         spaces = (wrapped_space(venv, "observation_space"), wrapped_space(venv, "action_space"))
-        self.judge = RewardJudge(reward, *spaces, device=device, scale=scale, obs_keys=obs_keys)
+        self.judge = RewardAdapter(reward, *spaces, device=device, scale=scale, obs_keys=obs_keys)
         # By environment: steps may be asked for some of them only, and with `wait_num` they return
         # in another order than they were asked for.
         self._last: dict[int, np.ndarray] = {}

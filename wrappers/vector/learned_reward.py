@@ -12,7 +12,7 @@ from gymnasium.core import ActType, ObsType
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import VectorEnv, VectorWrapper
 
-from rlpriors.wrappers.reward_adapter import RewardJudge, RewardSource
+from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
 from rlpriors.wrappers.vector.autoreset import Autoreset
 
 __all__ = ["VectorLearnedReward"]
@@ -55,7 +55,7 @@ class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.n
     ) -> None:
         super().__init__(env)
         self.autoreset = Autoreset(env)
-        self.judge = RewardJudge(
+        self.judge = RewardAdapter(
             reward,
             env.single_observation_space,
             env.single_action_space,

@@ -37,10 +37,10 @@ class Update(NamedTuple):
     """Demonstrated windows, raw."""
 
     expert: Tensor
-    """The same, normalised [batch, horizon, dim]."""
+    """The same, normalized [batch, horizon, dim]."""
 
     base: Callable[[int], Tensor] | None
-    """Draws that many normalised windows of the prior's data; None where no data was given."""
+    """Draws that many normalized windows of the prior's data; None where no data was given."""
 
     generator: torch.Generator
     """The source of all noise of this update, on the policy's device."""

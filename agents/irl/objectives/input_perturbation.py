@@ -31,7 +31,7 @@ class Reading:
     """
 
     input_noise: float = 0.0
-    """Standard deviation of the noise on every number, in normalised units."""
+    """Standard deviation of the noise on every number, in normalized units."""
 
     marginal_actions: bool = False
     """Whether each frame gets the action of any frame of any window, demonstrated or not."""
@@ -49,7 +49,7 @@ class Reading:
         obs_dim: int,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, "batch horizon dim"], Float[Tensor, "batch2 horizon dim"]]:
-        """Demonstrated windows and those they are held against, normalised, as the reward reads them.
+        """Demonstrated windows and those they are held against, normalized, as the reward reads them.
 
         Both at once: actions that were mixed on each side alone would still tell the sides apart.
         """

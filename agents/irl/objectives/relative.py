@@ -4,7 +4,7 @@ The prior, fine-tuned on the demonstrations, is a model of the demonstrations.  
 window both guess what lies behind it, x_0^B(x_t) and x_0^E(x_t).  Guidance moves the prior's guess
 by w sigma_t^2 grad J(x_0^B), sigma_t^2 = 1 - abar_t (`diffusion.guidance`); so J is learned to
 
-    minimise E |w sigma_t^2 grad J(x_0^B(x_t)) - (x_0^E(x_t) - x_0^B(x_t))|^2,
+    minimize E |w sigma_t^2 grad J(x_0^B(x_t)) - (x_0^E(x_t) - x_0^B(x_t))|^2,
 
 over times t and windows half from the demonstrations and half from the prior's data (section 3 of
 the paper, in the form of x_0 rather than of scores; its reward too is read at the prior's guess).

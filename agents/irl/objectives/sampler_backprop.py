@@ -50,7 +50,7 @@ class ChainSettings:
     makes; or all of them, "full" in memory that grows with their number, "checkpoint" without."""
 
     inputs: tuple[ChainInput, ...] = ("obs",)
-    """What of a frame is compared, normalised: "obs", "act", or both."""
+    """What of a frame is compared, normalized: "obs", "act", or both."""
 
     obs_index: tuple[int, ...] | None = None
     """Entries of the observation that are compared; None for all."""
@@ -169,7 +169,7 @@ class Chain(Objective):
         return seen.transpose(0, 1) if self.settings.per_frame else seen.flatten(1)[None]
 
     def _spread(self, policy: DiffuserPolicy, data: WindowBuffer) -> Float[Tensor, "n horizon dim"]:
-        """Normalised windows from all over the data; the order of its episodes does not matter."""
+        """Normalized windows from all over the data; the order of its episodes does not matter."""
         rows = torch.linspace(0, len(data) - 1, min(len(data), _FITTED)).round().long().numpy()
         window = data.store.windows(data.starts[rows], data.horizon, data.stride)
         return policy.frames.pack(Window(*(part.to(policy.device) for part in window)))

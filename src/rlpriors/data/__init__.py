@@ -2,9 +2,9 @@
 
 observations.py  one array out of a plain or nested dictionary observation
 episode_columns.py  flat arrays and episode bounds, checked; files of them
-episodes.py      `EpisodeStore`: the same with windows, pairs, goals, relabelling
+episodes.py      `EpisodeStore`: the same with windows, pairs, goals, relabeling
 files.py         named arrays in one file
-normalise.py     `Normaliser`: raw units to the range that networks like, and back
+normalize.py     `Normalizer`: raw units to the range that networks like, and back
 validation.py    what experience must be like, and the words for it when it is not
 frames.py        `FrameStore`: memory-mapped images on disk
 images.py        photographs as such frames, with masks
@@ -21,7 +21,7 @@ value_iteration.py  exact planning, with or without entropy
 """
 
 from rlpriors.data.episodes import Episode, EpisodeStore
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.data.observations import observation_shape, select_observation
 
-__all__ = ["Episode", "EpisodeStore", "Normaliser", "observation_shape", "select_observation"]
+__all__ = ["Episode", "EpisodeStore", "Normalizer", "observation_shape", "select_observation"]

@@ -47,7 +47,7 @@ def join(stores: Sequence[FrameStore], folder: Path) -> FrameStore:
 
 
 def shuffle(store: FrameStore, folder: Path, seed: int) -> FrameStore:
-    """The same frames, the pixels of each in an order of its own: colours stay, and nothing else."""
+    """The same frames, the pixels of each in an order of its own: colors stay, and nothing else."""
     rng = np.random.default_rng(seed)
     with FrameWriter(folder) as writer:
         for index in range(store.n_episodes):

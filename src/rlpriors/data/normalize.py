@@ -1,6 +1,6 @@
 """Raw units to the range that networks like, and back.
 
-`Normaliser`  an affine map of each entry, kept as buffers so that it travels with the weights
+`Normalizer`  an affine map of each entry, kept as buffers so that it travels with the weights
 """
 
 import numpy as np
@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Normaliser"]
+__all__ = ["Normalizer"]
 
 
-class Normaliser(nn.Module):
+class Normalizer(nn.Module):
     """Maps `x` to `(x - loc) / scale`, entry by entry along the last axis.
 
     Raises:
@@ -19,8 +19,8 @@ class Normaliser(nn.Module):
             positive.
 
     Example:
-        >>> normaliser = Normaliser.limits(np.array([[0.0, 5.0], [10.0, 5.0]]))
-        >>> normaliser(torch.tensor([[10.0, 5.0], [2.5, 6.0]]))
+        >>> normalizer = Normalizer.limits(np.array([[0.0, 5.0], [10.0, 5.0]]))
+        >>> normalizer(torch.tensor([[10.0, 5.0], [2.5, 6.0]]))
         tensor([[ 1.0000,  0.0000],
                 [-0.5000,  1.0000]])
     """
@@ -46,17 +46,17 @@ class Normaliser(nn.Module):
         return int(self.loc.shape[0])
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Raw units to normalised ones."""
+        """Raw units to normalized ones."""
         self._check(x)
         return (x - self.loc) / self.scale
 
     def inverse(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Normalised units back to raw ones."""
+        """Normalized units back to raw ones."""
         self._check(x)
         return x * self.scale + self.loc
 
     @classmethod
-    def limits(cls, x: np.ndarray | Tensor) -> "Normaliser":
+    def limits(cls, x: np.ndarray | Tensor) -> "Normalizer":
         """Map the smallest and largest value of each column of `x` [n, dim] to -1 and 1.
 
         A column that varies by no more than float32 rounds is only shifted to 0, as a constant one.
@@ -67,7 +67,7 @@ class Normaliser(nn.Module):
         return cls((low + high) / 2, torch.where(half > 1e-6 * (high + low).abs().clamp(min=1), half, 1.0))
 
     @classmethod
-    def gaussian(cls, x: np.ndarray | Tensor, eps: float = 1e-6) -> "Normaliser":
+    def gaussian(cls, x: np.ndarray | Tensor, eps: float = 1e-6) -> "Normalizer":
         """Map each column of `x` [n, dim] to mean 0 and standard deviation 1.
 
         A column whose standard deviation is at most `eps` is only shifted to 0.
@@ -79,17 +79,17 @@ class Normaliser(nn.Module):
         return cls(data.mean(0), torch.where(std > eps, std, 1.0))
 
     @classmethod
-    def identity(cls, dim: int) -> "Normaliser":
+    def identity(cls, dim: int) -> "Normalizer":
         """Change nothing; also the empty form that saved weights are loaded into."""
         if dim < 1:
             raise ValueError(f"`dim` must be at least 1. Received {dim}.")
         return cls(torch.zeros(dim), torch.ones(dim))
 
     @classmethod
-    def concat(cls, *parts: "Normaliser") -> "Normaliser":
-        """The normaliser of the parts' entries side by side, such as observation and action."""
+    def concat(cls, *parts: "Normalizer") -> "Normalizer":
+        """The normalizer of the parts' entries side by side, such as observation and action."""
         if not parts:
-            raise ValueError("`parts` must hold at least one normaliser. Received none.")
+            raise ValueError("`parts` must hold at least one normalizer. Received none.")
         return cls(torch.cat([part.loc for part in parts]), torch.cat([part.scale for part in parts]))
 
     def extra_repr(self) -> str:
@@ -99,7 +99,7 @@ class Normaliser(nn.Module):
     def _check(self, x: Tensor) -> None:
         if x.ndim < 1 or x.shape[-1] != self.dim:
             raise ValueError(
-                f"`x` must have {self.dim} entries along its last axis, as the data that this normaliser "
+                f"`x` must have {self.dim} entries along its last axis, as the data that this normalizer "
                 f"was fitted to. Received shape {tuple(x.shape)}."
             )
 

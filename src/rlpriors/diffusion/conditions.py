@@ -34,7 +34,7 @@ class Condition:
         Frame 0 is a start state, `first=-1` a goal, several frames a history.
 
         Args:
-            known: the values, already normalised as the window is.
+            known: the values, already normalized as the window is.
             horizon: frames of the window.
             dim: entries of a frame; `known` may give fewer, and then gives the leading ones.
             first: the first known frame; negative counts from the end.

@@ -45,7 +45,7 @@ class PlannerSettings:
     schedule, with as many fewer steps; 0 plans anew from noise."""
 
     clip: float | None = 1.0
-    """Bound on every entry of a (normalised) plan; None for no bound."""
+    """Bound on every entry of a (normalized) plan; None for no bound."""
 
     def __post_init__(self) -> None:
         if self.n_candidates < 1:

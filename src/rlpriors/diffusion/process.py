@@ -26,7 +26,7 @@ class DiffusionProcess(nn.Module):
             "edm" (what is left to add to a scaled input; Karras et al. 2022, arXiv 2206.00364, eq. 7
             and table 1: inputs and targets of unit variance at every noise level, and the loss of
             eq. 8 with its weight 1 / c_out^2).  Each goes with any schedule.
-        sigma_data: the standard deviation of normalised windows, for "edm".
+        sigma_data: the standard deviation of normalized windows, for "edm".
 
     Example:
         >>> process = DiffusionProcess(NoiseSchedule(50), "epsilon")

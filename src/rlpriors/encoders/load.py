@@ -10,7 +10,7 @@ from typing import Any
 
 from rlpriors import checkpoint
 from rlpriors.checkpoint import CheckpointError
-from rlpriors.encoders.backbones.license import check_licence
+from rlpriors.encoders.backbones.license import check_license
 from rlpriors.encoders.backbones.native import build_network
 from rlpriors.encoders.encoder import Amp, Backbone, ImageEncoder
 from rlpriors.encoders.preprocess import Channels
@@ -46,14 +46,14 @@ def load_encoder(
 
     `weights` is "auto" for the published ones (fetched once, with a progress bar), the path of a
     file, or "none" for a random start drawn from `seed`; nothing is ever random unless asked for.
-    Weights whose licence is non-commercial, or that are gated, want `allow_noncommercial`; torch.hub
+    Weights whose license is non-commercial, or that are gated, want `allow_noncommercial`; torch.hub
     runs the code of the repository it loads, which `trust_remote_code` allows.
 
     `input_size` and `resize` replace the spec's; a smaller input is the quickest way to speed.  The
     rest is explained at `ImageEncoder`.
 
     Raises:
-        ValueError: the name is unknown, the licence or the code was not agreed to, an option does
+        ValueError: the name is unknown, the license or the code was not agreed to, an option does
             not suit the network.
         FileNotFoundError: weights cannot be fetched, or there is no such file.
         CheckpointError: weights are damaged, or belong to another network.
@@ -65,7 +65,7 @@ def load_encoder(
     """
     spec = name if isinstance(name, EncoderSpec) else encoder_spec(name)
     if weights != "none":
-        check_licence(spec, allow_noncommercial)
+        check_license(spec, allow_noncommercial)
     options: dict[str, Any] = {"amp": amp, "compile": compile, "channels_last": channels_last}
     options |= {"channels": channels, "chunk_size": chunk_size, "seed": seed}
     if spec.source == "local":
@@ -76,7 +76,7 @@ def load_encoder(
     )
     if weights == "none":
         # Whoever trains it from here owns the result.
-        spec = replace(spec, licence="none: untrained", commercial=True, gated=False)
+        spec = replace(spec, license="none: untrained", commercial=True, gated=False)
     return ImageEncoder(spec, backbone, "cls" if readout is None else readout, device=device, **options)
 
 

@@ -1,6 +1,6 @@
 """From an environment's frames to what a network takes: on the device, as uint8 for as long as possible.
 
-`Preprocess`   checks, moves, resizes and normalises a batch of frames
+`Preprocess`   checks, moves, resizes and normalizes a batch of frames
 `check_frames` frames of either channel order as a tensor with the channels last, nothing copied
 `seen_channels` how many channels these may have
 
@@ -32,11 +32,11 @@ class Preprocess(nn.Module):
     Frames are [batch, height, width, channels] or [batch, channels, height, width], of uint8 in
     0..255 or of floats in [0, 1], as numpy arrays or tensors anywhere.  For a network that sees
     clips they have a further axis of time after the batch; without it, each frame becomes a still
-    clip.  A single grey channel stands for all colours; three colours become the brightness that a
-    network with one channel sees (Rec. 601, what Atari's own grey frames are).  The result lies where the
+    clip.  A single gray channel stands for all colors; three colors become the brightness that a
+    network with one channel sees (Rec. 601, what Atari's own gray frames are).  The result lies where the
     module does.
 
-    `channels` says where the colours are; "auto" finds out, and refuses a batch where both ends
+    `channels` says where the colors are; "auto" finds out, and refuses a batch where both ends
     could be meant.  `channels_last` is the memory layout of the result.
 
     Raises:
@@ -80,7 +80,7 @@ class Preprocess(nn.Module):
         return check_frames(frames, self.spec, self.channels)
 
     def prepare(self, frames: Tensor) -> Float[Tensor, "batch *time channels height width"]:
-        """Resize and normalise frames that were checked and lie on the device, channels last."""
+        """Resize and normalize frames that were checked and lie on the device, channels last."""
         x = frames.flatten(0, -4).movedim(-1, 1)
         byte = x.dtype == torch.uint8
         if x.shape[1] > self.spec.channels:
@@ -162,7 +162,7 @@ def check_frames(frames: np.ndarray | Tensor, spec: EncoderSpec, channels: Chann
         raise ValueError(
             f"`frames` for {spec.name!r} must be [batch, {time}height, width, {spec.channels}] or have the "
             f"channels before the height. Received shape {list(frames.shape)}; one image alone needs a batch "
-            "axis (frames[None]), and a grey image a channel axis."
+            "axis (frames[None]), and a gray image a channel axis."
         )
     if frames.ndim == 5 and frames.shape[1] != spec.frames:
         raise ValueError(

@@ -39,7 +39,7 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
         FileNotFoundError: a hub is asked for its record and cannot be reached.
 
     Example:
-        >>> encoder_spec("dinov2-small").licence
+        >>> encoder_spec("dinov2-small").license
         'apache-2.0'
     """
     text = str(name)

@@ -1,6 +1,6 @@
 """What is known about an encoder before anything is downloaded.
 
-`EncoderSpec`      where its weights come from, how frames are prepared, what the licence allows
+`EncoderSpec`      where its weights come from, how frames are prepared, what the license allows
 `Source`           the ways in which an encoder can be built
 `Resize`           the ways in which a frame is brought to the input size
 `Interpolation`    the filters that a frame is resized with
@@ -30,7 +30,7 @@ class EncoderSpec:
 
     Example:
         >>> from rlpriors.encoders.spec import EncoderSpec
-        >>> EncoderSpec(name="mine", source="timm", model_id="resnet18", licence="apache-2.0").input_size
+        >>> EncoderSpec(name="mine", source="timm", model_id="resnet18", license="apache-2.0").input_size
         (224, 224)
     """
 
@@ -41,10 +41,10 @@ class EncoderSpec:
     model_id: str
     """timm's or the hub's id, `repository:entry` for torch.hub, the address of a published file, the name
     of a network of this library, or the folder of a saved encoder."""
-    licence: str
-    """The licence of the weights in its usual short form; "unknown" where none is stated."""
+    license: str
+    """The license of the weights in its usual short form; "unknown" where none is stated."""
     commercial: bool = True
-    """False: the licence forbids commercial use, and loading asks for `allow_noncommercial=True`."""
+    """False: the license forbids commercial use, and loading asks for `allow_noncommercial=True`."""
     gated: bool = False
     """True: the publisher gives the weights only to those who accept terms first."""
     revision: str | None = None
@@ -52,10 +52,10 @@ class EncoderSpec:
     input_size: tuple[int, int] = (224, 224)
     """Height and width that the network sees, in pixels."""
     channels: int = 3
-    """Colours of a frame: 3 (RGB), or 1 for a network that sees grey."""
+    """Colors of a frame: 3 (RGB), or 1 for a network that sees gray."""
     resize: Resize = "squash"
     """How frames get to the input size: `squash` ignores their proportions and loses nothing at the
-    borders; `shortest_crop` keeps the proportions and cuts the centre out; `pad` keeps them and adds
+    borders; `shortest_crop` keeps the proportions and cuts the center out; `pad` keeps them and adds
     black borders; `native` takes only frames that have the size already."""
     crop_pct: float = 1.0
     """The part of the shorter edge that `shortest_crop` keeps, in (0, 1]."""
@@ -86,7 +86,7 @@ class EncoderSpec:
             ValueError: fields are missing, unknown or out of their bounds.
         """
         names = {entry.name for entry in fields(cls)}
-        if not {"name", "source", "model_id", "licence"} <= set(data) <= names:
+        if not {"name", "source", "model_id", "license"} <= set(data) <= names:
             raise ValueError(f"A spec must be made of {sorted(names)}. Received {sorted(data)}.")
         values: dict[str, Any] = {**data, **{name: tuple(data[name]) for name in TUPLES if name in data}}
         return cls(**values)

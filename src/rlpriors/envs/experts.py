@@ -16,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 
 from rlpriors.data.episodes import Episode, EpisodeStore
-from rlpriors.envs.pixel_envs import AtariPixels, PixelWorld
+from rlpriors.envs.pixel_envs import AtariPixels, PixelEnvSpec
 
 __all__ = ["EXPERTS", "Player", "find_expert", "replay"]
 
@@ -76,7 +76,7 @@ class Pong(_BallGame):
     """Hardly ever misses; it wins by patience.
 
     Example:
-        >>> env = PixelWorld("pong", steps=2).make()
+        >>> env = PixelEnvSpec("pong", steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> Pong()(env)  # there is no ball yet
         0
@@ -90,7 +90,7 @@ class Breakout(_BallGame):
     """Loses a ball now and then.
 
     Example:
-        >>> env = PixelWorld("breakout", steps=2).make()
+        >>> env = PixelEnvSpec("breakout", steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> Breakout()(env) in range(4)
         True
@@ -108,7 +108,7 @@ class Freeway:
     """Always up.
 
     Example:
-        >>> env = PixelWorld("freeway", steps=2).make()
+        >>> env = PixelEnvSpec("freeway", steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> Freeway()(env)
         1
@@ -122,7 +122,7 @@ class InvertedPendulum:
     """Linear feedback: pushes the cart to where the pole falls, and slowly home.
 
     Example:
-        >>> env = PixelWorld("InvertedPendulum-v5", steps=2).make()
+        >>> env = PixelEnvSpec("InvertedPendulum-v5", steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> InvertedPendulum()(env).shape
         (1,)
@@ -140,7 +140,7 @@ class Reacher:
     """Pulls the fingertip to the target by the arm's Jacobian, and brakes.
 
     Example:
-        >>> env = PixelWorld("Reacher-v5", steps=2).make()
+        >>> env = PixelEnvSpec("Reacher-v5", steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> Reacher()(env).shape
         (2,)
@@ -168,7 +168,7 @@ EXPERTS: dict[str, Callable[[], Player]] = {
 }
 
 
-def find_expert(world: PixelWorld) -> Callable[[], Player]:
+def find_expert(world: PixelEnvSpec) -> Callable[[], Player]:
     """Makes a player for each episode of `world`.
 
     Raises:
@@ -184,7 +184,7 @@ def find_expert(world: PixelWorld) -> Callable[[], Player]:
     return EXPERTS[world.name]
 
 
-def replay(world: PixelWorld, recording: str | Path, n_episodes: int) -> Iterator[Episode]:
+def replay(world: PixelEnvSpec, recording: str | Path, n_episodes: int) -> Iterator[Episode]:
     """The first episodes of a recording as frames, cut as `world` says: states are set and drawn.
 
     For MuJoCo's runners, whose observations are all positions but the first, and all velocities; that

@@ -1,6 +1,6 @@
 """Environments that are seen as small frames, for imitation from pixels.
 
-`PixelWorld`    which environment, how large its frames, how long an episode
+`PixelEnvSpec`    which environment, how large its frames, how long an episode
 `AtariPixels`   one game as a Gymnasium environment, whose memory can be looked into
 """
 
@@ -17,21 +17,21 @@ from rlpriors.envs.atari.collect import AtariGame, AtariSettings
 from rlpriors.envs.atari.ram_annotations import plain_name
 from rlpriors.wrappers.pixel_observation import PixelObservation
 
-__all__ = ["AtariPixels", "PixelWorld"]
+__all__ = ["AtariPixels", "PixelEnvSpec"]
 
 STICKY = 0.25
 """Chance that the emulator repeats an action, as Machado et al. 2017 (arXiv 1709.06009) ask for."""
 
 
 @dataclass(frozen=True)
-class PixelWorld:
+class PixelEnvSpec:
     """An environment, and how it is seen.
 
     Raises:
         ValueError: a field is out of its bounds.
 
     Example:
-        >>> PixelWorld("Reacher-v5", steps=20).name
+        >>> PixelEnvSpec("Reacher-v5", steps=20).name
         'reacher'
     """
 
@@ -102,7 +102,7 @@ class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], Any]):
 
     def __init__(self, game: str, size: int) -> None:
         self.settings = AtariSettings(
-            grey=False,
+            gray=False,
             size=(size, size),
             repeat_action_probability=STICKY,
             episodic_life=plain_name(game) == "breakout",

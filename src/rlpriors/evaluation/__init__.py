@@ -35,7 +35,7 @@ from rlpriors.evaluation.probing.labels import ProbeTask, frame_keys, make_task
 from rlpriors.evaluation.probing.linear_probe import majority, probe, shrink
 from rlpriors.evaluation.probing.metrics import ProbeScores, Scores
 from rlpriors.evaluation.probing.rank import feature_std, rankme
-from rlpriors.evaluation.probing.regression_probe import behaviour_labels, knn_accuracy, ridge_r2
+from rlpriors.evaluation.probing.regression_probe import behavior_labels, knn_accuracy, ridge_r2
 from rlpriors.evaluation.rewards.dard import dard_distance
 from rlpriors.evaluation.rewards.epic import (
     canonical_reward,
@@ -51,7 +51,7 @@ from rlpriors.evaluation.rewards.return_correlation import (
     return_agreement,
 )
 from rlpriors.evaluation.rewards.tabular_distances import exact_dard, exact_epic, exact_starc
-from rlpriors.evaluation.rewards.tabular_mdp import TabularMDP, normalised_return, reward_table
+from rlpriors.evaluation.rewards.tabular_mdp import TabularMDP, normalized_return, reward_table
 from rlpriors.evaluation.rewards.trajectory_sets import (
     Coverage,
     read_coverages,
@@ -75,7 +75,7 @@ __all__ = [
     "SegmentationSettings",
     "Segmenter",
     "TabularMDP",
-    "behaviour_labels",
+    "behavior_labels",
     "bootstrap_interval",
     "canonical_reward",
     "dard_distance",
@@ -93,7 +93,7 @@ __all__ = [
     "knn_accuracy",
     "majority",
     "make_task",
-    "normalised_return",
+    "normalized_return",
     "paired_difference",
     "pearson",
     "pearson_distance",

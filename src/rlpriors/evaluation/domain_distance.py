@@ -24,7 +24,7 @@ class FixedFeatures:
     """Vectors of `dim` numbers for images, alike for every source that is compared.
 
     Half of them are means over the image of a network of random convolutions, which see textures and
-    colours (what they see without training is much already: Saxe et al. 2011, "On random weights and
+    colors (what they see without training is much already: Saxe et al. 2011, "On random weights and
     unsupervised feature learning").  The other half are mean and standard deviation, over the image, of
     its patches' principal components.  `fit` finds these components, and gives every number mean 0 and
     deviation 1; give it the frames of *all* sources, as many of each, or the distance from a to b would
@@ -70,8 +70,8 @@ class FixedFeatures:
             places = rng.integers(cut.shape[1], size=(len(cut), min(each, cut.shape[1])))
             patches.append(cut[torch.arange(len(cut))[:, None], torch.from_numpy(places)].flatten(0, 1))
         samples = torch.cat(patches).double()
-        centred = samples - samples.mean(0)
-        vectors = torch.linalg.eigh(centred.T @ centred / len(centred)).eigenvectors  # smallest first
+        centered = samples - samples.mean(0)
+        vectors = torch.linalg.eigh(centered.T @ centered / len(centered)).eigenvectors  # smallest first
         self._components = vectors[:, -(self.dim // 4) :].flip(1).T.float()
         raw = self._raw(frames)
         # A number that never varies says nothing, whatever its rounding errors are.
@@ -80,7 +80,7 @@ class FixedFeatures:
         return self
 
     def __call__(self, frames: UInt8[np.ndarray, "frames height width channels"]) -> Vectors:
-        """The vectors of `frames`, which may have any size; grey ones are taken as colours."""
+        """The vectors of `frames`, which may have any size; gray ones are taken as colors."""
         if self._components is None:
             raise ValueError("FixedFeatures must be fitted first: `.fit(frames)`, with those of all sources.")
         return np.asarray(((self._raw(frames) - self._mean) / self._scale).numpy())
@@ -184,8 +184,8 @@ def domain_auc(
 
 
 def _covariance(x: np.ndarray) -> np.ndarray:
-    centred = x - x.mean(0)
-    return np.asarray(centred.T @ centred / (len(x) - 1))
+    centered = x - x.mean(0)
+    return np.asarray(centered.T @ centered / (len(x) - 1))
 
 
 def _root(matrix: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class AtariCNNSettings:
     """
 
     channels: int = 1
-    """Channels of the input: 1 (grey) or 3 (colours), or frames stacked; at least 1."""
+    """Channels of the input: 1 (gray) or 3 (colors), or frames stacked; at least 1."""
     height: int = 210
     """Rows of the input, at least 76."""
     width: int = 160

@@ -53,8 +53,8 @@ def check_widths(**widths: object) -> None:
 def zero_init(layer: Layer) -> Layer:
     """Set a layer to zero and return it, so that what it feeds starts silent.
 
-    As the output layer of a denoiser it makes the first prediction zero, the mean of normalised
-    windows and of noise alike: no step of the optimiser is spent on unlearning a random guess.
+    As the output layer of a denoiser it makes the first prediction zero, the mean of normalized
+    windows and of noise alike: no step of the optimizer is spent on unlearning a random guess.
     """
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
@@ -73,7 +73,7 @@ class DenoiserSettings:
     horizon: int
     """Frames in a window, at least 1."""
     dim: int
-    """Numbers in a frame (normalised observation and action side by side), at least 1."""
+    """Numbers in a frame (normalized observation and action side by side), at least 1."""
 
     def __post_init__(self) -> None:
         at_least(1, horizon=self.horizon, dim=self.dim)

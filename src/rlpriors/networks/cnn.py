@@ -31,7 +31,7 @@ class NatureCNNSettings:
     """
 
     channels: int = 3
-    """Channels of the input: colours, or grey frames stacked; at least 1."""
+    """Channels of the input: colors, or gray frames stacked; at least 1."""
     height: int = 84
     """Rows of the input, at least 36: below that nothing is left after three convolutions."""
     width: int = 84
@@ -85,7 +85,7 @@ class ImpalaCNNSettings:
     """
 
     channels: int = 3
-    """Channels of the input: colours, or grey frames stacked; at least 1."""
+    """Channels of the input: colors, or gray frames stacked; at least 1."""
     height: int = 64
     """Rows of the input, at least 1."""
     width: int = 64

@@ -19,7 +19,7 @@ def sinusoidal(
     """Embed whole numbers as `[cos(w t), sin(w t)]`, `w` falling geometrically from 1 to about 1/max_period.
 
     The transformer's position code (1706.03762, section 3.5), used for diffusion time since DDPM
-    (2006.11239).  Always computed in float32: a half-precision phase would blur neighbouring steps.
+    (2006.11239).  Always computed in float32: a half-precision phase would blur neighboring steps.
 
     Raises:
         ValueError: `features` is odd or below 2.

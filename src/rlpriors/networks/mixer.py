@@ -89,7 +89,7 @@ class _Block(nn.Module):
         width = settings.width
         self.time = nn.Linear(width, width)
         self.frame_norm = nn.LayerNorm(width)
-        # No last bias: the same for all channels of a frame, it would be cancelled by every LayerNorm.
+        # No last bias: the same for all channels of a frame, it would be canceled by every LayerNorm.
         self.over_frames = _mlp(settings.horizon, settings.frame_hidden, bias=False)
         self.channel_norm = nn.LayerNorm(width)
         self.over_channels = _mlp(width, settings.channel_hidden, bias=True)

@@ -69,7 +69,7 @@ class ResidualMLP(DenoiserNetwork):
     """A denoiser that sees the whole window at once as one long vector.
 
     Its cost does not grow with frames times width, which makes it the cheapest denoiser for short
-    windows; its parameters do grow with the horizon, and it knows nothing about neighbouring
+    windows; its parameters do grow with the horizon, and it knows nothing about neighboring
     frames in advance.
 
     Example:

@@ -24,7 +24,7 @@ __all__ = ["HEADS", "ConvHead", "LinearHead", "PatchHead", "PyramidHead", "build
 CELL = 8
 """Rows and columns of a place of `PatchHead`: a patch of this library's vision transformers at 64 pixels."""
 GROUPS = 8
-"""Of channels that are normalised together."""
+"""Of channels that are normalized together."""
 BINS = (1, 2, 3, 6)
 """Rows and columns of what the smallest map is pooled to (1612.01105, sec. 3.2)."""
 
@@ -53,7 +53,7 @@ class LinearHead(nn.Module):
 class PatchHead(nn.Module):
     """A linear layer from each place to the classes of its 8 x 8 pixels, then bilinear to the size asked for.
 
-    As a masked autoencoder's decoder tells the colours of a patch (2111.06377, section 3).  Where things
+    As a masked autoencoder's decoder tells the colors of a patch (2111.06377, section 3).  Where things
     are smaller than a patch, `LinearHead` cannot draw them whatever the encoder knows.
 
     Example:

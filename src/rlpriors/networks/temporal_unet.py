@@ -31,7 +31,7 @@ class TemporalUNetSettings(DenoiserSettings):
     """Channels at each level, each divisible by `groups`.  Every level after the first halves the
     horizon, which must therefore be divisible by 2 ** (levels - 1)."""
     kernel_size: int = 5
-    """Frames that a convolution sees; odd, so that it is centred."""
+    """Frames that a convolution sees; odd, so that it is centered."""
     groups: int = 8
     """Groups of each GroupNorm, at least 1."""
     time_features: int = 32

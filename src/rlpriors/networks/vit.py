@@ -2,7 +2,7 @@
 
 `ViT`           patches, fixed positions, a class token, and blocks of attention
 `ViTSettings`   its sizes; `SIZES` are those that have a name
-`Block`         attention and a perceptron, each normalised before
+`Block`         attention and a perceptron, each normalized before
 `patches`       an image as rows of numbers, one for each patch; `unpatch` goes back
 `take_tokens`   some tokens of each image
 `grid_codes`    positions on a grid as sines and cosines
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def patches(x: Float[Tensor, "batch channels height width"], size: int) -> Float[Tensor, "batch patches n"]:
-    """Square patches of `size` pixels, row by row from the top left; each as rows of pixels of colours."""
+    """Square patches of `size` pixels, row by row from the top left; each as rows of pixels of colors."""
     return rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)", p=size, q=size)
 
 
@@ -86,7 +86,7 @@ def xavier(module: nn.Module) -> None:
 
 
 class Block(nn.Module):
-    """Attention between all tokens, then a perceptron on each; both normalise before and add to what was.
+    """Attention between all tokens, then a perceptron on each; both normalize before and add to what was.
 
     Example:
         >>> Block(width=32, heads=4)(torch.zeros(2, 5, 32)).shape
@@ -121,7 +121,7 @@ class ViTSettings:
     """
 
     channels: int = 3
-    """Channels of the input: colours, or grey frames stacked; at least 1."""
+    """Channels of the input: colors, or gray frames stacked; at least 1."""
     height: int = 64
     """Rows of the input, divisible by `patch`."""
     width: int = 64

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rlpriors.data.frames import FrameStore
-from rlpriors.data.normalize import Normaliser
+from rlpriors.data.normalize import Normalizer
 from rlpriors.device import resolve_device
 
 __all__ = ["Actions", "Batch", "FrameWindows"]
@@ -51,7 +51,7 @@ class FrameWindows:
     The windows of an update depend on `seed` and its number alone, so that a run which was stopped
     goes on as if it had not been.  Frames of several stores must have one size; an action's number is
     taken to mean the same in all of them, and actions count only where all have them.  Float actions are
-    normalised by all that were taken, so that a loss weighs torques and angles alike.  `n_actions` is
+    normalized by all that were taken, so that a loss weighs torques and angles alike.  `n_actions` is
     the number of choices of Discrete actions, None to take the largest seen.  `one_store` draws each
     batch from one store, with chances like the numbers of windows: where windows are told from each other,
     those of other worlds are told by their looks.  `resident` copies all frames to the device once:
@@ -99,7 +99,7 @@ class FrameWindows:
         self.starts = np.concatenate(starts)
         self.pools = starts if one_store else [self.starts]
         self.actions = _actions(self.stores, n_actions)
-        self._normaliser = _normaliser(self.stores, self.actions, self.device)
+        self._normalizer = _normalizer(self.stores, self.actions, self.device)
         self._resident: Tensor | None = None
         if resident:
             whole = [torch.from_numpy(np.array(found.frames)).to(self.device) for found in self.stores]
@@ -121,7 +121,7 @@ class FrameWindows:
             raise ValueError(
                 f"`store` must have actions of the kind {self.actions}. Received {found.actions}."
             )
-        found._normaliser = self._normaliser
+        found._normalizer = self._normalizer
         return found
 
     @property
@@ -174,8 +174,8 @@ class FrameWindows:
         gaps = self.horizon - 1
         rows = starts[:, None] + np.arange(gaps * self.stride)
         act = torch.as_tensor(self._rows(starts, rows, "act"), device=self.device)
-        if self._normaliser is not None:
-            act = self._normaliser(act.float().reshape(len(starts), gaps, self.stride, self.actions.dim))
+        if self._normalizer is not None:
+            act = self._normalizer(act.float().reshape(len(starts), gaps, self.stride, self.actions.dim))
             return Batch(frames, act.flatten(2), None)
         index = act.long().reshape(len(starts), gaps, self.stride)
         return Batch(frames, F.one_hot(index, self.actions.dim).float().flatten(2), index)
@@ -204,14 +204,14 @@ def _actions(stores: Sequence[FrameStore], n_actions: int | None) -> Actions | N
     return max(known, key=lambda actions: actions.dim)
 
 
-def _normaliser(
+def _normalizer(
     stores: Sequence[FrameStore], actions: Actions | None, device: torch.device
-) -> Normaliser | None:
+) -> Normalizer | None:
     """Of float actions; the same each time it is made of the same data, so nobody has to save it."""
     if actions is None or actions.discrete:
         return None
     act = np.concatenate([store.steps()["act"].reshape(-1, actions.dim) for store in stores])
-    return (Normaliser.gaussian(act) if len(act) else Normaliser.identity(actions.dim)).to(device)
+    return (Normalizer.gaussian(act) if len(act) else Normalizer.identity(actions.dim)).to(device)
 
 
 def _actions_of(store: FrameStore, n_actions: int | None) -> Actions | None:

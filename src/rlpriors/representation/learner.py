@@ -79,7 +79,7 @@ class RepresentationLearner:
     was saved and resumed on a CPU gives the same bits as one without a stop.  torch's global generators,
     from which augmentations draw, are seeded for the update and put back.
 
-    Where torch.distributed is initialised, as by torchrun, each process draws other windows and
+    Where torch.distributed is initialized, as by torchrun, each process draws other windows and
     gradients are averaged (`DistributedDataParallel`); negatives and statistics stay its own.  A state is
     one process's, also of these: from the first's all go on alike, and there must be as many as before.
 

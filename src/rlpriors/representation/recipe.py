@@ -157,7 +157,7 @@ class Recipe:
     batch_size: int = 64
     """Windows in an update, unless the user says otherwise."""
     min_batch_size: int = 2
-    """Fewest windows in an update: 2 where the rows of a batch are each other's negatives or normalise
+    """Fewest windows in an update: 2 where the rows of a batch are each other's negatives or normalize
     each other."""
     lr: float = 3e-4
     """Learning rate of AdamW, unless the user says otherwise."""

@@ -76,7 +76,7 @@ class TargetBranch(nn.Module):
 
     A moving average is an `AveragedModel` of torch, which starts as a copy, and copies once more at
     the first update.  It stays in training mode where the online branch does, so that batch
-    normalisation uses the statistics of its own batch, as MoCo and BYOL do.
+    normalization uses the statistics of its own batch, as MoCo and BYOL do.
 
     Example:
         >>> online = ProjectedEncoder(nn.Linear(4, 3), nn.Linear(3, 2))

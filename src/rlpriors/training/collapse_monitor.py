@@ -27,7 +27,7 @@ def looks(learner: RepresentationLearner, *, every: int, sample: int) -> Look:
         if step % every and step < learner.settings.updates:
             return {}
         for name, images in learner.pictures(8).items():
-            writer.add_images(f"pictures/{name}", _colours(images), step)
+            writer.add_images(f"pictures/{name}", _colors(images), step)
         features = _encode_sample(learner, sample)
         measures = {"rankme": rankme(features), "feature_std": feature_std(features)}
         for name, value in measures.items():
@@ -50,6 +50,6 @@ def _encode_sample(learner: RepresentationLearner, sample: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _colours(images: torch.Tensor) -> torch.Tensor:
+def _colors(images: torch.Tensor) -> torch.Tensor:
     """As many channels as a picture may have."""
     return images if images.shape[1] in (1, 3) else images[:, :1]

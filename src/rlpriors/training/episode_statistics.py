@@ -1,7 +1,7 @@
 """What an environment paid, kept beside the reward that an agent sees.
 
-`Accounts`         counts both returns of every episode, around Tianshou's vector environments
-`BothReturns`      a collector's statistics with the environment's own return
+`RecordEpisodeReturns`         counts both returns of every episode, around Tianshou's vector environments
+`EnvReturnStats`      a collector's statistics with the environment's own return
 `FlatObservation`  the wanted parts of an observation as one vector
 """
 
@@ -17,10 +17,10 @@ from tianshou.env import BaseVectorEnv, VectorEnvWrapper
 
 from rlpriors.data.observations import observation_shape, select_observation
 
-__all__ = ["Accounts", "BothReturns", "Finished", "FlatObservation"]
+__all__ = ["EnvReturnStats", "EpisodeRecord", "FlatObservation", "RecordEpisodeReturns"]
 
 
-class Finished(NamedTuple):
+class EpisodeRecord(NamedTuple):
     """One whole episode."""
 
     true_return: float
@@ -31,7 +31,7 @@ class Finished(NamedTuple):
     """Steps."""
 
 
-class Accounts(VectorEnvWrapper):
+class RecordEpisodeReturns(VectorEnvWrapper):
     """Counts what each episode earned, by the environment's reward and by the one that is shown.
 
     It goes around everything else.  Of the infos it keeps what the count needs, so that a buffer
@@ -39,7 +39,7 @@ class Accounts(VectorEnvWrapper):
 
     Example:
         >>> from tianshou.env import DummyVectorEnv
-        >>> venv = Accounts(DummyVectorEnv([lambda: gym.make("Pendulum-v1", max_episode_steps=2)]))
+        >>> venv = RecordEpisodeReturns(DummyVectorEnv([lambda: gym.make("Pendulum-v1", max_episode_steps=2)]))
         >>> _ = venv.reset(), venv.step(np.zeros((1, 1))), venv.step(np.zeros((1, 1)))
         >>> [episode.length for episode in venv.finished]
         [2]
@@ -47,7 +47,7 @@ class Accounts(VectorEnvWrapper):
 
     def __init__(self, venv: BaseVectorEnv) -> None:
         super().__init__(venv)
-        self.finished: list[Finished] = []
+        self.finished: list[EpisodeRecord] = []
         self._true, self._shown = np.zeros(len(venv)), np.zeros(len(venv))
         self._steps = np.zeros(len(venv), np.int64)
 
@@ -70,13 +70,13 @@ class Accounts(VectorEnvWrapper):
             self._steps[i] += 1
             told.append({"env_id": i, "env_return": float(self._true[i])})
             if terminated[row] or truncated[row]:
-                ended = Finished(float(self._true[i]), float(self._shown[i]), int(self._steps[i]))
+                ended = EpisodeRecord(float(self._true[i]), float(self._shown[i]), int(self._steps[i]))
                 self.finished.append(ended)
         return obs, rew, terminated, truncated, _told(told)
 
 
 @dataclass(kw_only=True)
-class BothReturns(CollectStats):
+class EnvReturnStats(CollectStats):
     """Tianshou's statistics, of which `returns_stat` is by the reward shown, and `env_returns_stat`."""
 
     env_returns: list[float] = field(default_factory=list)

@@ -23,9 +23,9 @@ from tqdm import tqdm
 from rlpriors.agents.online.resumable import restore_training, training_state
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume, write_atomically
 from rlpriors.data.buffers import FastVectorReplayBuffer
-from rlpriors.rewards.normalized import NormalisedReward
+from rlpriors.rewards.normalized import NormalizedReward
 from rlpriors.training.buffer_state import fill, stored
-from rlpriors.training.episode_statistics import Accounts, BothReturns
+from rlpriors.training.episode_statistics import EnvReturnStats, RecordEpisodeReturns
 from rlpriors.training.online_settings import OnlineResult, OnlineSettings
 from rlpriors.training.reward_state import moving, restore
 from rlpriors.training.rollout import EnvSource, temporary_seed
@@ -56,7 +56,7 @@ def train_online(
 
     Every `checkpoint_every` steps all goes to `<folder>/<name>.resume.pt`, and an off-policy
     buffer to `<folder>/<name>.buffer.safetensors`.  Resuming goes on exactly with networks,
-    target networks, optimisers, counts, the stored steps and the statistics of a `NormalisedReward`
+    target networks, optimizers, counts, the stored steps and the statistics of a `NormalizedReward`
     that is `updating`.  Not with the episodes under way, which begin anew, nor with the random
     numbers, which are drawn from another stream: a resumed run is as good as one without a stop,
     and not equal to it.
@@ -64,7 +64,7 @@ def train_online(
     All randomness comes from `seed`; the global generators that Tianshou draws from are put back.
 
     Args:
-        algorithm: Tianshou's or one around it, off-policy or on-policy, as of `make_learner`.
+        algorithm: Tianshou's or one around it, off-policy or on-policy, as of `make_algorithm`.
         make_env: makes one environment with Box observations, or vector environments (`n_envs`
             of them), which stay open.
         reward: judges transitions in raw units; None for the environment's own.
@@ -87,7 +87,7 @@ def train_online(
     if reward is not None:
         device = next(iter(algorithm.policy.parameters())).device
         shown = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
-    run = _Run(algorithm, Accounts(shown), folder, name, settings, moving(reward))
+    run = _Run(algorithm, RecordEpisodeReturns(shown), folder, name, settings, moving(reward))
     started = time.monotonic()
     try:
         if resume:
@@ -108,11 +108,11 @@ class _Run:
     def __init__(
         self,
         algorithm: Algorithm[Any, Any],
-        envs: Accounts,
+        envs: RecordEpisodeReturns,
         folder: Path | None,
         name: str,
         settings: OnlineSettings,
-        rewards: Mapping[str, NormalisedReward],
+        rewards: Mapping[str, NormalizedReward],
     ) -> None:
         if len(envs) != settings.n_envs:
             raise ValueError(
@@ -170,8 +170,8 @@ class _Run:
         draws = int(torch.randint(2**31, ()))
         buffer = FastVectorReplayBuffer(per_env * s.n_envs, s.n_envs, random_seed=draws)
         fill(buffer, self.stored)
-        collector = Collector[BothReturns](
-            self.algorithm, self.envs, buffer, exploration_noise=True, collect_stats_class=BothReturns
+        collector = Collector[EnvReturnStats](
+            self.algorithm, self.envs, buffer, exploration_noise=True, collect_stats_class=EnvReturnStats
         )
         collector.reset(reset_buffer=False)
         with tqdm(
@@ -183,7 +183,7 @@ class _Run:
                 bar.update(s.random_steps)
             self._train(collector, bar)
 
-    def _train(self, collector: Collector[BothReturns], bar: "tqdm[Any]") -> None:
+    def _train(self, collector: Collector[EnvReturnStats], bar: "tqdm[Any]") -> None:
         s, first = self.settings, self.env_steps
         # Equal parts, at most `checkpoint_every` long, that end where they should: a last part of full
         # length would overshoot.

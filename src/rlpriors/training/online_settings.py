@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rlpriors.training.episode_statistics import Finished
+from rlpriors.training.episode_statistics import EpisodeRecord
 
 __all__ = ["OnlineResult", "OnlineSettings"]
 
@@ -94,5 +94,5 @@ class OnlineResult:
     """Steps taken, those before a resume included."""
     seconds: float
     """How long it took; of a resumed run, since it was resumed."""
-    episodes: list[Finished]
+    episodes: list[EpisodeRecord]
     """Each whole episode in order, with both returns; of a resumed run, since it was resumed."""

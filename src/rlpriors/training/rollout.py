@@ -16,6 +16,7 @@ from tianshou.data import Batch
 from tianshou.env import BaseVectorEnv, DummyVectorEnv
 
 from rlpriors.data.episodes import Episode, EpisodeStore
+from rlpriors.data.observations import select_observation
 
 __all__ = ["EnvSource", "evaluate_policy", "temporary_seed"]
 
@@ -52,11 +53,11 @@ def evaluate_policy(
             if reseed is not None:
                 reseed(seed)
             while len(episodes) < n_episodes:
-                episodes += _round(policy, envs, min(len(envs), n_episodes - len(episodes)))
+                episodes += _round(policy, envs, min(len(envs), n_episodes - len(episodes)), obs_keys)
     finally:
         if envs is not env:
             envs.close()
-    return EpisodeStore.from_episodes(episodes, obs_keys)
+    return EpisodeStore.from_episodes(episodes)
 
 
 @contextmanager
@@ -74,26 +75,33 @@ def temporary_seed(seeds: np.random.SeedSequence, envs: BaseVectorEnv) -> Iterat
             np.random.set_state(before)  # noqa: NPY002
 
 
-def _round(policy: Policy, envs: BaseVectorEnv, n: int) -> list[Episode]:
+def _round(policy: Policy, envs: BaseVectorEnv, n: int, obs_keys: Sequence[str] | None) -> list[Episode]:
     """One episode in each of the first `n` environments."""
     ids = np.arange(n)
     obs, infos = envs.reset(ids)
     state: Any = None
     steps: list[list[tuple[Any, ...]]] = [[] for _ in ids]
-    first = obs.copy()
+    first = _observations(obs, obs_keys)
     while len(ids):
         out = policy(Batch(obs=obs, info=Batch(list(infos))), state)
         acts = policy.map_action(out.act)
         state = out.get("state")
         obs, rew, terminated, truncated, infos = envs.step(acts, ids)
+        seen = _observations(obs, obs_keys)
         for row, i in enumerate(ids):
-            steps[i].append((obs[row].copy(), acts[row], rew[row], terminated[row], truncated[row]))
+            steps[i].append((seen[row], acts[row], rew[row], terminated[row], truncated[row]))
         going = ~(terminated | truncated)
         ids, obs, infos = ids[going], obs[going], infos[going]
         if isinstance(state, Batch) and not going.all():
             state = state[going]
     episodes = []
     for start, taken in zip(first, steps, strict=True):
-        seen, act, rew, terminated, truncated = (np.array(part) for part in zip(*taken, strict=True))
-        episodes.append(Episode(np.concatenate([start[None], seen]), act, rew, terminated, truncated))
+        later, act, rew, terminated, truncated = (np.array(part) for part in zip(*taken, strict=True))
+        episodes.append(Episode(np.concatenate([start[None], later]), act, rew, terminated, truncated))
     return episodes
+
+
+def _observations(obs: Any, obs_keys: Sequence[str] | None) -> np.ndarray:
+    """Copies of a vector environment's observations, [environments, ...]; Dicts give their chosen leaves."""
+    part = Batch(obs=obs).obs
+    return select_observation(part.to_dict() if isinstance(part, Batch) else part, obs_keys, 1).copy()

@@ -67,7 +67,7 @@ def layer_numbers(network: nn.Module) -> dict[str, int]:
 def layer_groups(
     network: nn.Module, lr: float, *, layer_decay: float = 0.75, weight_decay: float = 0.0
 ) -> list[dict[str, Any]]:
-    """Groups of parameters for an optimiser, those nearer the input with a lower learning rate.
+    """Groups of parameters for an optimizer, those nearer the input with a lower learning rate.
 
     Layer i of d blocks, as `layer_numbers` counts, gets `lr` * `layer_decay` ** (d + 1 - i): what is
     behind the blocks has `lr`, the last block a step less, embeddings the least (as BEiT, 2106.08254,

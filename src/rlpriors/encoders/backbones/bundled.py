@@ -20,7 +20,7 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained"
 PREFIX = "rlpriors/"
 LARGEST = 5_000_000
 """Bytes of one encoder: everybody who installs the library fetches them all."""
-LICENCE = "mit"
+LICENSE = "mit"
 CARD = "README.md"
 
 
@@ -66,7 +66,7 @@ def publish(encoder: ImageEncoder, name: str, card: str, root: Path | None = Non
             f"`name` must be '{PREFIX}<name>', in small letters, digits, . and -. Received {name!r}."
         )
     folder = (PRETRAINED if root is None else root) / short
-    own, encoder.spec = encoder.spec, replace(encoder.spec, name=name, licence=LICENCE)
+    own, encoder.spec = encoder.spec, replace(encoder.spec, name=name, license=LICENSE)
     try:
         encoder.save(folder, half=True)
     finally:

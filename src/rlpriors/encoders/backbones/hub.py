@@ -2,7 +2,7 @@
 
 `hub_file`      the path of a file, fetched once
 `hub_json`      what a JSON file holds
-`hub_licence`   what the model's card says about its licence
+`hub_license`   what the model's card says about its license
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from rlpriors.encoders.backbones.weights import explain_download
 
-__all__ = ["hub_file", "hub_json", "hub_licence"]
+__all__ = ["hub_file", "hub_json", "hub_license"]
 
 
 def hub_file(place: str, file: str, name: str, revision: str | None = None) -> Path | None:
@@ -61,8 +61,8 @@ def hub_json(place: str, file: str, name: str, revision: str | None = None) -> d
     return dict(content)
 
 
-def hub_licence(place: str, name: str, revision: str | None = None) -> str:
-    """The licence that the head of the model's README.md states; "unknown" if it states none."""
+def hub_license(place: str, name: str, revision: str | None = None) -> str:
+    """The license that the head of the model's README.md states; "unknown" if it states none."""
     try:
         path = hub_file(place, "README.md", name, revision)
     except FileNotFoundError:  # offline, and only the weights were fetched before
@@ -71,5 +71,5 @@ def hub_licence(place: str, name: str, revision: str | None = None) -> str:
         return "unknown"
     head = path.read_text(errors="replace").removeprefix("---").partition("\n---")[0]
     entries = dict(re.findall(r"^(license|license_name):\s*['\"]?([\w.\- ]+)", head, re.MULTILINE))
-    licence = str(entries.get("license", "unknown")).strip()
-    return str(entries.get("license_name", licence)).strip() if licence == "other" else licence
+    license = str(entries.get("license", "unknown")).strip()
+    return str(entries.get("license_name", license)).strip() if license == "other" else license

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rlpriors.encoders.backbones.hub import hub_json, hub_licence
+from rlpriors.encoders.backbones.hub import hub_json, hub_license
 from rlpriors.encoders.backbones.license import forbids_commercial_use
 from rlpriors.encoders.spec import EncoderSpec
 
@@ -23,7 +23,7 @@ def huggingface_spec(model_id: str) -> EncoderSpec:
 
     Raises:
         FileNotFoundError: the hub cannot be reached, or the folder has no configuration.
-        ValueError: nothing says how its frames are normalised.
+        ValueError: nothing says how its frames are normalized.
     """
     place, _, revision = model_id.partition("@") if not Path(model_id).is_dir() else (model_id, "", "")
     name = f"hf:{model_id}"
@@ -40,7 +40,7 @@ def huggingface_spec(model_id: str) -> EncoderSpec:
             "Save its image processor in the same folder, or give `load_encoder` an EncoderSpec of your own."
         )
     processor = processor.get("image_processor", processor)
-    licence = hub_licence(place, name, revision or None)
+    license = hub_license(place, name, revision or None)
     size, edge = _size(processor, config)
     names = config.get("architectures") or []
     projects = config.get("model_type") == "clip" or any("WithProjection" in entry for entry in names)
@@ -49,8 +49,8 @@ def huggingface_spec(model_id: str) -> EncoderSpec:
         source="huggingface",
         model_id=place,
         revision=revision or None,
-        licence=licence,
-        commercial=not forbids_commercial_use(licence),
+        license=license,
+        commercial=not forbids_commercial_use(license),
         input_size=size,
         crop_pct=min(1.0, size[0] / edge),
         interpolation=FILTERS.get(int(processor.get("resample", 3)), "bicubic"),  # type: ignore[arg-type]

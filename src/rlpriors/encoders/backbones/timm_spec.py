@@ -42,14 +42,14 @@ def timm_spec(model_id: str) -> EncoderSpec:
                 f"did you mean one of {close}?"
             )
         cfg = timm_config(timm, model_id)
-    licence = cfg.license or "unknown"
+    license = cfg.license or "unknown"
     return EncoderSpec(
         name=f"timm:{model_id}",
         source="timm",
         model_id=model_id,
-        licence=licence,
-        commercial=not forbids_commercial_use(licence),
-        gated=licence == "dinov3-license",  # as the short names have it
+        license=license,
+        commercial=not forbids_commercial_use(license),
+        gated=license == "dinov3-license",  # as the short names have it
         input_size=tuple(cfg.input_size[1:]),
         channels=cfg.input_size[0],
         crop_pct=cfg.crop_pct or 1.0,

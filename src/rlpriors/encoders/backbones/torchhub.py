@@ -82,7 +82,7 @@ class TorchHubBackbone(Backbone):
 def torchhub_spec(text: str) -> EncoderSpec:
     """The card of `<owner>/<repository>[:<branch>]:<entry>` or `<folder>:<entry>`.
 
-    A repository says neither sizes nor licence: 224 pixels, ImageNet's normalisation and "unknown"
+    A repository says neither sizes nor license: 224 pixels, ImageNet's normalization and "unknown"
     are assumed.  Give `load_encoder` an `EncoderSpec` of your own where that is wrong.
 
     Raises:
@@ -98,8 +98,8 @@ def torchhub_spec(text: str) -> EncoderSpec:
         name=f"torchhub:{text}",
         source="torchhub",
         model_id=text,
-        licence="unknown",
-        notes="Input size and normalisation are assumed to be ImageNet's.",
+        license="unknown",
+        notes="Input size and normalization are assumed to be ImageNet's.",
     )
 
 

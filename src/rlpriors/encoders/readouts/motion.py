@@ -75,7 +75,7 @@ def optical_flow(
         raise ValueError(f"`window` must be odd and at least 3. Received {window}.")
     if iterations < 1:
         raise ValueError(f"`iterations` must be at least 1. Received {iterations}.")
-    levels = [(_grey(frames), _grey(previous))]
+    levels = [(_gray(frames), _gray(previous))]
     while min(levels[-1][0].shape[-2:]) >= 4 * window:
         now, before = levels[-1]
         levels.append((functional.avg_pool2d(now, 2), functional.avg_pool2d(before, 2)))
@@ -225,15 +225,15 @@ def check_motion(by: Any) -> None:
         raise ValueError(f"`by` must be one of {MOTIONS}. Received {by!r}.")
 
 
-def _grey(frames: Tensor) -> Float[Tensor, "batch 1 height width"]:
-    grey = frames.float().mean(-1)[:, None]
-    return grey * 255 if frames.is_floating_point() else grey
+def _gray(frames: Tensor) -> Float[Tensor, "batch 1 height width"]:
+    gray = frames.float().mean(-1)[:, None]
+    return gray * 255 if frames.is_floating_point() else gray
 
 
 def _refined(now: Tensor, before: Tensor, flow: Tensor, window: int, iterations: int) -> Tensor:
     dx, dy = _slopes(now)
     xx, xy, yy = _averaged(dx * dx, window), _averaged(dx * dy, window), _averaged(dy * dy, window)
-    # A ridge on the flow itself, of one grey level per pixel: a flat area next to something that moves
+    # A ridge on the flow itself, of one gray level per pixel: a flat area next to something that moves
     # would otherwise keep the speed that the coarser level, where the two touch, has guessed for it.
     xx, yy = xx + _RIDGE, yy + _RIDGE
     determinant = xx * yy - xy * xy

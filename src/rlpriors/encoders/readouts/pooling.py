@@ -1,7 +1,7 @@
 """Readouts without weights.
 
 `ClassToken`       the network's own summary
-`Mean`, `Max`      over all tokens; `GeneralisedMean` between the two
+`Mean`, `Max`      over all tokens; `GeneralizedMean` between the two
 `ClassAndMean`     two of these side by side
 `Grid`, `Flatten`  what is where: averaged over cells, or all of it
 `SpatialSoftmax`   where each channel is active
@@ -22,7 +22,7 @@ __all__ = [
     "ClassAndMean",
     "ClassToken",
     "Flatten",
-    "GeneralisedMean",
+    "GeneralizedMean",
     "Grid",
     "Max",
     "Mean",
@@ -107,13 +107,13 @@ class Max(Readout):
         return tokens_of(features).amax(1)
 
 
-class GeneralisedMean(Readout):
+class GeneralizedMean(Readout):
     """The power mean (mean x^p)^(1/p) over all tokens, between mean (p=1) and max (1711.02512, eq. 3).
 
     Values below 1e-6 count as 1e-6: a power mean is one of positive numbers.
 
     Example:
-        >>> GeneralisedMean(2)(Features(torch.zeros(1, 1), torch.tensor([[[1.0], [7.0]]]), None))
+        >>> GeneralizedMean(2)(Features(torch.zeros(1, 1), torch.tensor([[[1.0], [7.0]]]), None))
         tensor([[5.]])
     """
 

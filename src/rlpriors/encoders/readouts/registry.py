@@ -27,7 +27,7 @@ from rlpriors.encoders.readouts.pooling import (
     ClassAndMean,
     ClassToken,
     Flatten,
-    GeneralisedMean,
+    GeneralizedMean,
     Grid,
     Max,
     Mean,
@@ -42,7 +42,7 @@ READOUTS: dict[str, Callable[..., Readout]] = {
     "cls": ClassToken,
     "mean": Mean,
     "max": Max,
-    "gem": GeneralisedMean,  # gem(3)
+    "gem": GeneralizedMean,  # gem(3)
     "cls+mean": ClassAndMean,
     "grid": Grid,  # grid(2)
     "flatten": Flatten,

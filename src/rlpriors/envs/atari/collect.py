@@ -51,8 +51,8 @@ class AtariSettings:
     gets further."""
     stickiness: float = 0.9
     """Chance that "sticky" repeats its action, in [0, 1)."""
-    grey: bool = True
-    """One channel of brightness instead of three colours."""
+    gray: bool = True
+    """One channel of brightness instead of three colors."""
     size: tuple[int, int] | None = None
     """Height and width of the frames that are kept; None for the console's own 210 x 160."""
     frame_skip: int = 4
@@ -175,7 +175,7 @@ class AtariGame:
         self.actions = tuple(code.name for code in self._codes)
         self._rng = np.random.default_rng(seed)
         self._over = True
-        shape = (*ale.getScreenDims(), 1 if self.settings.grey else 3)
+        shape = (*ale.getScreenDims(), 1 if self.settings.gray else 3)
         self._screens = np.zeros((2, *shape), np.uint8)
 
     def begin(self) -> None:
@@ -241,7 +241,7 @@ class AtariGame:
         return float(reward)
 
     def _look(self, index: int) -> None:
-        if self.settings.grey:
+        if self.settings.gray:
             self._ale.getScreenGrayscale(self._screens[index, :, :, 0])
         else:
             self._ale.getScreenRGB(self._screens[index])

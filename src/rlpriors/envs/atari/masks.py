@@ -40,7 +40,7 @@ def collect_atari_masks(
     Without `masks` any game is played, and frames are kept in the same way.
 
     Actions are drawn at random and each is held for 1 to 8 steps of four emulated frames.  A frame here is
-    the last of these alone, in colour: agents see the brighter of two, where what moves is seen twice.
+    the last of these alone, in color: agents see the brighter of two, where what moves is seen twice.
 
     Raises:
         ValueError: the game has no masks, or there is none such; a number is below 1, `size` is larger than
@@ -60,7 +60,7 @@ def collect_atari_masks(
         return there
     chances = np.random.default_rng(seed)
     # The emulator is told every frame, so that each is seen alone.
-    settings = AtariSettings(grey=False, frame_skip=1, environments=1)
+    settings = AtariSettings(gray=False, frame_skip=1, environments=1)
     player = AtariGame(rom, int(chances.integers(2**31)), settings)
     actions = held_actions(Discrete(len(player.actions)), chances)
     more = {"classes": MASK_CLASSES[rom]} if masks else {}

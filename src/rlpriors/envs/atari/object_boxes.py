@@ -1,13 +1,13 @@
 """Where things are drawn in an Atari game, from the console's memory: masks of Pong, Breakout and Freeway.
 
 `MASK_CLASSES`  the classes of each game that has masks
-`Box`           where a thing lies, and in which colour
+`Box`           where a thing lies, and in which color
 `boxes`         the things of one frame
 `atari_mask`    the class of every pixel of one frame
 `shrink_frame`, `shrink_mask`  a frame made smaller, and its mask alike
 
 A box says where a thing is, by AtariARI's addresses (`atari_ram`) and offsets that were measured on drawn
-frames; only pixels in the thing's own colour belong to it.  The memory must be that in which the frame was
+frames; only pixels in the thing's own color belong to it.  The memory must be that in which the frame was
 drawn, and the frame a single one: the brighter of two, as agents see, shows a moving thing twice.
 """
 
@@ -40,15 +40,15 @@ COVERED = 0.2
 
 
 class Box(NamedTuple):
-    """`height` rows from `top` and `width` columns from `left`: what has `colour` there is `label`."""
+    """`height` rows from `top` and `width` columns from `left`: what has `color` there is `label`."""
 
     label: int
     top: int
     left: int
     height: int
     width: int
-    colour: tuple[int, int, int] | None = None
-    """None for every colour but the background's."""
+    color: tuple[int, int, int] | None = None
+    """None for every color but the background's."""
 
 
 def boxes(game: str, ram: UInt8[np.ndarray, " 128"]) -> list[Box]:
@@ -81,10 +81,10 @@ def atari_mask(game: str, frame: UInt8[np.ndarray, "210 160 3"], ram: UInt8[np.n
         columns = np.arange(box.left, box.left + box.width) % SCREEN[1]  # what leaves enters opposite
         columns = columns[(columns >= first_column) & (columns < last_column)]
         there = np.ix_(rows, columns)
-        if box.colour is None:
+        if box.color is None:
             belongs = (frame[there] != np.array(BACKGROUNDS[name], np.uint8)).any(-1)
         else:
-            belongs = (frame[there] == np.array(box.colour, np.uint8)).all(-1)
+            belongs = (frame[there] == np.array(box.color, np.uint8)).all(-1)
         mask[there] = np.where(belongs, np.uint8(box.label), mask[there])
     return mask
 
@@ -130,7 +130,7 @@ def _pong(ram: Memory) -> list[Box]:
 
 def _breakout(ram: Memory) -> list[Box]:
     # The memory of bricks is not by place: whatever is drawn in their rows is one.  The ball, 4 x 2, has the
-    # colour of the rows where it is; the paddle, 4 x 16, is halved when the ball has been at the top.
+    # color of the rows where it is; the paddle, 4 x 16, is halved when the ball has been at the top.
     things = [Box(2, 57, 8, 36, 144), Box(1, 189, ram["player_x"] - 47, 4, 16, (200, 72, 72))]
     ball = Box(3, ram["ball_y"] + 9, ram["ball_x"] - 49, 4, 2)
     return [*things, ball] if ram["ball_y"] else things

@@ -8,7 +8,7 @@
 `labels`       the variables of every frame of a store
 
 Addresses and categories are those of AtariARI (Anand et al. 2019, arXiv 1906.08226;
-github.com/mila-iqia/atari-representation-learning, MIT licence), in `atari_ram.json`: for each variable
+github.com/mila-iqia/atari-representation-learning, MIT license), in `atari_ram.json`: for each variable
 its address, then its categories.  Most have one; a few have none, and count in no mean.
 """
 

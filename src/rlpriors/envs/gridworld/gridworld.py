@@ -29,7 +29,7 @@ THRESHOLD = 0.5  # a vector with no component as large as this stays
 class GridWorld(gym.Env[Any, Any]):
     """Walks from cell to cell; a wall or the map's edge leaves it where it is.
 
-    Observations are x and y of the cell's centre.  With `actions="discrete"` an action is a row
+    Observations are x and y of the cell's center.  With `actions="discrete"` an action is a row
     number of `ACTIONS`.  With `actions="vector"` it is any point of [-1, 1]^2: the larger component
     decides (x when both are equal), if it is at least 0.5 in size, and else the world stays.  Any
     algorithm or planner for continuous actions so runs unchanged; its data hold unit vectors.
@@ -90,7 +90,7 @@ class GridWorld(gym.Env[Any, Any]):
         if not np.isfinite(list(self.rewards.values())).all():
             raise ValueError(f"`rewards` must be finite. Received {self.rewards}.")
         self.xy: Float32[np.ndarray, "states 2"] = np.array(
-            [self.maze.centre_of(cell) for cell in self.maze.free_cells], np.float32
+            [self.maze.center_of(cell) for cell in self.maze.free_cells], np.float32
         )
         """The observation of each state."""
         self.cell_rewards: Float[np.ndarray, " states"] = np.array(
@@ -204,7 +204,7 @@ class GridWorld(gym.Env[Any, Any]):
         return self._number[key]
 
     def state_of(self, xy: Float[np.ndarray, "points 2"]) -> Int[np.ndarray, " points"]:
-        """The state whose centre is nearest to each point: that of a free cell for points inside it."""
+        """The state whose center is nearest to each point: that of a free cell for points inside it."""
         away = xy[:, None].astype(np.float64) - self.xy
         return np.asarray((away**2).sum(-1).argmin(1))
 
@@ -252,7 +252,7 @@ class GridWorld(gym.Env[Any, Any]):
 
 
 def four_rooms(size: int = 9) -> list[list[int]]:
-    """A square map of `size` rows: four rooms, each joined to its two neighbours by a door.
+    """A square map of `size` rows: four rooms, each joined to its two neighbors by a door.
 
     The doors are a quarter of the way along each inner wall.  Without an outer wall: the edge is one.
 

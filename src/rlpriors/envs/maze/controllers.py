@@ -41,7 +41,7 @@ class WaypointSettings:
     dwell: tuple[int, int] = (20, 150)
     """Fewest and most steps to rest at a random goal before the next one is drawn."""
     goal_jitter: float = 0.25
-    """How far a random goal may lie from its cell's centre along x and y, in sides of a cell."""
+    """How far a random goal may lie from its cell's center along x and y, in sides of a cell."""
     tolerance: float = 0.15
     """How near is there, in sides of a cell."""
     kp: float = 10.0
@@ -72,9 +72,9 @@ class WaypointSettings:
 
 
 class WaypointController:
-    """Pulls a point towards the centre of the next cell on the way: `kp (waypoint - x) - kd v + noise`.
+    """Pulls a point towards the center of the next cell on the way: `kp (waypoint - x) - kd v + noise`.
 
-    It visits the centre of every cell on a shortest way, so it does not scrape along corners, and
+    It visits the center of every cell on a shortest way, so it does not scrape along corners, and
     finds a new way when pushed off it.  `goal` tells where it is going.
 
     Example:
@@ -94,10 +94,10 @@ class WaypointController:
         self.settings, self.rng = settings, rng
         self.goal = settings.goal
         if self.goal is not None and not maze.is_free(np.array([self.goal], dtype=np.float64))[0]:
-            free = [maze.centre_of(cell) for cell in maze.free_cells[:4]]
+            free = [maze.center_of(cell) for cell in maze.free_cells[:4]]
             raise ValueError(
                 f"`goal` must be in free space. Received {self.goal}, a wall or outside {maze}; "
-                f"free cells have their centres at {free}, ..."
+                f"free cells have their centers at {free}, ..."
             )
         if self.goal is not None and maze.cell_of(self.goal) in self.maze.avoid:
             raise ValueError(
@@ -135,11 +135,11 @@ class WaypointController:
         waypoint = self._waypoint
         if waypoint is None or abs(waypoint[0] - cell[0]) + abs(waypoint[1] - cell[1]) > 1:
             waypoint = self.maze.next_cell(cell, self._goal_cell)
-        if waypoint != self._goal_cell and self._near(x, y, self.maze.centre_of(waypoint)):
+        if waypoint != self._goal_cell and self._near(x, y, self.maze.center_of(waypoint)):
             waypoint = self.maze.next_cell(waypoint, self._goal_cell)
         self._waypoint = waypoint
         if waypoint != self._goal_cell:
-            return self.maze.centre_of(waypoint)
+            return self.maze.center_of(waypoint)
         if self.settings.goal is None and self._near(x, y, self.goal):
             self._rest = int(self.rng.integers(self.settings.dwell[0], self.settings.dwell[1] + 1))
         return self.goal
@@ -153,7 +153,7 @@ class WaypointController:
         goal_cell = cells[self.rng.integers(len(cells))]
         jitter = self.settings.goal_jitter * self.maze.scaling
         dx, dy = self.rng.uniform(-jitter, jitter, 2).tolist()
-        x, y = self.maze.centre_of(goal_cell)
+        x, y = self.maze.center_of(goal_cell)
         return (x + dx, y + dy), goal_cell
 
 

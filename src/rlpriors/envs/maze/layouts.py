@@ -16,7 +16,7 @@ from typing import Any
 import gymnasium as gym
 
 from rlpriors.envs.maze.maze import Cell
-from rlpriors.envs.maze.perturbations import StartsAndGoals
+from rlpriors.envs.maze.perturbations import FixedStartsAndGoals
 
 __all__ = ["WORLDS", "World", "make_env"]
 
@@ -79,4 +79,4 @@ def make_env(
 
     gym.register_envs(gymnasium_robotics)
     env = gym.make(env_id, continuing_task=True, max_episode_steps=max_episode_steps, **kwargs)
-    return StartsAndGoals(env, starts=starts) if starts else env
+    return FixedStartsAndGoals(env, starts=starts) if starts else env

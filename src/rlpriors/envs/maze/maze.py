@@ -36,7 +36,7 @@ class Maze:
 
     Example:
         >>> maze = Maze([[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 1, 1, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 1, 1]])
-        >>> maze.centre_of((1, 1))
+        >>> maze.center_of((1, 1))
         (-1.0, 1.0)
         >>> maze.route((1, 1), (3, 3))
         [(1, 1), (1, 2), (1, 3), (2, 3), (3, 3)]
@@ -141,7 +141,7 @@ class Maze:
             )
         return row, column
 
-    def centre_of(self, cell: Cell) -> tuple[float, float]:
+    def center_of(self, cell: Cell) -> tuple[float, float]:
         """The middle of a cell."""
         rows, columns = self.free.shape
         return (cell[1] + 0.5 - columns / 2) * self.scaling, (rows / 2 - cell[0] - 0.5) * self.scaling
@@ -222,10 +222,10 @@ class Maze:
     def _next(self) -> Int[np.ndarray, "goal cell"]:
         """Number of the next free cell on the way to each goal; negative where there is none."""
         links = [
-            (number, self._number[neighbour])
+            (number, self._number[neighbor])
             for (row, column), number in self._number.items()
-            for neighbour in ((row + 1, column), (row, column + 1))
-            if neighbour in self._number
+            for neighbor in ((row + 1, column), (row, column + 1))
+            if neighbor in self._number
         ]
         ends = np.array(links, dtype=int).reshape(-1, 2).T
         # A step into an avoided cell is longer than any way around.
@@ -270,9 +270,9 @@ class Maze:
         snapped = xy.astype(np.float64)
         lost = ~self.is_free(snapped)
         if lost.any():
-            centres = np.array([self.centre_of(cell) for cell in self.free_cells])
+            centers = np.array([self.center_of(cell) for cell in self.free_cells])
             side = self.scaling / 2
-            candidates = np.clip(snapped[lost][:, None], centres - side, centres + side)
+            candidates = np.clip(snapped[lost][:, None], centers - side, centers + side)
             nearest = np.linalg.norm(candidates - snapped[lost][:, None], axis=-1).argmin(1)
             snapped[lost] = candidates[np.arange(len(nearest)), nearest]
         return snapped

@@ -1,7 +1,7 @@
 """Worlds that differ from the one a reward was learned in: what a reward is worth beyond imitation.
 
-`ChangedDynamics`  heavier or lighter bodies, stronger or weaker gravity, in MuJoCo environments
-`StartsAndGoals`   mazes of gymnasium-robotics from chosen cells, to chosen cells
+`PerturbedDynamics`  heavier or lighter bodies, stronger or weaker gravity, in MuJoCo environments
+`FixedStartsAndGoals`   mazes of gymnasium-robotics from chosen cells, to chosen cells
 `block`            a maze's map with further cells walled off
 """
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from rlpriors.envs.maze.maze import Cell, Maze
 
-__all__ = ["ChangedDynamics", "StartsAndGoals", "block"]
+__all__ = ["FixedStartsAndGoals", "PerturbedDynamics", "block"]
 
 Env = gym.Wrapper[Any, Any, Any, Any]
 
 
-class ChangedDynamics(Env, gym.utils.RecordConstructorArgs):
+class PerturbedDynamics(Env, gym.utils.RecordConstructorArgs):
     """The same task with other masses or another gravity.
 
     Args:
@@ -34,7 +34,7 @@ class ChangedDynamics(Env, gym.utils.RecordConstructorArgs):
             MuJoCo model.
 
     Example:
-        >>> env = ChangedDynamics(gym.make("InvertedPendulum-v5"), mass=2.0, gravity=0.5)
+        >>> env = PerturbedDynamics(gym.make("InvertedPendulum-v5"), mass=2.0, gravity=0.5)
         >>> float(env.unwrapped.model.opt.gravity[2])
         -4.905
     """
@@ -63,7 +63,7 @@ class ChangedDynamics(Env, gym.utils.RecordConstructorArgs):
         mujoco.mj_setConst(model, mujoco.MjData(model))
 
 
-class StartsAndGoals(Env, gym.utils.RecordConstructorArgs):
+class FixedStartsAndGoals(Env, gym.utils.RecordConstructorArgs):
     """A maze whose episodes start in one of some cells, and whose own goal lies in one of others.
 
     Args:
@@ -76,7 +76,7 @@ class StartsAndGoals(Env, gym.utils.RecordConstructorArgs):
 
     Example:
         >>> from rlpriors.envs.maze.point_maze import make_env
-        >>> env = StartsAndGoals(make_env(), starts=[(1, 1)])
+        >>> env = FixedStartsAndGoals(make_env(), starts=[(1, 1)])
         >>> obs, _ = env.reset(seed=0)
         >>> bool(np.abs(obs["observation"][:2] - [-1, 1]).max() < 0.5)
         True

@@ -52,7 +52,7 @@ class Sight:
     def walls(self) -> Float[np.ndarray, "boxes 2 2"]:
         """Lower left and upper right corners of boxes that cover the walls and a rim around the map.
 
-        Runs of wall cells along rows *and* along columns: neighbours would leave a crack between
+        Runs of wall cells along rows *and* along columns: neighbors would leave a crack between
         them once shrunk.  Where two walls touch at a corner only, a tiny box closes the gap.
         """
         wall = np.pad(~self.free, 1, constant_values=True)

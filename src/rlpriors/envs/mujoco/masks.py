@@ -1,6 +1,6 @@
 """Frames of MuJoCo's environments with the part that each pixel shows, for segmentation.
 
-`collect_mujoco_masks`  renders random play, twice: in colours and by parts
+`collect_mujoco_masks`  renders random play, twice: in colors and by parts
 
 The store's array `mask` is uint8 [N, height, width]: 0 the sky, 1 the floor, then one class for each
 other geom in the model's order; `frame_folders.class_names` has their names.
@@ -121,9 +121,9 @@ def _mask(env: Any, classes: UInt8[np.ndarray, " geoms"]) -> UInt8[np.ndarray, "
     renderer = env.unwrapped.mujoco_renderer
     scene = renderer.viewer.scn
     scene.flags[flags] = 1
-    colours = renderer.viewer.render("rgb_array", camera_id=renderer.camera_id)
+    colors = renderer.viewer.render("rgb_array", camera_id=renderer.camera_id)
     scene.flags[flags] = 0
-    shown = colours.astype(np.int64) @ np.array([1, 2**8, 2**16])  # 0, or one more than the part's number
+    shown = colors.astype(np.int64) @ np.array([1, 2**8, 2**16])  # 0, or one more than the part's number
     table = np.full(scene.ngeom + 1, NOT_JUDGED, np.uint8)
     table[0] = SKY
     geom_type = int(getattr(mujoco, "mjtObj").mjOBJ_GEOM)  # noqa: B009

@@ -3,7 +3,7 @@
 `ProbeSettings`   how probes are trained; by default as AtariARI's (arXiv 1906.08226)
 `ClassTable`      the classes of each variable, side by side in one layer
 `Plateaus`        learning rate and end of every variable's training, each by its own validation
-`ProbeLayer`      one linear layer for all of them, and its optimiser
+`ProbeLayer`      one linear layer for all of them, and its optimizer
 `choose`          from its outputs to classes
 """
 

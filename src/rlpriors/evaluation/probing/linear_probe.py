@@ -1,12 +1,12 @@
 """What does a representation know?  The probes of AtariARI, on features that were encoded before.
 
-`PROTOCOLS`   `published` takes features as they are, `standardised` brings them to one scale first
+`PROTOCOLS`   `published` takes features as they are, `standardized` brings them to one scale first
 `probe`       linear probes for every variable of a task, and their scores
 `majority`    the scores of always saying what is commonest
 `shrink`      frames as features: the control that any encoder should beat
 
     task = make_task(labels, store.lengths, keys=frame_keys(store.frames))
-    probe(features, task, "standardised").mean.f1_weighted
+    probe(features, task, "standardized").mean.f1_weighted
 
 AtariARI (Anand et al. 2019, arXiv 1906.08226) trains probes with one learning rate on features as they
 come.  Whoever's features are small then learns next to nothing, whatever they know: the first protocol
@@ -27,7 +27,7 @@ from rlpriors.evaluation.probing.training import fit_probe
 
 __all__ = ["PROTOCOLS", "Protocol", "majority", "probe", "shrink"]
 
-Protocol = Literal["published", "standardised"]
+Protocol = Literal["published", "standardized"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
@@ -53,7 +53,7 @@ def probe(
         >>> level = np.arange(400) % 4
         >>> task = make_task({"level": level}, np.full(10, 40))
         >>> features, settings = np.eye(4, dtype=np.float32)[level], ProbeSettings(lr=0.01)
-        >>> probe(features, task, "standardised", settings, device="cpu").mean.f1_weighted
+        >>> probe(features, task, "standardized", settings, device="cpu").mean.f1_weighted
         1.0
     """
     if protocol not in PROTOCOLS:
@@ -63,7 +63,7 @@ def probe(
         flat,
         task,
         settings,
-        standardise=protocol == "standardised",
+        standardize=protocol == "standardized",
         seed=seed,
         device=device,
         progress=progress,

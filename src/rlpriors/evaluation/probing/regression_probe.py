@@ -3,7 +3,7 @@
 `ridge_r2`         how much of the variance of each target a ridge regression explains
 `knn_accuracy`     how often the nearest frames have the same label
 `step_frames`      the frames that steps were taken from
-`behaviour_labels` actions and rewards of a store as labels for `make_task`
+`behavior_labels` actions and rewards of a store as labels for `make_task`
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["ALPHAS", "behaviour_labels", "knn_accuracy", "ridge_r2", "step_frames"]
+__all__ = ["ALPHAS", "behavior_labels", "knn_accuracy", "ridge_r2", "step_frames"]
 
 ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
-"""Ridge penalties, per training frame and standardised feature."""
+"""Ridge penalties, per training frame and standardized feature."""
 
 Rows = Int[np.ndarray, " frames"]
 
@@ -27,7 +27,7 @@ def ridge_r2(
     test: Int[np.ndarray, " judging"],
     alphas: Sequence[float] = ALPHAS,
 ) -> Float[np.ndarray, " targets"]:
-    """R2 of each target in the test rows, from features that are standardised on the training rows.
+    """R2 of each target in the test rows, from features that are standardized on the training rows.
 
     1 is perfect, 0 no better than the test rows' mean, below 0 worse; NaN for a target that is constant
     there.  The penalty of each target is the one of `alphas` with the best R2 in the `val` rows.  All by
@@ -86,7 +86,7 @@ def knn_accuracy(
 ) -> float:
     """How often the commonest label of the `k` nearest training rows is right.
 
-    Near by Euclidean distance of features that are standardised on the training rows; among labels
+    Near by Euclidean distance of features that are standardized on the training rows; among labels
     that are as common the smallest is said.  By scikit-learn.
 
     Raises:
@@ -121,7 +121,7 @@ def step_frames(lengths: Int[np.ndarray, " episodes"]) -> tuple[Rows, Int[np.nda
     return np.flatnonzero(inside), lengths[lengths > 1] - 1
 
 
-def behaviour_labels(
+def behavior_labels(
     arrays: Mapping[str, np.ndarray], lengths: Int[np.ndarray, " episodes"]
 ) -> tuple[Rows, dict[str, Rows], Int[np.ndarray, " left"]]:
     """Which frames a step was taken from, the step's `action` and `reward` as labels, and new lengths.
@@ -135,7 +135,7 @@ def behaviour_labels(
 
     Example:
         >>> arrays = {"act": np.array([3, 1, 0]), "rew": np.array([0.0, -2.0, 0.0])}
-        >>> behaviour_labels(arrays, np.array([3]))
+        >>> behavior_labels(arrays, np.array([3]))
         (array([0, 1]), {'action': array([3, 1]), 'reward': array([1, 0])}, array([2]))
     """
     rows, left = step_frames(lengths)

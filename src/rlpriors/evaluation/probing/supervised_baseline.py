@@ -34,7 +34,7 @@ def fit_supervised(
 ) -> Int[np.ndarray, "judging variables"]:
     """Train a copy of `encoder` on the labels of `task`; its predictions for the test part.
 
-    The same data, losses, optimiser and stopping rule as those of `fit_probe`.  What differs is that
+    The same data, losses, optimizer and stopping rule as those of `fit_probe`.  What differs is that
     all variables share one network: its learning rate follows their mean validation accuracy, and
     each variable's predictions are those of its own best epoch.  (AtariARI trains a network for each
     variable.)  `encoder` itself stays as it is.
@@ -51,7 +51,7 @@ def fit_supervised(
         head = nn.Linear(int(np.prod(encoder.output_shape)), sum(table.sizes)).to(encoder.device)
     parameters = [*body.parameters(), *head.parameters()]
     fused = all(parameter.dtype == torch.float32 for parameter in parameters)
-    optimiser = torch.optim.Adam(parameters, lr=settings.lr, eps=settings.eps, fused=fused)
+    optimizer = torch.optim.Adam(parameters, lr=settings.lr, eps=settings.eps, fused=fused)
     targets = table.encoded.to(encoder.device)
 
     def logits(rows: np.ndarray) -> Tensor:
@@ -78,14 +78,14 @@ def fit_supervised(
                 parts = logits(rows).split(table.sizes, 1)
                 truth = targets[torch.from_numpy(rows).to(targets.device)]
                 loss = torch.stack([F.cross_entropy(p, t) for p, t in zip(parts, truth.T, strict=True)]).sum()
-                optimiser.zero_grad(set_to_none=True)
+                optimizer.zero_grad(set_to_none=True)
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
             told = targets[torch.from_numpy(task.val).to(targets.device)]
             right = (table.choose(predict(task.val)) == told).double().mean(0).cpu().numpy()
             better = plateaus.step(right)
             rate.step(right.mean(keepdims=True))
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = float(rate.lr[0])
             if better.any():
                 best[:, better] = table.decode(predict(task.test))[:, better]

@@ -56,7 +56,7 @@ def fit_probe(
     task: ProbeTask,
     settings: ProbeSettings | None = None,
     *,
-    standardise: bool,
+    standardize: bool,
     seed: int = 0,
     device: str | torch.device = "auto",
     progress: bool = False,
@@ -65,7 +65,7 @@ def fit_probe(
 
     Probes do not influence each other: the losses are summed, Adam works on each weight by itself,
     and learning rates and ends are those of each variable alone.  Of each variable the weights of the
-    epoch with the best validation accuracy are kept.  `standardise` subtracts the mean of the training
+    epoch with the best validation accuracy are kept.  `standardize` subtracts the mean of the training
     part from each feature and divides by its standard deviation (1 for features that are constant).
 
     Raises:
@@ -75,7 +75,7 @@ def fit_probe(
     device = resolve_device(device)
     check_features(features, task)
     dim, table = features.shape[1], ClassTable(task)
-    shift, scale = (x.to(device) for x in _standard(features, task.train, standardise))
+    shift, scale = (x.to(device) for x in _standard(features, task.train, standardize))
     drawn, mixed = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     bound = 1 / sqrt(dim)  # torch's linear layer
     start = (2 * torch.rand(sum(table.sizes), dim + 1, generator=drawn) - 1) * bound
@@ -122,7 +122,7 @@ def check_features(features: np.ndarray, task: ProbeTask) -> None:
     count = len(task.labels)
     if features.ndim != 2 or len(features) != count or features.dtype.kind != "f":
         raise ValueError(
-            f"`features` must be numbers [{count} frames, dim], one vector for each labelled frame. Received "
+            f"`features` must be numbers [{count} frames, dim], one vector for each labeled frame. Received "
             f"{features.dtype} of shape {features.shape}; flatten maps first."
         )
     for first in range(0, count, CHUNK):
@@ -134,10 +134,10 @@ def check_features(features: np.ndarray, task: ProbeTask) -> None:
 
 
 def _standard(
-    features: np.ndarray, rows: np.ndarray, standardise: bool
+    features: np.ndarray, rows: np.ndarray, standardize: bool
 ) -> tuple[Float[Tensor, " dim"], Float[Tensor, " dim"]]:
     dim = features.shape[1]
-    if not standardise:
+    if not standardize:
         return torch.zeros(dim), torch.ones(dim)
     chunks = [rows[first : first + CHUNK] for first in range(0, len(rows), CHUNK)]
     mean = sum(features[chunk].astype(np.float64).sum(0) for chunk in chunks) / len(rows)
@@ -155,7 +155,7 @@ def _batches(
     shift: Float[Tensor, " dim"],
     scale: Float[Tensor, " dim"],
 ) -> Iterator[Float[Tensor, "batch dim_and_one"]]:
-    """Standardised features with a column of ones, for the bias."""
+    """Standardized features with a column of ones, for the bias."""
     for first in range(0, len(rows), size):
         x = torch.from_numpy(np.asarray(features[rows[first : first + size]])).to(shift.device).float()
         yield torch.cat([(x - shift) * scale, x.new_ones(len(x), 1)], 1)

@@ -71,7 +71,7 @@ def value_canonical(
 ) -> Float[np.ndarray, "states actions"]:
     """Advantage of each action over `policy`: `E[R(s,a,S') - V(s) + gamma V(S')]`.
 
-    STARC's value-adjusted levelling; `policy` is any fixed one, by default the uniform.  The value
+    STARC's value-adjusted leveling; `policy` is any fixed one, by default the uniform.  The value
     does not depend on s' and is given without it.
     """
     paid = mdp.with_reward(reward)
@@ -82,7 +82,7 @@ def value_canonical(
 def minimal_canonical(reward: Table, mdp: TabularMDP) -> Float[np.ndarray, "states actions"]:
     """The smallest table of mean rewards (in the 2-norm over s and a) that shaping can make of `reward`.
 
-    STARC's minimal canonicalisation, after averaging over next states: the residual of a least
+    STARC's minimal canonicalization, after averaging over next states: the residual of a least
     squares fit by shaping terms.
     """
     states, actions = reward.shape[:2]
@@ -115,7 +115,7 @@ def exact_epic(
     weights = np.ones(reward_a.shape) if coverage is None else coverage
     a, b = (epic_canonical(reward, gamma, state_weights, action_weights) for reward in (reward_a, reward_b))
     sizes = np.abs(reward_a).max(), np.abs(reward_b).max()
-    return _distance(a, b, weights, sizes, centre=True)
+    return _distance(a, b, weights, sizes, center=True)
 
 
 def exact_dard(
@@ -136,7 +136,7 @@ def exact_dard(
     _same_shape(reward_a, reward_b, mdp.reward)
     a, b = (dard_canonical(reward, mdp, action_weights) for reward in (reward_a, reward_b))
     sizes = np.abs(reward_a).max(), np.abs(reward_b).max()
-    return _distance(a, b, mdp.transition if coverage is None else coverage, sizes, centre=True)
+    return _distance(a, b, mdp.transition if coverage is None else coverage, sizes, center=True)
 
 
 def exact_starc(
@@ -147,7 +147,7 @@ def exact_starc(
     canonical: str = "value",
     metric: str = "norm",
 ) -> float:
-    """Distance of the standardised rewards, in [0, 1] (STARC, definition 2).
+    """Distance of the standardized rewards, in [0, 1] (STARC, definition 2).
 
     `canonical` is "value" or "minimal"; each canonical reward is divided by its 2-norm.  `metric`
     "norm" is half the 2-norm of the difference (half, so that opposite rewards are at 1 as in EPIC;
@@ -165,7 +165,7 @@ def exact_starc(
         )
     a, b = (ways[canonical](reward, mdp) for reward in (reward_a, reward_b))
     sizes = tuple(np.abs(reward).max() / (1 - mdp.gamma) for reward in (reward_a, reward_b))
-    distance = _distance(a, b, np.ones(a.shape), (sizes[0], sizes[1]), centre=False)
+    distance = _distance(a, b, np.ones(a.shape), (sizes[0], sizes[1]), center=False)
     return distance if metric == "norm" else float(2 * np.arcsin(distance) / np.pi)
 
 
@@ -174,7 +174,7 @@ def _distance(
     b: Float[np.ndarray, "*table"],
     weights: Float[np.ndarray, "*table"],
     sizes: tuple[float, float],
-    centre: bool,
+    center: bool,
 ) -> float:
     """Half the distance of `a` and `b` once scaled to norm 1: `sqrt((1 - cos) / 2)`."""
     if not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
@@ -185,7 +185,7 @@ def _distance(
     share = weights / weights.sum()
     units = []
     for name, values, size in (("reward_a", a, sizes[0]), ("reward_b", b, sizes[1])):
-        level = values - (share * values).sum() * centre
+        level = values - (share * values).sum() * center
         norm = float(np.sqrt((share * level**2).sum()))
         if norm <= ROUNDING * size or norm == 0:
             raise ValueError(

@@ -2,7 +2,7 @@
 
 `TabularMDP`         a discounted process in tables: best and soft-best policies, returns, occupancies
 `reward_table`       any reward function, evaluated on every transition of a tabular environment
-`normalised_return`  how well a policy that another reward made does by the true one
+`normalized_return`  how well a policy that another reward made does by the true one
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from torch import Tensor
 from rlpriors.evaluation.rewards.value_iteration import soft_policy, value_iteration
 from rlpriors.types import RewardFn
 
-__all__ = ["TabularMDP", "normalised_return", "reward_table"]
+__all__ = ["TabularMDP", "normalized_return", "reward_table"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ class TabularMDP:
         return np.asarray(np.einsum("sa,san->sn", policy, self.transition))
 
 
-def normalised_return(mdp: TabularMDP, policy: Float[np.ndarray, "states actions"]) -> float:
+def normalized_return(mdp: TabularMDP, policy: Float[np.ndarray, "states actions"]) -> float:
     """Return of `policy` by the reward of `mdp`: 1 for the best policy, 0 for the uniform one.
 
     To judge a learned reward, take `mdp.with_reward(table).optimal_policy()`, also in changed worlds.

@@ -65,7 +65,7 @@ def value_iteration(
 def soft_policy(
     q: Float[np.ndarray, "*goals states actions"], temperature: float
 ) -> Float[np.ndarray, "*goals states actions"]:
-    """Chances of each action, `exp(Q / temperature)` normalised; at 0 the best actions share evenly.
+    """Chances of each action, `exp(Q / temperature)` normalized; at 0 the best actions share evenly.
 
     Raises:
         ValueError: `temperature` is below 0.

@@ -1,6 +1,6 @@
-"""Masks to look at: each class in its colour, over the frame it was seen in.
+"""Masks to look at: each class in its color, over the frame it was seen in.
 
-`palette`   a colour for each class, always the same ones
+`palette`   a color for each class, always the same ones
 `overlay`   masks over frames
 `compare`   frame, truth and prediction side by side
 """
@@ -22,8 +22,8 @@ def palette() -> UInt8[np.ndarray, "20 3"]:
     """
     from matplotlib import colormaps  # takes long to import, which few need
 
-    colours = np.asarray(colormaps["tab20"](range(20)))[:, :3]
-    return (np.concatenate([colours[::2], colours[1::2]]) * 255).round().astype(np.uint8)
+    colors = np.asarray(colormaps["tab20"](range(20)))[:, :3]
+    return (np.concatenate([colors[::2], colors[1::2]]) * 255).round().astype(np.uint8)
 
 
 def overlay(
@@ -31,9 +31,9 @@ def overlay(
     masks: UInt8[np.ndarray, "frames height width"],
     opacity: float = 0.6,
 ) -> UInt8[np.ndarray, "frames height width 3"]:
-    """Frames with the colour of its class over each pixel; where the mask is 255 the frame alone.
+    """Frames with the color of its class over each pixel; where the mask is 255 the frame alone.
 
-    Frames may be grey or coloured.  Class 20 has the colour of class 0 again.
+    Frames may be gray or colored.  Class 20 has the color of class 0 again.
 
     Raises:
         ValueError: there is not one mask for each frame, of its size; frames have neither 1 nor 3
@@ -54,8 +54,8 @@ def overlay(
         raise ValueError(
             f"`masks` must be {frames.shape[:3]}, one of each frame's size. Received {masks.shape}."
         )
-    colours = palette()[masks % 20]
-    mixed = (1 - opacity) * frames + opacity * colours
+    colors = palette()[masks % 20]
+    mixed = (1 - opacity) * frames + opacity * colors
     shown = np.where((masks == IGNORED)[..., None], frames, mixed.round())
     return shown.astype(np.uint8)
 

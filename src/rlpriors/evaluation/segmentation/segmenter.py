@@ -24,7 +24,7 @@ CHUNK = 256
 class Segmenter(nn.Module):
     """An encoder's maps, each channel brought to one scale, and a head that reads them.
 
-    Without `standardise` maps go to the head as they are.  `seed` draws the head's weights; `encoder`
+    Without `standardize` maps go to the head as they are.  `seed` draws the head's weights; `encoder`
     is used, not copied.  A map is laid over the whole frame: exact for vision transformers and padded
     convolutions; nature-cnn and atari-cnn, which do not pad, see places nearer the middle than that.
 
@@ -71,7 +71,7 @@ class Segmenter(nn.Module):
         logits: Tensor = self.head((maps - self.shift) * self.scale, size)
         return logits
 
-    def standardise(self, maps: Float[Tensor, "frames dim rows columns"]) -> None:
+    def standardize(self, maps: Float[Tensor, "frames dim rows columns"]) -> None:
         """Bring each channel to mean 0 and standard deviation 1 over these maps, from now on.
 
         So that one learning rate serves encoders of any scale.  Channels that are constant keep theirs.

@@ -95,11 +95,11 @@ def fit_segmenter(
     seed: int = 0,
     progress: bool = False,
 ) -> Segmenter:
-    """Train a head over a copy of `encoder`, and with `mode="full"` that copy too, on labelled frames.
+    """Train a head over a copy of `encoder`, and with `mode="full"` that copy too, on labeled frames.
 
     Masks hold classes 0..n_classes-1, and 255 where a pixel is not judged; both arrays may be mapped
     from a file.  The loss is the cross-entropy of pixels, those of rare classes counting more by
-    `balance`; the optimiser is AdamW.  What is seen of each frame is encoded once where the encoder is
+    `balance`; the optimizer is AdamW.  What is seen of each frame is encoded once where the encoder is
     frozen, and held in memory: `dim` x rows x columns floats for each.  `seed` decides the head's
     first weights and the batches; on a CPU the same seed gives the same bits.
 
@@ -128,7 +128,7 @@ def fit_segmenter(
     if not frozen:
         rows = np.unique(np.linspace(0, len(frames) - 1, MEASURED).astype(np.int64))
     seen = _encode(segmenter, frames, rows)
-    segmenter.standardise(seen)
+    segmenter.standardize(seen)
     groups = layer_groups(segmenter.head, settings.lr, layer_decay=1.0, weight_decay=settings.weight_decay)
     if not frozen:
         body.unfreeze().readout.requires_grad_(False)

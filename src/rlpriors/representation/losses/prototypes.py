@@ -2,7 +2,7 @@
 
 `sinkhorn`   scores to an assignment that uses all prototypes alike
 `swapped`    each view must predict the other's assignment (SwAV)
-`distilled`  one view must say what a teacher says of the other, sharpened and centred (DINO)
+`distilled`  one view must say what a teacher says of the other, sharpened and centered (DINO)
 `cosines`, `first_directions`   scores, and the directions that these are of
 """
 
@@ -63,12 +63,12 @@ def swapped(
 def distilled(
     student: Float[Tensor, "batch prototypes"],
     teacher: Float[Tensor, "batch prototypes"],
-    centre: Float[Tensor, " prototypes"],
+    center: Float[Tensor, " prototypes"],
     temperature: float = 0.1,
     teacher_temperature: float = 0.04,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy from the student's scores to the teacher's, less their `centre` (2104.14294, eq. 2 and
-    algorithm 1): the lower temperature keeps it from saying everything, the centre from saying one thing.
+    """Cross-entropy from the student's scores to the teacher's, less their `center` (2104.14294, eq. 2 and
+    algorithm 1): the lower temperature keeps it from saying everything, the center from saying one thing.
     """
-    target = ((teacher.float() - centre.float()) / teacher_temperature).softmax(1)
+    target = ((teacher.float() - center.float()) / teacher_temperature).softmax(1)
     return F.cross_entropy(student.float() / temperature, target)

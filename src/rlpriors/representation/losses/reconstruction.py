@@ -37,14 +37,14 @@ def patch_scale(
 def patch_error(
     prediction: Float[Tensor, "batch hidden n"],
     target: Float[Tensor, "batch hidden n"],
-    normalise: bool = True,
+    normalize: bool = True,
     eps: float = 1e-4,
 ) -> Float[Tensor, ""]:
-    """Mean squared error of patches; `normalise` brings each target to mean 0 and deviation 1
+    """Mean squared error of patches; `normalize` brings each target to mean 0 and deviation 1
     (2111.06377, sec. 3, "reconstruction target").
     """
     target = target.float()
-    if normalise:
+    if normalize:
         mean, deviation = patch_scale(target, eps)
         target = (target - mean) / deviation
     return F.mse_loss(prediction.float(), target)

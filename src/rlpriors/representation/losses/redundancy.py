@@ -28,8 +28,8 @@ def covariance(*views: Float[Tensor, "*batch dim"], mean: bool = False) -> Float
     """
     found = []
     for z in views:
-        centred = rows(z) - rows(z).mean(0)
-        squares = (centred.T @ centred / (len(centred) - 1)).square()
+        centered = rows(z) - rows(z).mean(0)
+        squares = (centered.T @ centered / (len(centered) - 1)).square()
         dim = len(squares)
         pairs = dim * (dim - 1) if mean else dim
         found.append((squares.sum() - squares.diagonal().sum()) / pairs)

@@ -1,4 +1,4 @@
-"""Action prediction: what was done at a frame, as in behaviour cloning."""
+"""Action prediction: what was done at a frame, as in behavior cloning."""
 
 import torch
 from torch import Tensor, nn

@@ -5,7 +5,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from rlpriors.representation.losses.prototypes import cosines, distilled, first_directions
-from rlpriors.representation.modules.memory_banks import centre
+from rlpriors.representation.modules.memory_banks import center
 from rlpriors.representation.modules.projectors import MLP
 from rlpriors.representation.recipe import Recipe, Sizes, Term
 from rlpriors.representation.target_networks import Branch
@@ -34,7 +34,7 @@ def dino(
     prototypes: int = 256,
     temperature: float = 0.1,
     teacher_temperature: float = 0.04,
-    centre_decay: float = 0.9,
+    center_decay: float = 0.9,
     decay: float = 0.996,
     dim: int = 128,
 ) -> Recipe:
@@ -47,11 +47,11 @@ def dino(
         source="arXiv 2104.14294",
         views=(View("context", augment=augment), View("target", augment=augment)),
         projector=partial(Scores, count=prototypes, dim=dim),
-        memory=centre("y.context", "y.target", decay=centre_decay),
+        memory=center("y.context", "y.target", decay=center_decay),
         branch=Branch("ema", decay=decay, final_decay=1.0),
         losses={
-            "forward": Term(loss, ("z.context", "y.target", "centre"), 0.5),
-            "backward": Term(loss, ("z.target", "y.context", "centre"), 0.5),
+            "forward": Term(loss, ("z.context", "y.target", "center"), 0.5),
+            "backward": Term(loss, ("z.target", "y.context", "center"), 0.5),
         },
         batch_size=128,
     )

@@ -50,7 +50,7 @@ def dynamo(
 ) -> Recipe:
     """Cui et al. 2024 (2409.12192, sec. 3) on the encoder's vectors, with a stopped gradient.
 
-    Vectors are batch-normalised first: the paper's ResNet does that itself, and without it all frames
+    Vectors are batch-normalized first: the paper's ResNet does that itself, and without it all frames
     become one.  The paper's transformers are 6 deep; `weight` is the one of covariances.
 
     Raises:

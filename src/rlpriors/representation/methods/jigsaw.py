@@ -44,7 +44,7 @@ def jigsaw(
         name="jigsaw",
         source="arXiv 1603.09246",
         views=(View("context", augment=augment, branch="online", arrange=tiles),),
-        projector=mlp(256, dim=dim),  # normalised: tiles of one world look much alike
+        projector=mlp(256, dim=dim),  # normalized: tiles of one world look much alike
         predictor=partial(TellOrder, tiles=side**2, count=count),
         losses={"order": Term(F.cross_entropy, ("scores", "context.permutation"))},
         batch_size=32,

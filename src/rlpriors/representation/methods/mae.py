@@ -62,14 +62,14 @@ def grid_and_patch(sizes: Sizes) -> tuple[tuple[int, int], int]:
 
 
 def show_painted(
-    encoded: Encoded, outputs: Mapping[str, Tensor], *, normalise: bool, eps: float
+    encoded: Encoded, outputs: Mapping[str, Tensor], *, normalize: bool, eps: float
 ) -> dict[str, Tensor]:
     """The image, what was seen of it, and that with the rest painted in."""
     image, hidden = encoded.pixels["context"], encoded.extra["context.hidden"]
     found, painted = outputs["hidden"].float(), outputs["painted"].float()
     patch = round((found.shape[-1] / image.shape[1]) ** 0.5)
     grid = (image.shape[2] // patch, image.shape[3] // patch)
-    if normalise:
+    if normalize:
         mean, deviation = patch_scale(found, eps)
         painted = painted * deviation + mean
     rows, place = patches(image, patch), hidden[:, :, None].expand_as(found)
@@ -85,7 +85,7 @@ def mae(
     ratio: float = 0.75,
     width: int | None = None,
     depth: int | None = None,
-    normalise: bool = True,
+    normalize: bool = True,
     eps: float = 1e-4,
     augment: str = "crop",
 ) -> Recipe:
@@ -93,7 +93,7 @@ def mae(
 
     `width` and `depth` are the decoder's: by default half of the encoder's width, and one layer for one of
     128 numbers or fewer (vit-nano), two for larger ones (vit-micro, vit-tiny).
-    No flips, as left and right mean something in most worlds.  `normalise` brings each target patch to
+    No flips, as left and right mean something in most worlds.  `normalize` brings each target patch to
     mean 0 and deviation 1, where `eps` (of pixels in [0, 1]) keeps flat patches flat.
     """
     return Recipe(
@@ -102,8 +102,8 @@ def mae(
         views=(View("context", augment=augment, branch="online", mask=RandomMask(ratio)),),
         projector=take_global,
         predictor=partial(PaintPatches, width=width, depth=depth),
-        losses={"patches": Term(partial(patch_error, normalise=normalise, eps=eps), ("painted", "hidden"))},
-        pictures=partial(show_painted, normalise=normalise, eps=eps),
+        losses={"patches": Term(partial(patch_error, normalize=normalize, eps=eps), ("painted", "hidden"))},
+        pictures=partial(show_painted, normalize=normalize, eps=eps),
         needs=("tokens", "masks"),
         min_batch_size=1,
         batch_size=256,

@@ -24,7 +24,7 @@ def moco(
 
     The queue of `size` keys starts empty (choose it well below the number of frames, of which it may hold the
     query's own from an earlier update); until it is full its keys count for more, and the batch's
-    other keys are negatives too.  Keys need no shuffling where nothing is batch-normalised: neither the
+    other keys are negatives too.  Keys need no shuffling where nothing is batch-normalized: neither the
     projector is, nor a network of `rlpriors` itself; the statistics of a ResNet would give keys away.
     """
     return Recipe(

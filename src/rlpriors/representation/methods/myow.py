@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlpriors.representation.losses.similarity import cosine
-from rlpriors.representation.modules.memory_banks import Neighbours
+from rlpriors.representation.modules.memory_banks import Neighbors
 from rlpriors.representation.modules.projectors import MLP
 from rlpriors.representation.recipe import Encoded, Memory, Recipe, Sizes, Term
 from rlpriors.representation.target_networks import Branch
@@ -31,8 +31,8 @@ class Cascade(nn.Module):
 
 
 class PredictBoth(nn.Module):
-    """A perceptron behind each projection: "p.<view>" of the other view and "m.context" of a neighbour,
-    beside what they are compared with, "t.<view>", and what neighbours are sought by.
+    """A perceptron behind each projection: "p.<view>" of the other view and "m.context" of a neighbor,
+    beside what they are compared with, "t.<view>", and what neighbors are sought by.
     """
 
     def __init__(self, sizes: Sizes, hidden: int = 512) -> None:
@@ -68,7 +68,7 @@ def myow(
     """
 
     def memory(sizes: Sizes) -> Memory:
-        return Neighbours(pool, sizes.dim, sizes.latent // 2, nearest)
+        return Neighbors(pool, sizes.dim, sizes.latent // 2, nearest)
 
     return Recipe(
         name="myow",

@@ -24,7 +24,7 @@ def _to_unit(maps: Float[Tensor, "images *map"]) -> Float[Tensor, "images *map"]
 
 
 class FlattenMaps(nn.Module):
-    """A linear layer over a map brought to [0, 1], and batch normalisation."""
+    """A linear layer over a map brought to [0, 1], and batch normalization."""
 
     def __init__(self, sizes: Sizes, dim: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ def spr(
 
     The paper's maps go on into the agent's own layers; here the encoder's vector learns from the first
     frame's projection, at `weight`.  Nor is there an agent whose loss keeps frames apart: projections are
-    batch-normalised instead, without which all become nearly one.
+    batch-normalized instead, without which all become nearly one.
 
     Raises:
         ValueError: `steps` is below 1.

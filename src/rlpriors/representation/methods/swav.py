@@ -38,7 +38,7 @@ def swav(
 ) -> Recipe:
     """Caron et al. 2020 (2006.09882) with two views; take about half as many prototypes as windows.
 
-    Nothing is centred, and no moving average teaches: that is `dino`.
+    Nothing is centered, and no moving average teaches: that is `dino`.
     """
     return Recipe(
         name="swav",

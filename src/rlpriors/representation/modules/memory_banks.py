@@ -1,8 +1,8 @@
 """What outlasts a batch.
 
 `Queue`       the last keys, as negatives
-`Neighbours`  a pool of the last codes, in which near ones are found
-`Centre`      a moving mean
+`Neighbors`  a pool of the last codes, in which near ones are found
+`Center`      a moving mean
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from rlpriors.representation.recipe import Memory, Sizes
 
-__all__ = ["Centre", "Neighbours", "Queue", "centre", "queue"]
+__all__ = ["Center", "Neighbors", "Queue", "center", "queue"]
 
 
 class Queue(Memory):
@@ -60,7 +60,7 @@ def queue(name: str, size: int) -> Callable[[Sizes], Memory]:
     return lambda sizes: Queue(name, size, sizes.latent)
 
 
-class Neighbours(Memory):
+class Neighbors(Memory):
     """For each row's "key.query" a near one of "key.pool", drawn among the `nearest`: its "value.pool" is
     "mined".
 
@@ -71,7 +71,7 @@ class Neighbours(Memory):
         ValueError: a number is below 1.
 
     Example:
-        >>> memory = Neighbours(size=4, keys=2, values=1, nearest=1)
+        >>> memory = Neighbors(size=4, keys=2, values=1, nearest=1)
         >>> rows = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
         >>> memory({"key.query": rows, "key.pool": rows, "value.pool": torch.arange(3.0)[:, None]})["mined"].T
         tensor([[1., 0., 1.]])
@@ -122,16 +122,16 @@ class Neighbours(Memory):
         self.pushed += new
 
 
-class Centre(Memory):
-    """The moving mean of some outputs' rows together: "centre".  It starts at 0.
+class Center(Memory):
+    """The moving mean of some outputs' rows together: "center".  It starts at 0.
 
     Raises:
         ValueError: `decay` is not in [0, 1].
 
     Example:
-        >>> memory = Centre(("y.target",), dim=2, decay=0.9)
+        >>> memory = Center(("y.target",), dim=2, decay=0.9)
         >>> memory.after_step({"y.target": torch.tensor([[1.0, 0.0], [1.0, 4.0]])})
-        >>> memory({})["centre"]
+        >>> memory({})["center"]
         tensor([0.1000, 0.2000])
     """
 
@@ -140,13 +140,13 @@ class Centre(Memory):
     def __init__(self, names: tuple[str, ...], dim: int, decay: float = 0.9) -> None:
         super().__init__()
         if not 0 <= decay <= 1:
-            raise ValueError(f"`decay` of a centre must be in [0, 1]. Received {decay}.")
+            raise ValueError(f"`decay` of a center must be in [0, 1]. Received {decay}.")
         self.names, self.decay = names, decay
         self.register_buffer("mean", torch.zeros(dim))
 
     def forward(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Where it is now."""
-        return {"centre": self.mean}
+        return {"center": self.mean}
 
     def after_step(self, outputs: Mapping[str, Tensor]) -> None:
         """Move towards this batch's mean."""
@@ -154,6 +154,6 @@ class Centre(Memory):
         self.mean.lerp_(rows.mean(0), 1 - self.decay)
 
 
-def centre(*names: str, decay: float = 0.9) -> Callable[[Sizes], Memory]:
-    """Makes a `Centre` of these outputs."""
-    return lambda sizes: Centre(names, sizes.latent, decay)
+def center(*names: str, decay: float = 0.9) -> Callable[[Sizes], Memory]:
+    """Makes a `Center` of these outputs."""
+    return lambda sizes: Center(names, sizes.latent, decay)

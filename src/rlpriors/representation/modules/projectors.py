@@ -18,7 +18,7 @@ __all__ = ["MLP", "Head", "mlp", "take_global"]
 
 
 class MLP(nn.Sequential):
-    """Linear layers with ReLU between them, and batch normalisation before that where asked for.
+    """Linear layers with ReLU between them, and batch normalization before that where asked for.
 
     Example:
         >>> import torch

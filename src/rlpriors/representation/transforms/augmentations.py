@@ -22,8 +22,8 @@ Make = Callable[[Any, tuple[int, int], int], nn.Module]
 
 def _jitter(strength: float) -> Make:
     def make(kornia: Any, size: tuple[int, int], channels: int) -> nn.Module:
-        colours = (strength, min(0.5, strength / 4)) if channels == 3 else (0.0, 0.0)
-        module: nn.Module = kornia.ColorJitter(strength, strength, *colours)
+        colors = (strength, min(0.5, strength / 4)) if channels == 3 else (0.0, 0.0)
+        module: nn.Module = kornia.ColorJitter(strength, strength, *colors)
         return module
 
     return make

@@ -1,0 +1,129 @@
+"""Fitted transforms against numpy, and what they promise."""
+
+import numpy as np
+import pytest
+import torch
+
+from rlpriors.encoders.readouts.registry import parse_readout
+from rlpriors.encoders.readouts.transforms import PCA, TRANSFORMS, RandomProjection, Transform, Whitening
+from rlpriors.types import Features
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
+
+
+def vectors(n: int = 200, size: int = 6, offset: float = 50.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    mix = torch.randn(size, size, generator=generator)
+    return torch.randn(n, size, generator=generator) @ mix + offset
+
+
+def test_pca_against_numpys_svd() -> None:
+    data = vectors()
+    ours = PCA(3).fit(data)(data).numpy()
+    centered = data.double().numpy() - data.double().numpy().mean(0)
+    directions = np.linalg.svd(centered, full_matrices=False)[2][:3]
+    signs = np.sign(directions[np.arange(3), np.abs(directions).argmax(1)])
+    np.testing.assert_allclose(ours, centered @ (directions * signs[:, None]).T, atol=2e-4)
+
+
+def test_pca_puts_the_largest_variance_first_and_keeps_distances_when_whole() -> None:
+    data = vectors()
+    out = PCA(6).fit(data)(data)
+    variances = out.var(0)
+    assert bool((variances[:-1] > variances[1:]).all())
+    torch.testing.assert_close(torch.pdist(out), torch.pdist(data), atol=2e-3, rtol=1e-3)
+
+
+def test_signs_do_not_depend_on_the_order_of_rows() -> None:
+    data = vectors()
+    torch.testing.assert_close(PCA(4).fit(data)(data), PCA(4).fit(data.flip(0))(data), atol=1e-3, rtol=1e-4)
+
+
+def test_statistics_survive_a_large_offset() -> None:
+    data = vectors(offset=0.0)
+    far = (data.double() + 1e4).numpy()
+    torch.testing.assert_close(
+        PCA(2).fit(far).matrix, PCA(2).fit(data).matrix, atol=1e-4, rtol=0
+    )  # squares of 1e4 in float32 would leave nothing of the variance
+
+
+def test_whitening_gives_identity_covariance() -> None:
+    data = vectors()
+    out = Whitening(6).fit(data)(data)
+    torch.testing.assert_close(torch.cov(out.T), torch.eye(6), atol=2e-3, rtol=0)
+    torch.testing.assert_close(out.mean(0), torch.zeros(6), atol=1e-3, rtol=0)
+
+
+def test_whitening_does_not_blow_up_what_never_varied() -> None:
+    data = torch.cat([vectors(size=3), torch.ones(200, 1)], 1)
+    whitening = Whitening(4).fit(data)
+    assert whitening(data).abs().max() < 10
+    assert torch.isfinite(Whitening(2).fit(torch.ones(5, 3))(torch.ones(5, 3))).all()
+
+
+def test_random_projection_keeps_distances_on_average() -> None:
+    points = torch.randn(20, 2000, generator=torch.Generator().manual_seed(1))
+    projection = RandomProjection(512)
+    assert projection.build(2000) == 512
+    ratio = torch.pdist(projection(points)) / torch.pdist(points)
+    assert abs(float(ratio.square().mean()) - 1) < 0.05
+    assert bool(((ratio > 0.8) & (ratio < 1.2)).all())
+
+
+def test_random_projection_is_its_seed() -> None:
+    data = vectors()
+    drawn = [RandomProjection(3, seed) for seed in (0, 0, 1)]
+    for projection in drawn:
+        projection.build(6)
+    assert torch.equal(drawn[0](data), drawn[1](data))
+    assert not torch.equal(drawn[0](data), drawn[2](data))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", [f"{name}(3)" for name in TRANSFORMS])
+def test_contract(name: str, device: str) -> None:
+    data = vectors().to(device)
+    readout = parse_readout(f"cls>{name}")
+    given = Features(data, None, None)
+    readout.build(given)
+    (transform,) = readout.transforms
+    assert transform.name == name
+    if isinstance(transform, PCA):
+        with pytest.raises(ValueError, match="not fitted yet"):
+            readout(given)
+        transform.fit(data)
+    out = readout(given)
+    assert out.shape == (200, 3)
+    assert out.device.type == device
+    assert readout(Features(data.bfloat16(), None, None)).dtype == torch.bfloat16
+    assert not list(readout.parameters())
+
+    again = parse_readout(f"cls>{name}").build(given)
+    again.load_state_dict(readout.state_dict())
+    assert torch.equal(again(given), out)
+    with pytest.raises(ValueError, match="vectors of 6 numbers"):
+        readout(Features(data[:, :4], None, None))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PCA(0), "`size` must be a whole number of at least 1"),
+        (lambda: Whitening(2, floor=1.0), "`floor` must be between 0 and 1"),
+        (lambda: RandomProjection(2, -1), "`seed` must be a whole number of at least 0"),
+        (lambda: PCA(9).build(6), "`size` of 'pca\\(9\\)' must be at most 6"),
+        (lambda: PCA(3).fit(vectors(3)), "at least 4 rows of numbers"),
+        (lambda: PCA(1).fit(torch.tensor([[1.0], [np.nan], [2.0]])), "NaN or infinity, first in row 1"),
+        (lambda: PCA(2)(vectors()), "not fitted yet"),
+        (lambda: Transform().build(2), "write `out_size`"),
+        (lambda: Transform().name, "write `name`"),
+    ],
+)
+def test_bad_input(make: object, message: str) -> None:
+    with pytest.raises((ValueError, NotImplementedError), match=message):
+        make()  # type: ignore[operator]
+
+
+def test_whitening_name_keeps_its_floor() -> None:
+    name = "cls>whiten(3,0.001)"
+    assert parse_readout(name).name == name

@@ -1,0 +1,324 @@
+"""What every encoder promises: frozen, finite, of one shape, told apart, bounded in memory."""
+
+import copy
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from jaxtyping import Float, TypeCheckError
+from torch import Tensor, nn
+
+from rlpriors import checkpoint
+from rlpriors.encoders import EncoderSpec, ImageEncoder, load_encoder
+from rlpriors.encoders.encoder import Backbone
+from rlpriors.encoders.fingerprint import Fingerprint, weights_digest
+from rlpriors.types import Encoder, Features
+
+SPEC = EncoderSpec(
+    name="tiny", source="network", model_id="nature-cnn", license="mit", input_size=(40, 40), resize="squash"
+)
+FRAMES = np.random.default_rng(0).integers(0, 256, (7, 50, 45, 3), dtype=np.uint8)
+
+
+class Normed(Backbone):
+    """A convolution with batch statistics, which an encoder must not move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 6, 8, stride=8)
+        self.norm = nn.BatchNorm2d(6)
+        self.drop = nn.Dropout(0.5)
+        self.batches: list[int] = []
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
+        self.batches.append(len(x))
+        maps = self.drop(self.norm(self.convolution(x)))
+        return Features(maps.mean((2, 3)), maps.flatten(2).mT, maps)
+
+
+def encoder(**options: Any) -> ImageEncoder:
+    torch.manual_seed(0)
+    return ImageEncoder(SPEC, Normed(), **{"device": "cpu", **options})
+
+
+def test_it_is_an_encoder() -> None:
+    assert isinstance(encoder(), Encoder)
+
+
+@pytest.mark.parametrize(
+    "readout", ["cls", "grid(2)", "flatten", "spatial-softmax", "crops(1,2)", "topk-crops(2)"]
+)
+def test_space_shape_and_values_agree(readout: str) -> None:
+    e = encoder(readout=readout)
+    z = e.encode(FRAMES)
+    assert z.dtype == torch.float32
+    assert z.shape == (7, *e.output_shape)
+    assert e.output_space == gym.spaces.Box(-np.inf, np.inf, e.output_shape, np.float32)
+    assert e.output_space.contains(z[0].numpy())
+    assert e.encode(FRAMES[:0]).shape == (0, *e.output_shape)
+
+
+@pytest.mark.parametrize("readout", ["cls", "crops(1,2)", "grid(2)>random-projection(3)"])
+@pytest.mark.parametrize("chunk_size", [1, 2, 3, 7, 100])
+def test_chunks_change_nothing(readout: str, chunk_size: int) -> None:
+    whole, chunked = encoder(readout=readout), encoder(readout=readout, chunk_size=chunk_size)
+    assert isinstance(chunked.backbone, Normed)
+    chunked.backbone.batches.clear()
+    torch.testing.assert_close(chunked.encode(FRAMES), whole.encode(FRAMES), atol=1e-6, rtol=0)
+    assert max(chunked.backbone.batches) <= chunk_size
+    if readout == "cls":
+        assert len(chunked.backbone.batches) == -(-7 // chunk_size)
+
+
+def test_one_by_one_is_all_at_once() -> None:
+    e = encoder(readout="flatten")
+    singles = torch.cat([e.encode(frame[None]) for frame in FRAMES])
+    torch.testing.assert_close(singles, e.encode(FRAMES), atol=1e-6, rtol=0)
+
+
+def test_vectors_of_several_sizes_at_once() -> None:
+    e = encoder(chunk_size=2)
+    parts = [FRAMES[:3], FRAMES[3:, :20]]
+    torch.testing.assert_close(
+        e.vectors(parts), torch.cat([e.encode(part) for part in parts]), atol=1e-6, rtol=0
+    )
+
+
+def test_motion_readouts_get_the_frame_before() -> None:
+    e = encoder(readout="motion-mask(difference)", chunk_size=3)
+    before = FRAMES.copy()
+    before[4, 10:30, 10:30] = 255 - before[4, 10:30, 10:30]
+    still, moving = e.encode(FRAMES, FRAMES), e.encode(FRAMES, before)
+    torch.testing.assert_close(e.encode(FRAMES), still)  # without one, a frame is its own predecessor
+    changed = [not torch.allclose(a, b) for a, b in zip(still, moving, strict=True)]
+    assert changed == [False] * 4 + [True] + [False] * 2
+
+
+def test_frozen_means_frozen() -> None:
+    e = encoder()
+    holder = nn.ModuleList([e])
+    before = weights_digest(e)
+    first = e.encode(FRAMES)
+    holder.train()
+    e.train(True)
+    assert not any(module.training for module in e.modules())
+    assert not any(parameter.requires_grad for parameter in e.parameters())
+    assert torch.equal(e.encode(FRAMES), first)  # dropout is off
+    e(e.preprocess(FRAMES))
+    assert weights_digest(e) == before  # batch statistics too
+
+
+def test_unfrozen_learns_and_freezes_again() -> None:
+    e = encoder().unfreeze().train()
+    assert e.backbone.training
+    e(e.preprocess(FRAMES)).global_.sum().backward()
+    assert all(parameter.grad is not None for parameter in e.backbone.parameters())
+    assert not e.freeze().backbone.training
+
+
+def test_encodings_can_be_trained_on() -> None:
+    """They come from inference mode, whose own tensors autograd refuses."""
+    for readout in ("cls", "crops(1,2)"):
+        z = encoder(readout=readout, chunk_size=4).encode(FRAMES)
+        assert not z.requires_grad
+        head = nn.Linear(z.shape[1], 1)
+        head(z).sum().backward()
+        assert head.weight.grad is not None
+
+
+def test_gradient_reaches_the_pixels_when_asked() -> None:
+    e = encoder()
+    x = e.preprocess(FRAMES).requires_grad_()
+    e(x).global_.sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("amp", ["bf16", "fp16"])
+def test_half_precision_comes_back_as_float32(amp: Any) -> None:
+    full, half = encoder(readout="flatten"), encoder(readout="flatten", amp=amp)
+    z = half.encode(FRAMES)
+    assert z.dtype == torch.float32
+    assert not torch.equal(z, full.encode(FRAMES))
+    torch.testing.assert_close(z, full.encode(FRAMES), atol=0.05, rtol=0.05)
+    assert half.fingerprint() == full.fingerprint()
+
+
+def test_channels_last_changes_nothing_but_the_layout() -> None:
+    fast = encoder(channels_last=True)
+    assert fast.preprocess(FRAMES).is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(fast.encode(FRAMES), encoder().encode(FRAMES), atol=1e-5, rtol=0)
+
+
+def test_compile_is_asked_once_and_never_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(torch, "compile", lambda function: calls.append(function) or function)
+    e = encoder(compile=True)
+    e.encode(FRAMES)
+    e.encode(FRAMES)
+    assert len(calls) == 1
+    assert set(e.state_dict()) == set(encoder().state_dict())
+    torch.testing.assert_close(copy.deepcopy(e).encode(FRAMES), encoder().encode(FRAMES))
+    assert len(calls) == 2
+
+
+def test_pickle_and_copies() -> None:
+    e = encoder(readout="grid(2)")
+    for twin in (pickle.loads(pickle.dumps(e)), copy.deepcopy(e)):
+        assert torch.equal(twin.encode(FRAMES), e.encode(FRAMES))
+        assert twin.fingerprint() == e.fingerprint()
+
+
+class TestFingerprint:
+    def test_equal_for_equal_parts(self) -> None:
+        assert encoder().fingerprint() == encoder().fingerprint()
+        assert encoder().fingerprint().digest == encoder().fingerprint().digest
+
+    @pytest.mark.parametrize(
+        ("change", "part"),
+        [
+            (lambda e: replace(e.spec, resize="pad"), "preprocess"),
+            (lambda e: replace(e.spec, mean=(0.0, 0.0, 0.0)), "preprocess"),
+            (lambda e: replace(e.spec, model_id="impala-cnn"), "spec"),
+        ],
+    )
+    def test_spec_and_preprocess_are_told_apart(self, change: Any, part: str) -> None:
+        e = encoder()
+        other = ImageEncoder(change(e), e.backbone, device="cpu")
+        assert e.fingerprint().difference(other.fingerprint()) == (part,)
+        assert e.fingerprint().explain(other.fingerprint()).startswith(f"{part}: ")
+        assert e.fingerprint().digest != other.fingerprint().digest
+
+    def test_words_alone_do_not_count(self) -> None:
+        e = encoder()
+        other = ImageEncoder(replace(e.spec, notes="x", name="y", license="z"), e.backbone, device="cpu")
+        assert e.fingerprint() == other.fingerprint()
+
+    def test_weights_are_followed_as_they_change(self) -> None:
+        e = encoder()
+        first = e.fingerprint()
+        with torch.no_grad():
+            next(e.backbone.parameters()).add_(1)
+        assert first.difference(e.fingerprint()) == ("weights",)
+        e.load_state_dict(encoder().state_dict())
+        assert e.fingerprint() == first
+
+    def test_weights_replaced_behind_autograds_back(self) -> None:
+        e, first = encoder(), encoder().fingerprint()
+        assert e.fingerprint() == first
+        weight = next(e.backbone.parameters())
+        weight.data.copy_(weight.data + 1)  # as Tianshou's polyak_parameter_update: no new version
+        assert first.difference(e.fingerprint()) == ("weights",)
+
+    def test_readout_and_its_weights(self) -> None:
+        first = encoder(readout="attention-pool").fingerprint()
+        assert first.difference(encoder().fingerprint()) == ("readout",)
+        assert first.difference(encoder(readout="attention-pool", seed=1).fingerprint()) == ("readout",)
+        assert first == encoder(readout="attention-pool").fingerprint()
+
+    def test_json(self) -> None:
+        first = encoder().fingerprint()
+        assert Fingerprint.from_dict(first.as_dict()) == Fingerprint.from_dict(first.as_dict())
+        assert Fingerprint.from_dict(first.as_dict()).difference(first) == ()
+        with pytest.raises(ValueError, match="A fingerprint must hold"):
+            Fingerprint.from_dict({"weights": ""})
+
+    def test_any_type_of_tensor(self) -> None:
+        module = nn.Linear(2, 2).to(torch.bfloat16)
+        module.register_buffer("count", torch.tensor(3))
+        assert len(weights_digest(module)) == 64
+        assert weights_digest(module) != weights_digest(nn.Linear(2, 2))
+
+
+def test_out_of_memory_advises_chunks() -> None:
+    class Hungry(Normed):
+        def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
+            if len(x) > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return super().forward(x)
+
+    with pytest.raises(
+        MemoryError, match=r"cpu is out of memory with all images at once.*smaller `chunk_size`"
+    ):
+        ImageEncoder(SPEC, Hungry(), device="cpu").encode(FRAMES)
+    with pytest.raises(MemoryError, match=r"with 6 images at once"):
+        ImageEncoder(SPEC, Hungry(), device="cpu", chunk_size=6).encode(FRAMES)
+    assert ImageEncoder(SPEC, Hungry(), device="cpu", chunk_size=4).encode(FRAMES).shape == (7, 6)
+
+
+def test_other_failures_are_not_called_memory() -> None:
+    class Broken(Normed):
+        def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
+            if len(x) > 1:
+                raise RuntimeError("a bug")
+            return super().forward(x)
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        ImageEncoder(SPEC, Broken(), device="cpu").encode(FRAMES)
+
+
+def test_input_the_network_cannot_take() -> None:
+    with pytest.raises(ValueError, match=r"cannot take frames of input_size=\(4, 4\)"):
+        ImageEncoder(replace(SPEC, input_size=(4, 4)), Normed(), device="cpu")
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(ValueError, match="`chunk_size` must be at least 1"):
+        encoder(chunk_size=0)
+    with pytest.raises((ValueError, TypeCheckError), match="amp"):
+        encoder(amp="int8")
+    with pytest.raises(ValueError, match="`readout`"):
+        encoder(readout="clss")
+
+
+def test_frames_are_checked() -> None:
+    e = encoder()
+    with pytest.raises(ValueError, match="must have 3 or 1 channels"):
+        e.encode(FRAMES[..., :2])
+    with pytest.raises(TypeError, match="Received int64"):
+        e.encode(FRAMES.astype(np.int64))
+    with pytest.raises(ValueError, match="batch axis"):
+        e.encode(FRAMES[0])
+
+
+def test_set_readout() -> None:
+    e = encoder()
+    assert e.set_readout("attention-pool") is e
+    assert not any(parameter.requires_grad for parameter in e.readout.parameters())
+    assert e.output_shape == e.encode(FRAMES).shape[1:]
+
+
+def test_save_keeps_what_was_chosen(tmp_path: Path) -> None:
+    e = load_encoder(
+        "nature-cnn",
+        weights="none",
+        device="cpu",
+        readout="attention-pool",
+        input_size=(44, 40),
+        resize="pad",
+    )
+    folder = e.save(tmp_path)
+    again = load_encoder(folder, device="cpu")
+    assert torch.equal(again.encode(FRAMES), e.encode(FRAMES))
+    assert again.fingerprint() == e.fingerprint()
+    assert again.spec == e.spec
+    assert again.frozen
+    damaged = (folder / "model.safetensors").read_bytes()[:-8] + b"damaged!"
+    (folder / "model.safetensors").write_bytes(damaged)
+    with pytest.raises(checkpoint.CheckpointError, match="fingerprints"):
+        load_encoder(folder, device="cpu")
+
+
+@pytest.mark.cuda
+def test_cuda_agrees_with_the_cpu() -> None:
+    e = load_encoder("impala-cnn", weights="none", device="cpu", readout="crops(1,2)")
+    on_cuda = copy.deepcopy(e).cuda()
+    assert on_cuda.device.type == "cuda"
+    assert on_cuda.encode(FRAMES).device.type == "cuda"
+    torch.testing.assert_close(on_cuda.encode(FRAMES).cpu(), e.encode(FRAMES), atol=2e-3, rtol=1e-3)
+    assert on_cuda.fingerprint() == e.fingerprint()

@@ -1,0 +1,101 @@
+"""The one door: weights never random unless asked for, licenses agreed to, saved folders as they were."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders import ENCODERS, EncoderSpec, load_encoder
+from rlpriors.networks.cnn import NatureCNN, NatureCNNSettings
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (3, 84, 84, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ["nature-cnn", "impala-cnn", "atari-cnn"])
+def test_own_networks_have_no_published_weights(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' cannot be 'auto'.*weights=\"none\""):
+        load_encoder(name, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["nature-cnn", "impala-cnn", "atari-cnn"])
+def test_random_start_follows_the_seed_only(name: str) -> None:
+    torch.manual_seed(0)
+    first = load_encoder(name, weights="none", device="cpu", seed=5)
+    drawn = torch.rand(1)
+    torch.manual_seed(1)
+    assert load_encoder(name, weights="none", device="cpu", seed=5).fingerprint() == first.fingerprint()
+    assert load_encoder(name, weights="none", device="cpu", seed=6).fingerprint() != first.fingerprint()
+    torch.manual_seed(0)
+    assert torch.equal(torch.rand(1), drawn)
+
+
+def test_weights_of_ones_own_training(tmp_path: Path) -> None:
+    network = NatureCNN(NatureCNNSettings())
+    torch.save(network.state_dict(), tmp_path / "nature.pt")
+    encoder = load_encoder("nature-cnn", weights=tmp_path / "nature.pt", device="cpu")
+    expected = network(torch.from_numpy(FRAMES).permute(0, 3, 1, 2) / 255).global_
+    torch.testing.assert_close(encoder.encode(FRAMES), expected)
+    with pytest.raises(CheckpointError, match="does not fit ImpalaCNN"):
+        load_encoder("impala-cnn", weights=str(tmp_path / "nature.pt"), device="cpu")
+    with pytest.raises(FileNotFoundError, match="`weights` must be a file"):
+        load_encoder("nature-cnn", weights=tmp_path / "none.pt", device="cpu")
+
+
+@pytest.mark.parametrize("name", ["mae-b16", "ijepa-h14", "vip-50", "vc1-b", "swav-rn50", "dinov3-small"])
+def test_licenses_are_quoted_and_asked_for(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"`allow_noncommercial` must be True.*'{ENCODERS[name].license}'"):
+        load_encoder(name, device="cpu")
+
+
+def test_no_license_for_ones_own_weights() -> None:
+    spec = replace(ENCODERS["nature-cnn"], license="cc-by-nc-4.0", commercial=False)
+    encoder = load_encoder(spec, weights="none", device="cpu")
+    assert (encoder.spec.license, encoder.spec.commercial) == ("none: untrained", True)
+
+
+def test_saved_encoders(tmp_path: Path) -> None:
+    encoder = load_encoder("nature-cnn", weights="none", device="cpu", readout="grid(2)")
+    encoder.save(tmp_path)
+    same = load_encoder(f"local:{tmp_path}", device="cpu")
+    assert same.readout.name == "grid(2)"
+    assert same.fingerprint() == encoder.fingerprint()
+    other = load_encoder(tmp_path, device="cpu", readout="mean", resize="pad")
+    assert other.output_shape == (64,)
+    assert encoder.fingerprint().difference(other.fingerprint()) == ("preprocess", "readout")
+    with pytest.raises(ValueError, match="`weights` for the saved encoder"):
+        load_encoder(tmp_path, weights="none", device="cpu")
+    with pytest.raises(ValueError, match=r"`input_size` of a saved encoder is fixed, here at \(84, 84\)"):
+        load_encoder(tmp_path, input_size=(64, 64), device="cpu")
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"no model\.safetensors"):
+        load_encoder(tmp_path, device="cpu")
+
+
+def test_a_spec_of_ones_own() -> None:
+    spec = EncoderSpec(
+        name="gray",
+        source="network",
+        model_id="nature-cnn",
+        license="mit",
+        channels=1,
+        mean=(0.5,),
+        std=(0.5,),
+    )
+    encoder = load_encoder(spec, weights="none", device="cpu", input_size=(40, 48))
+    assert encoder.encode(FRAMES[..., :1]).shape == (3, 512)
+    assert encoder.encode(FRAMES).shape == (3, 512)  # by their brightness
+    with pytest.raises(ValueError, match="must have 1 or 3 channels"):
+        encoder.encode(FRAMES[..., :2])
+    with pytest.raises(ValueError, match=r"`model_id` must be one of .*'impala-cnn', 'nature-cnn'"):
+        load_encoder(replace(spec, model_id="natur"), weights="none", device="cpu")
+
+
+def test_importing_the_room_imports_no_heavy_library() -> None:
+    code = "import sys, rlpriors.encoders as e; e.load_encoder('impala-cnn', weights='none', device='cpu')\n"
+    code += "assert not {'timm', 'transformers', 'torchvision', 'huggingface_hub'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
