@@ -1,4 +1,4 @@
-"""Attention maps against the networks' own attention weights, and pictures that lie on the right pixels."""
+"""Attention maps against the networks' own attention weights, and their alignment with pixels."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from rlpriors.encoders import load_encoder
 from rlpriors.encoders.attention import attention_map, record_attention
-from rlpriors.encoders.encoder import Backbone, ImageEncoder
+from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
 
@@ -49,7 +50,7 @@ class Fixed(Backbone):
         return Features(tokens[:, 0], patches, patches.mT.unflatten(2, (2, 2)))
 
 
-class Seen(Backbone):
+class PixelMaps(Backbone):
     """Its maps are the prepared pixels themselves, without the normalization."""
 
     def forward(self, x):
@@ -186,7 +187,7 @@ def test_heat_lies_where_the_pixel_was(resize, interpolation):
     row, column = height - 8, width // 2 + 6
     frames = np.zeros((1, height, width, 3), np.uint8)
     frames[0, row - 1 : row + 2, column - 1 : column + 2] = 255
-    encoder = wrap(Seen(), resize=resize, interpolation=interpolation, **PLAIN)
+    encoder = wrap(PixelMaps(), resize=resize, interpolation=interpolation, **PLAIN)
     heat = attention_map(encoder, frames, "energy")
     assert heat.shape == (1, height, width)
     peak = divmod(int(heat[0].argmax()), width)
@@ -194,8 +195,8 @@ def test_heat_lies_where_the_pixel_was(resize, interpolation):
     assert abs(peak[1] - column) <= 3
 
 
-def test_what_is_cut_off_is_zero():
-    encoder = wrap(Seen(), resize="shortest_crop", **PLAIN)
+def test_cropped_pixels_are_zero():
+    encoder = wrap(PixelMaps(), resize="shortest_crop", **PLAIN)
     heat = attention_map(encoder, np.full((1, 32, 64, 3), 200, np.uint8), "energy")[0]
     assert heat[:, :15].abs().max() == 0
     assert heat[:, 49:].abs().max() == 0
@@ -203,7 +204,7 @@ def test_what_is_cut_off_is_zero():
 
 
 def test_saliency_is_the_jacobian():
-    """Of a vector that is 2 times one pixel and 3 times another, and nothing else."""
+    """The vector is 2 times one pixel and 3 times another."""
 
     class Two(Backbone):
         def forward(self, x):
@@ -215,7 +216,7 @@ def test_saliency_is_the_jacobian():
     expected[5, 6], expected[20, 21] = 2 / 3, 1
     torch.testing.assert_close(heat, expected)
     assert all(weight.grad is None for weight in encoder.parameters())
-    with pytest.raises(ValueError, match="`method` \"energy\" needs maps, which 'toy' does not give"):
+    with pytest.raises(ValueError, match="`method` \"energy\" needs maps, which 'toy' does not have"):
         attention_map(encoder, images(1, 32, 32), "energy")
 
 
@@ -242,9 +243,8 @@ def test_a_network_without_attention(monkeypatch):
     encoder = load_encoder("nature-cnn", weights="none", device="cpu")
     torch.testing.assert_close(attention_map(encoder, images()), attention_map(encoder, images(), "energy"))
     for method in ("attention", "rollout"):
-        with pytest.raises(
-            ValueError, match=f"`method` '{method}' needs a network that attends .* 'nature-cnn' does not"
-        ):
+        message = f"`method` '{method}' needs attention between all patches, which 'nature-cnn' does not"
+        with pytest.raises(ValueError, match=message):
             attention_map(encoder, images(), method)
     monkeypatch.setattr(config, "jaxtyping_disable", True)  # as users run it
     with pytest.raises(ValueError, match=r"`method` must be one of \['auto', .*Received 'magic'"):
@@ -252,7 +252,7 @@ def test_a_network_without_attention(monkeypatch):
 
 
 def test_one_color_and_clips():
-    flat = attention_map(wrap(Seen(), **PLAIN), np.full((1, 40, 40, 3), 9, np.uint8))
+    flat = attention_map(wrap(PixelMaps(), **PLAIN), np.full((1, 40, 40, 3), 9, np.uint8))
     assert torch.isfinite(flat).all()
 
     class Clips(Backbone):
@@ -263,5 +263,5 @@ def test_one_color_and_clips():
         def forward(self, x):
             return Features(x.mean((1, 3, 4)), None, None)
 
-    with pytest.raises(ValueError, match="single frames; 'toy' sees clips of 2"):
+    with pytest.raises(ValueError, match=r"single frames\. Received 'toy', which takes clips of 2"):
         attention_map(wrap(Clips(), frames=2), images())

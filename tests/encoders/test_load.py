@@ -1,4 +1,4 @@
-"""The one door: weights never random unless asked for, licenses agreed to, saved folders as they were."""
+"""Loading of encoders: weights, licenses and saved folders."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def test_weights_of_ones_own_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["mae-b16", "ijepa-h14", "vip-50", "vc1-b", "swav-rn50", "dinov3-small"])
-def test_licenses_are_quoted_and_asked_for(name: str) -> None:
+def test_license_errors_quote_the_license(name: str) -> None:
     with pytest.raises(ValueError, match=rf"`allow_noncommercial` must be True.*'{ENCODERS[name].license}'"):
         load_encoder(name, device="cpu")
 
@@ -67,7 +67,7 @@ def test_saved_encoders(tmp_path: Path) -> None:
     other = load_encoder(tmp_path, device="cpu", readout="mean", resize="pad")
     assert other.output_shape == (64,)
     assert encoder.fingerprint().difference(other.fingerprint()) == ("preprocess", "readout")
-    with pytest.raises(ValueError, match="`weights` for the saved encoder"):
+    with pytest.raises(ValueError, match='`weights` must be "auto" for the saved encoder'):
         load_encoder(tmp_path, weights="none", device="cpu")
     with pytest.raises(ValueError, match=r"`input_size` of a saved encoder is fixed, here at \(84, 84\)"):
         load_encoder(tmp_path, input_size=(64, 64), device="cpu")
@@ -95,7 +95,7 @@ def test_a_spec_of_ones_own() -> None:
         load_encoder(replace(spec, model_id="natur"), weights="none", device="cpu")
 
 
-def test_importing_the_room_imports_no_heavy_library() -> None:
+def test_importing_encoders_imports_no_heavy_library() -> None:
     code = "import sys, rlpriors.encoders as e; e.load_encoder('impala-cnn', weights='none', device='cpu')\n"
     code += "assert not {'timm', 'transformers', 'torchvision', 'huggingface_hub'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""Frames to inputs: golden values against PIL and torchvision, every channel order, every refusal."""
+"""Preprocessing of frames: golden values against PIL and torchvision, channel orders, error messages."""
 
 from dataclasses import replace
 from typing import Any
@@ -136,7 +136,7 @@ def test_floats_are_bytes_to_one_level(dtype: Any) -> None:
 
 
 def test_bytes_stay_bytes_until_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What crosses over to the device is uint8, and so is what is resized on a CPU."""
+    """Frames are moved to the device, and resized on a CPU, as uint8."""
     preprocess = Preprocess(SPEC)
     seen = []
     resize = torch.nn.functional.interpolate

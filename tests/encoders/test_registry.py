@@ -1,4 +1,4 @@
-"""Names to cards: the table, the prefixes, other packages, and what is close to a wrong name."""
+"""Encoders by name: short names, prefixes, entry points, and suggestions for unknown names."""
 
 import re
 from importlib.metadata import EntryPoint
@@ -8,7 +8,7 @@ import pytest
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders import ENCODERS, EncoderSpec, encoder_spec, load_encoder, registry
-from rlpriors.encoders.backbones.checkpoint_files import LAYOUTS
+from rlpriors.encoders.backbones.checkpoint_files import KEY_LAYOUTS
 from rlpriors.encoders.backbones.license import forbids_commercial_use
 from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
 
@@ -31,7 +31,7 @@ def test_cards_are_consistent(name: str) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
     assert spec.notes
     assert not (forbids_commercial_use(spec.license) and spec.commercial)
-    assert spec.source != "published" or spec.layout in LAYOUTS
+    assert spec.source != "published" or spec.layout in KEY_LAYOUTS
     assert encoder_spec(name) is spec
 
 

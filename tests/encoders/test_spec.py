@@ -1,4 +1,4 @@
-"""An encoder's card: bounds, and the way through JSON."""
+"""Bounds of encoder specifications, and their JSON round trip."""
 
 import json
 from dataclasses import asdict, replace

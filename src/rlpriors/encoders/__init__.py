@@ -1,16 +1,24 @@
-"""Pretrained encoders: from frames to features.
+"""Pretrained image encoders: from frames to features.
 
-`load_encoder`    an encoder by its name or folder
-`encoder_spec`    what is known about one before it is loaded
-`ENCODERS`        those with a short name
-`ImageEncoder`    what they all are
-`EncoderSpec`     the card of one
-`Fingerprint`     what tells the features of one from those of another
+The package loads encoders by name or folder, preprocesses frames and pools features into vectors.  It
+does not know environments, wrappers or training.
 
-Readouts are in `rlpriors.encoders.readouts.registry`.
+`encoder`        image encoders: preprocessing, backbone and readout as one module
+`spec`           specifications of encoders
+`registry`       encoders by name
+`load`           loading of encoders
+`preprocess`     preprocessing of frames
+`chunking`       forward passes of bounded size
+`fingerprint`    fingerprints of encoders
+`attention`      attention and saliency maps
+`backbones/`     networks and their weights, by source
+`readouts/`      pooling of features into vectors
+`dataset/`       encoded data sets and the feature cache
+`pretrained/`    weights of the bundled encoders
 """
 
-from rlpriors.encoders.encoder import Backbone, ImageEncoder
+from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
 from rlpriors.encoders.load import load_encoder
 from rlpriors.encoders.registry import ENCODERS, encoder_spec

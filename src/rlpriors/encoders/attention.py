@@ -1,7 +1,8 @@
-"""What an encoder looks at: a heat map for each frame, on the frame's own pixels.
+"""Attention and saliency maps of an encoder, at the resolution of the frames.
 
-`attention_map`    attention of a transformer, or energy or saliency of any network, as pictures
-`record_attention` the attention weights of every layer during a forward pass
+`attention_map`      heat maps from attention, energy or saliency
+`record_attention`   context manager that records the attention weights of every layer
+`AttentionMethod`    names of the methods
 """
 
 from collections.abc import Iterator
@@ -23,8 +24,8 @@ from rlpriors.types import Features
 __all__ = ["AttentionMethod", "attention_map", "record_attention"]
 
 AttentionMethod = Literal["auto", "attention", "rollout", "energy", "saliency"]
-PROBES = 8  # backward passes of a saliency picture
-SOFTMAX = (functional.softmax, torch.softmax, Tensor.softmax)
+N_PROJECTIONS = 8  # backward passes of a saliency map
+SOFTMAX_FUNCTIONS = (functional.softmax, torch.softmax, Tensor.softmax)
 
 
 def attention_map(
@@ -32,18 +33,18 @@ def attention_map(
     frames: Shaped[np.ndarray, "batch _ _ _"] | Shaped[Tensor, "batch _ _ _"],
     method: AttentionMethod = "auto",
 ) -> Float[Tensor, "batch height width"]:
-    """How much each pixel of each frame matters to the encoder, from 0 to 1 in every frame.
+    """Return the importance of each pixel to the encoder, scaled from 0 to 1 in every frame.
 
-    `attention`   how much the class token attends to each patch in the last layer, over all heads;
-                  a pooling query where the network ends in one, the mean over patches where it has
+    `attention`   attention of the class token to each patch in the last layer, averaged over heads;
+                  of the pooling query if the network ends in one; the mean over patches if it has
                   neither
-    `rollout`     the same through all layers and the residual paths between them (2005.00928, sec. 3)
-    `energy`      the length of the feature vector at each place; any network, no gradient
-    `saliency`    how far the image's vector moves with each pixel: the length of that column of the
-                  Jacobian, estimated by eight random projections (after 1312.6034, sec. 3); any network
-    `auto`        attention where there is any, else energy
+    `rollout`     the same through all layers and their residual connections (2005.00928, sec. 3)
+    `energy`      norm of the feature vector at each position; any network, no gradient
+    `saliency`    norm of the Jacobian's column of each pixel, estimated by eight random projections
+                  (after 1312.6034, sec. 3); any network
+    `auto`        `attention` if the network has any, otherwise `energy`
 
-    What the preprocessing cuts off is 0: the encoder does not see it.
+    Pixels that the preprocessing crops are 0, since they do not reach the network.
 
     Example:
         >>> from rlpriors.encoders import load_encoder
@@ -53,16 +54,16 @@ def attention_map(
         torch.Size([2, 84, 84])
 
     Raises:
-        ValueError: an unknown method, or one that this network cannot give.
+        ValueError: the method is unknown, or this network does not support it.
     """
     if method not in get_args(AttentionMethod):
         raise ValueError(f"`method` must be one of {list(get_args(AttentionMethod))}. Received {method!r}.")
-    checked = encoder.preprocess.check(frames)  # channels last, wherever they were
+    checked = encoder.preprocess.check(frames)  # channels last
     x = encoder.preprocess(frames)
     if x.ndim != 4:
         raise ValueError(
-            f"Pictures need an encoder of single frames; {encoder.spec.name!r} sees clips of "
-            f"{encoder.spec.frames}. Give another encoder."
+            f"`encoder` must take single frames. Received {encoder.spec.name!r}, which takes clips of "
+            f"{encoder.spec.frames} frames; pass another encoder."
         )
     if method == "saliency":
         heat = _saliency(encoder, x)
@@ -72,30 +73,30 @@ def attention_map(
     else:
         with torch.no_grad(), record_attention() as weights:
             features = encoder.backbone(x)
-        seen = _patches(features, weights)
-        if seen and features.maps is not None:
+        layers = _patch_attention(features, weights)
+        if layers and features.maps is not None:
             rows, columns = features.maps.shape[-2:]
-            flat = (_rollout if method == "rollout" else _last)(seen, rows * columns)
+            flat = (_rollout if method == "rollout" else _last_layer)(layers, rows * columns)
             heat = flat.unflatten(1, (rows, columns))
         elif method == "auto":
             heat = _energy(encoder, features)
         else:
             raise ValueError(
-                f"`method` {method!r} needs a network that attends from every patch to every other, which "
-                f'{encoder.spec.name!r} does not. Use "energy" or "saliency".'
+                f"`method` {method!r} needs attention between all patches, which {encoder.spec.name!r} does "
+                'not have. Use "energy" or "saliency".'
             )
     heat = functional.interpolate(heat[:, None].float(), x.shape[-2:], mode="bilinear", antialias=True)[:, 0]
-    placed = _place(heat, encoder, checked)
-    low, high = placed.amin((1, 2), keepdim=True), placed.amax((1, 2), keepdim=True)
-    return (placed - low) / (high - low).clamp_min(torch.finfo(placed.dtype).tiny)
+    heat = _project_to_frames(heat, encoder, checked)
+    low, high = heat.amin((1, 2), keepdim=True), heat.amax((1, 2), keepdim=True)
+    return (heat - low) / (high - low).clamp_min(torch.finfo(heat.dtype).tiny)
 
 
 @contextmanager
 def record_attention() -> Iterator[list[Float[Tensor, "batch heads queries keys"]]]:
-    """The attention weights of every layer that runs inside, in order.
+    """Record the attention weights of every layer that runs in the body, in order.
 
-    Fused attention, which never forms its weights, is taken apart while this is active, so it works
-    for any network that is written in torch, and needs none of its parts by name.
+    Fused attention, which never materializes its weights, is replaced by explicit attention in the
+    body.  This works for any network written in torch and needs no names of its modules.
 
     Example:
         >>> q = torch.zeros(1, 2, 3, 4)
@@ -110,7 +111,7 @@ def record_attention() -> Iterator[list[Float[Tensor, "batch heads queries keys"
 
 
 class _Recorder(TorchFunctionMode):
-    """Sees every call of torch from Python, whichever library made it."""
+    """Torch function mode that intercepts every call of torch from Python."""
 
     def __init__(self, weights: list[Tensor]) -> None:
         super().__init__()
@@ -120,16 +121,16 @@ class _Recorder(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func is functional.scaled_dot_product_attention:
-            output, weights = _attend(*args, **(kwargs or {}))
+            output, weights = _explicit_attention(*args, **(kwargs or {}))
             self.weights.append(weights)
             return output
         result = func(*args, **(kwargs or {}))
-        if func in SOFTMAX and result.ndim == 4 and result.shape[-2] in (1, result.shape[-1]):
+        if func in SOFTMAX_FUNCTIONS and result.ndim == 4 and result.shape[-2] in (1, result.shape[-1]):
             self.weights.append(result.detach())
         return result
 
 
-def _attend(
+def _explicit_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -139,7 +140,7 @@ def _attend(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """What torch's documentation gives for `scaled_dot_product_attention`, and its weights; no dropout."""
+    """Return `scaled_dot_product_attention` as torch documents it, without dropout, and its weights."""
     if enable_gqa:
         key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
@@ -152,36 +153,37 @@ def _attend(
     return weights.to(value.dtype) @ value, weights.detach()
 
 
-def _patches(features: Features, weights: list[Tensor]) -> list[Tensor]:
-    """The weights among the network's own tokens, class tokens first; windows of them are left out."""
+def _patch_attention(features: Features, weights: list[Tensor]) -> list[Tensor]:
+    """Select the weights among all tokens, class tokens first, without those of windowed attention."""
     if features.tokens is None:
         return []
-    batch, patches = features.tokens.shape[:2]
-    among = [w for w in weights if len(w) == batch and w.shape[-1] >= patches]
-    return [w.float().mean(1) for w in among if w.shape[-1] == among[-1].shape[-1]]
+    batch, n_patches = features.tokens.shape[:2]
+    candidates = [w for w in weights if len(w) == batch and w.shape[-1] >= n_patches]
+    return [w.float().mean(1) for w in candidates if w.shape[-1] == candidates[-1].shape[-1]]
 
 
-def _last(seen: list[Tensor], patches: int) -> Float[Tensor, "batch patches"]:
-    weights = seen[-1]
-    # One query: the network pools by it.  More keys than patches: the first is the class token.
-    asked = weights[:, 0] if weights.shape[1] == 1 or weights.shape[2] > patches else weights.mean(1)
-    return asked[:, -patches:]
+def _last_layer(layers: list[Tensor], n_patches: int) -> Float[Tensor, "batch patches"]:
+    weights = layers[-1]
+    # One query: a pooling query.  More keys than patches: the first token is the class token.
+    first_query = weights.shape[1] == 1 or weights.shape[2] > n_patches
+    attention = weights[:, 0] if first_query else weights.mean(1)
+    return attention[:, -n_patches:]
 
 
-def _rollout(seen: list[Tensor], patches: int) -> Float[Tensor, "batch patches"]:
-    size = seen[0].shape[-1]
-    identity = torch.eye(size, device=seen[0].device)
-    flow = identity.expand(len(seen[0]), size, size)
-    for weights in seen:
-        pools = weights.shape[1] == 1  # nothing goes past a pooling query
-        flow = (weights if pools else 0.5 * weights + 0.5 * identity) @ flow
-    return _last([flow], patches)
+def _rollout(layers: list[Tensor], n_patches: int) -> Float[Tensor, "batch patches"]:
+    size = layers[0].shape[-1]
+    identity = torch.eye(size, device=layers[0].device)
+    flow = identity.expand(len(layers[0]), size, size)
+    for weights in layers:
+        is_pooling = weights.shape[1] == 1  # a pooling query has no residual connection
+        flow = (weights if is_pooling else 0.5 * weights + 0.5 * identity) @ flow
+    return _last_layer([flow], n_patches)
 
 
 def _energy(encoder: ImageEncoder, features: Features) -> Float[Tensor, "batch rows columns"]:
     if features.maps is None:
         raise ValueError(
-            f'`method` "energy" needs maps, which {encoder.spec.name!r} does not give. Use "saliency".'
+            f'`method` "energy" needs maps, which {encoder.spec.name!r} does not have. Use "saliency".'
         )
     energy: Tensor = torch.linalg.vector_norm(features.maps.float(), dim=1)
     return energy
@@ -193,21 +195,21 @@ def _saliency(encoder: ImageEncoder, x: Tensor) -> Float[Tensor, "batch rows col
         vector = encoder.backbone(x).global_.float()
     generator = torch.Generator().manual_seed(0)
     total = torch.zeros_like(x)
-    for probe in range(PROBES):
+    for i in range(N_PROJECTIONS):
         signs = torch.randint(0, 2, vector.shape, generator=generator).to(vector) * 2 - 1
-        keep = probe + 1 < PROBES
-        total += torch.autograd.grad(vector, x, signs, retain_graph=keep)[0].square()
+        retain_graph = i + 1 < N_PROJECTIONS
+        total += torch.autograd.grad(vector, x, signs, retain_graph=retain_graph)[0].square()
     saliency: Tensor = total.sum(1).sqrt()
     return saliency
 
 
-def _place(
+def _project_to_frames(
     heat: Float[Tensor, "batch rows columns"], encoder: ImageEncoder, frames: Tensor
 ) -> Float[Tensor, "batch height width"]:
-    """From the network's input to the pixels that each of its points was made from.
+    """Project heat maps from the network's input back to the pixels of the frames.
 
-    The preprocessing is linear, so its transpose says how much each pixel went into each point:
-    whatever is squashed, padded or cut off is undone without knowing how.
+    The preprocessing is linear, so its transpose gives the contribution of each pixel to each input
+    value.  This inverts any resize, padding or crop.
     """
     spec, (count, height, width) = encoder.spec, frames.shape[:3]
     smooth = replace(spec, interpolation="bilinear", antialias=True)  # bicubic weights may be below 0
@@ -217,8 +219,8 @@ def _place(
             (count, height, width, spec.channels), 0.5, device=heat.device, requires_grad=True
         )
         x = prepare(pixels)[:, 0]
-    given, seen = (
+    weighted, total = (
         torch.autograd.grad(x, pixels, weight, retain_graph=True)[0][..., 0]
         for weight in (heat, torch.ones_like(heat))
     )
-    return given / seen.clamp_min(torch.finfo(heat.dtype).tiny)
+    return weighted / total.clamp_min(torch.finfo(heat.dtype).tiny)

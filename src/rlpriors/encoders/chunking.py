@@ -1,7 +1,7 @@
-"""How many images a network sees at once, and what to do when they are too many.
+"""Forward passes of bounded size, and advice for devices that run out of memory.
 
-`groups`          batches of images cut into groups of a given size
-`memory_advice`   turns a full device into an error that says what to change
+`split_into_chunks`       batches of images, split into chunks of a given size
+`explain_out_of_memory`   error that names the remedies if a device runs out of memory
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,43 +10,44 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-__all__ = ["groups", "memory_advice"]
+__all__ = ["explain_out_of_memory", "split_into_chunks"]
 
 
-def groups(parts: Sequence[Tensor], size: int | None) -> Iterator[list[Tensor]]:
-    """Cut batches of images into groups of `size` images, in order; one group where there is no limit.
+def split_into_chunks(batches: Sequence[Tensor], chunk_size: int | None) -> Iterator[list[Tensor]]:
+    """Split batches of images into chunks of `chunk_size` images, in order; one chunk without a limit.
 
     Example:
-        >>> [[len(part) for part in group] for group in groups([torch.zeros(3), torch.zeros(4)], 2)]
+        >>> chunks = split_into_chunks([torch.zeros(3), torch.zeros(4)], 2)
+        >>> [[len(part) for part in chunk] for chunk in chunks]
         [[2], [1, 1], [2], [1]]
     """
-    if size is None:
-        yield list(parts)
+    if chunk_size is None:
+        yield list(batches)
         return
-    group: list[Tensor] = []
-    room = size
-    for part in parts:
-        for piece in (part[:room], *part[room:].split(size)) if len(part) > room else (part,):
-            group.append(piece)
-            room -= len(piece)
+    chunk: list[Tensor] = []
+    room = chunk_size
+    for batch in batches:
+        for part in (batch[:room], *batch[room:].split(chunk_size)) if len(batch) > room else (batch,):
+            chunk.append(part)
+            room -= len(part)
             if room == 0:
-                yield group
-                group, room = [], size
-    if group:
-        yield group
+                yield chunk
+                chunk, room = [], chunk_size
+    if chunk:
+        yield chunk
 
 
 @contextmanager
-def memory_advice(device: torch.device, chunk_size: int | None) -> Iterator[None]:
-    """Name the remedies when `device` is too small for `chunk_size` images at once.
+def explain_out_of_memory(device: torch.device, chunk_size: int | None) -> Iterator[None]:
+    """Explain errors of the body if `device` runs out of memory with `chunk_size` images per forward pass.
 
     Raises:
-        MemoryError: in place of whatever torch raises then.
+        MemoryError: in place of torch's out-of-memory errors.
     """
     try:
         yield
     except RuntimeError as error:
-        # On a CPU torch has no class of its own for it.
+        # On a CPU torch raises a plain RuntimeError.
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         chunk = "all images at once" if chunk_size is None else f"{chunk_size} images at once"

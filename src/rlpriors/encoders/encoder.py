@@ -1,8 +1,8 @@
-"""What every encoder is, whatever network stands in it.
+"""Image encoders: preprocessing, backbone and readout as one module.
 
-`Backbone`               a network that gives `Features`; each loader of this library builds one
-`ImageEncoder`           preprocessing, backbone and readout as one module: frames in, vectors out
-`ImageEncoderSettings`   what a saved encoder is rebuilt from
+`ImageEncoder`           module from frames to vectors
+`ImageEncoderSettings`   settings that rebuild a saved encoder
+`Amp`                    names of the half precisions
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,21 +19,22 @@ from torch import Tensor, nn
 
 from rlpriors import checkpoint
 from rlpriors.device import resolve_device
-from rlpriors.encoders.chunking import groups, memory_advice
+from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.encoders.chunking import explain_out_of_memory, split_into_chunks
 from rlpriors.encoders.fingerprint import Fingerprint, weights_digest
 from rlpriors.encoders.preprocess import Channels, Preprocess
-from rlpriors.encoders.readouts.base import Views
+from rlpriors.encoders.readouts.base import ImageViews
 from rlpriors.encoders.readouts.registry import Readout, available_readouts, parse_readout
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
 
-__all__ = ["Amp", "Backbone", "ImageEncoder", "ImageEncoderSettings"]
+__all__ = ["Amp", "ImageEncoder", "ImageEncoderSettings"]
 
 Amp = Literal["bf16", "fp16"]
 AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-# Fields of a spec that name a network, and those that say how frames are prepared for it.
-IDENTITY = ["source", "model_id", "revision", "head", "layout", "options"]
-PREPROCESS = [
+# Fields of a spec that identify a network, and fields that define the preprocessing of frames.
+IDENTITY_FIELDS = ["source", "model_id", "revision", "head", "layout", "options"]
+PREPROCESS_FIELDS = [
     "input_size",
     "channels",
     "frames",
@@ -46,67 +47,32 @@ PREPROCESS = [
 ]
 
 
-class Backbone(nn.Module):
-    """A network from prepared pixels to `Features`.
-
-    Example:
-        >>> class Average(Backbone):
-        ...     def forward(self, x):
-        ...         return Features(global_=x.mean((2, 3)), tokens=None, maps=x)
-        >>> Average()(torch.zeros(2, 3, 8, 8)).global_.shape
-        torch.Size([2, 3])
-    """
-
-    architecture: dict[str, Any]
-    """What its loader needs, beside the spec, to build the same network untrained; plain data."""
-    can_mask = False
-    """Whether `see` can leave tokens out."""
-
-    def __init__(self, architecture: Mapping[str, Any] | None = None) -> None:
-        super().__init__()
-        self.architecture = dict(architecture or {})
-
-    def forward(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
-        """What the network sees in each image or clip of the batch."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it sees: write `forward`.")
-
-    def see(
-        self, x: Float[Tensor, "batch channels height width"], kept: Int[Tensor, "batch kept"]
-    ) -> Features:
-        """The same from some tokens of each image alone: `kept` counts them row by row from the top left.
-
-        Tokens come in the order of `kept`; there are no maps.
-        """
-        raise NotImplementedError(f"{type(self).__name__} cannot leave tokens out.")
-
-
 @dataclass(frozen=True)
 class ImageEncoderSettings:
-    """What a saved encoder is rebuilt from; made by `ImageEncoder.save`."""
+    """Settings that rebuild a saved encoder; `ImageEncoder.save` writes them."""
 
     spec: EncoderSpec
-    """Its card, with the input size and the resize that were chosen."""
+    """Specification of the encoder, with the selected input size and resize."""
     readout: str
-    """The readout's name."""
+    """Specification of the readout."""
     architecture: Mapping[str, Any] = field(default_factory=dict)
-    """The backbone's own description of its network."""
+    """Description of the backbone's network; see `Backbone.architecture`."""
 
 
 class ImageEncoder(nn.Module):
-    """Frames in, one vector (or array) for each out: a preprocessing, a backbone and a readout.
+    """Image encoder from frames to one vector (or array) each: preprocessing, backbone and readout.
 
-    `load_encoder` makes one from a name or a folder.  It is frozen: no gradient reaches its weights,
-    and it stays in evaluation mode whatever `train()` is called on it or on what holds it, so that
-    batch statistics do not move either; `unfreeze` gives up both, for an encoder that shall learn.
+    `load_encoder` creates one from a name or a folder.  An encoder is frozen at first: no gradient
+    reaches its weights, and it stays in evaluation mode when `train()` is called on it or on a parent
+    module, so that batch statistics do not change either.  `unfreeze` makes it trainable.
 
-    `readout` is a name such as "cls", "grid(2)" or "crops(1,2,4)" or a `Readout`; `seed` draws the
-    weights of those that have any.  `amp` computes in half precision, `compile` by torch.compile,
-    `channels_last` sets the memory layout that convolutions prefer; `chunk_size` bounds the images
-    that the network sees at once.
+    `readout` is a specification such as "cls", "grid(2)" or "crops(1,2,4)", or a `Readout`; `seed`
+    initializes the weights of trainable readouts.  `amp` selects half precision and `compile` uses
+    torch.compile.  `channels_last` selects the memory layout that is fastest for convolutions.
+    `chunk_size` bounds the number of images per forward pass.
 
     Raises:
-        ValueError: an option is unknown, or the network cannot take this input size or give this
-            readout.
+        ValueError: an option is unknown, or the network does not support this input size or readout.
 
     Example:
         >>> import numpy as np
@@ -140,7 +106,7 @@ class ImageEncoder(nn.Module):
         resolved = resolve_device(device)
         self.spec, self.amp, self.chunk_size = spec, amp, chunk_size
         self.frozen = True
-        self.changes = 0  # raised when readout or weights are replaced, and earlier encodings out of date
+        self.state_version = 0  # counts changes of readout or weights, which outdate encodings
         self.preprocess = Preprocess(spec, channels=channels, channels_last=channels_last)
         self.backbone = backbone
         if channels_last:
@@ -148,13 +114,13 @@ class ImageEncoder(nn.Module):
         self._compile, self._compiled = compile, cast(dict[str, Any], {})
         self.to(resolved)
         self.eval()
-        self._example = self._describe()
-        self.readout = self._fit(readout, seed)
+        self._example = self._example_features()
+        self.readout = self._build_readout(readout, seed)
         self.freeze()
 
     @property
     def device(self) -> torch.device:
-        """Where its weights lie and its encodings come to be."""
+        """Device of the weights and of the encodings."""
         return self.preprocess.scale.device
 
     @property
@@ -164,165 +130,168 @@ class ImageEncoder(nn.Module):
 
     @property
     def output_space(self) -> gym.spaces.Box:
-        """The space of one frame's encoding."""
+        """Space of one frame's encoding."""
         return gym.spaces.Box(-np.inf, np.inf, self.output_shape, np.float32)
 
     def fingerprint(self) -> Fingerprint:
-        """What tells this encoder's output from any other's; all weights are read at each call."""
+        """Return the fingerprint of this encoder's output; each call reads all weights."""
         spec = asdict(self.spec)
         readout = {"name": self.readout.name, "weights": weights_digest(self.readout)}
         return Fingerprint(
-            spec={name: spec[name] for name in IDENTITY},
+            spec={name: spec[name] for name in IDENTITY_FIELDS},
             weights=weights_digest(self.backbone),
-            preprocess={name: spec[name] for name in PREPROCESS},
+            preprocess={name: spec[name] for name in PREPROCESS_FIELDS},
             readout=readout,
         )
 
     def save(self, folder: str | Path, *, half: bool = False) -> Path:
-        """Publish the encoder in `folder`, to be loaded by its path: `load_encoder(folder)`.
+        """Save the encoder in `folder`; `load_encoder(folder)` loads it.
 
-        `half` writes weights with 16 bits, which are 32 again when they are loaded: half the size, and
-        features that differ in the third or fourth digit.
+        `half` writes 16-bit weights, which are converted to 32 bits when loaded.  Files have half the
+        size, and features differ in the third or fourth digit.
         """
         settings = ImageEncoderSettings(self.spec, self.readout.name, self.backbone.architecture)
         return checkpoint.save(self, settings, folder, half=half)
 
     def set_readout(self, readout: str | Readout, seed: int = 0) -> "ImageEncoder":
-        """Replace the readout, and return the encoder itself.
+        """Replace the readout and return the encoder itself.
 
         Raises:
-            ValueError: the network cannot give it.
+            ValueError: the network lacks the features that the readout needs.
         """
-        self.readout = self._fit(readout, seed)
-        self.changes += 1
+        self.readout = self._build_readout(readout, seed)
+        self.state_version += 1
         if self.frozen:
             self.freeze()
         return self
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """As every module; what was encoded before is then out of date."""
-        self.changes += 1
+        """Load weights as `nn.Module` does; earlier encodings are then out of date."""
+        self.state_version += 1
         return super().load_state_dict(*args, **kwargs)
 
     def freeze(self) -> "ImageEncoder":
-        """No gradient for any weight, evaluation mode from now on."""
+        """Disable gradients of all weights, switch to evaluation mode and return the encoder itself."""
         self.frozen = True
         self.requires_grad_(False)
         return self.train(False)
 
     def unfreeze(self) -> "ImageEncoder":
-        """Gradients for all weights; `train()` is obeyed again."""
+        """Enable gradients of all weights and `train()`, and return the encoder itself."""
         self.frozen = False
         return self.requires_grad_(True)
 
     def train(self, mode: bool = True) -> "ImageEncoder":
-        """Nothing happens while the encoder is frozen."""
+        """Set the training mode; a frozen encoder stays in evaluation mode."""
         super().train(mode and not self.frozen)
         return self
 
     def forward(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
-        """Prepared frames to features, in float32, with a gradient where weights or `x` ask for one."""
+        """Compute the float32 features of prepared frames, differentiably if weights or `x` require it."""
         with self._autocast():
             features: Features = self._network()(x)
         return _as_floats(features)
 
     @property
     def can_mask(self) -> bool:
-        """Whether `see` can leave tokens out."""
+        """True if `forward_tokens` is supported."""
         return bool(self.backbone.can_mask)
 
-    def see(
-        self, x: Float[Tensor, "batch channels height width"], kept: Int[Tensor, "batch kept"]
+    def forward_tokens(
+        self, x: Float[Tensor, "batch channels height width"], visible: Int[Tensor, "batch visible"]
     ) -> Features:
-        """Features of prepared frames from some of their tokens alone; see `Backbone.see`."""
+        """Compute features from visible tokens alone; see `Backbone.forward_tokens`."""
         with self._autocast():
-            features: Features = self._network("see")(x, kept)
+            features: Features = self._network("forward_tokens")(x, visible)
         return _as_floats(features)
 
-    def read(self, features: Features) -> Float[Tensor, "images *out"]:
-        """Features to one vector for each image; `readout.join` makes frames of crops' vectors."""
+    def apply_readout(self, features: Features) -> Float[Tensor, "images *out"]:
+        """Pool features into one vector per image; `readout.combine_views` combines them per frame."""
         vectors: Tensor = self.readout(features)
         return vectors
 
-    def vectors(self, parts: Sequence[np.ndarray | Tensor]) -> Float[Tensor, "images *out"]:
-        """One vector for each image of `parts`, in order: batches of frames of any sizes, at once.
+    def encode_images(self, batches: Sequence[np.ndarray | Tensor]) -> Float[Tensor, "images *out"]:
+        """Encode batches of images of different sizes without a gradient; one vector per image, in order.
 
-        The network sees `chunk_size` images at a time.  No gradient; ordinary tensors come back.
+        Each forward pass takes up to `chunk_size` images.  The result supports autograd.
 
         Raises:
-            MemoryError: the device is too small for that many images.
+            MemoryError: the device runs out of memory.
         """
-        with memory_advice(self.device, self.chunk_size), torch.inference_mode():
-            checked = [self.preprocess.check(part) for part in parts]
-            pieces = [self._vectors_at_once(group) for group in groups(checked, self.chunk_size)]
-        # Made outside inference mode, so that a policy may train on them.
-        return torch.cat(pieces) if len(pieces) > 1 else pieces[0].clone()
+        with explain_out_of_memory(self.device, self.chunk_size), torch.inference_mode():
+            checked = [self.preprocess.check(batch) for batch in batches]
+            vectors = [self._encode_chunk(chunk) for chunk in split_into_chunks(checked, self.chunk_size)]
+        # Created outside inference mode, so that a policy may train on them.
+        return torch.cat(vectors) if len(vectors) > 1 else vectors[0].clone()
 
     def encode(
         self, frames: np.ndarray | Tensor, previous: np.ndarray | Tensor | None = None
     ) -> Float[Tensor, "batch *out"]:
-        """Encode a batch of frames (see `Preprocess` for what may come) without a gradient.
+        """Encode a batch of frames, of the shapes that `Preprocess` lists, without a gradient.
 
-        `previous` are the frames one step earlier; only readouts that look at motion need them.
+        `previous` are the frames one step earlier; only motion readouts need them.
 
         Raises:
-            TypeError, ValueError: frames that the network cannot see; the message says why.
-            MemoryError: the device is too small for that many images.
+            TypeError, ValueError: the network does not support these frames; the message states why.
+            MemoryError: the device runs out of memory.
         """
         checked, readout = self.preprocess.check(frames), self.readout
         if not len(checked):
             return torch.zeros((0, *self.output_shape), device=self.device)
-        if type(readout).views is Readout.views:  # a frame is its own view
-            return self.vectors([checked])
-        before = None if previous is None else self.preprocess.check(previous).to(self.device)
-        count = (
-            len(checked) if self.chunk_size is None else max(1, self.chunk_size // readout.views_per_frame)
+        if type(readout).make_views is Readout.make_views:  # a frame is its own view
+            return self.encode_images([checked])
+        if previous is not None:
+            previous = self.preprocess.check(previous).to(self.device)
+        # Frames per chunk, so that a chunk has at most `chunk_size` views.
+        size = len(checked) if self.chunk_size is None else max(1, self.chunk_size // readout.views_per_frame)
+        return torch.cat(
+            [
+                self._encode_views(
+                    self.make_views(chunk, None if previous is None else previous[start : start + size])
+                )
+                for start, chunk in zip(range(0, len(checked), size), checked.split(size), strict=True)
+            ]
         )
-        joined = [
-            self._encode_views(self.views(some, None if before is None else before[start : start + count]))
-            for start, some in zip(range(0, len(checked), count), checked.split(count), strict=True)
-        ]
-        return torch.cat(joined)
 
-    def views(self, frames: Tensor, previous: Tensor | None = None) -> Views:
-        """The images that the readout wants encoded for frames with the channels last, on the device."""
-        with memory_advice(self.device, self.chunk_size), torch.inference_mode():
-            return self.readout.views(frames.to(self.device), previous)
+    def make_views(self, frames: Tensor, previous: Tensor | None = None) -> ImageViews:
+        """Return the readout's views of frames with the channels last, on the encoder's device."""
+        with explain_out_of_memory(self.device, self.chunk_size), torch.inference_mode():
+            return self.readout.make_views(frames.to(self.device), previous)
 
-    def _encode_views(self, views: Views) -> Tensor:
+    def _encode_views(self, views: ImageViews) -> Tensor:
         with torch.no_grad():
-            return self.readout.join(self.vectors(views.parts), views.order)
+            return self.readout.combine_views(self.encode_images(views.batches), views.indices)
 
-    def _vectors_at_once(self, group: Sequence[Tensor]) -> Tensor:
-        prepared = [self.preprocess.prepare(part.to(self.device, non_blocking=True)) for part in group]
-        return self.read(self(prepared[0] if len(prepared) == 1 else torch.cat(prepared))).float()
+    def _encode_chunk(self, chunk: Sequence[Tensor]) -> Tensor:
+        prepared = [self.preprocess.prepare(batch.to(self.device, non_blocking=True)) for batch in chunk]
+        return self.apply_readout(self(prepared[0] if len(prepared) == 1 else torch.cat(prepared))).float()
 
-    def _describe(self) -> Features:
-        """Features of one black frame: what the network gives, of which sizes."""
+    def _example_features(self) -> Features:
+        """Return the features of one black frame, whose sizes readouts are built for."""
         height, width = self.spec.input_size
         frames = torch.zeros(1, height, width, self.spec.channels, dtype=torch.uint8, device=self.device)
         try:
-            with torch.no_grad():  # not inference mode: readouts make their weights from these
+            with torch.no_grad():  # not inference mode: readouts build weights from these
                 features: Features = self.backbone(self.preprocess.prepare(frames))
         except (RuntimeError, ValueError, AssertionError) as error:
             raise ValueError(
                 f"{self.spec.name!r} cannot take frames of input_size={self.spec.input_size} with "
-                f"{self.spec.channels} channels: {error}. Leave `input_size` out, or give another."
+                f"{self.spec.channels} channels: {error}. Leave `input_size` out, or pass another."
             ) from error
         return features
 
-    def _fit(self, readout: str | Readout, seed: int) -> Readout:
+    def _build_readout(self, readout: str | Readout, seed: int) -> Readout:
         global_, tokens, maps = self._example
-        example = Features(  # the encoder may have moved since they were seen
+        example = Features(  # the encoder may have moved to another device
             global_.to(self.device),
             None if tokens is None else tokens.to(self.device),
             None if maps is None else maps.to(self.device),
         )
         parsed = parse_readout(readout).to(self.device)
-        reason = parsed.lacks(example)
+        reason = parsed.missing_features(example)
         if reason is not None:
-            known = ", ".join(available_readouts(example))
-            raise ValueError(f"`readout` {parsed.name!r} {reason}. This encoder can give: {known}.")
+            available = ", ".join(available_readouts(example))
+            raise ValueError(f"`readout` {parsed.name!r} {reason}. This encoder can give: {available}.")
         fitted = parsed.build(example, seed).to(self.device)
         fitted.eval()
         self._output_shape = tuple(fitted.output_shape(example))
@@ -333,16 +302,16 @@ class ImageEncoder(nn.Module):
             return nullcontext()
         return torch.autocast(self.device.type, AMP_DTYPES[self.amp])
 
-    def _network(self, way: str = "forward") -> Any:
+    def _network(self, method: str = "forward") -> Any:
         if not self._compile:
-            return self.backbone if way == "forward" else self.backbone.see
-        if way not in self._compiled:
-            # The function, not the module: that would stand in the state dictionary a second time.
-            self._compiled[way] = torch.compile(getattr(self.backbone, way))
-        return self._compiled[way]
+            return self.backbone if method == "forward" else self.backbone.forward_tokens
+        if method not in self._compiled:
+            # A compiled module would appear in the state dictionary a second time; a function does not.
+            self._compiled[method] = torch.compile(getattr(self.backbone, method))
+        return self._compiled[method]
 
     def __getstate__(self) -> dict[str, Any]:
-        # A compiled function cannot be copied; it comes back with the next forward pass.
+        # Compiled functions cannot be copied; the next forward pass compiles again.
         return {**self.__dict__, "_compiled": {}}
 
 

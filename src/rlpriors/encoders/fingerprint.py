@@ -1,10 +1,11 @@
-"""What tells the features of one encoder from those of another.
+"""Fingerprints of encoders, which identify the features they compute.
 
-`Fingerprint`      the parts that decide every number of an encoding, as plain data
-`weights_digest`   sha256 over the tensors of a module
+`Fingerprint`        everything that determines the values of an encoding, as plain data
+`weights_digest`     sha256 of the tensors of a module
+`ENCODING_VERSION`   version of the encoding code
 
-Features that were stored are worth something only with the encoder they came from: a data set keeps
-the fingerprint, and whoever encodes live frames beside it compares.
+Stored features are valid only for the encoder that computed them.  A data set keeps the fingerprint,
+and code that also encodes live frames compares it.
 """
 
 import json
@@ -19,15 +20,15 @@ from torch import Tensor, nn
 __all__ = ["ENCODING_VERSION", "Fingerprint", "weights_digest"]
 
 ENCODING_VERSION = 1
-"""Raised whenever this library computes other numbers from the same parts."""
+"""Version of the encoding code; incremented when equal parts give other numbers."""
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The parts that decide every number of an encoding.
+    """Everything that determines the values of an encoding, as plain data.
 
-    The precision (`amp`, float16 in a file), the device and the batch size are no parts: they move
-    encodings by rounding only.
+    The precision (`amp`, float16 in a file), the device and the batch size are not included: they
+    change encodings by rounding errors only.
 
     Example:
         >>> a = Fingerprint({"model_id": "m"}, "00ff", {"resize": "squash"}, {"name": "cls"})
@@ -43,29 +44,29 @@ class Fingerprint:
     spec: Mapping[str, Any]
     """Source, id, revision and options of the network."""
     weights: str
-    """sha256 over the network's weights."""
+    """sha256 of the network's weights."""
     preprocess: Mapping[str, Any]
-    """How frames are brought to the network's input."""
+    """Preprocessing of frames: input size, resize and normalization."""
     readout: Mapping[str, Any]
-    """The readout's name, and sha256 over its weights where it has any."""
+    """Specification of the readout, and sha256 of its weights; empty if it has none."""
     version: int = ENCODING_VERSION
-    """The version of the encoding code."""
+    """Version of the encoding code."""
 
     @property
     def digest(self) -> str:
-        """One short word for the whole."""
+        """Digest of the whole fingerprint: 32 hexadecimal digits."""
         return sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:32]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, for a JSON file."""
+        """Return the fingerprint as plain data for a JSON file."""
         return dict(json.loads(json.dumps(asdict(self))))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Fingerprint":
-        """Read back what `as_dict` gave.
+        """Create a fingerprint from the dictionary of `as_dict`.
 
         Raises:
-            ValueError: parts are missing, or there are unknown ones.
+            ValueError: parts are missing or unknown.
         """
         names = {field.name for field in fields(cls)}
         if set(data) != names:
@@ -73,18 +74,18 @@ class Fingerprint:
         return cls(**data)
 
     def difference(self, other: "Fingerprint") -> tuple[str, ...]:
-        """Names of the parts in which the two differ; empty when encodings can be mixed."""
+        """Return the names of the parts that differ; empty if encodings can be mixed."""
         mine, theirs = self.as_dict(), other.as_dict()
         return tuple(name for name in mine if mine[name] != theirs[name])
 
     def explain(self, other: "Fingerprint") -> str:
-        """The differences in words, part by part; empty when there is none."""
+        """Describe the differences part by part; empty if there are none."""
         mine, theirs = self.as_dict(), other.as_dict()
-        return "; ".join(_words(name, mine[name], theirs[name]) for name in self.difference(other))
+        return "; ".join(_describe(name, mine[name], theirs[name]) for name in self.difference(other))
 
 
 def weights_digest(module: nn.Module) -> str:
-    """sha256 over names, types, shapes and bytes of the module's state; empty for one without any.
+    """Return the sha256 of names, types, shapes and bytes of the module's state; "" without any state.
 
     Example:
         >>> weights_digest(nn.Identity())
@@ -104,7 +105,7 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from ((name, value) for name, value in sorted(state.items()) if isinstance(value, Tensor))
 
 
-def _words(part: str, mine: Any, theirs: Any) -> str:
+def _describe(part: str, mine: Any, theirs: Any) -> str:
     if not (isinstance(mine, dict) and isinstance(theirs, dict)):
         short = [value[:8] if isinstance(value, str) else value for value in (mine, theirs)]
         return f"{part}: {short[0]!r} here and {short[1]!r} there"

@@ -1,6 +1,6 @@
-"""From a name or a folder to an encoder that is ready.
+"""Loading of encoders.
 
-`load_encoder`   the one door
+`load_encoder`   encoder by name, folder or specification
 """
 
 from collections.abc import Callable, Mapping
@@ -10,9 +10,10 @@ from typing import Any
 
 from rlpriors import checkpoint
 from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.backbones.license import check_license
 from rlpriors.encoders.backbones.native import build_network
-from rlpriors.encoders.encoder import Amp, Backbone, ImageEncoder
+from rlpriors.encoders.encoder import Amp, ImageEncoder
 from rlpriors.encoders.preprocess import Channels
 from rlpriors.encoders.readouts.registry import Readout
 from rlpriors.encoders.registry import encoder_spec
@@ -41,22 +42,23 @@ def load_encoder(
 ) -> ImageEncoder:
     """Load an encoder, frozen and in evaluation mode.
 
-    `name` is one that `encoder_spec` knows, or a spec of your own.  `readout` says what comes out
-    for each frame; None is the saved one for a saved encoder, else "cls", the network's own vector.
+    `name` is a name that `encoder_spec` accepts, or an `EncoderSpec`.  `readout` specifies the output
+    for each frame.  None selects the saved readout of a saved encoder, otherwise "cls", the network's
+    global vector.
 
-    `weights` is "auto" for the published ones (fetched once, with a progress bar), the path of a
-    file, or "none" for a random start drawn from `seed`; nothing is ever random unless asked for.
-    Weights whose license is non-commercial, or that are gated, want `allow_noncommercial`; torch.hub
-    runs the code of the repository it loads, which `trust_remote_code` allows.
+    `weights` is "auto" for published weights (downloaded once, with a progress bar), the path of a
+    file, or "none" for a random initialization from `seed`; weights are never random otherwise.
+    Non-commercial or gated weights require `allow_noncommercial`.  torch.hub runs code of the
+    repository that it loads, which requires `trust_remote_code`.
 
-    `input_size` and `resize` replace the spec's; a smaller input is the quickest way to speed.  The
-    rest is explained at `ImageEncoder`.
+    `input_size` and `resize` replace those of the spec; a smaller input is the simplest way to reduce
+    the cost.  `ImageEncoder` documents the other options.
 
     Raises:
-        ValueError: the name is unknown, the license or the code was not agreed to, an option does
-            not suit the network.
-        FileNotFoundError: weights cannot be fetched, or there is no such file.
-        CheckpointError: weights are damaged, or belong to another network.
+        ValueError: the name is unknown, the license or the remote code is not accepted, or an option
+            does not suit the network.
+        FileNotFoundError: the weights cannot be downloaded, or the file does not exist.
+        CheckpointError: the weights are damaged or belong to another network.
 
     Example:
         >>> from rlpriors.encoders import load_encoder
@@ -75,7 +77,7 @@ def load_encoder(
         spec, weights, seed=seed, progress=progress, trust_remote_code=trust_remote_code
     )
     if weights == "none":
-        # Whoever trains it from here owns the result.
+        # Weights that are trained from scratch belong to the user.
         spec = replace(spec, license="none: untrained", commercial=True, gated=False)
     return ImageEncoder(spec, backbone, "cls" if readout is None else readout, device=device, **options)
 
@@ -92,7 +94,7 @@ def _load_saved(
 ) -> ImageEncoder:
     if weights != "auto":
         raise ValueError(
-            f"`weights` for the saved encoder {spec.model_id!r} are its own. Received {str(weights)!r}; "
+            f'`weights` must be "auto" for the saved encoder {spec.model_id!r}. Received {str(weights)!r}; '
             "leave it out, or name the encoder that was saved."
         )
     if input_size is not None and tuple(input_size) != spec.input_size:
@@ -119,7 +121,7 @@ def _load_saved(
 
 
 def _builder(spec: EncoderSpec) -> Callable[..., Backbone]:
-    # Imported when used: each loader leads to a library that takes seconds to import.
+    # Imported when used: the library of each loader takes seconds to import.
     if spec.source == "timm":
         from rlpriors.encoders.backbones.timm import build_timm
 
@@ -133,7 +135,7 @@ def _builder(spec: EncoderSpec) -> Callable[..., Backbone]:
 
         return build_torchhub
     if spec.source == "published":
-        from rlpriors.encoders.backbones.checkpoint_files import build_published
+        from rlpriors.encoders.backbones.checkpoint_files import build_from_checkpoint
 
-        return build_published
+        return build_from_checkpoint
     return build_network

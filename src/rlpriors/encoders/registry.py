@@ -1,13 +1,11 @@
 """Encoders by name.
 
-`ENCODERS`       those with a short name, from `rlpriors.encoders.backbones.model_zoo`
-`encoder_spec`   the card of any name: short, `timm:<id>`, `hf:<id or folder>`,
-                 `torchhub:<repository or folder>:<entry>`, `local:<folder>`, a saved folder's path, or
-                 `rlpriors/<name>`, which comes with the library
-`saved_settings` what a saved encoder's folder says about it
+`ENCODERS`         specifications of encoders with a short name, from `backbones.model_zoo`
+`encoder_spec`     specification of an encoder by any kind of name
+`saved_settings`   settings in a saved encoder's folder
 
-Another package joins with an entry point in the group `rlpriors.encoders`, whose name is the
-encoder's and whose value leads to an `EncoderSpec`.
+Other packages register encoders with an entry point in the group `rlpriors.encoders`: its name is the
+encoder's, and its value refers to an `EncoderSpec`.
 """
 
 import json
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rlpriors.checkpoint import CONFIG, CheckpointError
-from rlpriors.encoders.backbones.bundled import PREFIX, shipped_folder, shipped_names
+from rlpriors.encoders.backbones.bundled import BUNDLED_PREFIX, bundled_folder, bundled_names
 from rlpriors.encoders.backbones.model_zoo import ENCODERS
 from rlpriors.encoders.spec import EncoderSpec
 
@@ -27,16 +25,16 @@ GROUP = "rlpriors.encoders"
 
 
 def encoder_spec(name: str | Path) -> EncoderSpec:
-    """The card of an encoder, without loading any weights.
+    """Return the specification of an encoder without loading any weights.
 
-    Besides the names of `ENCODERS` and of other packages: `timm:<id>`, `hf:<id or folder>`,
+    `name` is one of `ENCODERS` or of another package, `timm:<id>`, `hf:<id or folder>`,
     `torchhub:<repository or folder>:<entry>`, `local:<folder>`, the path of a folder that
-    `ImageEncoder.save` wrote, and `rlpriors/<name>` for those that come with the library.
+    `ImageEncoder.save` wrote, or `rlpriors/<name>` for an encoder bundled with the library.
 
     Raises:
-        ValueError: there is no such encoder; the message names the closest ones.
+        ValueError: the name is unknown; the message lists the closest names.
         CheckpointError: a saved encoder's folder is damaged.
-        FileNotFoundError: a hub is asked for its record and cannot be reached.
+        FileNotFoundError: a hub is needed and cannot be reached.
 
     Example:
         >>> encoder_spec("dinov2-small").license
@@ -58,18 +56,18 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
         from rlpriors.encoders.backbones.torchhub import torchhub_spec
 
         return torchhub_spec(rest)
-    if isinstance(name, str) and text.startswith(PREFIX):
-        return _saved_spec(text, str(shipped_folder(text)))
+    if isinstance(name, str) and text.startswith(BUNDLED_PREFIX):
+        return _saved_spec(text, str(bundled_folder(text)))
     if (colon and prefix == "local") or isinstance(name, Path) or Path(text, CONFIG).is_file():
         folder = rest if colon and prefix == "local" else text
         return _saved_spec(text, folder)
-    others = _entry_points()
-    if text in others:
-        spec = others[text].load()
+    plugins = _entry_points()
+    if text in plugins:
+        spec = plugins[text].load()
         if not isinstance(spec, EncoderSpec):
             raise TypeError(f"Entry point {text!r} of {GROUP!r} must be an EncoderSpec. Received {spec!r}.")
         return spec
-    known = [*ENCODERS, *others, *shipped_names()]
+    known = [*ENCODERS, *plugins, *bundled_names()]
     close = get_close_matches(text.lower().replace("_", "-"), known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else f" There are {sorted(known)}."
     raise ValueError(
@@ -79,10 +77,10 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
 
 
 def saved_settings(folder: str | Path) -> dict[str, Any]:
-    """The settings that `ImageEncoder.save` wrote into `folder`: spec, readout, architecture.
+    """Return the settings that `ImageEncoder.save` wrote into `folder`: spec, readout, architecture.
 
     Raises:
-        CheckpointError: it is not the folder of a saved encoder.
+        CheckpointError: `folder` holds no saved encoder.
     """
     path = Path(folder, CONFIG)
     try:

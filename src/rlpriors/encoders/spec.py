@@ -1,9 +1,9 @@
-"""What is known about an encoder before anything is downloaded.
+"""Specifications of encoders, known before anything is downloaded.
 
-`EncoderSpec`      where its weights come from, how frames are prepared, what the license allows
-`Source`           the ways in which an encoder can be built
-`Resize`           the ways in which a frame is brought to the input size
-`Interpolation`    the filters that a frame is resized with
+`EncoderSpec`     source of the weights, preprocessing of frames, and license
+`Source`          names of the loaders
+`Resize`          names of the resize modes
+`Interpolation`   names of the resize filters
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ __all__ = ["EncoderSpec", "Interpolation", "Resize", "Source"]
 Source = Literal["timm", "huggingface", "torchhub", "published", "network", "local"]
 Resize = Literal["squash", "shortest_crop", "pad", "native"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
-TUPLES = ("input_size", "mean", "std")
+TUPLE_FIELDS = ("input_size", "mean", "std")
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """An encoder's card; `rlpriors.encoders.registry.ENCODERS` holds those that have a short name.
+    """Specification of an encoder; `rlpriors.encoders.registry.ENCODERS` lists those with a short name.
 
-    Sizes of what comes out stand nowhere in it: they are read off a dummy forward pass.
+    Output sizes are not part of it; a dummy forward pass determines them.
 
     Raises:
         ValueError: a field is out of its bounds.
@@ -35,52 +35,52 @@ class EncoderSpec:
     """
 
     name: str
-    """What users call it."""
+    """Name of the encoder, as passed to `load_encoder`."""
     source: Source
-    """Which of this library's loaders builds it."""
+    """Loader that builds the encoder."""
     model_id: str
-    """timm's or the hub's id, `repository:entry` for torch.hub, the address of a published file, the name
-    of a network of this library, or the folder of a saved encoder."""
+    """Id of the model for its loader: an id of timm or the hub, `repository:entry` for torch.hub, the URL
+    of a published file, the name of a network of this library, or the folder of a saved encoder."""
     license: str
-    """The license of the weights in its usual short form; "unknown" where none is stated."""
+    """License of the weights as an SPDX-like identifier; "unknown" if none is stated."""
     commercial: bool = True
-    """False: the license forbids commercial use, and loading asks for `allow_noncommercial=True`."""
+    """Commercial use is allowed; if False, loading requires `allow_noncommercial=True`."""
     gated: bool = False
-    """True: the publisher gives the weights only to those who accept terms first."""
+    """Gated weights: the publisher requires users to accept terms before the download."""
     revision: str | None = None
-    """The version of the weights on the hub: a branch, tag or commit; None for the newest."""
+    """Revision of the weights on the hub: a branch, tag or commit; None for the newest."""
     input_size: tuple[int, int] = (224, 224)
-    """Height and width that the network sees, in pixels."""
+    """Height and width of the network's input, in pixels."""
     channels: int = 3
-    """Colors of a frame: 3 (RGB), or 1 for a network that sees gray."""
+    """Number of input channels: 3 (RGB), or 1 for a grayscale network."""
     resize: Resize = "squash"
-    """How frames get to the input size: `squash` ignores their proportions and loses nothing at the
-    borders; `shortest_crop` keeps the proportions and cuts the center out; `pad` keeps them and adds
-    black borders; `native` takes only frames that have the size already."""
+    """Resize mode of frames: `squash` ignores the aspect ratio and keeps the borders; `shortest_crop`
+    keeps the aspect ratio and crops the center; `pad` keeps the aspect ratio and adds black borders;
+    `native` accepts only frames of the input size."""
     crop_pct: float = 1.0
-    """The part of the shorter edge that `shortest_crop` keeps, in (0, 1]."""
+    """Fraction of the shorter edge that `shortest_crop` keeps, in (0, 1]."""
     interpolation: Interpolation = "bicubic"
-    """The filter of the resize."""
+    """Interpolation filter of the resize."""
     antialias: bool = True
-    """Smooth while shrinking, as PIL does; what the pretrained networks were trained with."""
+    """Antialiasing when frames are downscaled, as PIL does; pretrained networks were trained with it."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    """Subtracted from each channel in [0, 1]; ImageNet's unless the network says otherwise."""
+    """Mean subtracted from each channel in [0, 1]; ImageNet's by default."""
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    """Each channel is then divided by this."""
+    """Standard deviation that each channel is divided by after the mean is subtracted."""
     frames: int = 1
-    """Frames in one input: above 1 the network sees clips, and a single frame becomes a still clip."""
+    """Number of frames of one input; above 1 the network takes clips, and a frame becomes a still clip."""
     head: bool = False
-    """True: the vector passes the network's own last layer, such as CLIP's projection."""
+    """Projection head applied: the vector passes the network's last layer, such as CLIP's projection."""
     layout: str = ""
-    """How the keys of a published file are named; one of `published.LAYOUTS`."""
+    """Key layout of a published file: a name of `checkpoint_files.KEY_LAYOUTS`."""
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Further arguments of the network that the loader builds; plain data only."""
+    """Further keyword arguments of the network, as plain data."""
     notes: str = ""
-    """The paper, and what a user should know."""
+    """Notes for users, such as the paper."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "EncoderSpec":
-        """Read back what `dataclasses.asdict` and JSON, which has no tuples, made of a spec.
+        """Create a spec from the dictionary of `dataclasses.asdict`, also after JSON, which has no tuples.
 
         Raises:
             ValueError: fields are missing, unknown or out of their bounds.
@@ -88,7 +88,10 @@ class EncoderSpec:
         names = {entry.name for entry in fields(cls)}
         if not {"name", "source", "model_id", "license"} <= set(data) <= names:
             raise ValueError(f"A spec must be made of {sorted(names)}. Received {sorted(data)}.")
-        values: dict[str, Any] = {**data, **{name: tuple(data[name]) for name in TUPLES if name in data}}
+        values: dict[str, Any] = {
+            **data,
+            **{name: tuple(data[name]) for name in TUPLE_FIELDS if name in data},
+        }
         return cls(**values)
 
     def __post_init__(self) -> None:

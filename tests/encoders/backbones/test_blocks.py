@@ -1,10 +1,10 @@
-"""Where networks of any family are cut, and rates that fall towards the input."""
+"""Blocks of networks of any family, and layer-wise learning rates."""
 
 import pytest
 from torch import nn
 
 from rlpriors.encoders import load_encoder
-from rlpriors.encoders.backbones.blocks import find_blocks, layer_groups, layer_numbers
+from rlpriors.encoders.backbones.blocks import find_blocks, layer_decay_groups, layer_ids
 
 
 def backbone(name: str) -> nn.Module:
@@ -21,15 +21,15 @@ def backbone(name: str) -> nn.Module:
         ("nature-cnn", 3, {"convolutions.0.weight": 1, "convolutions.4.bias": 3, "linear.weight": 4}),
     ],
 )
-def test_how_deep_weights_lie(name, blocks, expected):
+def test_layer_ids(name, blocks, expected):
     network = backbone(name)
     assert len(find_blocks(network)) == blocks
-    numbers = {name.removeprefix("network."): number for name, number in layer_numbers(network).items()}
+    numbers = {name.removeprefix("network."): number for name, number in layer_ids(network).items()}
     assert len(numbers) == len(list(network.parameters()))
     assert {key: numbers[key] for key in expected} == expected
 
 
-def test_what_lies_between_blocks_and_networks_without_any():
+def test_parameters_between_blocks_and_networks_without_blocks():
     class Three(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -39,14 +39,14 @@ def test_what_lies_between_blocks_and_networks_without_any():
             self.stage2 = nn.Linear(4, 4)
             self.last = nn.Linear(1, 1, bias=False)
 
-    assert list(layer_numbers(Three()).values()) == [0, 0, 1, 1, 1, 2, 2, 3]
-    assert layer_numbers(nn.Linear(2, 2)) == {"weight": 1, "bias": 1}
-    assert [group["lr"] for group in layer_groups(nn.Linear(2, 2), 0.3, layer_decay=0.1)] == [0.3, 0.3]
+    assert list(layer_ids(Three()).values()) == [0, 0, 1, 1, 1, 2, 2, 3]
+    assert layer_ids(nn.Linear(2, 2)) == {"weight": 1, "bias": 1}
+    assert [group["lr"] for group in layer_decay_groups(nn.Linear(2, 2), 0.3, layer_decay=0.1)] == [0.3, 0.3]
 
 
 def test_every_weight_is_in_one_group_and_rates_fall_towards_the_input():
     network = backbone("vit-nano")
-    groups = layer_groups(network, 1.0, layer_decay=0.5, weight_decay=0.1)
+    groups = layer_decay_groups(network, 1.0, layer_decay=0.5, weight_decay=0.1)
     assert sorted(id(weight) for group in groups for weight in group["params"]) == sorted(
         id(weight) for weight in network.parameters()
     )

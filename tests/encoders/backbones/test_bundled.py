@@ -1,4 +1,4 @@
-"""Encoders that come with the library: half of the size on disk, whole in memory, found by name, offline."""
+"""Bundled encoders: half precision on disk, loaded by name and offline."""
 
 import json
 import subprocess
@@ -13,8 +13,8 @@ import torch
 
 from rlpriors import checkpoint
 from rlpriors.encoders import encoder_spec, load_encoder
-from rlpriors.encoders.backbones import bundled as shipped
-from rlpriors.encoders.backbones.bundled import publish, shipped_folder, shipped_names
+from rlpriors.encoders.backbones import bundled
+from rlpriors.encoders.backbones.bundled import bundled_folder, bundled_names, save_bundled
 from rlpriors.wrappers import EncodeObservation
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 84, 84, 3), dtype=np.uint8)
@@ -23,32 +23,30 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (3, 84, 84, 3), dtype=np.uint
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only one that ships."""
-    monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr(bundled, "BUNDLED_DIR", tmp_path / "pretrained")
     monkeypatch.chdir(tmp_path)
     encoder = load_encoder("nature-cnn", weights="none", readout="grid(1)", device="cpu", seed=3)
-    return publish(encoder, "rlpriors/tiny", "# tiny\n")
+    return save_bundled(encoder, "rlpriors/tiny", "# tiny\n")
 
 
-def test_names_lead_to_what_ships(tiny: Path) -> None:
-    assert shipped_names() == ("rlpriors/tiny",)
-    assert shipped_folder("rlpriors/tiny") == tiny
+def test_names_of_bundled_encoders(tiny: Path) -> None:
+    assert bundled_names() == ("rlpriors/tiny",)
+    assert bundled_folder("rlpriors/tiny") == tiny
     assert (tiny / "README.md").read_text() == "# tiny\n"
     spec = encoder_spec("rlpriors/tiny")
     assert (spec.license, spec.commercial, spec.source) == ("mit", True, "local")
-    with pytest.raises(ValueError, match=r"ships with rlpriors: rlpriors/tiny. Received 'rlpriors/tony'"):
+    with pytest.raises(ValueError, match=r"bundled with rlpriors: rlpriors/tiny. Received 'rlpriors/tony'"):
         load_encoder("rlpriors/tony", device="cpu")
     with pytest.raises(ValueError, match="Did you mean 'rlpriors/tiny'"):
         load_encoder("rlprior-tiny", device="cpu")
     tiny.rename(tiny.with_name("other"))
-    with pytest.raises(
-        ValueError, match=r"Received 'rlpriors/tiny'; for a folder of your own .*local:rlpriors"
-    ):
+    with pytest.raises(ValueError, match=r"Received 'rlpriors/tiny'; for a local folder .*local:rlpriors"):
         load_encoder("rlpriors/tiny", device="cpu")
     Path("pretrained").rename("rlpriors")  # a folder of one's own, of such a name
     assert load_encoder("local:rlpriors/other", device="cpu").output_shape == (64,)
 
 
-def test_half_of_the_bytes_are_whole_in_memory(tiny: Path) -> None:
+def test_half_precision_files_load_in_full_precision(tiny: Path) -> None:
     original = load_encoder("nature-cnn", weights="none", readout="grid(1)", device="cpu", seed=3)
     loaded = load_encoder("rlpriors/tiny", device="cpu")
     kept = safetensors.torch.load_file(tiny / "model.safetensors")
@@ -89,8 +87,8 @@ def test_no_network_is_touched(tiny: Path) -> None:
         "def refuse(*a, **k): raise AssertionError('the network was asked')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "from rlpriors.encoders import load_encoder\n"
-        "from rlpriors.encoders.backbones import bundled as shipped\n"
-        f"shipped.PRETRAINED = pathlib.Path({str(tiny.parent)!r})\n"
+        "from rlpriors.encoders.backbones import bundled\n"
+        f"bundled.BUNDLED_DIR = pathlib.Path({str(tiny.parent)!r})\n"
         "print(load_encoder('rlpriors/tiny', device='cpu').output_shape)\n"
         "assert not {'timm', 'transformers'} & set(sys.modules)\n"
     )
@@ -98,21 +96,21 @@ def test_no_network_is_touched(tiny: Path) -> None:
     assert done.stdout == "(64,)\n", done.stderr
 
 
-def test_what_cannot_ship_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_bundled_encoders_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = load_encoder("nature-cnn", weights="none", device="cpu")
     for name in ("tiny", "rlpriors/", "rlpriors/a/b", "rlpriors/.."):
         with pytest.raises(ValueError, match="`name` must be 'rlpriors/<name>'"):
-            publish(encoder, name, "", tmp_path)
-    monkeypatch.setattr(shipped, "LARGEST", 1000)
+            save_bundled(encoder, name, "", tmp_path)
+    monkeypatch.setattr(bundled, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match=r"at most 0.001 MB. Received \d"):
-        publish(encoder, "rlpriors/large", "", tmp_path)
+        save_bundled(encoder, "rlpriors/large", "", tmp_path)
     assert not list(tmp_path.rglob("*.json"))
     assert encoder.spec.name == "nature-cnn"
     monkeypatch.undo()
     encoder.unfreeze()
     next(encoder.parameters()).data[0] = 1e6
-    with pytest.raises(ValueError, match=r"`half` must be False: .* up to 1e\+06"):
-        publish(encoder, "rlpriors/wild", "", tmp_path)
+    with pytest.raises(ValueError, match=r"`half` must be False .* up to 1e\+06"):
+        save_bundled(encoder, "rlpriors/wild", "", tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -125,8 +123,8 @@ def test_statistics_keep_their_precision(tmp_path: Path) -> None:
     assert (kept["weight"].dtype, kept["running_var"].dtype) == (torch.float16, torch.float32)
 
 
-def test_everything_that_ships_is_small_licensed_and_loads() -> None:
-    folders = [path for path in shipped.PRETRAINED.iterdir() if path.is_dir()]
+def test_every_bundled_encoder_is_small_licensed_and_loads() -> None:
+    folders = [path for path in bundled.BUNDLED_DIR.iterdir() if path.is_dir()]
     assert {"atari-small", "atari-white"} <= {folder.name for folder in folders}
     for folder in folders:
         check(folder)

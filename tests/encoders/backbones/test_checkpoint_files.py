@@ -1,4 +1,4 @@
-"""Authors' files: tiny networks in the very format that each family publishes, read by the real loader."""
+"""Tiny networks in the file format of each family, read by the real loader."""
 
 from argparse import Namespace
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders import ENCODERS, load_encoder
-from rlpriors.encoders.backbones.checkpoint_files import LAYOUTS
+from rlpriors.encoders.backbones.checkpoint_files import KEY_LAYOUTS
 from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (2, 80, 64, 3), dtype=np.uint8)
@@ -68,7 +68,7 @@ def published(timm: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
             torch.manual_seed(number)
             arguments = {key: value for key, value in options.items() if key != "network"}
             network = timm.create_model(
-                options["network"], num_classes=LAYOUTS[spec.layout].outputs, **arguments
+                options["network"], num_classes=KEY_LAYOUTS[spec.layout].num_classes, **arguments
             )
         torch.save(wrap(network.state_dict()), root / f"{name}.pt")
         made[name] = (spec, root / f"{name}.pt", network.eval())
@@ -88,7 +88,7 @@ def test_a_published_file_fills_the_network(name: str, published: dict[str, tupl
     assert encoder.encode(FRAMES).isfinite().all()
 
 
-def test_r3m_gives_what_its_own_code_gives(timm: Any, published: dict[str, tuple[Any, Path, Any]]) -> None:
+def test_r3m_equals_its_own_code(timm: Any, published: dict[str, tuple[Any, Path, Any]]) -> None:
     """r3m/models: Resize(256), CenterCrop(224), division by 255, ImageNet's normalization, convnet."""
     from torchvision import transforms
 
@@ -148,7 +148,7 @@ def test_keys_must_match(published: dict[str, tuple[Any, Path, Any]], tmp_path: 
     lost = {key: value for key, value in state.items() if key != "layer3.0.conv1.weight"}
     more = {**state, "layer9.weight": TWO}
     for content, message in (
-        (state, r"holds nothing under 'convnet\.'"),
+        (state, r"has no keys that begin with 'convnet\.'"),
         ({"r3m": under("module.convnet.", lost)}, r"Missing key.*layer3\.0\.conv1\.weight"),
         ({"r3m": under("module.convnet.", more)}, r"Unexpected key.*layer9"),
     ):

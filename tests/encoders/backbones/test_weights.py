@@ -1,4 +1,4 @@
-"""Weights on their way: fetched once and whole, read as plain tensors, filled in completely."""
+"""Download, reading and strict loading of weights."""
 
 import functools
 import http.server
@@ -13,7 +13,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from rlpriors.checkpoint import CheckpointError
-from rlpriors.encoders.backbones.weights import download, explain_download, fill, read_weights, seeded
+from rlpriors.encoders.backbones.weights import (
+    download,
+    explain_download,
+    load_weights_strict,
+    read_weights,
+    seeded_init,
+)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -58,7 +64,7 @@ def test_download_fetches_once(server: str, capsys: pytest.CaptureFixture[str]) 
 def test_download_leaves_nothing_half(server: str, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"Cannot fetch .*'mine'.*404"):
         download(f"{server}/none.pt", "mine", progress=False)
-    with pytest.raises(FileNotFoundError, match="4 of 100 bytes came"):
+    with pytest.raises(FileNotFoundError, match="received 4 of 100 bytes"):
         download(f"{server}/short.pt", "mine", progress=False)
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 
@@ -72,7 +78,7 @@ def test_offline_and_unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         download("http://127.0.0.1:9/model.pt", "mine")
 
 
-def test_gated_weights_say_where_to_go() -> None:
+def test_the_error_of_gated_weights_names_the_page() -> None:
     class GatedRepoError(OSError):
         """As huggingface_hub raises it."""
 
@@ -128,7 +134,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_weights(tmp_path / "w.pt")
 
 
-def test_fill_is_all_or_nothing() -> None:
+def test_strict_loading_is_all_or_nothing() -> None:
     network = nn.Linear(2, 1)
     before = network.weight.clone()
     for weights, message in (
@@ -137,9 +143,9 @@ def test_fill_is_all_or_nothing() -> None:
         ({**network.state_dict(), "weight": torch.zeros(1, 3)}, r"weight is \[1, 3\], not \[1, 2\]"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            fill(network, weights, "the file")
+            load_weights_strict(network, weights, "the file")
         assert torch.equal(network.weight, before)
-    fill(network, {"weight": torch.zeros(1, 2), "bias": torch.ones(1)}, "the file")
+    load_weights_strict(network, {"weight": torch.zeros(1, 2), "bias": torch.ones(1)}, "the file")
     assert network.bias.item() == 1
 
 
@@ -147,8 +153,8 @@ def test_seeded_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    with seeded(7):
+    with seeded_init(7):
         first = torch.rand(1)
-    with seeded(7):
+    with seeded_init(7):
         assert torch.equal(torch.rand(1), first)
     assert torch.equal(torch.rand(3), expected)

@@ -1,4 +1,4 @@
-"""With the cache as without it: under random access, evictions, collisions."""
+"""Equal features with and without the cache under random access, evictions and collisions."""
 
 import copy
 import pickle
@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from rlpriors.encoders.dataset import cache as cache_module
-from rlpriors.encoders.dataset.cache import VectorCache, hash_images
+from rlpriors.encoders.dataset import image_hash
+from rlpriors.encoders.dataset.cache import FeatureCache
+from rlpriors.encoders.dataset.image_hash import hash_images
 from rlpriors.encoders.readouts.crops import Crops
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 
 
 class Counting:
-    """An encoder that tells all images apart, and counts those that it was given."""
+    """An encoder with a distinct vector for each image, which counts its images and calls."""
 
     def __init__(self) -> None:
         self.images = 0
@@ -60,10 +61,10 @@ def test_on_equals_off(
     device: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cache_module, "hash_images", hash_function)
+    monkeypatch.setattr(image_hash, "hash_images", hash_function)
     rng = np.random.default_rng(capacity)
     large, small = pool_of_images().to(device), pool_of_images(6, (2, 2, 1)).to(device)
-    cache, encoder = VectorCache(capacity), Counting()
+    cache, encoder = FeatureCache(capacity), Counting()
     for _ in range(60):
         # Batches up to larger than the cache, with repetitions, of two sizes.
         parts = [images[rng.integers(0, len(images), rng.integers(1, 7))] for images in (large, small)]
@@ -84,8 +85,8 @@ def test_on_equals_off(
 def test_statistics_do_not_depend_on_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for function in (hash_images, constant_hash):
-        monkeypatch.setattr(cache_module, "hash_images", function)
-        rng, images, cache = np.random.default_rng(0), pool_of_images(), VectorCache(5)
+        monkeypatch.setattr(image_hash, "hash_images", function)
+        rng, images, cache = np.random.default_rng(0), pool_of_images(), FeatureCache(5)
         for _ in range(40):
             cache.encode([images[rng.integers(0, 12, 3)]], Counting())
         found.append(cache.stats)
@@ -93,9 +94,9 @@ def test_statistics_do_not_depend_on_the_hash(monkeypatch: pytest.MonkeyPatch) -
     assert found[0].hits > 0
 
 
-def test_the_longest_unseen_goes_first() -> None:
+def test_the_least_recently_used_is_evicted_first() -> None:
     images = pool_of_images(4)
-    cache = VectorCache(2)
+    cache = FeatureCache(2)
 
     def known() -> list[bool]:
         return [bool(cache.lookup(images[i : i + 1])[0]) for i in (2, 1, 0)]  # looking makes it seen
@@ -108,7 +109,7 @@ def test_the_longest_unseen_goes_first() -> None:
 
 
 def test_repetitions_inside_a_batch_are_encoded_once() -> None:
-    images, encoder, cache = pool_of_images(2), Counting(), VectorCache(10)
+    images, encoder, cache = pool_of_images(2), Counting(), FeatureCache(10)
     batch = images[[0, 1, 0, 0, 1]]
     assert torch.equal(cache.encode([batch], encoder), Counting.vectors(batch))
     assert encoder.images == 2
@@ -117,8 +118,8 @@ def test_repetitions_inside_a_batch_are_encoded_once() -> None:
     assert encoder.calls == 1  # nothing was missing: the encoder was left alone
 
 
-def test_a_batch_larger_than_the_cache_is_encoded_whole() -> None:
-    images, cache = pool_of_images(12), VectorCache(5)
+def test_a_batch_larger_than_the_cache_is_encoded_completely() -> None:
+    images, cache = pool_of_images(12), FeatureCache(5)
     cache.encode([images[:5]], Counting())
     assert torch.equal(cache.encode([images], Counting()), Counting.vectors(images))
     hits, vectors = cache.lookup(images)
@@ -128,7 +129,7 @@ def test_a_batch_larger_than_the_cache_is_encoded_whole() -> None:
 
 
 def test_lookup_and_insert() -> None:
-    images, cache = pool_of_images(4), VectorCache(10)
+    images, cache = pool_of_images(4), FeatureCache(10)
     hits, vectors = cache.lookup(images)
     assert hits.tolist() == [False] * 4
     assert vectors is None
@@ -143,7 +144,7 @@ def test_lookup_and_insert() -> None:
 
 def test_positions_and_shapes_keep_images_apart() -> None:
     black = torch.zeros(1, 2, 8, 1, dtype=torch.uint8)
-    cache, encoder = VectorCache(10), Counting()
+    cache, encoder = FeatureCache(10), Counting()
     cache.encode([black, black.reshape(1, 4, 4, 1)], encoder)  # the same bytes, another picture
     assert encoder.images == 2
     cache.encode([black.repeat(3, 1, 1, 1)], encoder, positions=torch.tensor([0, 5, 5]))
@@ -156,12 +157,14 @@ def test_crops_of_a_game_in_which_little_moves() -> None:
     frames = torch.zeros(20, 16, 16, 3, dtype=torch.uint8)
     for t in range(20):
         frames[t, t % 16, 5] = 255
-    readout, encoder, cache = Crops((1, 2, 4)), Counting(), VectorCache(1000)
+    readout, encoder, cache = Crops((1, 2, 4)), Counting(), FeatureCache(1000)
     for frame in frames:
-        views = readout.views(frame[None])
-        given = Counting()(list(views.parts))
-        encoded = cache.encode(views.parts, encoder, views.positions)
-        assert torch.equal(readout.join(encoded, views.order), readout.join(given, views.order))
+        views = readout.make_views(frame[None])
+        given = Counting()(list(views.batches))
+        encoded = cache.encode(views.batches, encoder, views.positions)
+        assert torch.equal(
+            readout.combine_views(encoded, views.indices), readout.combine_views(given, views.indices)
+        )
     assert encoder.images < 20 * 21 / 3
 
 
@@ -169,27 +172,27 @@ def test_rows_that_words_of_four_bytes_do_not_divide() -> None:
     images = torch.zeros(3, 1, 5, 1, dtype=torch.uint8)
     images[1, 0, 4] = 1
     images[2, 0, 0] = 1
-    cache, encoder = VectorCache(10), Counting()
+    cache, encoder = FeatureCache(10), Counting()
     assert torch.equal(cache.encode([images], encoder), Counting.vectors(images))
     assert encoder.images == 3
 
 
 def test_strided_images_are_read_as_they_look() -> None:
     images = pool_of_images(6).flip(1).transpose(1, 2)
-    cache = VectorCache(10)
+    cache = FeatureCache(10)
     cache.encode([images], Counting())
     assert bool(cache.lookup(images.contiguous())[0].all())
 
 
-def test_a_changed_image_is_not_taken_for_what_it_was() -> None:
-    image, cache = pool_of_images(1), VectorCache(10)
+def test_a_changed_image_is_not_a_hit() -> None:
+    image, cache = pool_of_images(1), FeatureCache(10)
     cache.encode([image], Counting())
     image[0, 0, 0] += 1  # an environment that writes into its own buffer
     assert torch.equal(cache.encode([image], Counting()), Counting.vectors(image))
 
 
 def test_inference_mode_outside_and_inside() -> None:
-    images, cache = pool_of_images(3), VectorCache(10)
+    images, cache = pool_of_images(3), FeatureCache(10)
     with torch.inference_mode():
         cache.encode([images[:1]], Counting())
     cache.encode([images[1:2]], Counting())
@@ -207,7 +210,7 @@ def test_hash_tells_images_apart_that_differ_in_one_bit() -> None:
 
 
 def test_clearing_and_copies_start_empty() -> None:
-    cache = VectorCache(10)
+    cache = FeatureCache(10)
     cache.encode([pool_of_images(3)], Counting())
     for other in (copy.deepcopy(cache), pickle.loads(pickle.dumps(cache))):
         assert (len(other), other.capacity, other.stats.misses) == (0, 10, 0)
@@ -218,8 +221,8 @@ def test_clearing_and_copies_start_empty() -> None:
 
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="`capacity` must be at least 1"):
-        VectorCache(0)
-    images, cache = pool_of_images(3), VectorCache(10)
+        FeatureCache(0)
+    images, cache = pool_of_images(3), FeatureCache(10)
     with pytest.raises(ValueError, match="at least one image"):
         cache.encode([], Counting())
     with pytest.raises(ValueError, match="`positions` must be 3"):

@@ -1,4 +1,4 @@
-"""Data sets through an encoder: the same numbers as online, whatever the source, killed or not."""
+"""Encoded data sets: equal to online encoding for every source, also after an interruption."""
 
 import json
 import re
@@ -14,10 +14,12 @@ from gymnasium.spaces import Box
 from jaxtyping import config
 
 from rlpriors.data.episodes import Episode
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 from rlpriors.data.minari import write_dataset
 from rlpriors.encoders.backbones.native import build_network
-from rlpriors.encoders.dataset.encode import encode_dataset, load_encoded
+from rlpriors.encoders.dataset.encode import encode_dataset
+from rlpriors.encoders.dataset.encoded_dataset import load_encoded
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.spec import EncoderSpec
 
@@ -114,7 +116,7 @@ def test_each_distinct_frame_is_encoded_once(encoder, store, tmp_path, monkeypat
     np.testing.assert_array_equal(with_dedup.features[3], with_dedup.features[2])
 
 
-def test_equal_digests_of_unequal_frames_are_seen(encoder, tmp_path, monkeypatch):
+def test_equal_digests_of_unequal_frames_are_detected(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr("rlpriors.encoders.dataset.frame_sources._digest", lambda *parts: b"always the same")
     frames = images(6)
     encoded = encode_dataset(frames, encoder, tmp_path / "out", dtype="float32", progress=False)
@@ -157,7 +159,7 @@ def test_a_minari_data_set_becomes_an_episode_store(encoder, tmp_path, kind):
         "toy/images-v0", encoder, tmp_path / "out", dtype="float32", batch_size=4, progress=False
     )
     assert encoded.lengths.tolist() == [5, 4]
-    store = encoded.store()
+    store = encoded.to_episode_store()
     assert (store.n_episodes, store.n_steps) == (2, 7)
     assert store.act.tolist() == [0, 1, 2, 0, 0, 1, 2]
     assert store.rew.tolist() == [0.5, 1.5, 2.5, 3.5, 0.5, 1.5, 2.5]
@@ -168,18 +170,18 @@ def test_a_minari_data_set_becomes_an_episode_store(encoder, tmp_path, kind):
 def test_frames_with_actions_become_an_episode_store(encoder, tmp_path):
     with FrameWriter(tmp_path / "frames") as writer:
         writer.add_episode(images(3), act=np.array([4, 5, 0]))
-    store = encode_dataset(writer.store, encoder, tmp_path / "out", progress=False).store()
+    store = encode_dataset(writer.store, encoder, tmp_path / "out", progress=False).to_episode_store()
     assert store.obs.dtype == np.float32
     assert store.act.tolist() == [4, 5]
     assert store.rew.tolist() == [0, 0]
     assert store.truncated.tolist() == [False, True]
     bare = encode_dataset(images(3), encoder, tmp_path / "bare", progress=False)
     with pytest.raises(ValueError, match="frames without actions"):
-        bare.store()
+        bare.to_episode_store()
 
 
 @pytest.mark.parametrize("dedup", [True, False])
-def test_a_stopped_run_goes_on_and_ends_alike(encoder, store, tmp_path, monkeypatch, dedup):
+def test_an_interrupted_run_resumes_with_equal_files(encoder, store, tmp_path, monkeypatch, dedup):
     options = {"batch_size": 3, "dedup": dedup, "progress": False}
     encode_dataset(store, encoder, tmp_path / "whole", **options)
     with monkeypatch.context() as patch:
@@ -199,7 +201,7 @@ def test_a_stopped_run_goes_on_and_ends_alike(encoder, store, tmp_path, monkeypa
 def test_a_killed_process_resumes(store, tmp_path):
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[3])\n"
-        "from test_encoders_dataset_encode import make_encoder, encode_dataset\n"
+        "from test_encode import make_encoder, encode_dataset\n"
         "encoder, calls = make_encoder(), []\n"
         "real = encoder.encode\n"
         "encoder.encode = lambda *a: calls.append(1) or (os._exit(9) if len(calls) > 2 else real(*a))\n"
@@ -220,7 +222,7 @@ def interrupted(encoder, store, folder, monkeypatch) -> None:
             encode_dataset(store, encoder, folder, batch_size=4, progress=False)
 
 
-def test_going_on_with_something_else_is_refused(encoder, store, tmp_path, monkeypatch):
+def test_resuming_with_other_settings_is_an_error(encoder, store, tmp_path, monkeypatch):
     out = tmp_path / "out"
     interrupted(encoder, store, out, monkeypatch)
     with pytest.raises(
@@ -241,7 +243,7 @@ def test_going_on_with_something_else_is_refused(encoder, store, tmp_path, monke
 
 
 @pytest.mark.parametrize("dedup", [True, False])
-def test_frames_that_changed_are_noticed_when_a_run_goes_on(encoder, tmp_path, monkeypatch, dedup):
+def test_changed_frames_are_detected_on_resume(encoder, tmp_path, monkeypatch, dedup):
     out, options = tmp_path / "out", {"batch_size": 4, "dedup": dedup, "progress": False}
     with monkeypatch.context() as patch:
         Counting(encoder, patch, fail_at=3)
@@ -314,7 +316,7 @@ def test_a_finished_folder_is_not_written_over(encoder, store, tmp_path):
         ({"model_id": "impala-cnn"}, "spec: model_id is 'nature-cnn' here and 'impala-cnn' there; weights"),
     ],
 )
-def test_another_encoder_is_refused_by_what_differs(encoder, tmp_path, other, part):
+def test_another_encoder_is_an_error_that_names_the_difference(encoder, tmp_path, other, part):
     encode_dataset(images(2), encoder, tmp_path / "out", progress=False)
     assert load_encoded(tmp_path / "out", encoder).fingerprint.difference(encoder.fingerprint()) == ()
     with pytest.raises(ValueError, match=f"another encoder than `encoder`: {re.escape(part)}"):

@@ -8,7 +8,13 @@ import torch
 
 from rlpriors.encoders.readouts.crops import Crops
 from rlpriors.encoders.readouts.pooling import GeneralizedMean, Grid, SpatialSoftmax
-from rlpriors.encoders.readouts.registry import READOUTS, Chain, Readout, available_readouts, parse_readout
+from rlpriors.encoders.readouts.registry import (
+    READOUTS,
+    Readout,
+    ReadoutPipeline,
+    available_readouts,
+    parse_readout,
+)
 from rlpriors.types import Features
 
 NAMES = [
@@ -125,8 +131,8 @@ def test_contract(name: str, device: str) -> None:
     assert vectors.device.type == device
     assert vectors.dtype == torch.float32
     views = readout.views_per_frame
-    order = torch.zeros(2, views, dtype=torch.long)  # two frames, all of whose views were the first image
-    joined = readout.join(vectors, order)
+    indices = torch.zeros(2, views, dtype=torch.long)  # two frames, all of whose views were the first image
+    joined = readout.combine_views(vectors, indices)
     assert joined.shape == (2, *shape)
     torch.testing.assert_close(joined[0], joined[1])
 
@@ -212,7 +218,7 @@ def test_names(written: str, name: str) -> None:
         ("crops(0)", "`grids` must be whole numbers"),
         ("crops(1,crops(1,2))", "`inner` must read one image"),
         ("topk-crops(21)", "`k` must be between 1 and 20"),
-        ("topk-crops(2,speed)", "`by` must be one of"),
+        ("topk-crops(2,speed)", "`measure` must be one of"),
         ("motion-mask(flow,both)", "takes 'alone' and one readout"),
     ],
 )
@@ -244,36 +250,38 @@ def test_weights_must_be_built_and_must_fit() -> None:
             built(features(width=6))
 
 
-def test_a_chain_acts_on_the_joined_vector_of_a_frame() -> None:
+def test_a_pipeline_acts_on_the_joined_vector_of_a_frame() -> None:
     given = features(batch=10)
-    chain = parse_readout("crops(1,2)>random-projection(6)").build(given)
-    views = chain.views(torch.zeros(2, 8, 8, 3, dtype=torch.uint8))
-    joined = Crops((1, 2)).join(given.global_, views.order)
+    pipeline = parse_readout("crops(1,2)>random-projection(6)").build(given)
+    views = pipeline.make_views(torch.zeros(2, 8, 8, 3, dtype=torch.uint8))
+    joined = Crops((1, 2)).combine_views(given.global_, views.indices)
     assert joined.shape == (2, 40)
-    torch.testing.assert_close(chain.join(chain(given), views.order), chain.transforms[0](joined))
-    assert chain.output_shape(given) == (6,)
+    torch.testing.assert_close(
+        pipeline.combine_views(pipeline(given), views.indices), pipeline.transforms[0](joined)
+    )
+    assert pipeline.output_shape(given) == (6,)
 
 
-def test_an_outside_readout_needs_no_more_than_read() -> None:
+def test_an_outside_readout_only_defines_pool() -> None:
     class First(Readout):
-        label, reads = "first", "tokens"
+        label, required_feature = "first", "tokens"
 
-        def read(self, features: Features) -> torch.Tensor:
+        def pool(self, features: Features) -> torch.Tensor:
             assert features.tokens is not None
             return features.tokens[:, 0]
 
     assert First()(COUNTED).tolist() == [[1, 8]]
     assert parse_readout(First()).name == "first"
-    assert Chain(First()).build(COUNTED)(COUNTED).tolist() == [[1, 8]]
+    assert ReadoutPipeline(First()).build(COUNTED)(COUNTED).tolist() == [[1, 8]]
     frames = torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
-    views = First().views(frames)
-    assert views.parts[0] is frames
-    assert views.order.tolist() == [[0], [1]]
+    views = First().make_views(frames)
+    assert views.batches[0] is frames
+    assert views.indices.tolist() == [[0], [1]]
 
 
-def test_a_copied_chain_uses_its_own_transforms() -> None:
-    chain = parse_readout("cls>random-projection(3)").build(features())
-    twin = copy.deepcopy(chain)
+def test_a_copied_pipeline_uses_its_own_transforms() -> None:
+    pipeline = parse_readout("cls>random-projection(3)").build(features())
+    twin = copy.deepcopy(pipeline)
     twin.transforms[0].matrix.zero_()
     assert not twin(features()).any()
-    assert chain(features()).any()
+    assert pipeline(features()).any()

@@ -1,4 +1,4 @@
-"""Fitted transforms against numpy, and what they promise."""
+"""Fitted transforms against numpy, and their invariants."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_pca_against_numpys_svd() -> None:
     np.testing.assert_allclose(ours, centered @ (directions * signs[:, None]).T, atol=2e-4)
 
 
-def test_pca_puts_the_largest_variance_first_and_keeps_distances_when_whole() -> None:
+def test_pca_sorts_by_variance_and_a_full_pca_keeps_distances() -> None:
     data = vectors()
     out = PCA(6).fit(data)(data)
     variances = out.var(0)
@@ -54,7 +54,7 @@ def test_whitening_gives_identity_covariance() -> None:
     torch.testing.assert_close(out.mean(0), torch.zeros(6), atol=1e-3, rtol=0)
 
 
-def test_whitening_does_not_blow_up_what_never_varied() -> None:
+def test_whitening_does_not_amplify_constant_directions() -> None:
     data = torch.cat([vectors(size=3), torch.ones(200, 1)], 1)
     whitening = Whitening(4).fit(data)
     assert whitening(data).abs().max() < 10
@@ -101,7 +101,7 @@ def test_contract(name: str, device: str) -> None:
     again = parse_readout(f"cls>{name}").build(given)
     again.load_state_dict(readout.state_dict())
     assert torch.equal(again(given), out)
-    with pytest.raises(ValueError, match="vectors of 6 numbers"):
+    with pytest.raises(ValueError, match="vectors of size 6"):
         readout(Features(data[:, :4], None, None))
 
 
@@ -115,8 +115,8 @@ def test_contract(name: str, device: str) -> None:
         (lambda: PCA(3).fit(vectors(3)), "at least 4 rows of numbers"),
         (lambda: PCA(1).fit(torch.tensor([[1.0], [np.nan], [2.0]])), "NaN or infinity, first in row 1"),
         (lambda: PCA(2)(vectors()), "not fitted yet"),
-        (lambda: Transform().build(2), "write `out_size`"),
-        (lambda: Transform().name, "write `name`"),
+        (lambda: Transform().build(2), "must define `out_size`"),
+        (lambda: Transform().name, "must define `name`"),
     ],
 )
 def test_bad_input(make: object, message: str) -> None:

@@ -1,10 +1,10 @@
-"""Encoders that come with the library, for the first minute and for machines without a network.
+"""Encoders bundled with the library, which load without a network connection.
 
-`PRETRAINED`      where they lie
-`PREFIX`          what their names begin with
-`shipped_names`   what there is
-`shipped_folder`  where the one of that name lies
-`publish`         makes another
+`BUNDLED_DIR`      folder of the bundled encoders
+`BUNDLED_PREFIX`   prefix of their names
+`bundled_names`    names of all bundled encoders
+`bundled_folder`   folder of a bundled encoder
+`save_bundled`     save an encoder as a bundled one
 """
 
 import re
@@ -14,68 +14,69 @@ from pathlib import Path
 from rlpriors.checkpoint import CONFIG, MODEL, write_atomically
 from rlpriors.encoders.encoder import ImageEncoder
 
-__all__ = ["PREFIX", "PRETRAINED", "publish", "shipped_folder", "shipped_names"]
+__all__ = ["BUNDLED_DIR", "BUNDLED_PREFIX", "bundled_folder", "bundled_names", "save_bundled"]
 
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
-PREFIX = "rlpriors/"
-LARGEST = 5_000_000
-"""Bytes of one encoder: everybody who installs the library fetches them all."""
+BUNDLED_DIR = Path(__file__).parents[1] / "pretrained"
+BUNDLED_PREFIX = "rlpriors/"
+MAX_BYTES = 5_000_000
+"""Maximum size of one encoder: every installation of the library includes them all."""
 LICENSE = "mit"
 CARD = "README.md"
 
 
-def shipped_names() -> tuple[str, ...]:
-    """The names of all encoders that come with the library, "rlpriors/..."."""
-    return tuple(sorted(f"{PREFIX}{path.parent.name}" for path in PRETRAINED.glob(f"*/{CONFIG}")))
+def bundled_names() -> tuple[str, ...]:
+    """Return the names of all bundled encoders, "rlpriors/..."."""
+    return tuple(sorted(f"{BUNDLED_PREFIX}{path.parent.name}" for path in BUNDLED_DIR.glob(f"*/{CONFIG}")))
 
 
-def shipped_folder(name: str) -> Path:
-    """Where the encoder of that name lies.
+def bundled_folder(name: str) -> Path:
+    """Return the folder of the bundled encoder `name`.
 
     Raises:
-        ValueError: none of that name comes with the library.
+        ValueError: there is no bundled encoder of this name.
 
     Example:
-        >>> shipped_folder("rlpriors/no-such")
+        >>> bundled_folder("rlpriors/no-such")
         Traceback (most recent call last):
         ...
-        ValueError: `name` must be an encoder that ships with rlpriors: ... Received 'rlpriors/no-such'...
+        ValueError: `name` must be an encoder bundled with rlpriors: ... Received 'rlpriors/no-such'...
     """
-    names = shipped_names()
+    names = bundled_names()
     if name not in names:
         raise ValueError(
-            f"`name` must be an encoder that ships with rlpriors: {', '.join(names) or 'none does yet'}. "
-            f"Received {name!r}; for a folder of your own write 'local:{name}'."
+            f"`name` must be an encoder bundled with rlpriors: {', '.join(names) or 'there are none yet'}. "
+            f"Received {name!r}; for a local folder pass 'local:{name}'."
         )
-    return PRETRAINED / name.removeprefix(PREFIX)
+    return BUNDLED_DIR / name.removeprefix(BUNDLED_PREFIX)
 
 
-def publish(encoder: ImageEncoder, name: str, card: str, root: Path | None = None) -> Path:
-    """Put `encoder` among those that ship, as `name`, and return its folder.
+def save_bundled(encoder: ImageEncoder, name: str, card: str, root: Path | None = None) -> Path:
+    """Save `encoder` as the bundled encoder `name` and return its folder.
 
-    Weights are written in half precision, and loaded again in full; `card` is the text that tells how
-    it was made, and what it is worth.  `root` is `PRETRAINED` unless it is given.
+    Weights are written in half precision and loaded in full precision.  `card` is the text of its
+    README.md: training command and results.  `root` is `BUNDLED_DIR` by default.
 
     Raises:
-        ValueError: `name` does not begin with "rlpriors/", weights are too large for half precision, or
-            what comes out is larger than 5 MB; what was written of it is removed then.
+        ValueError: `name` does not begin with "rlpriors/", weights exceed the range of half precision,
+            or the files exceed 5 MB; the files are then removed.
     """
-    short = name.removeprefix(PREFIX)
+    short = name.removeprefix(BUNDLED_PREFIX)
     if short == name or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", short):
         raise ValueError(
-            f"`name` must be '{PREFIX}<name>', in small letters, digits, . and -. Received {name!r}."
+            f"`name` must be '{BUNDLED_PREFIX}<name>', in lowercase letters, digits, . and -. "
+            f"Received {name!r}."
         )
-    folder = (PRETRAINED if root is None else root) / short
-    own, encoder.spec = encoder.spec, replace(encoder.spec, name=name, license=LICENSE)
+    folder = (BUNDLED_DIR if root is None else root) / short
+    original_spec, encoder.spec = encoder.spec, replace(encoder.spec, name=name, license=LICENSE)
     try:
         encoder.save(folder, half=True)
     finally:
-        encoder.spec = own
+        encoder.spec = original_spec
     size = sum((folder / file).stat().st_size for file in (MODEL, CONFIG))
-    if size > LARGEST:
+    if size > MAX_BYTES:
         for file in (CONFIG, MODEL):
             (folder / file).unlink()
-        raise ValueError(f"`encoder` must take at most {LARGEST / 1e6:g} MB. Received {size / 1e6:.1f} MB.")
+        raise ValueError(f"`encoder` must take at most {MAX_BYTES / 1e6:g} MB. Received {size / 1e6:.1f} MB.")
 
     def write(temporary: Path) -> None:
         temporary.write_text(card)

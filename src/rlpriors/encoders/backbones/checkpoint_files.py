@@ -1,10 +1,10 @@
 """Encoders whose authors published a checkpoint file: R3M, VIP, VC-1, Theia, MoCo v3, SwAV.
 
-`LAYOUTS`            how the keys of each family's file become those of a timm network
-`Layout`             one of them
-`build_published`    the loader
+`KEY_LAYOUTS`             key layouts of the families' files
+`KeyLayout`               mapping from the keys of a checkpoint file to those of a timm network
+`build_from_checkpoint`   loader
 
-The files are read as plain tensors, and every key of the network must be found in them.
+The files are read as plain tensors.  They must contain every key of the network.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,48 +17,50 @@ from torch import Tensor
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.hub import hub_file
-from rlpriors.encoders.backbones.timm import TimmBackbone, build_untrained, fill_timm
+from rlpriors.encoders.backbones.timm import TimmBackbone, build_untrained, load_timm_weights
 from rlpriors.encoders.backbones.weights import download, read_weights
 from rlpriors.encoders.spec import EncoderSpec
 
-__all__ = ["LAYOUTS", "Layout", "build_published"]
+__all__ = ["KEY_LAYOUTS", "KeyLayout", "build_from_checkpoint"]
 
 Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where a family keeps its image network, and under which names.
+class KeyLayout:
+    """Mapping from the keys of a checkpoint file to those of a timm network.
 
     Example:
-        >>> layout = Layout(prefix="convnet.", drop=("fc.",))
+        >>> layout = KeyLayout(prefix="convnet.", drop_prefixes=("fc.",))
         >>> sorted(layout.translate({"convnet.conv1": torch.zeros(1), "convnet.fc.bias": torch.zeros(1)}))
         ['conv1']
     """
 
     prefix: str = ""
-    """What stands before the keys of the image network; others are left out."""
-    drop: tuple[str, ...] = ()
-    """Beginnings of keys that belong to the training only, after the prefix is taken away."""
-    rename: Callable[[Weights], dict[str, Tensor]] = dict
-    """To timm's names."""
-    outputs: int = 0
-    """Numbers that a last linear layer gives; 0 where the network ends with its features."""
-    mean: bool = False
-    """Whether the vector is the mean of the patches."""
+    """Prefix of the keys of the image network; other keys are left out."""
+    drop_prefixes: tuple[str, ...] = ()
+    """Prefixes of keys that are used in training only, after `prefix` is removed."""
+    rename_keys: Callable[[Weights], dict[str, Tensor]] = dict
+    """Function that renames the keys to those of timm."""
+    num_classes: int = 0
+    """Outputs of the last linear layer; 0 for a network that ends with its features."""
+    mean_pool: bool = False
+    """Mean of the patch tokens as the global vector."""
 
     def translate(self, weights: Weights) -> dict[str, Tensor]:
-        """The image network's weights under timm's names."""
+        """Return the image network's weights under timm's keys."""
         inner = {
             key.removeprefix(self.prefix): value
             for key, value in weights.items()
             if key.startswith(self.prefix)
         }
-        return self.rename({key: value for key, value in inner.items() if not key.startswith(self.drop)})
+        return self.rename_keys(
+            {key: value for key, value in inner.items() if not key.startswith(self.drop_prefixes)}
+        )
 
 
 def _from_transformers(weights: Weights) -> dict[str, Tensor]:
-    """Keys of transformers' ViT to those of timm's: query, key and value become one matrix."""
+    """Rename the keys of transformers' ViT to timm's; query, key and value become one matrix."""
     names = {
         "embeddings.cls_token": "cls_token",
         "embeddings.position_embeddings": "pos_embed",
@@ -82,23 +84,25 @@ def _from_transformers(weights: Weights) -> dict[str, Tensor]:
     return renamed
 
 
-LAYOUTS: dict[str, Layout] = {
-    # github.com/facebookresearch/r3m: a torchvision ResNet beside a language model.
-    "r3m": Layout(prefix="convnet.", drop=("fc.",)),
+KEY_LAYOUTS: dict[str, KeyLayout] = {
+    # github.com/facebookresearch/r3m: a torchvision ResNet next to a language model.
+    "r3m": KeyLayout(prefix="convnet.", drop_prefixes=("fc.",)),
     # github.com/facebookresearch/vip: the same, and its linear layer is part of the representation.
-    "vip": Layout(prefix="convnet.", outputs=1024),
+    "vip": KeyLayout(prefix="convnet.", num_classes=1024),
     # github.com/facebookresearch/eai-vc, load_mae_encoder: a masked autoencoder without its decoder.
-    "vc1": Layout(drop=("decoder", "mask_token", "head.")),
+    "vc1": KeyLayout(drop_prefixes=("decoder", "mask_token", "head.")),
     # github.com/facebookresearch/moco-v3, main_lincls.py: the base encoder without its projector.
-    "mocov3": Layout(prefix="base_encoder.", drop=("head.",)),
+    "mocov3": KeyLayout(prefix="base_encoder.", drop_prefixes=("head.",)),
     # github.com/facebookresearch/swav: a torchvision ResNet, projector and prototypes.
-    "swav": Layout(drop=("projection_head.", "prototypes.", "fc.")),
+    "swav": KeyLayout(drop_prefixes=("projection_head.", "prototypes.", "fc.")),
     # github.com/bdaiinstitute/theia: transformers' DeiT; the class token was not trained.
-    "theia": Layout(prefix="backbone.model.", drop=("pooler.",), rename=_from_transformers, mean=True),
+    "theia": KeyLayout(
+        prefix="backbone.model.", drop_prefixes=("pooler.",), rename_keys=_from_transformers, mean_pool=True
+    ),
 }
 
 
-def build_published(
+def build_from_checkpoint(
     spec: EncoderSpec,
     weights: str | Path,
     *,
@@ -107,31 +111,34 @@ def build_published(
     progress: bool = True,
     **_: Any,
 ) -> TimmBackbone:
-    """Build the network of `spec.options["network"]` and fill it from the published file, or from `weights`.
+    """Build the network of `spec.options["network"]`, with weights from the published file or `weights`.
 
     Raises:
-        FileNotFoundError: the file cannot be fetched, or there is none at `weights`.
-        CheckpointError: the file is damaged, or its keys are not those of the family.
-        ValueError: the spec's layout is unknown.
+        FileNotFoundError: the file cannot be downloaded, or `weights` does not exist.
+        CheckpointError: the file is damaged, or its keys do not match the family.
+        ValueError: the key layout of the spec is unknown.
     """
-    if spec.layout not in LAYOUTS:
-        raise ValueError(f"`layout` must be one of {sorted(LAYOUTS)}. Received {spec.layout!r}.")
-    layout = LAYOUTS[spec.layout]
+    if spec.layout not in KEY_LAYOUTS:
+        raise ValueError(f"`layout` must be one of {sorted(KEY_LAYOUTS)}. Received {spec.layout!r}.")
+    layout = KEY_LAYOUTS[spec.layout]
     options = dict(spec.options)
     model = options.pop("network")
-    options["num_classes"] = layout.outputs
+    options["num_classes"] = layout.num_classes
     if weights == "none":
-        return build_untrained(spec, model, options, seed=seed, architecture=architecture, mean=layout.mean)
-    path = _fetch(spec, progress) if weights == "auto" else Path(weights)
+        return build_untrained(
+            spec, model, options, seed=seed, architecture=architecture, mean_pool=layout.mean_pool
+        )
+    path = _checkpoint_path(spec, progress) if weights == "auto" else Path(weights)
     tensors = layout.translate(read_weights(path))
     if not tensors:
         raise CheckpointError(
-            f"{path} holds nothing under {layout.prefix!r}: it is no file of {spec.name!r}."
+            f"{path} has no keys that begin with {layout.prefix!r}. Pass the checkpoint file of "
+            f"{spec.name!r}."
         )
-    return fill_timm(spec, model, options, tensors, what=str(path), mean=layout.mean)
+    return load_timm_weights(spec, model, options, tensors, source=str(path), mean_pool=layout.mean_pool)
 
 
-def _fetch(spec: EncoderSpec, progress: bool) -> Path:
+def _checkpoint_path(spec: EncoderSpec, progress: bool) -> Path:
     if not spec.model_id.startswith("hf://"):
         return download(spec.model_id, spec.name, progress=progress)
     owner, repository, file = spec.model_id.removeprefix("hf://").split("/", 2)

@@ -1,8 +1,8 @@
 """Single files of a Hugging Face model: on the hub, or in a local folder of the same layout.
 
-`hub_file`      the path of a file, fetched once
-`hub_json`      what a JSON file holds
-`hub_license`   what the model's card says about its license
+`hub_file`      local path of a file, downloaded once
+`hub_json`      content of a JSON file
+`hub_license`   license that the model card states
 """
 
 import json
@@ -15,16 +15,16 @@ from rlpriors.encoders.backbones.weights import explain_download
 __all__ = ["hub_file", "hub_json", "hub_license"]
 
 
-def hub_file(place: str, file: str, name: str, revision: str | None = None) -> Path | None:
-    """The local path of `file` of the model or folder `place`; None if it has no such file.
+def hub_file(repo: str, file: str, name: str, revision: str | None = None) -> Path | None:
+    """Return the local path of `file` of the model or folder `repo`; None if it has no such file.
 
-    `name` is the encoder's, for the error.
+    `name` is the encoder's name for error messages.
 
     Raises:
-        FileNotFoundError: the hub cannot be reached, or there is no such model.
+        FileNotFoundError: the hub cannot be reached, or the model does not exist.
     """
-    if Path(place).is_dir():
-        path = Path(place, file)
+    if Path(repo).is_dir():
+        path = Path(repo, file)
         return path if path.is_file() else None
     try:
         from huggingface_hub import hf_hub_download
@@ -33,23 +33,23 @@ def hub_file(place: str, file: str, name: str, revision: str | None = None) -> P
         raise ImportError(
             f"This encoder needs huggingface_hub ({error}). Install rlpriors[vision]."
         ) from error
-    with explain_download(name, f"huggingface.co/{place}"):
+    with explain_download(name, f"huggingface.co/{repo}"):
         try:
-            return Path(hf_hub_download(place, file, revision=revision))
+            return Path(hf_hub_download(repo, file, revision=revision))
         except LocalEntryNotFoundError:
-            raise  # not in the cache, and the hub was not asked: it may have the file
+            raise  # not in the cache, and offline: the hub may have the file
         except EntryNotFoundError:
             return None
 
 
-def hub_json(place: str, file: str, name: str, revision: str | None = None) -> dict[str, Any] | None:
-    """What the JSON file holds; None if there is none.
+def hub_json(repo: str, file: str, name: str, revision: str | None = None) -> dict[str, Any] | None:
+    """Return the content of a JSON file; None if it does not exist.
 
     Raises:
         FileNotFoundError: as `hub_file`.
-        ValueError: it is damaged.
+        ValueError: the file is damaged.
     """
-    path = hub_file(place, file, name, revision)
+    path = hub_file(repo, file, name, revision)
     if path is None:
         return None
     try:
@@ -61,11 +61,11 @@ def hub_json(place: str, file: str, name: str, revision: str | None = None) -> d
     return dict(content)
 
 
-def hub_license(place: str, name: str, revision: str | None = None) -> str:
-    """The license that the head of the model's README.md states; "unknown" if it states none."""
+def hub_license(repo: str, name: str, revision: str | None = None) -> str:
+    """Return the license in the header of the model's README.md; "unknown" if it states none."""
     try:
-        path = hub_file(place, "README.md", name, revision)
-    except FileNotFoundError:  # offline, and only the weights were fetched before
+        path = hub_file(repo, "README.md", name, revision)
+    except FileNotFoundError:  # offline, and only the weights are cached
         path = None
     if path is None:
         return "unknown"

@@ -1,11 +1,10 @@
-"""Vision networks of Hugging Face transformers as a backbone.
+"""Vision networks of Hugging Face transformers as backbones.
 
-`HuggingFaceBackbone`   a transformers network that gives `Features`
-`build_huggingface`     the loader: a model of the hub, a local folder, a file, or an untrained start
-`huggingface_spec`      the card of a model, from the files that its publisher saved
+`HuggingFaceBackbone`   backbone of a transformers network
+`build_huggingface`     loader: a model of the hub, a local folder, a file, or an untrained network
 
-transformers fills what a checkpoint lacks at random and only logs it.  Here that is an error; what a
-checkpoint has beyond the vision network (text towers, decoders, classifiers) is left out.
+transformers initializes missing weights randomly and only logs it.  Here missing weights are an
+error.  Weights beyond the vision network (text towers, decoders, classifiers) are left out.
 """
 
 import inspect
@@ -21,25 +20,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.backbones.hub import hub_json
 from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
-from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded
-from rlpriors.encoders.encoder import Backbone
+from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded_init
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
 
 __all__ = ["HuggingFaceBackbone", "build_huggingface"]
 
-# The vision half of models that also read text.
+# Vision towers of models of images and text.
 TOWERS = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
 
 
 class HuggingFaceBackbone(Backbone):
-    """A transformers network, with positions interpolated where the input size asks for it.
+    """Backbone of a transformers network; positions are interpolated to other input sizes.
 
     The vector is CLIP's projection, the family's own pooling (SigLIP, DINOv2, RADIO's summary,
-    convolutional networks), else the class token, else the mean of the patches.  Clips give tokens
-    through time first, and maps that are averaged over time.
+    convolutional networks), otherwise the class token, otherwise the mean of the patches.  Tokens of
+    clips are ordered by time first; maps are averaged over time.
 
     Example:
         >>> from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
@@ -79,7 +78,7 @@ class HuggingFaceBackbone(Backbone):
         if x.ndim == 5:
             return {"pixel_values_videos": x, "skip_predictor": True}
         if self.family == "siglip2_vision_model":
-            # It takes images that were cut into patches before.
+            # Its input is patches of an image.
             rows, columns = x.shape[2] // self.patch[0], x.shape[3] // self.patch[1]
             patches = rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)", p=self.patch[0], q=self.patch[1])
             shapes = torch.tensor([[rows, columns]], device=x.device).expand(len(x), 2)
@@ -89,7 +88,8 @@ class HuggingFaceBackbone(Backbone):
         if self.interpolates:
             arguments["interpolate_pos_encoding"] = self._is_resized(x)
         if self.family == "vit_mae":
-            # Without masking (see `_config`) its noise would still shuffle the patches: none does.
+            # Even without masking (see `_network_class`), random noise would shuffle the patches; increasing
+            # values keep their order.
             count = math.prod(size // step for size, step in zip(x.shape[-2:], self.patch, strict=True))
             arguments["noise"] = torch.arange(count, device=x.device).expand(len(x), -1) / count
         return arguments
@@ -109,7 +109,7 @@ class HuggingFaceBackbone(Backbone):
             )
         rows, columns = (edge // step for edge, step in zip(size, self.patch, strict=True))
         time = max(1, frames // getattr(self.network.config, "tubelet_size", 1))
-        # Networks that merge patches as they go (Swin) end on a coarser grid, without class tokens.
+        # Networks that merge patches (Swin) end with a coarser grid and without class tokens.
         while time * rows * columns > count and rows % 2 == columns % 2 == 0:
             rows, columns = rows // 2, columns // 2
         return (time, rows, columns) if time * rows * columns <= count else None
@@ -123,14 +123,14 @@ def build_huggingface(
     architecture: Mapping[str, Any] | None = None,
     **_: Any,
 ) -> HuggingFaceBackbone:
-    """Build the network of `spec.model_id`, or the one that `architecture` describes.
+    """Build the network of `spec.model_id`, or the network of `architecture`.
 
-    `weights` may also be a folder that transformers saved, in place of the hub's.
+    `weights` may also be a folder that transformers saved.
 
     Raises:
-        FileNotFoundError: the hub cannot be reached, or there is no such file.
-        CheckpointError: the weights are damaged or do not fill the network.
-        ValueError: it is no vision network that transformers itself knows.
+        FileNotFoundError: the hub cannot be reached, or the file does not exist.
+        CheckpointError: the weights are damaged or do not match the network.
+        ValueError: the model is not a vision network of transformers.
     """
     transformers = _transformers()
     if architecture is not None:
@@ -138,82 +138,83 @@ def build_huggingface(
         config = transformers.AutoConfig.for_model(data.pop("model_type"), **data)
         return HuggingFaceBackbone(_create(transformers, spec, config, seed))
     folder = Path(weights).is_dir()
-    place = str(weights) if folder else spec.model_id
+    repo = str(weights) if folder else spec.model_id
     revision = None if folder else spec.revision
-    raw = hub_json(place, "config.json", spec.name, revision) or {}
+    raw = hub_json(repo, "config.json", spec.name, revision) or {}
     if raw.get("model_type") not in transformers.CONFIG_MAPPING or raw["model_type"] == "timm_wrapper":
         raise ValueError(
-            f"{spec.name!r} is a {raw.get('model_type')!r}, which transformers does not know by itself. "
-            "Name a timm network by 'timm:<id>'; networks that bring code of their own are not run."
+            f"{spec.name!r} is a {raw.get('model_type')!r}, which is not part of transformers. Name a timm "
+            "network by 'timm:<id>'; models with remote code are not supported."
         )
-    with explain_download(spec.name, place):
-        config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
+    with explain_download(spec.name, repo):
+        config = transformers.AutoConfig.from_pretrained(repo, revision=revision, trust_remote_code=False)
     if weights == "none":
         return HuggingFaceBackbone(_create(transformers, spec, config, seed))
     if weights == "auto" or folder:
-        with explain_download(spec.name, place):
-            return HuggingFaceBackbone(_pretrained(transformers, spec, config, place, revision=revision))
-    # Through the library as well, since it names weights otherwise in files than in networks.
+        with explain_download(spec.name, repo):
+            return HuggingFaceBackbone(_pretrained(transformers, spec, config, repo, revision=revision))
+    # Loaded by transformers, since keys in files differ from those of the network.
     tensors = read_weights(weights)
     return HuggingFaceBackbone(_pretrained(transformers, spec, config, None, state_dict=tensors))
 
 
 def _create(transformers: Any, spec: EncoderSpec, config: Any, seed: int) -> Any:
-    kind, config, options = _kind(transformers, spec, config)
-    with seeded(seed):
-        return kind(config, **options).eval()
+    network_class, config, options = _network_class(transformers, spec, config)
+    with seeded_init(seed):
+        return network_class(config, **options).eval()
 
 
-def _pretrained(transformers: Any, spec: EncoderSpec, config: Any, place: str | None, **loading: Any) -> Any:
-    kind, config, options = _kind(transformers, spec, config)
+def _pretrained(transformers: Any, spec: EncoderSpec, config: Any, repo: str | None, **loading: Any) -> Any:
+    network_class, config, options = _network_class(transformers, spec, config)
     log = transformers.utils.logging
     verbosity = log.get_verbosity()
-    log.set_verbosity_error()  # it lists every key of a text tower; what matters is checked below
+    log.set_verbosity_error()  # it would list every key of a text tower; missing keys are checked below
     try:
-        network, report = kind.from_pretrained(
-            place,
+        network, report = network_class.from_pretrained(
+            repo,
             config=config,
-            dtype=torch.float32,  # half-precision files would else stay so: `amp` is there to ask for it
+            dtype=torch.float32,  # half-precision files would stay so; `amp` selects half precision
             output_loading_info=True,
             **options,
             **loading,
         )
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(
-            f"The weights of {spec.name!r} do not fit {kind.__name__}: {str(error)[:400]}"
+            f"The weights of {spec.name!r} do not fit {network_class.__name__}: {str(error)[:400]}"
         ) from error
     finally:
         log.set_verbosity(verbosity)
     missing = sorted(report["missing_keys"])
     if missing:
         raise CheckpointError(
-            f"The weights given for {spec.name!r} lack {len(missing)} of {kind.__name__} "
-            f"({', '.join(missing[:3])}, ...); they would be random. Give a checkpoint of this very network."
+            f"The weights given for {spec.name!r} lack {len(missing)} of {network_class.__name__} "
+            f"({', '.join(missing[:3])}, ...), which would be random. Pass a checkpoint of exactly this "
+            "network."
         )
     return network.eval()
 
 
-def _kind(transformers: Any, spec: EncoderSpec, config: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """The class of the vision network, its configuration and further arguments."""
+def _network_class(transformers: Any, spec: EncoderSpec, config: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Return the class of the vision network, its configuration and further arguments."""
     tower = TOWERS.get(config.model_type.removesuffix("_vision_model"))
     if tower is not None:
         vision = getattr(config, "vision_config", config)
         if spec.head:
             tower += "WithProjection"
-            # The whole model's size counts, and its vision half may hold another one.
+            # The projection has the size of the whole model; the vision config may hold another one.
             vision.projection_dim = config.projection_dim
         return getattr(transformers, tower), vision, {}
-    known = transformers.models.auto.modeling_auto.MODEL_MAPPING
-    sees = hasattr(config, "num_channels") or hasattr(config, "in_chans")  # V-JEPA 2 says the latter
-    if type(config) not in known or not sees:
+    mapping = transformers.models.auto.modeling_auto.MODEL_MAPPING
+    takes_images = hasattr(config, "num_channels") or hasattr(config, "in_chans")  # V-JEPA 2: the latter
+    if type(config) not in mapping or not takes_images:
         raise ValueError(f"{spec.name!r} is a {config.model_type!r}, which is no network for images.")
     if config.model_type == "vit_mae":
-        config.mask_ratio = 0.0  # an encoder sees all of a frame
-    kind = known[type(config)]
+        config.mask_ratio = 0.0  # an encoder takes whole frames
+    network_class = mapping[type(config)]
     # The pooler of a ViT belongs to its classifier and is missing in most self-supervised checkpoints.
-    poolless = "add_pooling_layer" in inspect.signature(kind.__init__).parameters
-    merges = config.model_type in ("swin", "swinv2")  # there the pooler is the average alone
-    return kind, config, {"add_pooling_layer": False} if poolless and not merges else {}
+    optional_pooler = "add_pooling_layer" in inspect.signature(network_class.__init__).parameters
+    is_swin = config.model_type in ("swin", "swinv2")  # its pooler is an average without weights
+    return network_class, config, {"add_pooling_layer": False} if optional_pooler and not is_swin else {}
 
 
 def _transformers() -> Any:

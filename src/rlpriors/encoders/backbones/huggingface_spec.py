@@ -1,6 +1,6 @@
-"""The card of a Hugging Face model, from the files that its publisher saved.
+"""Specifications of Hugging Face models, from their configuration files.
 
-`huggingface_spec`   of a model on the hub or in a local folder
+`huggingface_spec`   specification of a model on the hub or in a local folder
 """
 
 from collections.abc import Mapping
@@ -13,47 +13,47 @@ from rlpriors.encoders.spec import EncoderSpec
 
 __all__ = ["huggingface_spec"]
 
-# Where a model's frames are described, oldest custom first.
-PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
-FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
+# Files that define the preprocessing of a model, oldest convention first.
+PROCESSOR_FILES = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
+INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # by PIL's numbers
 
 
 def huggingface_spec(model_id: str) -> EncoderSpec:
-    """The card of `<id>`, `<id>@<revision>` or of a local folder, from its configuration files.
+    """Return the specification of `<id>`, `<id>@<revision>` or a local folder.
 
     Raises:
         FileNotFoundError: the hub cannot be reached, or the folder has no configuration.
-        ValueError: nothing says how its frames are normalized.
+        ValueError: there is no configuration of the preprocessing.
     """
-    place, _, revision = model_id.partition("@") if not Path(model_id).is_dir() else (model_id, "", "")
+    repo, _, revision = model_id.partition("@") if not Path(model_id).is_dir() else (model_id, "", "")
     name = f"hf:{model_id}"
-    config = hub_json(place, "config.json", name, revision or None)
+    config = hub_json(repo, "config.json", name, revision or None)
     if config is None:
         raise FileNotFoundError(
-            f"{place} has no config.json, so it is no model of transformers. Received {name!r}."
+            f"{repo} has no config.json, so it is not a model of transformers. Received {name!r}."
         )
-    found = (hub_json(place, file, name, revision or None) for file in PROCESSORS)
-    processor = next((entry for entry in found if entry is not None), None)
+    processors = (hub_json(repo, file, name, revision or None) for file in PROCESSOR_FILES)
+    processor = next((entry for entry in processors if entry is not None), None)
     if processor is None:
         raise ValueError(
-            f"{name!r} has none of {list(PROCESSORS)}, so nothing says how its frames are to be prepared. "
-            "Save its image processor in the same folder, or give `load_encoder` an EncoderSpec of your own."
+            f"{name!r} has none of {list(PROCESSOR_FILES)}, which define the preprocessing of frames. "
+            "Save its image processor in the same folder, or pass an EncoderSpec to `load_encoder`."
         )
     processor = processor.get("image_processor", processor)
-    license = hub_license(place, name, revision or None)
+    license = hub_license(repo, name, revision or None)
     size, edge = _size(processor, config)
     names = config.get("architectures") or []
     projects = config.get("model_type") == "clip" or any("WithProjection" in entry for entry in names)
     return EncoderSpec(
         name=name,
         source="huggingface",
-        model_id=place,
+        model_id=repo,
         revision=revision or None,
         license=license,
         commercial=not forbids_commercial_use(license),
         input_size=size,
         crop_pct=min(1.0, size[0] / edge),
-        interpolation=FILTERS.get(int(processor.get("resample", 3)), "bicubic"),  # type: ignore[arg-type]
+        interpolation=INTERPOLATIONS.get(int(processor.get("resample", 3)), "bicubic"),  # type: ignore[arg-type]
         mean=tuple(processor["image_mean"]) if processor.get("do_normalize", True) else (0.0, 0.0, 0.0),
         std=tuple(processor["image_std"]) if processor.get("do_normalize", True) else (1.0, 1.0, 1.0),
         frames=_frames(config),
@@ -62,8 +62,8 @@ def huggingface_spec(model_id: str) -> EncoderSpec:
 
 
 def _size(processor: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
-    """Height and width that the network sees, and the edge that frames are resized to before a crop."""
-    # Old files hold a number, the shorter edge.
+    """Return the input size, and the shorter edge that frames are resized to before a crop."""
+    # Old files hold one number, the shorter edge.
     resize: dict[str, Any]
     crop: dict[str, Any]
     resize, crop = (
@@ -74,9 +74,9 @@ def _size(processor: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[tupl
     default: Any = vision.get("image_size", vision.get("crop_size", 224))
     default = default[0] if isinstance(default, list) else default
     edge: int = resize.get("shortest_edge", resize.get("height", default))
-    seen = crop if processor.get("do_center_crop") and crop else resize
-    height: int = seen.get("height", seen.get("shortest_edge", default))
-    return (height, seen.get("width", height)), max(edge, height)
+    size = crop if processor.get("do_center_crop") and crop else resize
+    height: int = size.get("height", size.get("shortest_edge", default))
+    return (height, size.get("width", height)), max(edge, height)
 
 
 def _frames(config: Mapping[str, Any]) -> int:

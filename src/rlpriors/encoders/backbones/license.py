@@ -1,7 +1,7 @@
-"""What the license of an encoder's weights asks of the user.
+"""Checks of the license of an encoder's weights.
 
-`forbids_commercial_use`   whether a license's short form says so
-`check_license`            refuses weights that the user did not agree to
+`forbids_commercial_use`   test of a license identifier
+`check_license`            check that the user accepted the license
 """
 
 import re
@@ -14,7 +14,7 @@ NONCOMMERCIAL = re.compile(r"(^|[^a-z])nc([^a-z]|$)|non-?commercial|research-?on
 
 
 def forbids_commercial_use(license: str) -> bool:
-    """Whether the short form of a license speaks against commercial use.
+    """Return True if a license identifier excludes commercial use.
 
     Example:
         >>> forbids_commercial_use("cc-by-nc-4.0"), forbids_commercial_use("apache-2.0")
@@ -24,16 +24,15 @@ def forbids_commercial_use(license: str) -> bool:
 
 
 def check_license(spec: EncoderSpec, allow_noncommercial: bool) -> None:
-    """Refuse non-commercial and gated weights unless the user allowed them.
+    """Check that the user accepted non-commercial and gated weights.
 
     Raises:
-        ValueError: the license asks for it; the message quotes it.
+        ValueError: the user did not; the message quotes the license.
     """
     if allow_noncommercial or (spec.commercial and not spec.gated):
         return
-    which = "gives them only to those who accept its terms" if spec.commercial else "forbids commercial use"
+    restriction = "requires acceptance of its terms" if spec.commercial else "forbids commercial use"
     raise ValueError(
         f"`allow_noncommercial` must be True for {spec.name!r}: its weights are under {spec.license!r}, "
-        "which "
-        f'{which}. Pass it if that suits you; weights="none" builds the network untrained.'
+        f'which {restriction}. Pass it if you accept; weights="none" builds the network untrained.'
     )

@@ -1,10 +1,10 @@
-"""Encoders that have a short name.
+"""Specifications of the encoders that have a short name.
 
-`ENCODERS`   their cards, read top to bottom
+`ENCODERS`   specifications by name
 
-Frames are squashed to the input size, so that nothing at the borders is lost: scores, paddles and
-grippers live there.  The encoders for robots (R3M, VIP, VC-1) keep the center crop they were trained
-with.  Either can be changed by `resize` when loading.
+Frames are squashed to the input size to keep the borders, which often show scores, paddles and
+grippers.  The encoders for robots (R3M, VIP, VC-1) keep the center crop of their training.  `resize`
+changes either when an encoder is loaded.
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from rlpriors.encoders.spec import EncoderSpec
 
 __all__ = ["ENCODERS"]
 
-PLAIN: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}  # only divided by 255
-HALF: dict[str, Any] = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-CLIP: dict[str, Any] = {
+UNIT_RANGE: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}  # pixels from 0 to 1
+SYMMETRIC_RANGE: dict[str, Any] = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}  # pixels from -1 to 1
+CLIP_NORMALIZATION: dict[str, Any] = {
     "mean": (0.48145466, 0.4578275, 0.40821073),
     "std": (0.26862954, 0.26130258, 0.27577711),
 }
-ROBOT: dict[str, Any] = {"resize": "shortest_crop", "crop_pct": 0.875}  # resize to 256, cut 224 out
+CENTER_CROP: dict[str, Any] = {"resize": "shortest_crop", "crop_pct": 0.875}  # resize to 256, crop 224
 NONCOMMERCIAL: dict[str, Any] = {"license": "cc-by-nc-4.0", "commercial": False}
 
 _SPECS = (
@@ -31,7 +31,7 @@ _SPECS = (
         license="mit",
         input_size=(84, 84),
         interpolation="bilinear",
-        **PLAIN,
+        **UNIT_RANGE,
         notes="Mnih et al., Nature 518 (2015). No published weights.",
     ),
     EncoderSpec(
@@ -41,7 +41,7 @@ _SPECS = (
         license="mit",
         input_size=(64, 64),
         interpolation="bilinear",
-        **PLAIN,
+        **UNIT_RANGE,
         notes="Espeholt et al., arXiv 1802.01561. No published weights.",
     ),
     EncoderSpec(
@@ -49,12 +49,12 @@ _SPECS = (
         source="network",
         model_id="atari-cnn",
         license="mit",
-        input_size=(210, 160),  # a whole Atari frame, which passes as it is; crops are enlarged to it
+        input_size=(210, 160),  # an Atari frame, which is not resized; crops are enlarged to this size
         channels=1,
         interpolation="bilinear",
         mean=(0.0,),
         std=(1.0,),
-        notes="Anand et al., arXiv 1906.08226: the encoder of AtariARI. Sees gray. No published weights.",
+        notes="Anand et al., arXiv 1906.08226: encoder of AtariARI for gray frames. No published weights.",
     ),
     EncoderSpec(
         name="vit-nano",
@@ -63,8 +63,8 @@ _SPECS = (
         license="mit",
         input_size=(64, 64),
         interpolation="bilinear",
-        **PLAIN,
-        notes="Width 128, 4 blocks, patches of 8; can leave tokens out. No published weights.",
+        **UNIT_RANGE,
+        notes="Width 128, 4 blocks, patches of 8; supports token masking. No published weights.",
     ),
     EncoderSpec(
         name="vit-micro",
@@ -73,8 +73,8 @@ _SPECS = (
         license="mit",
         input_size=(64, 64),
         interpolation="bilinear",
-        **PLAIN,
-        notes="Width 192, 6 blocks, patches of 8; can leave tokens out. No published weights.",
+        **UNIT_RANGE,
+        notes="Width 192, 6 blocks, patches of 8; supports token masking. No published weights.",
     ),
     EncoderSpec(
         name="vit-tiny",
@@ -83,8 +83,8 @@ _SPECS = (
         license="mit",
         input_size=(96, 96),
         interpolation="bilinear",
-        **PLAIN,
-        notes="Width 192, 12 blocks, patches of 8; can leave tokens out. No published weights.",
+        **UNIT_RANGE,
+        notes="Width 192, 12 blocks, patches of 8; supports token masking. No published weights.",
     ),
     # Supervised on ImageNet.
     EncoderSpec(
@@ -201,9 +201,9 @@ _SPECS = (
         interpolation="bilinear",
         layout="mocov3",
         options={"network": "vit_small_patch16_224", "num_heads": 12},
-        notes="Chen et al., arXiv 2104.02057. Its ViT-S has 12 heads where others have 6.",
+        notes="Chen et al., arXiv 2104.02057. Its ViT-S has 12 heads; other ViT-S have 6.",
     ),
-    # Images and words.
+    # Images and text.
     EncoderSpec(
         name="clip-b32",
         source="timm",
@@ -211,8 +211,8 @@ _SPECS = (
         license="mit",
         head=True,
         crop_pct=0.9,
-        **CLIP,
-        # Its weights were trained with this activation; timm's other variant runs them with another.
+        **CLIP_NORMALIZATION,
+        # The weights were trained with this activation; timm's other variant has another.
         notes="Radford et al., arXiv 2103.00020; the network of PEARL.",
     ),
     EncoderSpec(
@@ -222,7 +222,7 @@ _SPECS = (
         license="mit",
         head=True,
         crop_pct=0.9,
-        **CLIP,
+        **CLIP_NORMALIZATION,
         notes="Radford et al., arXiv 2103.00020.",
     ),
     EncoderSpec(
@@ -232,7 +232,7 @@ _SPECS = (
         license="mit",
         head=True,
         crop_pct=0.9,
-        **CLIP,
+        **CLIP_NORMALIZATION,
         notes="Radford et al., arXiv 2103.00020. Its attention pool fixes the input size.",
     ),
     EncoderSpec(
@@ -241,7 +241,7 @@ _SPECS = (
         model_id="vit_base_patch16_siglip_224.v2_webli",
         license="apache-2.0",
         crop_pct=0.9,
-        **HALF,
+        **SYMMETRIC_RANGE,
         notes="Tschannen et al., arXiv 2502.14786.",
     ),
     # Robots and videos.
@@ -253,7 +253,7 @@ _SPECS = (
         interpolation="bilinear",
         layout="r3m",
         options={"network": "resnet18"},
-        **ROBOT,
+        **CENTER_CROP,
         notes="Nair et al., arXiv 2203.12601.",
     ),
     EncoderSpec(
@@ -264,7 +264,7 @@ _SPECS = (
         interpolation="bilinear",
         layout="r3m",
         options={"network": "resnet34"},
-        **ROBOT,
+        **CENTER_CROP,
         notes="Nair et al., arXiv 2203.12601.",
     ),
     EncoderSpec(
@@ -275,7 +275,7 @@ _SPECS = (
         interpolation="bilinear",
         layout="r3m",
         options={"network": "resnet50"},
-        **ROBOT,
+        **CENTER_CROP,
         notes="Nair et al., arXiv 2203.12601.",
     ),
     EncoderSpec(
@@ -286,7 +286,7 @@ _SPECS = (
         interpolation="bilinear",
         layout="vip",
         options={"network": "resnet50"},
-        **ROBOT,
+        **CENTER_CROP,
         notes="Ma et al., arXiv 2210.00030. Its vector has 1024 numbers, from a linear layer.",
     ),
     EncoderSpec(
@@ -296,7 +296,7 @@ _SPECS = (
         **NONCOMMERCIAL,
         layout="vc1",
         options={"network": "vit_base_patch16_224"},
-        **ROBOT,
+        **CENTER_CROP,
         notes="Majumdar et al., arXiv 2303.18240.",
     ),
     EncoderSpec(
@@ -306,7 +306,7 @@ _SPECS = (
         **NONCOMMERCIAL,
         layout="vc1",
         options={"network": "vit_large_patch16_224"},
-        **ROBOT,
+        **CENTER_CROP,
         notes="Majumdar et al., arXiv 2303.18240.",
     ),
     EncoderSpec(
@@ -318,9 +318,9 @@ _SPECS = (
         crop_pct=0.875,
         interpolation="bilinear",
         frames=16,
-        notes="Assran et al., arXiv 2506.09985. Sees clips; tokens and maps run through time first.",
+        notes="Assran et al., arXiv 2506.09985. Takes clips; tokens and maps are ordered by time first.",
     ),
-    # Several teachers in one network.
+    # Distilled from several teachers.
     EncoderSpec(
         name="theia-tiny",
         source="published",
@@ -356,7 +356,7 @@ _SPECS = (
         source="timm",
         model_id="vit_base_patch16_radio_v3.c_radio",
         license="nvidia-open-model-license",
-        **CLIP,
+        **CLIP_NORMALIZATION,
         notes="Ranzinger et al., arXiv 2312.06709 (C-RADIO v3). Trained up to 512 pixels.",
     ),
 )

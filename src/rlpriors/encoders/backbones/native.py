@@ -1,11 +1,11 @@
-"""Encoders of this library's own networks, which have no published weights.
+"""Networks of this library as backbones; they have no published weights.
 
-`NETWORKS`         every network by the name that a spec's `model_id` gives
-`NetworkBackbone`  one of them as a backbone
-`build_network`    the loader
+`NETWORKS`          builders of the networks by `model_id`
+`NetworkBackbone`   backbone of a network that returns `Features`
+`build_network`     loader
 
-Another package joins with an entry point in the group `rlpriors.networks`: a name, and a function
-from an `EncoderSpec` to a module whose `forward` gives `Features`.
+Other packages register networks with an entry point in the group `rlpriors.networks`: a name, and a
+function from an `EncoderSpec` to a module whose `forward` returns `Features`.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rlpriors.encoders.backbones.weights import fill, read_weights, seeded
-from rlpriors.encoders.encoder import Backbone
+from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.encoders.backbones.weights import load_weights_strict, read_weights, seeded_init
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.networks.atari_cnn import AtariCNN, AtariCNNSettings
 from rlpriors.networks.cnn import ImpalaCNN, ImpalaCNNSettings, NatureCNN, NatureCNNSettings
-from rlpriors.networks.vit import SIZES, ViT, ViTSettings
+from rlpriors.networks.vit import VIT_SIZES, ViT, ViTSettings
 from rlpriors.types import Features
 
 __all__ = ["NETWORKS", "NetworkBackbone", "build_network"]
@@ -30,31 +30,21 @@ __all__ = ["NETWORKS", "NetworkBackbone", "build_network"]
 GROUP = "rlpriors.networks"
 
 
-def _nature(spec: EncoderSpec) -> nn.Module:
+def _cnn(network: Callable[..., nn.Module], settings: Callable[..., Any], spec: EncoderSpec) -> nn.Module:
     height, width = spec.input_size
-    return NatureCNN(NatureCNNSettings(channels=spec.channels, height=height, width=width, **spec.options))
-
-
-def _impala(spec: EncoderSpec) -> nn.Module:
-    height, width = spec.input_size
-    return ImpalaCNN(ImpalaCNNSettings(channels=spec.channels, height=height, width=width, **spec.options))
-
-
-def _atari(spec: EncoderSpec) -> nn.Module:
-    height, width = spec.input_size
-    return AtariCNN(AtariCNNSettings(channels=spec.channels, height=height, width=width, **spec.options))
+    return network(settings(channels=spec.channels, height=height, width=width, **spec.options))
 
 
 def _vit(size: str, spec: EncoderSpec) -> nn.Module:
     height, width = spec.input_size
-    options = {**SIZES[size], **spec.options}
+    options = {**VIT_SIZES[size], **spec.options}
     return ViT(ViTSettings(channels=spec.channels, height=height, width=width, **options))
 
 
 NETWORKS: dict[str, Callable[[EncoderSpec], nn.Module]] = {
-    "nature-cnn": _nature,
-    "impala-cnn": _impala,
-    "atari-cnn": _atari,
+    "nature-cnn": partial(_cnn, NatureCNN, NatureCNNSettings),
+    "impala-cnn": partial(_cnn, ImpalaCNN, ImpalaCNNSettings),
+    "atari-cnn": partial(_cnn, AtariCNN, AtariCNNSettings),
     "vit-nano": partial(_vit, "nano"),
     "vit-micro": partial(_vit, "micro"),
     "vit-tiny": partial(_vit, "tiny"),
@@ -62,7 +52,7 @@ NETWORKS: dict[str, Callable[[EncoderSpec], nn.Module]] = {
 
 
 class NetworkBackbone(Backbone):
-    """A module that gives `Features` by itself.
+    """Backbone of a network that returns `Features`.
 
     Example:
         >>> import torch
@@ -74,47 +64,47 @@ class NetworkBackbone(Backbone):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.can_mask = hasattr(network, "see")
+        self.can_mask = hasattr(network, "forward_tokens")
 
     def forward(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
         features: Features = self.network(x)
         return features
 
-    def see(
-        self, x: Float[Tensor, "batch channels height width"], kept: Int[Tensor, "batch kept"]
+    def forward_tokens(
+        self, x: Float[Tensor, "batch channels height width"], visible: Int[Tensor, "batch visible"]
     ) -> Features:
         if not self.can_mask:
-            return super().see(x, kept)
-        features: Features = self.network.see(x, kept)  # type: ignore[operator]
+            return super().forward_tokens(x, visible)
+        features: Features = self.network.forward_tokens(x, visible)  # type: ignore[operator]
         return features
 
 
 def build_network(
     spec: EncoderSpec, weights: str | Path, *, seed: int = 0, architecture: Any = None, **_: Any
 ) -> NetworkBackbone:
-    """Build the network that `spec.model_id` names, untrained or filled from a file.
+    """Build the network of `spec.model_id`, untrained or with the weights of a file.
 
     Raises:
-        ValueError: `weights` is "auto", or there is no such network.
+        ValueError: `weights` is "auto", or `spec.model_id` is unknown.
         CheckpointError: the file is damaged or belongs to another network.
     """
     if weights == "auto":
         raise ValueError(
-            f"`weights` for {spec.name!r} cannot be 'auto': nobody publishes weights of it. Pass "
-            'weights="none" to start untrained, or name the folder of one that you saved.'
+            f"`weights` for {spec.name!r} cannot be 'auto': there are no published weights. Pass "
+            'weights="none" for an untrained network, or load the folder of a saved encoder.'
         )
     if spec.model_id in NETWORKS:
-        make = NETWORKS[spec.model_id]
+        build = NETWORKS[spec.model_id]
     else:
-        others = {entry.name: entry for entry in entry_points(group=GROUP)}
-        if spec.model_id not in others:
+        plugins = {entry.name: entry for entry in entry_points(group=GROUP)}
+        if spec.model_id not in plugins:
             raise ValueError(
-                f"`model_id` must be one of {sorted({*NETWORKS, *others})}. Received {spec.model_id!r}; "
-                f"install the package that brings it (entry point group {GROUP!r})."
+                f"`model_id` must be one of {sorted({*NETWORKS, *plugins})}. Received {spec.model_id!r}; "
+                f"install the package that provides it (entry point group {GROUP!r})."
             )
-        make = others[spec.model_id].load()
-    with seeded(seed):
-        network = make(spec)
+        build = plugins[spec.model_id].load()
+    with seeded_init(seed):
+        network = build(spec)
     if weights != "none":
-        fill(network, read_weights(weights), str(weights))
+        load_weights_strict(network, read_weights(weights), str(weights))
     return NetworkBackbone(network)

@@ -1,12 +1,12 @@
-"""Any network of timm as a backbone: one path for convolutional networks and transformers.
+"""Networks of timm as backbones, both convolutional networks and transformers.
 
-`TimmBackbone`   a timm network that gives `Features`
-`build_timm`     the loader: published weights, a file, or an untrained start
-`build_untrained`, `fill_timm`   its parts, for files of other publishers that hold a timm network
+`TimmBackbone`        backbone of a timm network
+`build_timm`          loader: published weights, a file, or an untrained network
+`build_untrained`     untrained timm network
+`load_timm_weights`   timm network with the tensors of any file
 
-timm fills a network without complaint from a file that lacks layers as soon as its classifier is
-cut off.  Here the network is built with the classifier that its weights have, filled strictly, and
-cut afterwards.
+timm silently accepts a file that lacks layers if the network has no classifier.  Here the network is
+built with the classifier of its weights, loaded strictly, and the classifier is removed afterwards.
 """
 
 import json
@@ -18,20 +18,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.backbones.timm_spec import import_timm, timm_config, timm_tags
-from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded
-from rlpriors.encoders.encoder import Backbone
+from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded_init
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
 
-__all__ = ["TimmBackbone", "build_timm", "build_untrained", "fill_timm"]
+__all__ = ["TimmBackbone", "build_timm", "build_untrained", "load_timm_weights"]
 
 
 class TimmBackbone(Backbone):
-    """A timm network whose classifier was cut off, or kept where it is the family's projection.
+    """Backbone of a timm network without its classifier, unless that is the family's projection.
 
-    The vector is what timm pools (the class token, the average, an attention pool), or with `mean`
-    the mean of the patches; tokens are the last layer's patches without class and register tokens.
+    The vector is timm's pooled output (class token, average or attention pool), or with `mean_pool`
+    the mean of the patches.  Tokens are the last layer's patches without class and register tokens.
 
     Example:
         >>> import torch
@@ -48,21 +48,21 @@ class TimmBackbone(Backbone):
         input_size: tuple[int, int],
         architecture: Mapping[str, Any] | None = None,
         *,
-        mean: bool = False,
+        mean_pool: bool = False,
     ) -> None:
         super().__init__(architecture)
         self.network: Any = network
-        self.mean = mean
+        self.mean_pool = mean_pool
         self.prefix = int(getattr(network, "num_prefix_tokens", 0))
         patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
         self.patch = (patch, patch) if isinstance(patch, int) else patch
         if self.patch and any(size % step for size, step in zip(input_size, self.patch, strict=True)):
-            near = tuple(
+            nearest = tuple(
                 max(1, round(size / step)) * step for size, step in zip(input_size, self.patch, strict=True)
             )
             raise ValueError(
                 f"`input_size` must be divisible by the patches of {tuple(self.patch)} pixels, or the "
-                f"network would not see the borders. Received {tuple(input_size)}; try {near}."
+                f"borders would be cropped. Received {tuple(input_size)}; try {nearest}."
             )
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
@@ -71,11 +71,11 @@ class TimmBackbone(Backbone):
         if not isinstance(last, Tensor) or last.ndim not in (3, 4):
             return Features(vector.flatten(1), None, None)
         if last.ndim == 4:
-            # Swin and its like keep the channels last.
+            # Swin and similar networks have the channels last.
             maps = last if last.shape[1] == self.network.num_features else last.movedim(-1, 1)
             return Features(vector.flatten(1), maps.flatten(2).mT, maps)
         tokens = last[:, self.prefix :]
-        if self.mean:
+        if self.mean_pool:
             vector = tokens.mean(1)
         return Features(vector.flatten(1), tokens, self._grid(tokens, tuple(x.shape[-2:])))
 
@@ -83,7 +83,7 @@ class TimmBackbone(Backbone):
         if not self.patch:
             return None
         grid = [edge // step for edge, step in zip(size, self.patch, strict=True)]
-        if grid[0] * grid[1] != tokens.shape[1]:  # a network that merges or drops tokens
+        if grid[0] * grid[1] != tokens.shape[1]:  # the network merges or drops tokens
             return None
         maps: Tensor = tokens.mT.unflatten(2, grid)
         return maps
@@ -98,12 +98,12 @@ def build_timm(
     progress: bool = True,
     **_: Any,
 ) -> TimmBackbone:
-    """Build the network of `spec.model_id`, or the one that `architecture` describes.
+    """Build the network of `spec.model_id`, or the network of `architecture`.
 
     Raises:
-        FileNotFoundError: the weights cannot be fetched, or there is no such file.
-        CheckpointError: a file is damaged or does not fill this network.
-        ValueError: the network has no published weights, or cannot take the input size.
+        FileNotFoundError: the weights cannot be downloaded, or the file does not exist.
+        CheckpointError: the file is damaged or does not match this network.
+        ValueError: the network has no published weights, or does not support the input size.
     """
     timm = import_timm()
     if architecture is not None:
@@ -116,14 +116,13 @@ def build_timm(
         tensors = read_weights(weights)
         heads = [cfg.classifier] if isinstance(cfg.classifier, str) else list(cfg.classifier or ())
         if not any(f"{head}.weight" in tensors for head in heads):
-            options["num_classes"] = 0  # the file of a network that was cut already
-        return fill_timm(spec, spec.model_id, options, tensors, what=str(weights))
+            options["num_classes"] = 0  # a file of a network without its classifier
+        return load_timm_weights(spec, spec.model_id, options, tensors, source=str(weights))
     if not cfg.has_weights:
         tags = timm_tags(timm, spec.model_id)
         raise ValueError(
             f"`weights` for {spec.name!r} cannot be 'auto': timm has none for {spec.model_id!r}, only for "
-            "the tags "
-            f'{tags}. Add one, give a file, or pass weights="none".'
+            f'the tags {tags}. Add a tag, pass a file, or pass weights="none".'
         )
     if progress:
         timm.models.set_pretrained_download_progress(True)
@@ -139,26 +138,28 @@ def build_untrained(
     *,
     seed: int = 0,
     architecture: Mapping[str, Any] | None = None,
-    mean: bool = False,
+    mean_pool: bool = False,
 ) -> TimmBackbone:
-    """Build timm's `model`, or the one that `architecture` describes, from a random start."""
+    """Build timm's `model`, or the network of `architecture`, with random weights from `seed`."""
     if architecture is not None:
         model, options = architecture["model"], architecture["arguments"]
-    with seeded(seed):
+    with seeded_init(seed):
         network, arguments = _create(spec, model, options)
-    return _wrap(spec, network, arguments, mean=mean)
+    return _wrap(spec, network, arguments, mean_pool=mean_pool)
 
 
-def fill_timm(
+def load_timm_weights(
     spec: EncoderSpec,
     model: str,
     options: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
     *,
-    what: str,
-    mean: bool = False,
+    source: str,
+    mean_pool: bool = False,
 ) -> TimmBackbone:
-    """Build timm's `model` and fill it with `tensors`; positions are interpolated to the input size.
+    """Build timm's `model` with the weights `tensors`; positions are interpolated to the input size.
+
+    `source` is the file for error messages.
 
     Raises:
         CheckpointError: a weight is missing, left over or of another shape.
@@ -168,15 +169,16 @@ def fill_timm(
         network, arguments = _create(spec, model, options, pretrained=True, pretrained_cfg_overlay=overlay)
     except (RuntimeError, KeyError, AttributeError) as error:
         raise CheckpointError(
-            f"{what} does not fit timm's {model!r}: {str(error)[:400]}. Give the file of this very network."
+            f"{source} does not fit timm's {model!r}: {str(error)[:400]}. Pass the file of exactly this "
+            "network."
         ) from error
-    return _wrap(spec, network, arguments, mean=mean)
+    return _wrap(spec, network, arguments, mean_pool=mean_pool)
 
 
 def _create(
     spec: EncoderSpec, model: str, options: Mapping[str, Any], **loading: Any
 ) -> tuple[Any, dict[str, Any]]:
-    """The network, and the arguments that build it again."""
+    """Return the network and the arguments that build it again."""
     timm = import_timm()
     arguments = dict(options)
     cfg = timm_config(timm, model)
@@ -187,7 +189,7 @@ def _create(
     try:
         return timm.create_model(model, **arguments, **loading), arguments
     except TypeError as error:
-        # Convolutional networks take any size and do not know this argument.
+        # Convolutional networks take any size and have no such argument.
         if "img_size" not in arguments or "img_size" not in str(error):
             raise
         del arguments["img_size"]
@@ -195,12 +197,12 @@ def _create(
 
 
 def _wrap(
-    spec: EncoderSpec, network: Any, arguments: Mapping[str, Any], *, mean: bool = False
+    spec: EncoderSpec, network: Any, arguments: Mapping[str, Any], *, mean_pool: bool = False
 ) -> TimmBackbone:
-    # What networks of a hub or a folder are made of stands in their own files only.
+    # The arguments of networks of a hub or a folder are in their own files only.
     arguments = {**getattr(network, "_model_args", {}), **arguments}
     plain = json.loads(json.dumps({name: value for name, value in arguments.items() if value is not None}))
     architecture = {"model": network.pretrained_cfg["architecture"], "arguments": plain}
     if not spec.head and spec.source == "timm" and network.num_classes:
         network.reset_classifier(0)
-    return TimmBackbone(network, spec.input_size, architecture, mean=mean)
+    return TimmBackbone(network, spec.input_size, architecture, mean_pool=mean_pool)

@@ -1,9 +1,9 @@
-"""The card of any network of timm, from timm's own records.
+"""Specifications of timm networks, from timm's own configurations.
 
-`timm_spec`     of an id such as "resnet18.a1_in1k"
-`timm_config`   timm's record of an id
-`timm_tags`     for which trainings of a network timm has weights
-`import_timm`   timm, where it is installed
+`timm_spec`     specification of an id such as "resnet18.a1_in1k"
+`timm_config`   timm's pretrained configuration of an id
+`timm_tags`     tags of an architecture's pretrained weights
+`import_timm`   import of timm, next to any torchvision
 """
 
 from difflib import get_close_matches
@@ -16,20 +16,20 @@ from rlpriors.encoders.spec import EncoderSpec
 
 __all__ = ["import_timm", "timm_config", "timm_spec", "timm_tags"]
 
-FOREIGN = ("hf-hub:", "hf_hub:", "local-dir:")  # ids that timm looks up elsewhere than in its own list
+EXTERNAL_PREFIXES = ("hf-hub:", "hf_hub:", "local-dir:")  # ids that timm does not look up in its own list
 
 
 def timm_spec(model_id: str) -> EncoderSpec:
-    """The card of a timm id such as "resnet18.a1_in1k", from what timm knows about it.
+    """Return the specification of a timm id such as "resnet18.a1_in1k".
 
-    Frames are squashed to the input size, whatever crop the network was evaluated with: agents need
-    the borders.  `resize="shortest_crop"` brings that crop back.
+    Frames are squashed to the input size, because agents need the borders, even if the network was
+    evaluated with a crop.  `resize="shortest_crop"` restores that crop.
 
     Raises:
-        ValueError: timm has no such network; the message names close ones.
+        ValueError: timm has no such network; the message names similar ones.
     """
     timm = import_timm()
-    if model_id.startswith(FOREIGN):
+    if model_id.startswith(EXTERNAL_PREFIXES):
         with explain_download(f"timm:{model_id}", model_id):
             cfg = timm_config(timm, model_id)
     else:
@@ -49,7 +49,7 @@ def timm_spec(model_id: str) -> EncoderSpec:
         model_id=model_id,
         license=license,
         commercial=not forbids_commercial_use(license),
-        gated=license == "dinov3-license",  # as the short names have it
+        gated=license == "dinov3-license",  # as for the short names
         input_size=tuple(cfg.input_size[1:]),
         channels=cfg.input_size[0],
         crop_pct=cfg.crop_pct or 1.0,
@@ -61,11 +61,11 @@ def timm_spec(model_id: str) -> EncoderSpec:
 
 
 def timm_config(timm: Any, model_id: str) -> Any:
-    """timm's record of an id; None for an architecture that has none.
+    """Return timm's pretrained configuration of an id; None for an architecture without one.
 
     `hf-hub:<id>` is looked up on the hub and `local-dir:<folder>` in the folder.
     """
-    if not model_id.startswith(FOREIGN):
+    if not model_id.startswith(EXTERNAL_PREFIXES):
         return timm.models.get_pretrained_cfg(model_id, allow_unregistered=True)
     source, _, place = model_id.partition(":")
     if source == "local-dir":
@@ -74,16 +74,16 @@ def timm_config(timm: Any, model_id: str) -> Any:
 
 
 def timm_tags(timm: Any, model_id: str) -> list[str]:
-    """The trainings of an id's architecture for which timm has weights."""
+    """Return the tags of the pretrained weights of an id's architecture."""
     known = timm.list_pretrained(f"{model_id.partition('.')[0]}.*")
     return [name.partition(".")[2] for name in known]
 
 
 def import_timm() -> Any:
-    """Import timm, also beside a torchvision that cannot be used.
+    """Import timm, also next to a torchvision that does not match torch.
 
     Raises:
-        ImportError: it is not installed; the message says what to install.
+        ImportError: timm is not installed; the message names the extra to install.
     """
     ensure_torchvision()
     try:

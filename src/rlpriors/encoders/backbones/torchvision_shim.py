@@ -1,10 +1,10 @@
-"""A torchvision that was built for CUDA, beside a torch that was not.
+"""Import of a CUDA build of torchvision next to a CPU build of torch.
 
-`ensure_torchvision`   makes such a torchvision importable; nothing happens on a healthy install
+`ensure_torchvision`   make such a torchvision importable; no effect on a matching installation
 
-The wheel of torchvision on PyPI is a CUDA build.  Beside a CPU torch its library of operators cannot
-load, `import torchvision` raises "operator torchvision::nms does not exist", and timm and
-transformers fail with it, though neither needs these operators.
+The wheel of torchvision on PyPI is a CUDA build.  Next to a CPU build of torch its operator library
+does not load, and `import torchvision` raises "operator torchvision::nms does not exist".  timm and
+transformers then fail too, although they do not need these operators.
 """
 
 import importlib.util
@@ -15,15 +15,16 @@ import torch
 
 __all__ = ["ensure_torchvision"]
 
-OPERATORS = ("nms", "qnms")  # those whose absence stops the import
-_declared: list[torch.library.Library] = []  # torch forgets an operator when its library is collected
+OPERATORS = ("nms", "qnms")  # operators without which the import fails
+_declared: list[torch.library.Library] = []  # torch unregisters operators when their library is collected
 
 
 def ensure_torchvision() -> bool:
-    """Call before timm or transformers is imported; any number of times.
+    """Declare missing operators of torchvision; call it before timm or transformers is imported.
 
-    Returns whether torchvision has its own operators; False also where it is not installed.
-    Otherwise names without a body are declared: importing works, box operators raise when used.
+    Return True if torchvision has its own operators, and False if not or if it is not installed.
+    Missing operators are declared without an implementation: the import works, and box operators
+    raise when called.  Repeated calls have no further effect.
     """
     if _declared:
         return False

@@ -1,10 +1,11 @@
-"""Where weights come from, and how they get into a network: all of them, or an error.
+"""Download, reading and strict loading of weights.
 
-`download`          a published file, with a progress bar, kept for the next time
-`explain_download`  one clear error for everything that goes wrong on the way to a hub
-`read_weights`      the tensors of a safetensors file or a torch checkpoint; nothing is unpickled
-`fill`              tensors into a network, all keys matching
-`seeded`            the random start of an untrained network
+`download`              published file, with a progress bar and a cache
+`explain_download`      context manager that turns download failures into one clear error
+`is_offline`            test of HF_HUB_OFFLINE
+`read_weights`          tensors of a safetensors file or a torch checkpoint, without unpickling
+`load_weights_strict`   load tensors into a network; all keys must match
+`seeded_init`           context manager that seeds the initialization of a network
 """
 
 import os
@@ -24,34 +25,34 @@ from tqdm import tqdm
 
 from rlpriors.checkpoint import CheckpointError, write_atomically
 
-__all__ = ["download", "explain_download", "fill", "is_offline", "read_weights", "seeded"]
+__all__ = ["download", "explain_download", "is_offline", "load_weights_strict", "read_weights", "seeded_init"]
 
-NESTS = ("state_dict", "model_state_dict", "model", "teacher", "r3m", "vip")  # where files keep the tensors
-WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before each key
+NESTED_KEYS = ("state_dict", "model_state_dict", "model", "teacher", "r3m", "vip")  # entries with the tensors
+WRAPPER_PREFIXES = ("module.", "_orig_mod.")  # key prefixes of DataParallel and torch.compile
 
 
 def is_offline() -> bool:
-    """Whether the user forbade the network, by `HF_HUB_OFFLINE=1` as for the hub's own libraries."""
+    """Return True if `HF_HUB_OFFLINE=1` is set, which the hub's libraries respect too."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def download(url: str, name: str, *, progress: bool = True) -> Path:
-    """Fetch a published file into torch's cache folder; a file that is there already is used.
+    """Download a published file into torch's cache folder, or use the cached file.
 
-    `name` is the encoder's, for the error.
+    `name` is the encoder's name for error messages.
 
     Raises:
-        FileNotFoundError: it is not there and the network is forbidden or cannot be reached.
+        FileNotFoundError: the file is not cached, and the network is disabled or unreachable.
     """
-    # Files of different publishers share their last names ("model.pt"), so the whole address counts.
+    # Files of different publishers have equal names ("model.pt"), so the path holds the whole URL.
     path = Path(torch.hub.get_dir(), "rlpriors", *url.partition("://")[2].split("/"))
     if path.is_file():
         return path
     with explain_download(name, url):
         if is_offline():
-            raise ConnectionError("the network is forbidden by HF_HUB_OFFLINE")
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            total = int(answer.headers.get("Content-Length") or 0)
+            raise ConnectionError("the network is disabled by HF_HUB_OFFLINE")
+        with urllib.request.urlopen(url, timeout=30) as response:
+            total = int(response.headers.get("Content-Length") or 0)
 
             def write(temporary: Path) -> None:
                 done = 0
@@ -59,131 +60,132 @@ def download(url: str, name: str, *, progress: bool = True) -> Path:
                     open(temporary, "wb") as file,
                     tqdm(total=total, unit="B", unit_scale=True, desc=name, disable=not progress) as bar,
                 ):
-                    while piece := answer.read(1 << 20):
-                        file.write(piece)
-                        bar.update(len(piece))
-                        done += len(piece)
+                    while chunk := response.read(1 << 20):
+                        file.write(chunk)
+                        bar.update(len(chunk))
+                        done += len(chunk)
                 if total and done != total:
-                    raise ConnectionError(f"{done} of {total} bytes came")
+                    raise ConnectionError(f"received {done} of {total} bytes")
 
             write_atomically(path, write)
     return path
 
 
 @contextmanager
-def explain_download(name: str, what: str) -> Iterator[None]:
-    """Turn whatever a hub's library raises when it cannot fetch `what` into one clear error.
+def explain_download(name: str, url: str) -> Iterator[None]:
+    """Turn the errors of a failed download of `url` into one clear error.
 
     Raises:
-        FileNotFoundError: always, when the body fails to fetch.
-        PermissionError: the publisher gives the weights only to those who accepted terms.
+        FileNotFoundError: the download in the body failed.
+        PermissionError: the weights are gated, and the user has not accepted the publisher's terms.
     """
     try:
         yield
     except CheckpointError:
         raise
     except Exception as error:
-        chain = list(_chain(error))
-        for link in chain:
-            if isinstance(link, urllib.error.HTTPError):
-                link.close()  # it holds the connection open
-        names = {kind.__name__ for link in chain for kind in type(link).__mro__}
+        causes = list(_causes(error))
+        for cause in causes:
+            if isinstance(cause, urllib.error.HTTPError):
+                cause.close()  # it holds the connection open
+        names = {cls.__name__ for cause in causes for cls in type(cause).__mro__}
         if "GatedRepoError" in names:
             raise PermissionError(
-                f"The weights of {name!r} ({what}) are gated: accept the publisher's terms on their page, "
+                f"The weights of {name!r} ({url}) are gated: accept the publisher's terms on their page, "
                 "log in with `hf auth login`, and load again."
             ) from error
         if not names & {"OSError", "HTTPError", "HfHubHTTPError", "TransportError"}:
             raise
-        reason = str(chain[-1]).strip(" .\n").splitlines() or [type(error).__name__]
+        reason = str(causes[-1]).strip(" .\n").splitlines() or [type(error).__name__]
         offline = " HF_HUB_OFFLINE is set: unset it to allow the network." if is_offline() else ""
         raise FileNotFoundError(
-            f"Cannot fetch the weights of {name!r} ({what}): {reason[0]}.{offline} Download them where "
-            "there is a "
-            'network and pass weights="<file>", or name a local folder; weights="none" builds the network '
-            "untrained."
+            f"Cannot fetch the weights of {name!r} ({url}): {reason[0]}.{offline} Download them on a machine "
+            'with a network and pass weights="<file>", or name a local folder; weights="none" builds the '
+            "network untrained."
         ) from error
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a `.safetensors` file or of a torch checkpoint.
 
-    A checkpoint may keep them one level down (under "state_dict", "model", ...) and may carry the
-    prefixes of DataParallel or torch.compile; both are taken away.
+    A checkpoint may nest the tensors (under "state_dict", "model", ...), and its keys may have the
+    prefixes of DataParallel or torch.compile; both are removed.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        CheckpointError: it is damaged, or holds more than tensors and plain data, which could run
-            code when read.
+        FileNotFoundError: the file does not exist.
+        CheckpointError: the file is damaged, or holds objects other than tensors and plain data, which
+            could run code when read.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"`weights` must be a file of weights. Received {str(path)!r}, which is none."
+            f"`weights` must be a file of weights. Received {str(path)!r}, which is not a file."
         )
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        # A Namespace of a training script's arguments stands in many published files; it is plain data.
+        # Many published files hold a Namespace of the training script's arguments, which is plain data.
         with torch.serialization.safe_globals([Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # SafetensorError, RuntimeError, UnpicklingError, EOFError, KeyError...
         kind = "safetensors" if isinstance(error, SafetensorError) else type(error).__name__
         raise CheckpointError(
             f"{path} is damaged, or holds more than tensors and plain data ({kind}: {str(error)[:200]}). "
-            "Convert it to .safetensors where you trust it."
+            "Convert it to .safetensors if you trust it."
         ) from error
     for _ in range(2):
-        for nest in NESTS:
-            if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
-                content = content[nest]
+        for key in NESTED_KEYS:
+            if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+                content = content[key]
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a network.")
     weights = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if not weights:
         raise CheckpointError(f"{path} holds no weights, only {sorted(map(str, content))[:5]}.")
-    for prefix in WRAPPERS:
+    for prefix in WRAPPER_PREFIXES:
         if all(key.startswith(prefix) for key in weights):
             weights = {key.removeprefix(prefix): value for key, value in weights.items()}
     return weights
 
 
-def fill(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
-    """Load `weights` into `network`, where each key must have its counterpart of the same shape.
+def load_weights_strict(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    """Load `weights` into `network`; all keys and shapes must match.
+
+    `source` is the file for error messages.
 
     Raises:
-        CheckpointError: keys are missing, left over, or of another shape; nothing is loaded then.
+        CheckpointError: keys are missing, left over, or of another shape; then nothing is loaded.
     """
-    wanted = network.state_dict()
-    missing, left = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
-    shapes = [
-        f"{key} is {list(weights[key].shape)}, not {list(wanted[key].shape)}"
-        for key in sorted(wanted.keys() & weights.keys())
-        if weights[key].shape != wanted[key].shape
+    state = network.state_dict()
+    missing, unexpected = sorted(state.keys() - weights.keys()), sorted(weights.keys() - state.keys())
+    mismatched = [
+        f"{key} is {list(weights[key].shape)}, not {list(state[key].shape)}"
+        for key in sorted(state.keys() & weights.keys())
+        if weights[key].shape != state[key].shape
     ]
-    if missing or left or shapes:
+    if missing or unexpected or mismatched:
         raise CheckpointError(
-            f"{what} does not fit {type(network).__name__}: {_some('missing', missing)}, "
-            f"{_some('left over', left)}, {_some('of another shape', shapes)}. Give the file of this very "
-            "network."
+            f"{source} does not fit {type(network).__name__}: {_summary('missing', missing)}, "
+            f"{_summary('left over', unexpected)}, {_summary('of another shape', mismatched)}. Pass the "
+            "file of exactly this network."
         )
     network.load_state_dict(dict(weights))
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw the start of an untrained network from `seed`, and leave torch's global generator alone."""
+def seeded_init(seed: int) -> Iterator[None]:
+    """Seed the initialization of a network in the body; torch's global generator is restored."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
-def _some(what: str, entries: list[Any]) -> str:
-    return f"{len(entries)} {what}" + (f" ({', '.join(map(str, entries[:3]))}, ...)" if entries else "")
+def _summary(kind: str, entries: list[Any]) -> str:
+    return f"{len(entries)} {kind}" + (f" ({', '.join(map(str, entries[:3]))}, ...)" if entries else "")

@@ -1,79 +1,65 @@
-"""Images that were encoded before are not encoded again.
+"""Cache of the features of recent images.
 
-`VectorCache`  the vectors of the images seen last, found by their bytes
-`CacheStats`   how often that helped
-`hash_images`  the hash that finds them
+`FeatureCache`   exact least-recently-used cache, keyed by the bytes of images
+`CacheStats`     counts of hits, misses and evictions
 
-Games repeat themselves: many frames, and most small crops, are to the byte what they were before.
+Many frames of games, and most small crops, repeat byte by byte.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-__all__ = ["CacheStats", "VectorCache", "hash_images"]
+from rlpriors.encoders.dataset.image_hash import HashedImage, ImageKey, find_image, hash_batches
 
-Key = tuple[int, tuple[int, ...], int]  # hash, shape, position
+__all__ = ["CacheStats", "FeatureCache"]
 
 
 @dataclass
 class CacheStats:
-    """Counts since the cache was made or cleared."""
+    """Counts since the cache was created or cleared."""
 
     hits: int = 0
-    """Images that did not have to be encoded, repetitions inside one batch included."""
+    """Images that were not encoded, including repetitions within one batch."""
 
     misses: int = 0
-    """Images that had to be encoded."""
+    """Images that were encoded."""
 
     evictions: int = 0
-    """Vectors that made room for newer ones."""
+    """Vectors that were replaced by newer ones."""
 
     @property
     def hit_rate(self) -> float:
-        """Hits among all images; 0 before the first."""
+        """Fraction of hits among all images; 0 before the first image."""
         return self.hits / max(self.hits + self.misses, 1)
 
 
-def hash_images(words: UInt8[np.ndarray, "images bytes"]) -> list[int]:
-    """A 64-bit number for each row, the sum of its 32-bit words times fixed random numbers.
+class FeatureCache:
+    """Least-recently-used cache of the vectors of up to `capacity` images.
 
-    Multilinear hashing (1202.4961, sec. 2): for random factors any two different rows agree with a
-    probability of at most 2^-33.  The number of bytes must be divisible by 4.
-    """
-    # Quicker than zlib.crc32 and hashlib, which take one image at a time: a single call for the batch.
-    numbers = words.view(np.uint32)
-    hashes: list[int] = np.einsum("nw,w->n", numbers, _factors(numbers.shape[1])).tolist()
-    return hashes
+    The cache is exact: a hash finds an entry, and its image is compared byte by byte.  A cached vector
+    is the encoder's output for exactly these pixels, possibly computed in another batch (floating
+    point rounds differently for other batch sizes, by about 1e-6).
 
-
-class VectorCache:
-    """The vectors of up to `capacity` images, forgetting what was not seen for longest.
-
-    Exact: a hash finds an entry, and its image is compared byte by byte before it counts.  So what
-    comes out is what the encoder made of these very pixels (in another batch: floating point rounds
-    differently for other batch sizes, by about 1e-6).
-
-    The vectors lie in one tensor on the encoder's device, the images in the host's memory.  One cache
-    serves one frozen encoder: `clear` it when weights or preprocessing change.  Images of other sizes
-    never meet; `positions`, where given, keep equal images from other places of the frame apart too,
-    which an encoder of single images does not need.  A copy, also a pickled one, starts empty.
+    Vectors are stored in one tensor on the encoder's device, images in host memory.  A cache serves
+    one frozen encoder; call `clear` when weights or preprocessing change.  Images of different sizes
+    are never equal.  With `positions`, equal images at different positions of a frame are distinct
+    too, which an encoder of single images does not need.  A copy, also a pickled one, starts empty.
 
     Raises:
         ValueError: `capacity` is below 1.
 
     Example:
-        >>> cache = VectorCache(capacity=100)
+        >>> cache = FeatureCache(capacity=100)
         >>> images = torch.zeros(3, 4, 4, 1, dtype=torch.uint8)
         >>> images[2] = 9
-        >>> mean = lambda parts: torch.cat([part.float().mean((1, 2)) for part in parts])
+        >>> mean = lambda batches: torch.cat([batch.float().mean((1, 2)) for batch in batches])
         >>> cache.encode([images], mean).flatten()
         tensor([0., 0., 9.])
         >>> cache.stats
@@ -87,16 +73,16 @@ class VectorCache:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything and give the memory back."""
+        """Remove all entries, reset the counts and free the memory."""
         self._stats = CacheStats()
-        self._slots: dict[Key, list[int]] = {}
-        self._order: OrderedDict[int, Key] = OrderedDict()  # from the longest unseen to the latest
+        self._slots: dict[ImageKey, list[int]] = {}
+        self._order: OrderedDict[int, ImageKey] = OrderedDict()  # least recently used first
         self._images: list[np.ndarray] = []
         self._vectors: Tensor | None = None
 
     @property
     def stats(self) -> CacheStats:
-        """Counts so far, as a copy."""
+        """Copy of the counts so far."""
         return replace(self._stats)
 
     def __len__(self) -> int:
@@ -111,37 +97,38 @@ class VectorCache:
 
     def encode(
         self,
-        parts: Sequence[Tensor],
+        batches: Sequence[Tensor],
         encoder: Callable[[list[Tensor]], Tensor],
         positions: Int[Tensor, " images"] | None = None,
     ) -> Float[Tensor, "images *out"]:
-        """The vectors of all images; `encoder` is called for those that are not known yet.
+        """Return the vectors of all images, and call `encoder` for those that are not cached.
 
-        `parts` are images [n, height, width, channels] by size and `positions` one number for each,
-        as in `Views`.  `encoder` gets such a list, each distinct image once and no part empty, and
-        returns one vector for each in this order.  It is not called when all images are known.
+        `batches` are images [n, height, width, channels] by size, and `positions` holds one number per
+        image, as in `ImageViews`.  `encoder` receives such batches, with each distinct image once and
+        no empty batch, and returns one vector per image in this order.  It is not called if all images
+        are cached.
 
         Raises:
             TypeError: the images are not uint8.
-            ValueError: there are none, or `encoder` returns another number of vectors, or vectors of
-                another shape or type than before.
+            ValueError: there are no images, or `encoder` returns another number of vectors, or vectors
+                of another shape or type than before.
         """
         batch = _Batch()
-        wanted = [
-            part[rows]
-            for part, images in zip(parts, _hashed(parts, positions), strict=True)
-            if (rows := self._divide(images, batch))
+        misses = [
+            images[rows]
+            for images, hashed in zip(batches, hash_batches(batches, positions), strict=True)
+            if (rows := self._look_up(hashed, batch))
         ]
         if not batch.sources:
-            raise ValueError("`parts` must hold at least one image. Received none.")
+            raise ValueError("`batches` must hold at least one image. Received none.")
         self._stats.misses += len(batch.fresh)
         self._stats.hits += len(batch.sources) - len(batch.fresh)
         vectors = [] if self._vectors is None or not batch.slots else [self._vectors[batch.slots]]
-        if wanted:
-            # Before anything is kept: what is new may push out what this batch has just found.
-            new = encoder(wanted)
+        if misses:
+            # Hits were read above, since storing new vectors may evict them.
+            new = encoder(misses)
             _check_count(len(batch.fresh), new)
-            self._keep(batch.fresh, new)
+            self._store(batch.fresh, new)
             vectors.append(new)
         rows = [row if row >= 0 else len(batch.slots) - 1 - row for row in batch.sources]
         return torch.cat(vectors)[rows]
@@ -151,15 +138,15 @@ class VectorCache:
         images: Shaped[Tensor, "images height width channels"],
         positions: Int[Tensor, " images"] | None = None,
     ) -> tuple[Bool[Tensor, " images"], Float[Tensor, "hits *out"] | None]:
-        """Which images are known, and the vectors of these; None where none is.
+        """Return a mask of the cached images, and their vectors; None without any hit.
 
-        `encode` does all in one; this and `insert` are its halves.
+        `encode` combines `lookup` and `insert`.
 
         Raises:
             TypeError: the images are not uint8.
         """
         batch = _Batch()
-        self._divide(_hashed([images], positions)[0], batch)
+        self._look_up(hash_batches([images], positions)[0], batch)
         hits = torch.tensor([row >= 0 for row in batch.sources], dtype=torch.bool, device=images.device)
         self._stats.hits += len(batch.slots)
         self._stats.misses += len(hits) - len(batch.slots)
@@ -171,56 +158,58 @@ class VectorCache:
         vectors: Float[Tensor, "given *out"],
         positions: Int[Tensor, " images"] | None = None,
     ) -> None:
-        """Keep the vectors of these images; those that are known keep what they have.
+        """Store the vectors of images that are not cached yet.
 
         Raises:
             TypeError: the images are not uint8.
-            ValueError: the vectors have another shape or type than those before.
+            ValueError: the vectors have another shape or type than earlier ones.
         """
         batch = _Batch()
-        rows = self._divide(_hashed([images], positions)[0], batch)
+        rows = self._look_up(hash_batches([images], positions)[0], batch)
         _check_count(len(images), vectors)
         if rows:
-            self._keep(batch.fresh, vectors[rows])
+            self._store(batch.fresh, vectors[rows])
 
-    def _divide(self, images: "list[_Image]", batch: "_Batch") -> list[int]:
-        """Enter images into the batch and return the rows of those that must be encoded."""
+    def _look_up(self, images: list[HashedImage], batch: "_Batch") -> list[int]:
+        """Add images to the batch and return the rows of those that must be encoded."""
         rows = []
         for row, image in enumerate(images):
-            slot = _match(image, self._slots, self._images)
+            slot = find_image(image, self._slots, self._images)
             if slot is not None:
                 self._order.move_to_end(slot)
                 batch.sources.append(len(batch.slots))
                 batch.slots.append(slot)
                 continue
-            twin = _match(image, batch.numbers, batch.words)
-            if twin is None:
-                twin = len(batch.fresh)
+            number = find_image(image, batch.numbers, batch.words)
+            if number is None:
+                number = len(batch.fresh)
                 batch.fresh.append(image)
                 batch.words.append(image.words)
-                batch.numbers.setdefault(image.key, []).append(twin)
+                batch.numbers.setdefault(image.key, []).append(number)
                 rows.append(row)
-            batch.sources.append(-1 - twin)
+            batch.sources.append(-1 - number)
         return rows
 
-    def _keep(self, images: "list[_Image]", vectors: Tensor) -> None:
+    def _store(self, images: list[HashedImage], vectors: Tensor) -> None:
         if self._vectors is None:
-            # Outside inference mode, or later writes outside it would be refused.
+            # Created outside inference mode, so that it can be written to outside of it.
             with torch.inference_mode(False):
                 self._vectors = vectors.new_zeros((self.capacity, *vectors.shape[1:]))
-        slab = self._vectors
-        if (slab.shape[1:], slab.dtype, slab.device) != (vectors.shape[1:], vectors.dtype, vectors.device):
+        stored = self._vectors
+        expected = (stored.shape[1:], stored.dtype, stored.device)
+        if (vectors.shape[1:], vectors.dtype, vectors.device) != expected:
             raise ValueError(
-                f"A cache serves one encoder: it holds vectors {list(slab.shape[1:])} of {slab.dtype} on "
-                f"{slab.device}. Received {list(vectors.shape[1:])} of {vectors.dtype} on "
+                f"A cache serves one encoder: it holds vectors {list(stored.shape[1:])} of {stored.dtype} on "
+                f"{stored.device}. Received {list(vectors.shape[1:])} of {vectors.dtype} on "
                 f"{vectors.device}; call `clear()` when the encoder changes."
             )
-        # Of more than fit only the last are kept, so that no slot is written twice.
+        # Only the last `capacity` vectors are stored, so that no slot is written twice.
         slots = [self._claim(image) for image in images[-self.capacity :]]
         with torch.no_grad():
-            slab[slots] = vectors[-self.capacity :].detach()
+            stored[slots] = vectors[-self.capacity :].detach()
 
-    def _claim(self, image: "_Image") -> int:
+    def _claim(self, image: HashedImage) -> int:
+        """Assign a slot to an image, evicting the least recently used one if necessary."""
         if len(self._order) < self.capacity:
             slot = len(self._order)
             self._images.append(image.words.copy())
@@ -236,60 +225,20 @@ class VectorCache:
         return slot
 
 
-class _Image(NamedTuple):
-    key: Key
-    words: np.ndarray
-
-
 @dataclass
 class _Batch:
     sources: list[int] = field(default_factory=list)
-    """For each image its place among `slots`, or -1 minus its place among `fresh`."""
+    """Index in `slots` of each image, or -1 minus its index in `fresh`."""
     slots: list[int] = field(default_factory=list)
-    fresh: list[_Image] = field(default_factory=list)
+    """Slots of the hits."""
+    fresh: list[HashedImage] = field(default_factory=list)
+    """Distinct images that are not cached."""
     words: list[np.ndarray] = field(default_factory=list)
-    """Those of `fresh`."""
-    numbers: dict[Key, list[int]] = field(default_factory=dict)
+    """Bytes of the images in `fresh`."""
+    numbers: dict[ImageKey, list[int]] = field(default_factory=dict)
+    """Indices in `fresh` by key."""
 
 
-def _check_count(images: int, vectors: Tensor) -> None:
-    if len(vectors) != images:
-        raise ValueError(f"There must be {images} vectors, one for each image. Received {len(vectors)}.")
-
-
-def _match(image: _Image, numbers: dict[Key, list[int]], images: Sequence[np.ndarray]) -> int | None:
-    # Two images of one hash share a key: the bytes decide.
-    for number in numbers.get(image.key, ()):
-        if np.array_equal(images[number], image.words):
-            return number
-    return None
-
-
-def _hashed(parts: Sequence[Tensor], positions: Tensor | None) -> list[list[_Image]]:
-    total = sum(len(part) for part in parts)
-    places = [0] * total if positions is None else positions.tolist()
-    if len(places) != total:
-        raise ValueError(f"`positions` must be {total}, one for each image. Received {len(places)}.")
-    hashed, first = [], 0
-    for part in parts:
-        if part.dtype != torch.uint8:
-            raise TypeError(
-                f"A cache finds images by their bytes: they must be uint8. Received {part.dtype}."
-            )
-        words = _words(part)
-        hashes = hash_images(words)
-        shape = tuple(part.shape[1:])
-        keys = zip(hashes, places[first : first + len(part)], strict=True)
-        hashed.append([_Image((h, shape, place), row) for (h, place), row in zip(keys, words, strict=True)])
-        first += len(part)
-    return hashed
-
-
-def _words(part: Tensor) -> UInt8[np.ndarray, "images bytes"]:
-    rows = part.detach().cpu().contiguous().reshape(len(part), part[:1].numel()).numpy()
-    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4))) if rows.shape[1] % 4 else rows
-
-
-@lru_cache(maxsize=64)
-def _factors(size: int) -> np.ndarray:
-    return np.random.default_rng(12024961).integers(0, 2**64, size, dtype=np.uint64)
+def _check_count(n_images: int, vectors: Tensor) -> None:
+    if len(vectors) != n_images:
+        raise ValueError(f"There must be {n_images} vectors, one for each image. Received {len(vectors)}.")

@@ -1,101 +1,36 @@
-"""Whole data sets through an encoder, once: what the agent would see online, on disk.
+"""Encoding of whole data sets by the code that also encodes live frames.
 
-`encode_dataset`  Minari data, a `FrameStore` or an array to a folder of features, resumable
-`load_encoded`    such a folder, checked against the encoder that is used with it
-`EncodedDataset`  features that are mapped, not loaded, and the steps that belong to them
-
-The folder holds `features.npy` [frames, ...], `fingerprint.json` (which encoder made them), one file
-for each of `act`, `rew`, `terminated` and `truncated` where the source has them, and `index.json`,
-which is written last: a folder without it is unfinished.
+`encode_dataset`   encode Minari data, a `FrameStore` or an array into a folder; resumable
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Shaped
 from tqdm import tqdm
 
-import rlpriors
-from rlpriors.checkpoint import write_atomically
-from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.frames import FrameStore
-from rlpriors.data.validation import at_least_one, within
-from rlpriors.encoders.dataset.frame_sources import FrameSource, Seen, open_source
+from rlpriors.data.validation import check_at_least_one
+from rlpriors.encoders.dataset.encoded_dataset import (
+    FEATURES,
+    FINGERPRINT,
+    INDEX,
+    PROGRESS,
+    EncodedDataset,
+    check_fingerprint,
+    damage_message,
+    load_encoded,
+    read_fingerprint,
+    read_json,
+    write_json,
+)
+from rlpriors.encoders.dataset.frame_sources import FrameDeduplicator, FrameSource, open_frame_source
 from rlpriors.encoders.encoder import ImageEncoder
-from rlpriors.encoders.fingerprint import Fingerprint
 
-__all__ = ["EncodedDataset", "encode_dataset", "load_encoded"]
-
-FEATURES, FINGERPRINT, INDEX, PROGRESS = "features.npy", "fingerprint.json", "index.json", "progress.json"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class EncodedDataset:
-    """Features of many episodes end to end, mapped from `folder`; `load_encoded` opens one.
-
-    Example:
-        >>> import tempfile
-        >>> from rlpriors.encoders import load_encoder
-        >>> encoder = load_encoder("nature-cnn", weights="none", device="cpu")
-        >>> frames = np.random.default_rng(0).integers(256, size=(6, 84, 84, 3), dtype=np.uint8)
-        >>> encode_dataset(frames, encoder, tempfile.mkdtemp() + "/out", progress=False)
-        EncodedDataset(1 episodes, 6 frames of (512,) float16)
-    """
-
-    folder: Path
-    features: Float[np.ndarray, "frames *out"]
-    lengths: Int[np.ndarray, " episodes"]
-    """Number of frames of each episode, one more than its steps."""
-    fingerprint: Fingerprint
-    """Which encoder made them, down to its weights."""
-    steps: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """`act`, `rew`, `terminated` and `truncated` of all steps end to end, where the source has them."""
-
-    def __repr__(self) -> str:
-        """Sizes, not contents."""
-        count, *shape = self.features.shape
-        return (
-            f"EncodedDataset({len(self.lengths)} episodes, {count} frames of {tuple(shape)} "
-            f"{self.features.dtype})"
-        )
-
-    @cached_property
-    def starts(self) -> Int[np.ndarray, " episodes"]:
-        """The first frame of each episode."""
-        return np.asarray(np.cumsum(self.lengths) - self.lengths)
-
-    def episode(self, index: int) -> Float[np.ndarray, "frames *out"]:
-        """The features of one episode, as a view into the file."""
-        index = int(within("index", np.asarray([index]), len(self.lengths), "episodes")[0])
-        first = int(self.starts[index])
-        return self.features[first : first + int(self.lengths[index])]
-
-    def store(self) -> EpisodeStore:
-        """The data set as an `EpisodeStore`, in memory and in float32: what `data` and `agents` take.
-
-        Where the source has actions but no rewards these are 0, and where it has no ends, each
-        episode is truncated by its last step.
-
-        Raises:
-            ValueError: the source has no actions, or an episode has one frame and so no step.
-        """
-        if "act" not in self.steps:
-            raise ValueError(
-                f"{self.folder} holds frames without actions, which make no episodes; read `features` and "
-                "`episode` instead, or encode a source that has actions (Minari, or a FrameStore with `act`)."
-            )
-        count = len(self.steps["act"])
-        last = np.zeros(count, np.bool_)
-        last[np.cumsum(self.lengths - 1) - 1] = True
-        columns = {"rew": np.zeros(count, np.float32), "terminated": np.zeros(count, np.bool_)}
-        columns["truncated"] = last if "terminated" not in self.steps else columns["terminated"]
-        columns |= self.steps
-        return EpisodeStore(obs=np.asarray(self.features), lengths=self.lengths - 1, **columns)
+__all__ = ["encode_dataset"]
 
 
 def encode_dataset(
@@ -110,27 +45,27 @@ def encode_dataset(
     resume: bool = True,
     progress: bool = True,
 ) -> EncodedDataset:
-    """Encode every frame of `source` into `folder`, by the same code that encodes online.
+    """Encode every frame of `source` into `folder`, by the code that also encodes live frames.
 
     `source` is a Minari id, a `FrameStore` or its folder, or one array of frames [N, H, W, C].
-    `obs_keys` names the image in Minari's dictionary observations, where there is more than one.
-    With `dedup` each distinct frame is encoded once.  Frames are told apart by 256-bit digests, and
-    where the source can be read at random (arrays and stores) also byte by byte.
+    `obs_keys` names the image in Minari's dictionary observations, if there are several.  With `dedup`
+    each distinct frame is encoded once.  Frames are compared by 256-bit digests, and in sources with
+    random access (arrays and stores) also byte by byte.
 
-    A run that was stopped goes on behind its last whole batch, and ends with the very bytes of a run
-    that was not (given the same threads and device); without `resume` it begins anew.  A finished
-    folder is never written over, with or without `resume`: it is returned as it is, if the same
-    encoder made it from the same source, whose frames are read and compared by digest.
+    An interrupted run resumes after its last complete batch.  Its files are identical to those of an
+    uninterrupted run, given the same threads and device.  Without `resume` it starts again.  A finished
+    folder is never overwritten, with or without `resume`: it is returned unchanged if the same encoder
+    computed it from the same source, whose frames are read and compared by digest.
 
     Raises:
-        FileNotFoundError: there is no such folder or data set.
-        ValueError: frames are no images, `folder` holds something else, or `encoder` is not the one
-            it was begun with; the message names what differs.
+        FileNotFoundError: the source folder or data set does not exist.
+        ValueError: frames are not images, `folder` holds something else, or it was begun with another
+            encoder; the message names the differences.
     """
     if dtype not in get_args(Literal["float16", "float32"]):
         raise ValueError(f'`dtype` must be "float16" or "float32". Received {dtype!r}.')
-    at_least_one(batch_size=batch_size)
-    folder, frames = Path(folder), open_source(source, obs_keys)
+    check_at_least_one(batch_size=batch_size)
+    folder, frames = Path(folder), open_frame_source(source, obs_keys)
     plan: dict[str, Any] = {
         "source": frames.name,
         "obs_keys": None if obs_keys is None else list(obs_keys),
@@ -140,20 +75,20 @@ def encode_dataset(
         "dedup": dedup,
     }
     if (folder / INDEX).exists():
-        return _finished(folder, encoder, plan, frames, progress)
-    done, digest = _begin(folder, encoder, plan, resume)
+        return _check_finished(folder, encoder, plan, frames, progress)
+    done, digest = _begin_or_resume(folder, encoder, plan, resume)
 
     features = _open_features(folder, (plan["frames"], *encoder.output_shape), np.dtype(dtype), bool(done))
-    seen = Seen(frames, dedup)
-    steps: dict[str, list[np.ndarray]] = {}
-    motion = encoder.readout.needs_previous
+    deduplicator = FrameDeduplicator(frames, dedup)
+    step_arrays: dict[str, list[np.ndarray]] = {}
+    needs_previous = encoder.readout.needs_previous
     with tqdm(total=plan["frames"], desc="encode", unit="frame", disable=not progress) as bar:
-        for start, batch, previous in frames.batches(batch_size, steps):
+        for start, batch, previous in frames.batches(batch_size, step_arrays):
             rows = np.arange(start, start + len(batch))
-            origin = seen.rows(rows, batch, previous if motion else None)
+            origin = deduplicator.first_rows(rows, batch, previous if needs_previous else None)
             bar.update(len(batch))
             if rows[-1] < done:
-                if rows[-1] + 1 == done and seen.digest != digest:
+                if rows[-1] + 1 == done and deduplicator.digest != digest:
                     raise ValueError(
                         f"{folder} was begun with other frames: {frames.name!r} has changed. Start anew with "
                         "resume=False."
@@ -161,102 +96,69 @@ def encode_dataset(
                 continue
             new = origin == rows
             if new.any():
-                features[rows[new]] = _encode(encoder, batch[new], previous[new] if motion else None, dtype)
+                features[rows[new]] = _encode(
+                    encoder, batch[new], previous[new] if needs_previous else None, dtype
+                )
             features[rows[~new]] = features[origin[~new]]
             features.flush()
-            _write_json(folder / PROGRESS, plan | {"done": int(rows[-1]) + 1, "digest": seen.digest})
-    for name, parts in steps.items():
-        np.save(folder / f"{name}.npy", np.concatenate(parts))
-    index = {"lengths": frames.lengths.tolist(), "steps": list(steps), "digest": seen.digest}
-    _write_json(folder / INDEX, plan | index | {"version": rlpriors.__version__})
+            write_json(folder / PROGRESS, plan | {"done": int(rows[-1]) + 1, "digest": deduplicator.digest})
+    for name, arrays in step_arrays.items():
+        np.save(folder / f"{name}.npy", np.concatenate(arrays))
+    index = {"lengths": frames.lengths.tolist(), "steps": list(step_arrays), "digest": deduplicator.digest}
+    write_json(folder / INDEX, plan | index | {"version": version("rlpriors")})
     (folder / PROGRESS).unlink()
     return load_encoded(folder)
 
 
-def load_encoded(folder: str | Path, encoder: ImageEncoder | None = None) -> EncodedDataset:
-    """Map what `encode_dataset` wrote; with `encoder`, only if that very encoder made it.
-
-    Raises:
-        FileNotFoundError: `folder` holds no encoded data set.
-        ValueError: it is unfinished or damaged, or made by another encoder; the message names what
-            differs (spec, weights, preprocess, readout or version).
-    """
-    folder = Path(folder)
-    if not (folder / INDEX).is_file():
-        if (folder / PROGRESS).is_file():
-            state = _read_json(folder, PROGRESS)
-            raise ValueError(
-                f"{folder} is unfinished: {state.get('done')} of {state.get('frames')} frames are encoded. "
-                "Call encode_dataset again with the same arguments, and it goes on there."
-            )
-        raise FileNotFoundError(
-            f"`folder` must hold a data set that encode_dataset wrote. Received {str(folder)!r}, which "
-            f"{f'has no {INDEX}' if folder.is_dir() else 'is no folder'}."
-        )
-    index, fingerprint = _read_json(folder, INDEX), _read_fingerprint(folder)
-    if encoder is not None:
-        _check_fingerprint(folder, fingerprint, encoder)
-    try:
-        lengths = np.asarray(index["lengths"], np.int64)
-        features, *steps = (
-            np.load(folder / name, mmap_mode="r", allow_pickle=False)
-            for name in (FEATURES, *(f"{name}.npy" for name in index["steps"]))
-        )
-        rows = [len(features), *(len(array) + len(lengths) for array in steps)]
-        if features.dtype.kind != "f" or set(rows) != {int(lengths.sum())}:
-            raise ValueError(f"{features.dtype} features, {rows} rows for {lengths.sum()} frames")
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(_damaged(folder, error)) from error
-    return EncodedDataset(
-        folder, features, lengths, fingerprint, dict(zip(index["steps"], steps, strict=True))
-    )
-
-
-def _begin(folder: Path, encoder: ImageEncoder, plan: Mapping[str, Any], resume: bool) -> tuple[int, str]:
-    """How many frames are encoded already, and the digest of those."""
-    state = _read_json(folder, PROGRESS) if resume and (folder / PROGRESS).exists() else {}
+def _begin_or_resume(
+    folder: Path, encoder: ImageEncoder, plan: Mapping[str, Any], resume: bool
+) -> tuple[int, str]:
+    """Return the number of frames that are encoded already, and their digest."""
+    state = read_json(folder, PROGRESS) if resume and (folder / PROGRESS).exists() else {}
     if state.get("done"):
-        _check_fingerprint(folder, _read_fingerprint(folder), encoder)
+        check_fingerprint(folder, read_fingerprint(folder), encoder)
         differ = [name for name in plan if plan[name] != state.get(name)]
         if differ:
-            told = ", ".join(f"{name} {state.get(name)!r} (now {plan[name]!r})" for name in differ)
+            differences = ", ".join(f"{name} {state.get(name)!r} (now {plan[name]!r})" for name in differ)
             raise ValueError(
-                f"{folder} was begun with {told}. Go on with the same, or start anew with resume=False."
+                f"{folder} was begun with {differences}. Resume with the same arguments, or start anew with "
+                "resume=False."
             )
         return int(state["done"]), str(state["digest"])
     if folder.exists() and not (folder / PROGRESS).exists() and any(folder.iterdir()):
         raise ValueError(f"`folder` must be new, empty or unfinished. Received {str(folder)!r}.")
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / PROGRESS, {**plan, "done": 0, "digest": ""})
-    _write_json(folder / FINGERPRINT, encoder.fingerprint().as_dict())
+    write_json(folder / PROGRESS, {**plan, "done": 0, "digest": ""})
+    write_json(folder / FINGERPRINT, encoder.fingerprint().as_dict())
     return 0, ""
 
 
-def _finished(
+def _check_finished(
     folder: Path, encoder: ImageEncoder, plan: Mapping[str, Any], frames: FrameSource, progress: bool
 ) -> EncodedDataset:
-    """The data set in `folder`, if `frames` (by their content, not by their name) are what it was made of."""
-    index = _read_json(folder, INDEX)
-    same = all(index.get(name) == plan[name] for name in ("source", "obs_keys", "dtype"))
-    if not same or index.get("lengths") != frames.lengths.tolist():
+    """Return the data set in `folder` after a check that it was made from the content of `frames`."""
+    index = read_json(folder, INDEX)
+    same_plan = all(index.get(name) == plan[name] for name in ("source", "obs_keys", "dtype"))
+    if not same_plan or index.get("lengths") != frames.lengths.tolist():
         raise ValueError(
-            f"`folder` must be new. {folder} holds {index.get('frames')} frames of {_described(index)}. "
-            f"Received {plan['frames']} of {_described(plan)}."
+            f"`folder` must be new. {folder} holds {index.get('frames')} frames of {_describe(index)}. "
+            f"Received {plan['frames']} of {_describe(plan)}."
         )
     encoded = load_encoded(folder, encoder)
-    seen = Seen(frames, dedup=False)  # the digest is the same with and without
-    steps: dict[str, list[np.ndarray]] = {}
-    motion = encoder.readout.needs_previous
+    deduplicator = FrameDeduplicator(frames, dedup=False)  # the digest is the same with and without
+    step_arrays: dict[str, list[np.ndarray]] = {}
+    needs_previous = encoder.readout.needs_previous
     with tqdm(total=plan["frames"], desc="compare", unit="frame", disable=not progress) as bar:
-        for start, batch, previous in frames.batches(plan["batch_size"], steps):
-            seen.rows(np.arange(start, start + len(batch)), batch, previous if motion else None)
+        for start, batch, previous in frames.batches(plan["batch_size"], step_arrays):
+            rows = np.arange(start, start + len(batch))
+            deduplicator.first_rows(rows, batch, previous if needs_previous else None)
             bar.update(len(batch))
-    if seen.digest != index.get("digest"):
+    if deduplicator.digest != index.get("digest"):
         raise ValueError(
             f"{folder} was made from other frames: {frames.name!r} has changed. Encode into another folder."
         )
-    for name in sorted({*steps, *encoded.steps}):
-        if not _same_steps(steps.get(name), encoded.steps.get(name)):
+    for name in sorted({*step_arrays, *encoded.step_arrays}):
+        if not _equal_arrays(step_arrays.get(name), encoded.step_arrays.get(name)):
             raise ValueError(
                 f"{folder} was made from other steps: `{name}` of {frames.name!r} has changed. Encode into "
                 "another folder."
@@ -264,33 +166,34 @@ def _finished(
     return encoded
 
 
-def _same_steps(parts: list[np.ndarray] | None, stored: np.ndarray | None) -> bool:
+def _equal_arrays(parts: list[np.ndarray] | None, stored: np.ndarray | None) -> bool:
     if parts is None or stored is None:
         return False
-    now = np.concatenate(parts)
-    return (now.dtype, now.shape) == (stored.dtype, stored.shape) and now.tobytes() == stored.tobytes()
+    current = np.concatenate(parts)
+    same_type = (current.dtype, current.shape) == (stored.dtype, stored.shape)
+    return same_type and current.tobytes() == stored.tobytes()
 
 
-def _described(plan: Mapping[str, Any]) -> str:
+def _describe(plan: Mapping[str, Any]) -> str:
     keys = f" from obs_keys={plan['obs_keys']}" if plan.get("obs_keys") else ""
     return f"{plan.get('source')!r}{keys} in {plan.get('dtype')}"
 
 
 def _open_features(
-    folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any], old: bool
+    folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any], resume: bool
 ) -> np.memmap[Any, Any]:
     try:
-        features = np.lib.format.open_memmap(folder / FEATURES, "r+" if old else "w+", dtype, shape)
+        features = np.lib.format.open_memmap(folder / FEATURES, "r+" if resume else "w+", dtype, shape)
         if (features.shape, features.dtype) != (shape, dtype):
             raise ValueError(f"{FEATURES} is {features.dtype} of shape {features.shape}")
     except (OSError, ValueError) as error:
-        raise ValueError(_damaged(folder, error)) from error
+        raise ValueError(damage_message(folder, error)) from error
     return features
 
 
 def _encode(encoder: ImageEncoder, frames: np.ndarray, previous: np.ndarray | None, dtype: str) -> np.ndarray:
     encoded = encoder.encode(frames, previous).cpu().numpy()
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+    with np.errstate(over="ignore"):  # values beyond the range become infinite, which is an error below
         features = encoded.astype(dtype)
     if not np.isfinite(features).all():
         raise ValueError(
@@ -299,43 +202,3 @@ def _encode(encoder: ImageEncoder, frames: np.ndarray, previous: np.ndarray | No
             + ("use float32." if np.isfinite(encoded).all() else "the encoder is broken.")
         )
     return features
-
-
-def _check_fingerprint(folder: Path, stored: Fingerprint, encoder: ImageEncoder) -> None:
-    difference = stored.explain(encoder.fingerprint())
-    if difference:
-        raise ValueError(
-            f"The features in {folder} come from another encoder than `encoder`: {difference} (here: the "
-            "folder, there: `encoder`). Load the encoder that made them, or encode again into another folder."
-        )
-
-
-def _read_fingerprint(folder: Path) -> Fingerprint:
-    try:
-        return Fingerprint.from_dict(_read_json(folder, FINGERPRINT))
-    except (ValueError, TypeError) as error:
-        raise ValueError(_damaged(folder, error)) from error
-
-
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / name).read_text())
-        if not isinstance(content, dict):
-            raise ValueError(f"{name} holds a {type(content).__name__}")
-    except (OSError, ValueError) as error:
-        raise ValueError(_damaged(folder, error)) from error
-    return content
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    def write(temporary: Path) -> None:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-    write_atomically(path, write)
-
-
-def _damaged(folder: Path, error: Exception) -> str:
-    return (
-        f"The encoded data set in {folder} is damaged ({type(error).__name__}: {error}). Remove the "
-        "folder and encode again."
-    )

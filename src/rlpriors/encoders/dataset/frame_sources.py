@@ -1,8 +1,8 @@
-"""Where the frames of a data set come from, episode by episode, and which of them are the same.
+"""Sources of frames for encoding, and deduplication of frames.
 
-`FrameSource`  frames in batches, and the steps that belong to them
-`open_source`  an array, a `FrameStore` or a Minari data set as one
-`Seen`         finds frames that were there before
+`FrameSource`         base class: frames of episodes in batches, with the arrays of their steps
+`open_frame_source`   source for an array, a `FrameStore` or a Minari data set
+`FrameDeduplicator`   search for equal frames among earlier ones
 """
 
 from abc import ABC, abstractmethod
@@ -17,134 +17,134 @@ from jaxtyping import Int, Shaped
 from rlpriors.data.frames import FrameStore
 from rlpriors.data.observations import select_observation
 
-__all__ = ["FrameSource", "Seen", "open_source"]
+__all__ = ["FrameDeduplicator", "FrameSource", "open_frame_source"]
 
-STEP = ("act", "rew", "terminated", "truncated")
+STEP_ARRAYS = ("act", "rew", "terminated", "truncated")
 
 
 class FrameSource(ABC):
-    """Frames by episode, in order."""
+    """Base class of frame sources: frames of episodes, in order."""
 
     name: str
-    """What people call it."""
+    """Name of the source: a Minari id, the name of a folder, or "array"."""
     lengths: Int[np.ndarray, " episodes"]
     """Number of frames of each episode."""
 
     @abstractmethod
-    def episodes(self, steps: dict[str, list[np.ndarray]]) -> Iterator[np.ndarray]:
-        """The frames of each episode; what is known of its steps is appended to `steps`."""
+    def episodes(self, step_arrays: dict[str, list[np.ndarray]]) -> Iterator[np.ndarray]:
+        """Yield the frames of each episode, and append the arrays of its steps to `step_arrays`."""
 
-    def same(self, row: int, frame: np.ndarray, previous: np.ndarray | None) -> bool:
-        """Whether these are the frame in `row` and the one before it, of which the digests are equal."""
+    def is_same_frame(self, row: int, frame: np.ndarray, previous: np.ndarray | None) -> bool:
+        """Return True if `frame` and `previous`, whose digests are equal to those of `row`, are the same."""
         return True
 
     def batches(
-        self, size: int, steps: dict[str, list[np.ndarray]]
+        self, batch_size: int, step_arrays: dict[str, list[np.ndarray]]
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """The first row of each batch, its frames, and for each of them the one before.
+        """Yield the first row of each batch, its frames, and their predecessors.
 
         The first frame of an episode is its own predecessor.
         """
-        start, held = 0, 0
+        start, n_frames = 0, 0
         parts: list[tuple[np.ndarray, np.ndarray]] = []
-        for frames in self.episodes(steps):
+        for frames in self.episodes(step_arrays):
             offset = 0
             while offset < len(frames):
-                rows = np.arange(offset, min(offset + size - held, len(frames)))
+                rows = np.arange(offset, min(offset + batch_size - n_frames, len(frames)))
                 parts.append((frames[rows], frames[np.maximum(rows - 1, 0)]))
-                offset, held = offset + len(rows), held + len(rows)
-                if held == size:
-                    yield start, *_joined(parts)
-                    start, held, parts = start + size, 0, []
+                offset, n_frames = offset + len(rows), n_frames + len(rows)
+                if n_frames == batch_size:
+                    yield start, *_concatenate(parts)
+                    start, n_frames, parts = start + batch_size, 0, []
         if parts:
-            yield start, *_joined(parts)
+            yield start, *_concatenate(parts)
 
 
 class _Arrays(FrameSource):
-    """An array of frames or a store, which can be read at random."""
+    """Source with random access: an array of frames or a `FrameStore`."""
 
     def __init__(
-        self, name: str, frames: np.ndarray, lengths: np.ndarray, steps: Mapping[str, np.ndarray]
+        self, name: str, frames: np.ndarray, lengths: np.ndarray, step_arrays: Mapping[str, np.ndarray]
     ) -> None:
-        self.name, self.frames, self.lengths, self.steps = name, frames, lengths, steps
+        self.name, self.frames, self.lengths, self.step_arrays = name, frames, lengths, step_arrays
         self._starts = set((np.cumsum(lengths) - lengths).tolist())
 
-    def episodes(self, steps: dict[str, list[np.ndarray]]) -> Iterator[np.ndarray]:
-        steps.update({name: [array] for name, array in self.steps.items()})
+    def episodes(self, step_arrays: dict[str, list[np.ndarray]]) -> Iterator[np.ndarray]:
+        step_arrays.update({name: [array] for name, array in self.step_arrays.items()})
         for end, length in zip(np.cumsum(self.lengths), self.lengths, strict=True):
             yield self.frames[end - length : end]
 
-    def same(self, row: int, frame: np.ndarray, previous: np.ndarray | None) -> bool:
+    def is_same_frame(self, row: int, frame: np.ndarray, previous: np.ndarray | None) -> bool:
         before = row if row in self._starts else row - 1
-        alike = previous is None or np.array_equal(self.frames[before], previous)
-        return bool(alike and np.array_equal(self.frames[row], frame))
+        same_previous = previous is None or np.array_equal(self.frames[before], previous)
+        return bool(same_previous and np.array_equal(self.frames[row], frame))
 
 
 class _Minari(FrameSource):
-    """A Minari data set, which is read episode by episode."""
+    """Source of a Minari data set, which is read episode by episode."""
 
     def __init__(self, dataset_id: str, obs_keys: Sequence[str] | None) -> None:
-        from rlpriors.data.minari import episode_steps  # an extra: not everybody has it
+        from rlpriors.data.minari import episode_lengths  # an optional dependency
 
         self.name, self.obs_keys = dataset_id, obs_keys
-        self.lengths = episode_steps(dataset_id) + 1
+        self.lengths = episode_lengths(dataset_id) + 1
 
-    def episodes(self, steps: dict[str, list[np.ndarray]]) -> Iterator[np.ndarray]:
+    def episodes(self, step_arrays: dict[str, list[np.ndarray]]) -> Iterator[np.ndarray]:
         from rlpriors.data.minari import read_episodes
 
         for episode in read_episodes(self.name):
-            for name in STEP:
-                steps.setdefault(name, []).append(np.asarray(getattr(episode, name)))
+            for name in STEP_ARRAYS:
+                step_arrays.setdefault(name, []).append(np.asarray(getattr(episode, name)))
             yield _images(episode.obs, self.obs_keys)
 
 
-class Seen:
-    """Which row holds the same frame; nothing is the same when `dedup` is off.
+class FrameDeduplicator:
+    """Search for equal frames among earlier ones; without `dedup` no frames count as equal.
 
     Example:
         >>> frames = np.zeros((3, 4, 4, 1), np.uint8)
         >>> frames[1] = 1
-        >>> Seen(open_source(frames), dedup=True).rows(np.arange(3), frames, None)
+        >>> FrameDeduplicator(open_frame_source(frames), dedup=True).first_rows(np.arange(3), frames, None)
         array([0, 1, 0])
     """
 
     def __init__(self, source: FrameSource, dedup: bool) -> None:
         self._source, self._dedup = source, dedup
         self._first: dict[bytes, int] = {}
-        self._all = blake2b(digest_size=16)
+        self._digest = blake2b(digest_size=16)
 
     @property
     def digest(self) -> str:
-        """Of all frames so far, in whatever batches: tells whether a source is still the same."""
-        return self._all.hexdigest()
+        """Digest of all frames so far, independent of batches; it changes if the source changes."""
+        return self._digest.hexdigest()
 
-    def rows(
+    def first_rows(
         self, rows: Int[np.ndarray, " n"], frames: np.ndarray, previous: np.ndarray | None
     ) -> Int[np.ndarray, " n"]:
-        """For each frame the first row with the same one (and the same before it, if that matters)."""
+        """Return for each frame the first row with an equal frame (and equal predecessor, if given)."""
         origin = rows.copy()
         for i, row in enumerate(rows):
             before = None if previous is None else previous[i]
             key = _digest(frames[i], before)
-            self._all.update(key)
+            self._digest.update(key)
             if not self._dedup:
                 continue
-            known = self._first.setdefault(key, int(row))
-            if known != row and self._source.same(known, frames[i], before):
-                origin[i] = known
+            first = self._first.setdefault(key, int(row))
+            if first != row and self._source.is_same_frame(first, frames[i], before):
+                origin[i] = first
         return origin
 
 
-def open_source(
+def open_frame_source(
     source: str | Path | FrameStore | Shaped[np.ndarray, "..."], obs_keys: Sequence[str] | None = None
 ) -> FrameSource:
-    """What `source` names: a Minari id, a `FrameStore` or its folder, or an array [N, H, W, C].
+    """Open a Minari id, a `FrameStore` or its folder, or an array [N, H, W, C] as a source of frames.
 
-    `obs_keys` names the image in Minari's dictionary observations, where there is more than one.
+    `obs_keys` names the image in Minari's dictionary observations, if there are several.
 
     Raises:
-        FileNotFoundError: there is no such folder or data set.
-        ValueError: frames are no images, or `obs_keys` names none.
+        FileNotFoundError: the folder or data set does not exist.
+        ValueError: frames are not images, or `obs_keys` names none.
     """
     if isinstance(source, str) and not Path(source).exists():
         try:
@@ -165,12 +165,12 @@ def open_source(
     return _Arrays(store.folder.name, store.frames, store.lengths, store.steps())
 
 
-def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def _concatenate(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([frames for frames, _ in parts]), np.concatenate([before for _, before in parts])
 
 
 def _images(obs: Any, keys: Sequence[str] | None) -> np.ndarray:
-    """The one image of a batch of observations."""
+    """Return the image of a batch of observations."""
     if isinstance(obs, Mapping) and keys is None:
         keys = [path for path, leaf in _leaves(obs) if leaf.dtype == np.uint8 and leaf.ndim == 4]
         if len(keys) != 1:
@@ -199,6 +199,6 @@ def _digest(*parts: np.ndarray | None) -> bytes:
     digest = blake2b(digest_size=32)
     for part in parts:
         if part is not None:
-            digest.update(f"{part.dtype.str}{part.shape}".encode())  # the same bytes may be other frames
+            digest.update(f"{part.dtype.str}{part.shape}".encode())  # equal bytes, other shape
             digest.update(np.ascontiguousarray(part).data)
     return digest.digest()

@@ -1,12 +1,12 @@
-"""Crops of a frame, each encoded like a frame: what is small becomes large.
+"""Readouts that encode crops of a frame as images of their own, which enlarges small objects.
 
-`Crops`     all crops of one or more grids; "crops(1,2,4)" is PEARL's best
-`TopCrops`  the whole frame and the few crops in which most happens, PEARL's DP5 and OP5
-`cut`       the crops of one grid
+`Crops`        all crops of one or more grids; "crops(1,2,4)" is PEARL's best readout
+`TopKCrops`    the whole frame and the k crops with the most motion, PEARL's DP5 and OP5
+`grid_crops`   crops of one grid
 
-PEARL: github.com/PAL-ML/PEARL_v1.  Crops of one size make one part of `Views`, in the frames' own
-pixels: nothing is resized before the encoder does it.  With an encoder that resizes to its input
-size all parts can be joined for one forward; with resize="native" each size takes its own.
+PEARL: github.com/PAL-ML/PEARL_v1.  Crops of one size form one batch of `ImageViews`, at the frames'
+resolution; only the encoder resizes them.  With an encoder that resizes to its input size, all
+batches share one forward pass.  With resize="native" each size needs its own.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,21 @@ from einops import rearrange
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from rlpriors.encoders.readouts.base import Readout, Views
-from rlpriors.encoders.readouts.motion import Frames, ViewReadout, check_motion, motion_energy
+from rlpriors.encoders.readouts.base import Frames, ImageViews, Readout
+from rlpriors.encoders.readouts.motion import check_motion_measure, motion_energy
+from rlpriors.encoders.readouts.multi_view import MultiViewReadout
 
-__all__ = ["Crops", "TopCrops", "cut"]
+__all__ = ["Crops", "TopKCrops", "grid_crops"]
 
 
-def cut(frames: Frames, grid: int) -> Shaped[Tensor, "images crop_height crop_width channels"]:
+def grid_crops(frames: Frames, grid: int) -> Shaped[Tensor, "images crop_height crop_width channels"]:
     """Cut each frame into `grid` x `grid` crops of one size, frame by frame, row by row.
 
-    Where `grid` does not divide a side, its edge rows or columns are repeated until it does: half of
-    them before, the other half (one more where they are odd) behind.
+    If `grid` does not divide a side, its edge rows or columns are repeated until it does.  Half of the
+    padding comes before the frame and half after it (one more if their number is odd).
 
     Example:
-        >>> cut(torch.zeros(2, 210, 160, 3, dtype=torch.uint8), 4).shape
+        >>> grid_crops(torch.zeros(2, 210, 160, 3, dtype=torch.uint8), 4).shape
         torch.Size([32, 53, 40, 3])
 
     Raises:
@@ -42,23 +43,24 @@ def cut(frames: Frames, grid: int) -> Shaped[Tensor, "images crop_height crop_wi
             f"`frames` must be at least {grid}x{grid} pixels for a {grid}x{grid} grid of crops. "
             f"Received {height}x{width}."
         )
-    rows, columns = _repeated(height, grid, frames.device), _repeated(width, grid, frames.device)
+    rows = _padded_indices(height, grid, frames.device)
+    columns = _padded_indices(width, grid, frames.device)
     padded = frames if height == len(rows) and width == len(columns) else frames[:, rows][:, :, columns]
     return rearrange(padded, "b (r h) (c w) k -> (b r c) h w k", r=grid, c=grid)
 
 
-class Crops(ViewReadout):
-    """All crops of the `grids`: (1, 2, 4) is the whole frame, its quarters and its sixteenths.
+class Crops(MultiViewReadout):
+    """Readout of all crops of `grids`: (1, 2, 4) is the whole frame, its quarters and its sixteenths.
 
     Raises:
-        ValueError: a grid is below 1 or named twice, or `inner` cuts frames up itself.
+        ValueError: a grid is below 1 or repeated, or `inner` itself has several views per frame.
 
     Example:
         >>> readout = Crops((1, 2))
-        >>> views = readout.views(torch.zeros(3, 8, 6, 1, dtype=torch.uint8))
-        >>> [tuple(part.shape) for part in views.parts]
+        >>> views = readout.make_views(torch.zeros(3, 8, 6, 1, dtype=torch.uint8))
+        >>> [tuple(batch.shape) for batch in views.batches]
         [(3, 8, 6, 1), (12, 4, 3, 1)]
-        >>> readout.join(torch.zeros(15, 10), views.order).shape
+        >>> readout.combine_views(torch.zeros(15, 10), views.indices).shape
         torch.Size([3, 50])
     """
 
@@ -66,8 +68,8 @@ class Crops(ViewReadout):
 
     def __init__(self, grids: Sequence[int] = (1, 2, 4), inner: Readout | None = None) -> None:
         super().__init__(inner)
-        sound = all(isinstance(grid, int) and not isinstance(grid, bool) and grid > 0 for grid in grids)
-        if not grids or not sound or len(set(grids)) < len(grids):
+        valid = all(isinstance(grid, int) and not isinstance(grid, bool) and grid > 0 for grid in grids)
+        if not grids or not valid or len(set(grids)) < len(grids):
             raise ValueError(
                 f"`grids` must be whole numbers of at least 1, each once. Received {tuple(grids)}."
             )
@@ -76,7 +78,7 @@ class Crops(ViewReadout):
 
     @classmethod
     def from_arguments(cls, *grids_and_inner: Any) -> "Crops":
-        """From the arguments of a name: "crops(1,2,grid(2))" reads each crop by grid(2)."""
+        """Create the readout from arguments: "crops(1,2,grid(2))" pools each crop with grid(2)."""
         if not grids_and_inner:
             return cls()
         *grids, last = grids_and_inner
@@ -85,34 +87,35 @@ class Crops(ViewReadout):
     def arguments(self) -> tuple[Any, ...]:
         return (*self.grids, *self.inner_argument())
 
-    def views(self, frames: Frames, previous: Frames | None = None) -> Views:
-        parts, orders, positions, images, crops = [], [], [], 0, 0
+    def make_views(self, frames: Frames, previous: Frames | None = None) -> ImageViews:
+        batches, indices, positions, n_images, n_crops = [], [], [], 0, 0
         for grid in self.grids:
-            parts.append(cut(frames, grid))
+            batches.append(grid_crops(frames, grid))
             numbers = torch.arange(grid * grid, device=frames.device)
-            first = images + grid * grid * torch.arange(len(frames), device=frames.device)
-            orders.append(first[:, None] + numbers)
-            positions.append((crops + numbers).repeat(len(frames)))
-            images, crops = images + len(parts[-1]), crops + len(numbers)
-        return Views(tuple(parts), torch.cat(orders, 1), torch.cat(positions))
+            first = n_images + grid * grid * torch.arange(len(frames), device=frames.device)
+            indices.append(first[:, None] + numbers)
+            positions.append((n_crops + numbers).repeat(len(frames)))
+            n_images, n_crops = n_images + len(batches[-1]), n_crops + len(numbers)
+        return ImageViews(tuple(batches), torch.cat(indices, 1), torch.cat(positions))
 
 
-class TopCrops(ViewReadout):
-    """The whole frame and those `k` of its quarters and sixteenths in which most moves, most first.
+class TopKCrops(MultiViewReadout):
+    """Readout of the whole frame and the `k` quarters and sixteenths with the highest motion energy.
 
-    Energy is the mean over a crop's pixels of the frame difference or of the flow's speed, so that
-    small and large crops compare.  Ties go to quarters before sixteenths, then row by row: at the
-    first frame of an episode, where nothing has moved, these are the quarters.
-    (PEARL groups the chosen by size instead, sixteenths first.)
+    Crops are sorted by decreasing energy: the mean over a crop's pixels of the frame difference or of
+    the flow's speed, which makes small and large crops comparable.  Ties are ordered quarters before
+    sixteenths, then row by row; at the first frame of an episode, which has no motion, the first crops
+    are the quarters.  (PEARL groups the selected crops by size instead, sixteenths first.)
 
     Raises:
-        ValueError: `k` is not between 1 and 20, or `by` unknown.
+        ValueError: `k` is not between 1 and 20, or `measure` is unknown.
 
     Example:
         >>> before = torch.zeros(1, 16, 16, 1)
         >>> now = before.clone()
         >>> now[0, 13, 2] = 100
-        >>> TopCrops(2).views(now, before).positions  # row 3, column 0 of the 4x4 grid; lower left quarter
+        >>> # The whole frame, the lower left quarter, and row 3, column 0 of the 4x4 grid.
+        >>> TopKCrops(2).make_views(now, before).positions
         tensor([ 0,  3, 17])
     """
 
@@ -120,48 +123,48 @@ class TopCrops(ViewReadout):
     needs_previous = True
     grids = (2, 4)
 
-    def __init__(self, k: int = 4, by: str = "difference", inner: Readout | None = None) -> None:
+    def __init__(self, k: int = 4, measure: str = "difference", inner: Readout | None = None) -> None:
         super().__init__(inner)
-        check_motion(by)
-        most = sum(grid * grid for grid in self.grids)
-        if not isinstance(k, int) or not 1 <= k <= most:
-            raise ValueError(f"`k` must be between 1 and {most}, the crops there are. Received {k!r}.")
-        self.k, self.by = k, by
+        check_motion_measure(measure)
+        n_crops = sum(grid * grid for grid in self.grids)
+        if not isinstance(k, int) or not 1 <= k <= n_crops:
+            raise ValueError(f"`k` must be between 1 and {n_crops}, the number of crops. Received {k!r}.")
+        self.k, self.measure = k, measure
         self.views_per_frame = 1 + k
 
     def arguments(self) -> tuple[Any, ...]:
-        return (self.k, self.by, *self.inner_argument())
+        return (self.k, self.measure, *self.inner_argument())
 
-    def views(self, frames: Frames, previous: Frames | None = None) -> Views:
-        chosen = self.chosen(frames, frames if previous is None else previous)
-        parts, order, positions = [frames], torch.zeros_like(chosen), [torch.zeros_like(chosen[:, 0])]
-        images, crops = len(frames), 0
+    def make_views(self, frames: Frames, previous: Frames | None = None) -> ImageViews:
+        selected = self.select_crops(frames, frames if previous is None else previous)
+        batches, indices, positions = [frames], torch.zeros_like(selected), [torch.zeros_like(selected[:, 0])]
+        n_images, n_crops = len(frames), 0
         for grid in self.grids:
-            here = (chosen >= crops) & (chosen < crops + grid * grid)
-            frame, rank = here.nonzero(as_tuple=True)
-            number = chosen[frame, rank] - crops
-            if len(frame):  # networks do not like batches of nothing
-                parts.append(cut(frames, grid)[frame * grid * grid + number])
-                order[frame, rank] = images + torch.arange(len(frame), device=frames.device)
-                positions.append(1 + crops + number)
-            images, crops = images + len(frame), crops + grid * grid
-        whole = torch.arange(len(frames), device=frames.device)
-        return Views(tuple(parts), torch.cat([whole[:, None], order], 1), torch.cat(positions))
+            of_this_grid = (selected >= n_crops) & (selected < n_crops + grid * grid)
+            frame, rank = of_this_grid.nonzero(as_tuple=True)
+            number = selected[frame, rank] - n_crops
+            if len(frame):  # networks may not accept empty batches
+                batches.append(grid_crops(frames, grid)[frame * grid * grid + number])
+                indices[frame, rank] = n_images + torch.arange(len(frame), device=frames.device)
+                positions.append(1 + n_crops + number)
+            n_images, n_crops = n_images + len(frame), n_crops + grid * grid
+        full_frames = torch.arange(len(frames), device=frames.device)
+        return ImageViews(tuple(batches), torch.cat([full_frames[:, None], indices], 1), torch.cat(positions))
 
-    def chosen(self, frames: Frames, previous: Frames) -> Int[Tensor, "batch k"]:
-        """The crops with most energy: 0 to 3 are the quarters, 4 to 19 the sixteenths."""
-        energy = motion_energy(frames, previous, self.by)[..., None]
-        means = [_means(energy, grid) for grid in self.grids]
-        # A stable sort keeps ties in the order of the crops; topk does not.
+    def select_crops(self, frames: Frames, previous: Frames) -> Int[Tensor, "batch k"]:
+        """Return the crops with the highest energy: 0 to 3 are quarters, 4 to 19 sixteenths."""
+        energy = motion_energy(frames, previous, self.measure)[..., None]
+        means = [_crop_means(energy, grid) for grid in self.grids]
+        # A stable sort keeps ties in the order of the crops, unlike topk.
         return torch.cat(means, 1).sort(dim=1, descending=True, stable=True).indices[:, : self.k]
 
 
-def _means(energy: Frames, grid: int) -> Float[Tensor, "batch crops"]:
-    crops = cut(energy, grid)
+def _crop_means(energy: Frames, grid: int) -> Float[Tensor, "batch crops"]:
+    crops = grid_crops(energy, grid)
     return crops.flatten(1).mean(1).reshape(len(energy), grid * grid)
 
 
-def _repeated(length: int, grid: int, device: torch.device) -> Int[Tensor, " padded"]:
+def _padded_indices(length: int, grid: int, device: torch.device) -> Int[Tensor, " padded"]:
     missing = -length % grid
     before = missing // 2
     return torch.arange(-before, length + missing - before, device=device).clamp(0, length - 1)

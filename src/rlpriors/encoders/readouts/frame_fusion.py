@@ -1,8 +1,8 @@
-"""Several encoded frames to one vector: what single frames cannot show is how things move.
+"""Fusion of the encodings of consecutive frames into one input of a policy.
 
-`fuse`        the last k encodings [batch, k, dim] to one for the policy
-`fuse_shape`  the shape of the result
-`FUSES`       the ways there are: "concat", "flare", "stack"
+`fuse_frames`     fusion of the last k encodings [batch, k, dim]
+`fused_shape`     shape of the result
+`FRAME_FUSIONS`   fusion functions by name: "concat", "flare", "stack"
 """
 
 from collections.abc import Callable
@@ -13,64 +13,67 @@ from einops import rearrange
 from jaxtyping import Shaped
 from torch import Tensor
 
-__all__ = ["FUSES", "fuse", "fuse_shape"]
+__all__ = ["FRAME_FUSIONS", "fuse_frames", "fused_shape"]
 
 Stack = Shaped[Tensor, "batch frames *dim"]
 
 
 def _concat(stack: Stack) -> Shaped[Tensor, "batch *joined"]:
-    # Along the first axis of a frame's encoding, as frames are stacked along their channels.
+    # Along the first axis of an encoding, as frames are stacked along their channels.
     return stack if stack.ndim == 2 else rearrange(stack, "b k d ... -> b (k d) ...")
 
 
 def _flare(stack: Stack) -> Shaped[Tensor, "batch *joined"]:
-    changes = stack[:, 1:] - stack[:, :-1]
-    return _concat(torch.cat([stack[:, -1:], changes], 1))
+    differences = stack[:, 1:] - stack[:, :-1]
+    return _concat(torch.cat([stack[:, -1:], differences], 1))
 
 
 def _stack(stack: Stack) -> Shaped[Tensor, "batch frames *dim"]:
     return stack
 
 
-FUSES: dict[str, Callable[[Tensor], Tensor]] = {"concat": _concat, "flare": _flare, "stack": _stack}
-"""Ways to fuse by name.  For encodings z1 (oldest) to zk: concat is z1 .. zk end to end; flare is zk
-and then z2-z1 .. zk-z(k-1), after 2101.01857; stack keeps the axis of frames."""
+FRAME_FUSIONS: dict[str, Callable[[Tensor], Tensor]] = {"concat": _concat, "flare": _flare, "stack": _stack}
+"""Fusion functions by name.  For encodings z1 (oldest) to zk, "concat" concatenates z1 .. zk, "flare"
+concatenates zk and the differences z2-z1 .. zk-z(k-1) (after 2101.01857), and "stack" keeps the axis
+of frames."""
 
 
-def fuse(stack: Shaped[Tensor, "batch frames *dim"], how: str = "concat") -> Shaped[Tensor, "batch *fused"]:
-    """Fuse encodings, oldest first, in one of the ways of `FUSES`.
+def fuse_frames(
+    stack: Shaped[Tensor, "batch frames *dim"], fusion: str = "concat"
+) -> Shaped[Tensor, "batch *fused"]:
+    """Fuse encodings, oldest first, by the function of `FRAME_FUSIONS` with the name `fusion`.
 
     Example:
         >>> z = torch.tensor([[[1.0, 2.0], [4.0, 8.0]]])  # two frames of one environment
-        >>> fuse(z, "concat")
+        >>> fuse_frames(z, "concat")
         tensor([[1., 2., 4., 8.]])
-        >>> fuse(z, "flare")
+        >>> fuse_frames(z, "flare")
         tensor([[4., 8., 3., 6.]])
 
     Raises:
-        ValueError: there is no such way.
+        ValueError: `fusion` is unknown.
     """
-    return _way(how)(stack)
+    return _find_fusion(fusion)(stack)
 
 
-def fuse_shape(shape: tuple[int, ...], frames: int, how: str = "concat") -> tuple[int, ...]:
-    """Shape of what `fuse` makes of `frames` encodings of `shape` each.
+def fused_shape(shape: tuple[int, ...], n_frames: int, fusion: str = "concat") -> tuple[int, ...]:
+    """Return the shape of `n_frames` fused encodings of `shape` each.
 
     Example:
-        >>> fuse_shape((512,), frames=4, how="flare")
+        >>> fused_shape((512,), n_frames=4, fusion="flare")
         (2048,)
 
     Raises:
-        ValueError: there is no such way, or `frames` is below 1.
+        ValueError: `fusion` is unknown, or `n_frames` is below 1.
     """
-    if frames < 1:
-        raise ValueError(f"`frames` must be at least 1. Received {frames}.")
-    return tuple(_way(how)(torch.empty(1, frames, *shape, device="meta")).shape[1:])
+    if n_frames < 1:
+        raise ValueError(f"`n_frames` must be at least 1. Received {n_frames}.")
+    return tuple(_find_fusion(fusion)(torch.empty(1, n_frames, *shape, device="meta")).shape[1:])
 
 
-def _way(how: str) -> Callable[[Tensor], Tensor]:
-    if how not in FUSES:
-        close = get_close_matches(how, FUSES, n=1)
+def _find_fusion(fusion: str) -> Callable[[Tensor], Tensor]:
+    if fusion not in FRAME_FUSIONS:
+        close = get_close_matches(fusion, FRAME_FUSIONS, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"`fuse` must be one of {list(FUSES)}. Received {how!r}.{hint}")
-    return FUSES[how]
+        raise ValueError(f"`fuse` must be one of {list(FRAME_FUSIONS)}. Received {fusion!r}.{hint}")
+    return FRAME_FUSIONS[fusion]

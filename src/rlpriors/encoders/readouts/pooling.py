@@ -1,10 +1,15 @@
-"""Readouts without weights.
+"""Pooling readouts without weights.
 
-`ClassToken`       the network's own summary
-`Mean`, `Max`      over all tokens; `GeneralizedMean` between the two
-`ClassAndMean`     two of these side by side
-`Grid`, `Flatten`  what is where: averaged over cells, or all of it
-`SpatialSoftmax`   where each channel is active
+`ClassToken`        class token, or pooled map
+`Mean`              mean over tokens
+`Max`               maximum over tokens
+`GeneralizedMean`   power mean over tokens
+`ClassAndMean`      class token and mean over tokens, concatenated
+`Grid`              feature map averaged over grid cells
+`Flatten`           all tokens, concatenated
+`SpatialSoftmax`    expected position of each channel's activation
+`tokens_of`         tokens of `Features`, from maps if there are no tokens
+`maps_of`           maps of `Features`
 """
 
 from typing import Any
@@ -16,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rlpriors.encoders.readouts.base import Readout
+from rlpriors.encoders.readouts.validation import check_int, check_positive
 from rlpriors.types import Features
 
 __all__ = [
@@ -28,43 +34,30 @@ __all__ = [
     "Mean",
     "SpatialSoftmax",
     "maps_of",
-    "positive",
     "tokens_of",
-    "whole",
 ]
 
 
 def tokens_of(features: Features) -> Float[Tensor, "batch tokens width"]:
-    """The tokens, taken from the maps where there are only those."""
+    """Return the tokens, or the cells of the maps if there are no tokens."""
     if features.tokens is not None:
         return features.tokens
     return maps_of(features).flatten(2).transpose(1, 2)
 
 
 def maps_of(features: Features) -> Float[Tensor, "batch width rows columns"]:
-    """The maps, which `Readout.check` has seen to be there."""
+    """Return the maps.
+
+    Raises:
+        ValueError: there are none.
+    """
     if features.maps is None:
         raise ValueError("`features` must hold maps. Received None.")
     return features.maps
 
 
-def whole(name: str, value: Any) -> int:
-    """`value` if it is a whole number of at least 1, else a ValueError about `name`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"`{name}` must be a whole number of at least 1. Received {value!r}.")
-    return value
-
-
-def positive(name: str, value: Any) -> float:
-    """`value` if it is a finite number above 0, else a ValueError about `name`."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (number and 0 < value < float("inf")):
-        raise ValueError(f"`{name}` must be a finite number above 0. Received {value!r}.")
-    return float(value)
-
-
 class ClassToken(Readout):
-    """The network's own summary of the image: class token, or pooled map, as its family defines it.
+    """Global feature of the image: class token or pooled map, as the network's family defines it.
 
     Example:
         >>> ClassToken()(Features(torch.ones(2, 8), None, None)).shape
@@ -73,12 +66,12 @@ class ClassToken(Readout):
 
     label = "cls"
 
-    def read(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         return features.global_
 
 
 class Mean(Readout):
-    """The average of all tokens.
+    """Mean over all tokens.
 
     Example:
         >>> Mean()(Features(torch.zeros(1, 2), torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), None))
@@ -86,14 +79,14 @@ class Mean(Readout):
     """
 
     label = "mean"
-    reads = "tokens"
+    required_feature = "tokens"
 
-    def read(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         return tokens_of(features).mean(1)
 
 
 class Max(Readout):
-    """The largest value of each entry over all tokens.
+    """Maximum of each entry over all tokens.
 
     Example:
         >>> Max()(Features(torch.zeros(1, 2), torch.tensor([[[1.0, 4.0], [3.0, 2.0]]]), None))
@@ -101,16 +94,16 @@ class Max(Readout):
     """
 
     label = "max"
-    reads = "tokens"
+    required_feature = "tokens"
 
-    def read(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         return tokens_of(features).amax(1)
 
 
 class GeneralizedMean(Readout):
-    """The power mean (mean x^p)^(1/p) over all tokens, between mean (p=1) and max (1711.02512, eq. 3).
+    """Power mean (mean x^p)^(1/p) over all tokens, between mean (p=1) and max (1711.02512, eq. 3).
 
-    Values below 1e-6 count as 1e-6: a power mean is one of positive numbers.
+    Values are clamped to at least 1e-6, since a power mean needs positive numbers.
 
     Example:
         >>> GeneralizedMean(2)(Features(torch.zeros(1, 1), torch.tensor([[[1.0], [7.0]]]), None))
@@ -118,16 +111,16 @@ class GeneralizedMean(Readout):
     """
 
     label = "gem"
-    reads = "tokens"
+    required_feature = "tokens"
 
     def __init__(self, power: int | float = 3) -> None:
         super().__init__()
-        self.power = positive("power", power)
+        self.power = check_positive("power", power)
 
     def arguments(self) -> tuple[Any, ...]:
         return () if self.power == 3 else (self.power,)
 
-    def read(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         tokens = tokens_of(features)
         # In float32 and relative to the largest value: powers of bf16 or of 1e3 overflow.
         values = tokens.float().clamp_min(1e-6)
@@ -137,7 +130,7 @@ class GeneralizedMean(Readout):
 
 
 class ClassAndMean(Readout):
-    """The class token and the average of all tokens, side by side; what DINOv2's probes use (2304.07193).
+    """Class token and mean over all tokens, concatenated, as in DINOv2's linear probes (2304.07193).
 
     Example:
         >>> ClassAndMean()(Features(torch.zeros(1, 2), torch.ones(1, 4, 3), None))
@@ -145,16 +138,16 @@ class ClassAndMean(Readout):
     """
 
     label = "cls+mean"
-    reads = "tokens"
+    required_feature = "tokens"
 
-    def read(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         return torch.cat([features.global_, tokens_of(features).mean(1)], 1)
 
 
 class Grid(Readout):
-    """The map averaged over `size` x `size` cells, row by row: where things are, in few numbers.
+    """Feature map averaged over `size` x `size` cells, row by row, which keeps coarse positions.
 
-    Cells overlap by a row or a column where `size` does not divide the map.
+    Cells overlap by a row or a column if `size` does not divide the map.
 
     Example:
         >>> maps = torch.arange(16.0).reshape(1, 1, 4, 4)
@@ -163,29 +156,29 @@ class Grid(Readout):
     """
 
     label = "grid"
-    reads = "maps"
+    required_feature = "maps"
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = whole("size", size)
+        self.size = check_int("size", size)
 
     def arguments(self) -> tuple[Any, ...]:
         return (self.size,)
 
-    def lacks(self, features: Features) -> str | None:
+    def missing_features(self, features: Features) -> str | None:
         if features.maps is None:
-            return super().lacks(features)
+            return super().missing_features(features)
         rows, columns = features.maps.shape[-2:]
-        small = f"needs a map of at least {self.size}x{self.size}, and this encoder's is {rows}x{columns}"
-        return small if min(rows, columns) < self.size else None
+        too_small = f"needs a map of at least {self.size}x{self.size}, and this encoder's is {rows}x{columns}"
+        return too_small if min(rows, columns) < self.size else None
 
-    def read(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         cells = functional.adaptive_avg_pool2d(maps_of(features), self.size)
         return rearrange(cells, "b c h w -> b (h w c)")
 
 
 class Flatten(Readout):
-    """All tokens end to end: nothing is lost, and the vector is long.
+    """All tokens, concatenated into one long vector.
 
     Example:
         >>> Flatten()(Features(torch.zeros(1, 2), torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), None))
@@ -193,17 +186,17 @@ class Flatten(Readout):
     """
 
     label = "flatten"
-    reads = "tokens"
+    required_feature = "tokens"
 
-    def read(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         return tokens_of(features).flatten(1)
 
 
 class SpatialSoftmax(Readout):
-    """Where each channel of the map is active: its expected (x, y), from -1 to 1 (1504.00702, sec. 5.1).
+    """Expected position (x, y) of each channel's activation, from -1 to 1 (1504.00702, sec. 5.1).
 
-    x grows to the right and y downwards; the result is x, y of the first channel, then of the second.
-    A low `temperature` follows the strongest place alone.
+    x grows to the right and y downwards.  The result holds x, y of the first channel, then of the
+    second.  A low `temperature` moves the expectation towards the maximum.
 
     Example:
         >>> maps = torch.zeros(1, 1, 3, 3)
@@ -213,16 +206,16 @@ class SpatialSoftmax(Readout):
     """
 
     label = "spatial-softmax"
-    reads = "maps"
+    required_feature = "maps"
 
     def __init__(self, temperature: int | float = 1) -> None:
         super().__init__()
-        self.temperature = positive("temperature", temperature)
+        self.temperature = check_positive("temperature", temperature)
 
     def arguments(self) -> tuple[Any, ...]:
         return () if self.temperature == 1 else (self.temperature,)
 
-    def read(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         maps = maps_of(features)
         rows, columns = maps.shape[-2:]
         weights = (maps.float() / self.temperature).flatten(2).softmax(-1).unflatten(2, (rows, columns))

@@ -1,13 +1,14 @@
-"""From what a network saw to the vector that an agent gets.
+"""Readouts by name, and the parser of readout specifications.
 
-`READOUTS`             every readout by its short name
-`parse_readout`        "grid(2)" or "mean>pca(64)" to a module
-`available_readouts`   those that a network can give
-`Chain`                a readout and then transforms of its vector
-`Readout`, `Views`     what they share, from `rlpriors.encoders.readouts.base`
+`READOUTS`             all readouts by short name
+`parse_readout`        parser of specifications such as "grid(2)" or "mean>pca(64)"
+`available_readouts`   specifications that suit given features
+`ReadoutPipeline`      a readout followed by transforms of its vector
+`Readout`              base class of readouts, from `rlpriors.encoders.readouts.base`
+`ImageViews`           images to encode for a batch of frames, from the same module
 
-What a frame shows where is worth more than any fine-tuning of a pooled vector: PEARL
-(github.com/PAL-ML/PEARL_v1) probes Breakout's RAM with F1 .57 from the whole frame, .85 from crops.
+Spatial readouts matter more than fine-tuning of a pooled vector: PEARL (github.com/PAL-ML/PEARL_v1)
+probes Breakout's RAM with F1 .57 from the whole frame and .85 from crops.
 """
 
 import inspect
@@ -16,12 +17,12 @@ from difflib import get_close_matches
 from math import prod
 from typing import Any
 
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from rlpriors.encoders.readouts.attention_pool import AttentionPool, Compress
-from rlpriors.encoders.readouts.base import Readout, Views
-from rlpriors.encoders.readouts.crops import Crops, TopCrops
+from rlpriors.encoders.readouts.attention_pool import AttentionPool, CompressionLayer
+from rlpriors.encoders.readouts.base import Frames, ImageViews, Readout
+from rlpriors.encoders.readouts.crops import Crops, TopKCrops
 from rlpriors.encoders.readouts.motion import MotionMask
 from rlpriors.encoders.readouts.pooling import (
     ClassAndMean,
@@ -36,7 +37,7 @@ from rlpriors.encoders.readouts.pooling import (
 from rlpriors.encoders.readouts.transforms import TRANSFORMS, Transform
 from rlpriors.types import Features
 
-__all__ = ["READOUTS", "Chain", "Readout", "Views", "available_readouts", "parse_readout"]
+__all__ = ["READOUTS", "ImageViews", "Readout", "ReadoutPipeline", "available_readouts", "parse_readout"]
 
 READOUTS: dict[str, Callable[..., Readout]] = {
     "cls": ClassToken,
@@ -48,14 +49,14 @@ READOUTS: dict[str, Callable[..., Readout]] = {
     "flatten": Flatten,
     "spatial-softmax": SpatialSoftmax,  # spatial-softmax(1)
     "attention-pool": AttentionPool,  # attention-pool(1)
-    "compress": Compress,  # compress(2048)
+    "compress": CompressionLayer,  # compress(2048)
     "crops": Crops.from_arguments,  # crops(1,2,4), crops(1,2,grid(2))
-    "topk-crops": TopCrops,  # topk-crops(4,difference), topk-crops(4,flow,mean)
+    "topk-crops": TopKCrops,  # topk-crops(4,difference), topk-crops(4,flow,mean)
     "motion-mask": MotionMask.from_arguments,  # motion-mask(difference)
 }
-"""A readout's name with its arguments in brackets, where it takes any, is what `parse_readout` reads."""
+"""Readouts by name; `parse_readout` reads a name followed by its arguments in brackets, if any."""
 
-# For those that cannot do without arguments.
+# Specifications of readouts that need arguments.
 _EXAMPLES = {
     "grid": "grid(2)",
     "crops": "crops(1,2,4)",
@@ -64,11 +65,11 @@ _EXAMPLES = {
 }
 
 
-class Chain(Readout):
-    """A readout and then transforms of its vector: "mean>pca(64)".
+class ReadoutPipeline(Readout):
+    """A readout followed by transforms of its vector: "mean>pca(64)".
 
-    Behind crops the transforms act on the joined vector of the whole frame; "crops(1,2,mean>pca(64))"
-    has them act on each crop.
+    After crops the transforms act on the concatenated vector of the whole frame.  In
+    "crops(1,2,mean>pca(64))" they act on the vector of each crop.
 
     Example:
         >>> from rlpriors.types import Features
@@ -93,33 +94,33 @@ class Chain(Readout):
     def name(self) -> str:
         return ">".join(str(part.name) for part in (self.first, *self.transforms))
 
-    def make(self, features: Features, seed: int) -> None:
+    def build_weights(self, features: Features, seed: int) -> None:
         self.first.build(features, seed)
         size = prod(self.first.output_shape(features))
         for transform in self.transforms:
             size = transform.build(size, features.global_.device)
 
-    def lacks(self, features: Features) -> str | None:
-        return self.first.lacks(features)
+    def missing_features(self, features: Features) -> str | None:
+        return self.first.missing_features(features)
 
-    def read(self, features: Features) -> Tensor:
-        vectors = self.first.read(features)
-        return vectors if self.views_per_frame > 1 else self._transformed(vectors)
+    def pool(self, features: Features) -> Tensor:
+        vectors = self.first.pool(features)
+        return vectors if self.views_per_frame > 1 else self._transform(vectors)
 
-    def views(
+    def make_views(
         self,
-        frames: Shaped[Tensor, "batch height width channels"],
-        previous: Shaped[Tensor, "batch height width channels"] | None = None,
-    ) -> Views:
-        return self.first.views(frames, previous)
+        frames: Frames,
+        previous: Frames | None = None,
+    ) -> ImageViews:
+        return self.first.make_views(frames, previous)
 
-    def join(
-        self, vectors: Float[Tensor, "images *out"], order: Int[Tensor, "batch views"]
+    def combine_views(
+        self, vectors: Float[Tensor, "images *out"], indices: Int[Tensor, "batch views"]
     ) -> Float[Tensor, "batch *joined"]:
-        joined = self.first.join(vectors, order)
-        return self._transformed(joined) if self.views_per_frame > 1 else joined
+        combined = self.first.combine_views(vectors, indices)
+        return self._transform(combined) if self.views_per_frame > 1 else combined
 
-    def _transformed(self, vectors: Tensor) -> Tensor:
+    def _transform(self, vectors: Tensor) -> Tensor:
         vectors = vectors.flatten(1)
         for transform in self.transforms:
             vectors = transform(vectors)
@@ -127,7 +128,7 @@ class Chain(Readout):
 
 
 def parse_readout(readout: str | Readout) -> Readout:
-    """Make the readout that a name such as "grid(2)" asks for; a `Readout` is returned as it is.
+    """Create the readout of a specification such as "grid(2)"; a `Readout` is returned unchanged.
 
     Example:
         >>> parse_readout("crops(1,2,4)").views_per_frame
@@ -136,7 +137,7 @@ def parse_readout(readout: str | Readout) -> Readout:
         'grid(2)'
 
     Raises:
-        ValueError: no readout has this name, or it does not take these arguments.
+        ValueError: the name is unknown, or the readout does not take these arguments.
     """
     if isinstance(readout, Readout):
         return readout
@@ -144,27 +145,27 @@ def parse_readout(readout: str | Readout) -> Readout:
     parsed: Readout = _build(first, READOUTS, readout)
     if not transforms:
         return parsed
-    return Chain(parsed, *(_build(part, TRANSFORMS, readout) for part in transforms))
+    return ReadoutPipeline(parsed, *(_build(part, TRANSFORMS, readout) for part in transforms))
 
 
 def available_readouts(features: Features) -> list[str]:
-    """Names of the readouts that a network with such `features` can give, with usual arguments."""
+    """Return the specifications, with example arguments, of all readouts that suit `features`."""
     names = [_EXAMPLES.get(name, name) for name in READOUTS]
-    return [name for name in names if parse_readout(name).lacks(features) is None]
+    return [name for name in names if parse_readout(name).missing_features(features) is None]
 
 
 _NUMBERS = (int, float, int | float)
 
 
-def _build(text: str, table: Mapping[str, Callable[..., Any]], whole: str) -> Any:
+def _build(text: str, table: Mapping[str, Callable[..., Any]], specification: str) -> Any:
     name, bracket, rest = text.partition("(")
     if name not in table:
         close = get_close_matches(name, table, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"`readout` must be made of {sorted(table)}. Received {whole!r}.{hint}")
+        raise ValueError(f"`readout` must be made of {sorted(table)}. Received {specification!r}.{hint}")
     if bracket and not rest.endswith(")"):
-        raise ValueError(f"`readout` must close its brackets, as in 'grid(2)'. Received {whole!r}.")
-    arguments = [_argument(part, whole) for part in _split(rest[:-1], ",")] if bracket else []
+        raise ValueError(f"`readout` must close its brackets, as in 'grid(2)'. Received {specification!r}.")
+    arguments = [_parse_argument(part) for part in _split(rest[:-1], ",")] if bracket else []
     signature = inspect.signature(table[name])
     try:
         bound = signature.bind(*arguments).arguments
@@ -172,23 +173,25 @@ def _build(text: str, table: Mapping[str, Callable[..., Any]], whole: str) -> An
             if isinstance(value, str) and signature.parameters[key].annotation in _NUMBERS:
                 raise TypeError(f"`{key}` must be a number")
     except TypeError as error:
-        wanted = ", ".join(str(parameter).split(":")[0] for parameter in signature.parameters.values())
-        raise ValueError(f"`readout` {name!r} takes ({wanted}): {error}. Received {whole!r}.") from error
+        parameters = ", ".join(str(parameter).split(":")[0] for parameter in signature.parameters.values())
+        raise ValueError(
+            f"`readout` {name!r} takes ({parameters}): {error}. Received {specification!r}."
+        ) from error
     return table[name](*arguments)
 
 
-def _argument(text: str, whole: str) -> Any:
+def _parse_argument(text: str) -> Any:
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             pass
-    named = text.partition("(")[0].partition(">")[0] in READOUTS
-    return parse_readout(text) if named else text
+    is_readout = text.partition("(")[0].partition(">")[0] in READOUTS
+    return parse_readout(text) if is_readout else text
 
 
 def _split(text: str, separator: str) -> list[str]:
-    # Only where no bracket is open: "crops(1,2,grid(2))" has three arguments.
+    # Split outside brackets only: "crops(1,2,grid(2))" has three arguments.
     parts, depth = [""], 0
     for character in text:
         depth += {"(": 1, ")": -1}.get(character, 0)

@@ -1,36 +1,37 @@
-"""Transforms of an encoded vector that are fitted once and saved with the weights.
+"""Affine transforms of an encoded vector, fitted once and saved with the weights.
 
-`TRANSFORMS`        every transform by its short name, as it stands behind a readout: "mean>pca(64)"
-`Transform`         what they share
-`PCA`               the directions in which fitted vectors differ most
-`Whitening`         the same, scaled to variance 1
-`RandomProjection`  needs no data: distances survive (Johnson and Lindenstrauss 1984)
+`TRANSFORMS`         all transforms by short name, which follows a readout: "mean>pca(64)"
+`Transform`          base class of transforms
+`PCA`                principal components
+`Whitening`          principal components scaled to variance 1
+`RandomProjection`   Gaussian projection that needs no data (Johnson and Lindenstrauss 1984)
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rlpriors.encoders.readouts.validation import check_int
+
 __all__ = ["PCA", "TRANSFORMS", "RandomProjection", "Transform", "Whitening"]
 
 
 class Transform(nn.Module):
-    """An affine map of vectors, `(x - mean) @ matrix`, kept as buffers.
+    """Base class of affine transforms `(x - mean) @ matrix`, whose parameters are buffers.
 
-    A subclass names itself in `name`, gives the size of its result in `out_size` and fills the
-    buffers; `build` makes them for vectors of a given size, so that saved ones can be loaded.
+    A subclass defines `name` and `out_size` and fills the buffers.  `build` creates the buffers for
+    vectors of a given size, so that saved ones can be loaded.
 
     Example:
         >>> class Half(Transform):
         ...     name = "half"
         ...     def out_size(self, in_size):
         ...         return in_size
-        ...     def fill(self):
+        ...     def fill_buffers(self):
         ...         self.matrix.copy_(0.5 * torch.eye(len(self.matrix)))
         ...         self.fitted.fill_(True)
         >>> half = Half()
@@ -53,32 +54,32 @@ class Transform(nn.Module):
 
     @property
     def name(self) -> str:
-        """What `parse_readout` makes the same transform from."""
-        raise NotImplementedError(f"{type(self).__name__} has no name: write `name`.")
+        """Transform specification; `parse_readout` makes an equal transform from it."""
+        raise NotImplementedError(f"{type(self).__name__} must define `name`.")
 
     def out_size(self, in_size: int) -> int:
-        """Numbers in a transformed vector."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its size: write `out_size`.")
+        """Return the size of a transformed vector."""
+        raise NotImplementedError(f"{type(self).__name__} must define `out_size`.")
 
-    def fill(self) -> None:
-        """Fill the buffers where this needs no data."""
+    def fill_buffers(self) -> None:
+        """Fill the buffers of a transform that needs no data."""
 
     def build(self, in_size: int, device: torch.device | str = "cpu") -> int:
-        """Make the buffers for vectors of `in_size` numbers and return the size of the result.
+        """Create the buffers for vectors of size `in_size` and return the size of the result.
 
         Raises:
-            ValueError: it was built for another size, or `in_size` is too small.
+            ValueError: the transform was built for another size, or `in_size` is too small.
         """
         out_size = self.out_size(in_size)
         if self.matrix is None:
             self.mean = torch.zeros(in_size, device=device)
             self.matrix = torch.zeros(in_size, out_size, device=device)
             self.fitted = self.fitted.to(device)
-            self.fill()
+            self.fill_buffers()
         elif len(self.matrix) != in_size:
             raise ValueError(
-                f"Transform {self.name!r} was made for vectors of {len(self.matrix)} numbers. "
-                f"Received {in_size}; make another for this readout."
+                f"Transform {self.name!r} was built for vectors of size {len(self.matrix)}. "
+                f"Received {in_size}; build another for this readout."
             )
         return out_size
 
@@ -86,9 +87,9 @@ class Transform(nn.Module):
         """Transform each row.
 
         Raises:
-            ValueError: it is not fitted yet, or fitted to vectors of another size.
+            ValueError: the transform is not fitted, or was fitted to vectors of another size.
         """
-        # Reading the flag waits for the device, so it is read until it is true and never again.
+        # Reading the flag synchronizes with the device, so it is read only until it is true.
         self._ready = self._ready or bool(self.fitted)
         if self.mean is None or self.matrix is None or not self._ready:
             raise ValueError(f"Transform {self.name!r} is not fitted yet: call `fit(vectors)` first.")
@@ -96,15 +97,15 @@ class Transform(nn.Module):
         return ((x.to(self.mean.dtype) - self.mean) @ self.matrix).to(x.dtype)
 
     def extra_repr(self) -> str:
-        """What `print` shows of it."""
+        """Return the specification, for `print`."""
         return f"name={self.name!r}"
 
 
 class PCA(Transform):
-    """The first `size` principal components.
+    """Projection onto the first `size` principal components.
 
-    Statistics are taken in float64.  Each direction has its largest entry positive, so that the same
-    data give the same signs everywhere.
+    Statistics are computed in float64.  The largest entry of each direction is positive, so that the
+    same data give the same signs on every machine.
 
     Raises:
         ValueError: `size` is below 1, or larger than the vectors.
@@ -119,7 +120,7 @@ class PCA(Transform):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = _whole("size", size)
+        self.size = check_int("size", size)
 
     @property
     def name(self) -> str:
@@ -128,46 +129,46 @@ class PCA(Transform):
     def out_size(self, in_size: int) -> int:
         if in_size < self.size:
             raise ValueError(
-                f"`size` of {self.name!r} must be at most {in_size}, the numbers in a vector. "
+                f"`size` of {self.name!r} must be at most {in_size}, the size of the vectors. "
                 f"Received {self.size}."
             )
         return self.size
 
     def fit(self, vectors: np.ndarray | Tensor) -> "PCA":
-        """Fit to `vectors` [n, in_size] with n at least 2, and return itself.
+        """Fit to `vectors` [n, in_size] with n at least 2, and return the transform itself.
 
         Raises:
-            ValueError: they are not finite, not rows, or fewer than the components they shall give.
+            ValueError: `vectors` are not finite, not 2-dimensional, or not more than the components.
         """
         data, device = _as_rows(vectors, self.size + 1)
         self.build(data.shape[1], device)
-        # `build` has made both.
+        # `build` has created both.
         assert self.mean is not None
         assert self.matrix is not None
         mean = data.mean(0)
-        # Of the covariance, not of the data: its cost does not grow with the rows.
+        # Eigenvectors of the covariance, not an SVD of the data: the cost does not grow with the rows.
         variances, directions = torch.linalg.eigh((data - mean).T @ (data - mean) / (len(data) - 1))
         variances, directions = variances.flip(0)[: self.size], directions.flip(1)[:, : self.size]
         largest = directions.abs().argmax(0, keepdim=True)
         directions = directions * directions.gather(0, largest).sign()
         with torch.no_grad():
             self.mean.copy_(mean)
-            self.matrix.copy_(self.scaled(directions, variances))
+            self.matrix.copy_(self.scale_directions(directions, variances))
             self.fitted.fill_(True)
         return self
 
-    def scaled(
+    def scale_directions(
         self, directions: Float[Tensor, "in_size out_size"], variances: Float[Tensor, " out_size"]
     ) -> Float[Tensor, "in_size out_size"]:
-        """The matrix from unit directions and the variance along each."""
+        """Return the matrix, given unit directions and the variance along each."""
         return directions
 
 
 class Whitening(PCA):
-    """Principal components divided by their standard deviation: covariance is the identity.
+    """Principal components divided by their standard deviation, so that the covariance is the identity.
 
-    A direction whose variance is below `floor` times the largest is scaled as if it had that much:
-    what does not vary in the fitted data would otherwise become noise of size 1.
+    Variances are clamped to at least `floor` times the largest.  Otherwise directions without
+    variance in the fitted data would become noise of size 1.
 
     Raises:
         ValueError: `size` is below 1 or larger than the vectors, or `floor` is not in (0, 1).
@@ -189,19 +190,19 @@ class Whitening(PCA):
     def name(self) -> str:
         return f"whiten({self.size})" if self.floor == 1e-9 else f"whiten({self.size},{self.floor})"
 
-    def scaled(
+    def scale_directions(
         self, directions: Float[Tensor, "in_size out_size"], variances: Float[Tensor, " out_size"]
     ) -> Float[Tensor, "in_size out_size"]:
         # Data without any variance keep their (zero) components, unscaled.
-        least = float(variances[0]) * self.floor or 1.0
-        return directions / variances.clamp_min(least).sqrt()
+        minimum = float(variances[0]) * self.floor or 1.0
+        return directions / variances.clamp_min(minimum).sqrt()
 
 
 class RandomProjection(Transform):
-    """A Gaussian matrix with entries of variance 1/size, drawn from `seed`.
+    """Projection by a Gaussian matrix with entries of variance 1/size, drawn from `seed`.
 
-    Squared lengths and distances keep their mean (Johnson-Lindenstrauss), so it shortens long
-    vectors such as those of crops without having seen any.
+    Squared lengths and distances are preserved in expectation (Johnson-Lindenstrauss).  It shortens
+    long vectors, such as those of crops, without fitting.
 
     Raises:
         ValueError: `size` is below 1, or `seed` negative.
@@ -216,7 +217,7 @@ class RandomProjection(Transform):
 
     def __init__(self, size: int, seed: int = 0) -> None:
         super().__init__()
-        self.size = _whole("size", size)
+        self.size = check_int("size", size)
         if not isinstance(seed, int) or seed < 0:
             raise ValueError(f"`seed` must be a whole number of at least 0. Received {seed!r}.")
         self.seed = seed
@@ -228,9 +229,9 @@ class RandomProjection(Transform):
     def out_size(self, in_size: int) -> int:
         return self.size
 
-    def fill(self) -> None:
-        assert self.matrix is not None  # `build` has made it
-        # Drawn on the CPU: a device's own generator gives other numbers.
+    def fill_buffers(self) -> None:
+        assert self.matrix is not None  # `build` has created it
+        # Drawn on the CPU, since the generators of other devices give other numbers.
         generator = torch.Generator().manual_seed(self.seed)
         drawn = torch.randn(self.matrix.shape, generator=generator) / math.sqrt(self.size)
         self.matrix.copy_(drawn)
@@ -242,24 +243,18 @@ TRANSFORMS: dict[str, Callable[..., Transform]] = {
     "whiten": Whitening,  # whiten(64)
     "random-projection": RandomProjection,  # random-projection(256), random-projection(256,seed)
 }
-"""What may follow a readout, as in "crops(1,2,4)>random-projection(512)"."""
+"""Transforms by name; they follow a readout, as in "crops(1,2,4)>random-projection(512)"."""
 
 
-def _whole(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"`{name}` must be a whole number of at least 1. Received {value!r}.")
-    return value
-
-
-def _as_rows(vectors: np.ndarray | Tensor, least: int) -> tuple[Tensor, torch.device]:
-    given = torch.as_tensor(vectors).detach()
-    if given.ndim != 2 or given.shape[1] == 0 or len(given) < least:
+def _as_rows(vectors: np.ndarray | Tensor, min_rows: int) -> tuple[Tensor, torch.device]:
+    rows = torch.as_tensor(vectors).detach()
+    if rows.ndim != 2 or rows.shape[1] == 0 or len(rows) < min_rows:
         raise ValueError(
-            f"`vectors` must be at least {least} rows of numbers, [n, size]. Received shape "
-            f"{list(given.shape)}."
+            f"`vectors` must be at least {min_rows} rows of numbers, [n, size]. Received shape "
+            f"{list(rows.shape)}."
         )
-    if not torch.isfinite(given).all():
-        row = int((~torch.isfinite(given).all(1)).nonzero()[0, 0])
+    if not torch.isfinite(rows).all():
+        row = int((~torch.isfinite(rows).all(1)).nonzero()[0, 0])
         raise ValueError(f"`vectors` must be finite. Received NaN or infinity, first in row {row}.")
-    # A million rows lose digits in float32.
-    return given.double(), given.device
+    # Statistics of a million rows lose digits in float32.
+    return rows.double(), rows.device

@@ -1,4 +1,4 @@
-"""Tiny models saved as transformers saves them, and loaded by `hf:<folder>`: no network, the real code."""
+"""Tiny models in transformers' format, loaded by `hf:<folder>` without a network connection."""
 
 import json
 from collections.abc import Callable
@@ -187,7 +187,7 @@ def test_a_missing_weight_is_an_error(folders: dict[str, Path], tmp_path: Path) 
         tmp_path / "model.safetensors",
         metadata={"format": "pt"},
     )
-    with pytest.raises(CheckpointError, match="they would be random"):
+    with pytest.raises(CheckpointError, match="which would be random"):
         load_encoder(f"hf:{tmp_path}", device="cpu")
 
 
@@ -200,7 +200,7 @@ def test_weights_from_a_file_or_folder_fill_the_network(folders: dict[str, Path]
         load_encoder(name, weights=folders["vit"] / "model.safetensors", device="cpu")
 
 
-def test_untrained_only_when_asked(folders: dict[str, Path]) -> None:
+def test_untrained_weights_must_be_requested(folders: dict[str, Path]) -> None:
     name = f"hf:{folders['vit']}"
     untrained = load_encoder(name, weights="none", device="cpu", seed=1)
     same = load_encoder(name, weights="none", device="cpu", seed=1)
@@ -263,7 +263,7 @@ def test_models_that_are_no_vision_networks(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no network for images"):
         load_encoder(f"hf:{tmp_path}", device="cpu")
     (tmp_path / "config.json").write_text('{"model_type": "mine", "auto_map": {"AutoModel": "code.Mine"}}')
-    with pytest.raises(ValueError, match="code of their own are not run"):
+    with pytest.raises(ValueError, match="models with remote code are not supported"):
         load_encoder(f"hf:{tmp_path}", device="cpu")
     with pytest.raises(FileNotFoundError, match=r"no config\.json"):
         encoder_spec(f"hf:{tmp_path / 'empty'}")

@@ -1,4 +1,4 @@
-"""timm's own tiny networks, filled from files that the tests write: the loading code, without a network."""
+"""Loading of timm's own tiny networks from local files, without a network connection."""
 
 import json
 from pathlib import Path

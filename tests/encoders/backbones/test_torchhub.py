@@ -1,4 +1,4 @@
-"""A torch.hub repository that the tests write: `hubconf.py` in a local folder, run by torch.hub itself."""
+"""Networks of a torch.hub repository in a local folder, loaded by torch.hub itself."""
 
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def test_entries_give_features(repository: Path, entry: str) -> None:
         torch.testing.assert_close(features.global_, features.tokens.mean(1))
 
 
-def test_pretrained_is_asked_for(repository: Path) -> None:
+def test_the_entry_receives_pretrained(repository: Path) -> None:
     name = f"torchhub:{repository}:conv"
     constant = load_encoder(name, device="cpu", trust_remote_code=True).backbone.network.weight
     assert (constant == 0.01).all()
@@ -131,7 +131,7 @@ def test_code_runs_only_when_trusted(repository: Path) -> None:
     ("entry", "message"),
     [
         ("nothing", "has no entry 'nothing'"),
-        ("unsaid", "takes no `pretrained`, so nobody could say whether its weights are random"),
+        ("unsaid", "takes no `pretrained`, so its weights could be random without notice"),
         ("function", "must give a torch.nn.Module"),
         ("scalar", "cannot take frames.*returns .*neither vectors, tokens nor maps"),
     ],
