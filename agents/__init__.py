@@ -1,27 +1,18 @@
 """Policies and algorithms for Tianshou 2.x.
 
-`frames`                how observation and action lie side by side in a normalized window
-`windows`               what the offline algorithms here share: window sampling, seeding, resuming
-`diffuser`              `DiffuserPolicy`: plans with a trajectory diffusion model, acts in any Collector
-`inverse_dynamics`      `InverseDynamics`: the action between two states, for plans of states
-`trajectory_diffusion`  `TrajectoryDiffusion`: learns the prior, what trajectories are possible
-`support`               whether the prior covers the demonstrations, asked before a reward is learned
-`diffusion_irl`         `DiffusionIRL`: learns the reward, what the demonstrations want
-`objectives`            what it may be learned by
-`original_recipe`           the original recipe as it was, as a preset to compare with
-`behavior_cloning`     `BehaviorCloning`: a baseline that only imitates, one action at a time
-`diffusion_policy`      `DiffusionPolicy`: draws chunks of actions for the current observation
-`diffusion_cloning`     `DiffusionCloning`: learns them, a baseline that only imitates
-`relabel`               `Relabel`: any off- or on-policy algorithm on a reward, also one that still moves
-`adversarial`           `AdversarialIRL`: GAIL, AIRL and DRAIL beside any algorithm; its core is `adversary`
-`sqil`                  `SQIL`: demonstrations are worth 1, the agent's own steps 0
-`wrapping`              what algorithms around another one need: loading, resuming
-`encoder_network`       `EncoderNetwork`: an encoder as a `preprocess_net`, frozen or learning with the policy
-`pixel_buffer`          `PixelBuffer`: demonstrations as frames on disk, drawn in stacks
-`pixel_policy`          `PixelCloningPolicy`: from the last few frames to an action
-`pixel_cloning`         `PixelCloning`: learns it, with augmentation, and jointly with a representation
-`learners`              SAC, TD3, PPO and DQN of Tianshou, built by one call
-`schedules`             learning-rate schedules for Tianshou's optimizer factories
+The subpackages cover trajectory models, inverse reinforcement learning, imitation and online algorithms.
+They know no environment: spaces, data, rewards and encoders are arguments.
+
+`diffusion`          trajectory prior, planning policy, diffusion policy and their training
+`imitation`          behavior cloning, adversarial imitation and SQIL
+`irl`                reward learning with a diffusion prior, and its objectives
+`online`             Tianshou's online algorithms, relabeling and encoders inside policies
+`lr_schedules`       learning-rate schedules for Tianshou's optimizer factories
+`moving_average`     base class of algorithms with a moving average of the trained network
+`offline_algorithm`  base class of algorithms that learn from trajectory windows
+`resumable`          training state of algorithms, and resumable wrapper algorithms
+`seeding`            seed of an update
+`validation`         checks of observations, data and arguments
 """
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
@@ -38,23 +29,25 @@ from rlpriors.agents.imitation.adversarial import AdversarialIRL, AdversarialIRL
 from rlpriors.agents.imitation.behavior_cloning import BehaviorCloning, BehaviorCloningPolicy
 from rlpriors.agents.imitation.discriminator_update import AdversarialSettings
 from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
-from rlpriors.agents.imitation.pixel_cloning import Auxiliary, PixelCloning
+from rlpriors.agents.imitation.pixel_cloning import AuxiliaryTask, PixelCloning
 from rlpriors.agents.imitation.pixel_policy import PixelCloningPolicy
 from rlpriors.agents.imitation.sqil import SQIL
 from rlpriors.agents.irl.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
 from rlpriors.agents.irl.objectives import (
     OBJECTIVES,
-    ChainSettings,
     ContrastiveSettings,
-    RatioSettings,
+    DensityRatioSettings,
     RelativeSettings,
+    SamplerBackpropSettings,
 )
 from rlpriors.agents.irl.original_recipe import OriginalRecipe, original_recipe
 from rlpriors.agents.irl.support import Support, check_support
 from rlpriors.agents.lr_schedules import CosineSchedule
 from rlpriors.agents.online.encoder_network import EncoderNetwork
-from rlpriors.agents.online.factory import AlgorithmSettings, load_policy, make_algorithm, save_policy
+from rlpriors.agents.online.factory import make_algorithm
+from rlpriors.agents.online.policy_files import load_policy, save_policy
 from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
+from rlpriors.agents.online.settings import AlgorithmSettings
 
 __all__ = [
     "OBJECTIVES",
@@ -63,12 +56,12 @@ __all__ = [
     "AdversarialIRLOnPolicy",
     "AdversarialSettings",
     "AlgorithmSettings",
-    "Auxiliary",
+    "AuxiliaryTask",
     "BehaviorCloning",
     "BehaviorCloningPolicy",
-    "ChainSettings",
     "ContrastiveSettings",
     "CosineSchedule",
+    "DensityRatioSettings",
     "DiffuserPolicy",
     "DiffusionCloning",
     "DiffusionIRL",
@@ -82,10 +75,10 @@ __all__ = [
     "PixelBuffer",
     "PixelCloning",
     "PixelCloningPolicy",
-    "RatioSettings",
     "Relabel",
     "RelabelOnPolicy",
     "RelativeSettings",
+    "SamplerBackpropSettings",
     "Support",
     "TrajectoryDiffusion",
     "TrajectoryLayout",

@@ -1,4 +1,7 @@
-"""Learning-rate schedules, in the form that Tianshou's optimizer factories take."""
+"""Learning-rate schedules for Tianshou's optimizer factories.
+
+`CosineSchedule`  linear warm-up and cosine decay
+"""
 
 import math
 
@@ -10,12 +13,12 @@ __all__ = ["CosineSchedule"]
 
 
 class CosineSchedule(LRSchedulerFactory):
-    """A linear warm-up, then half a cosine down to `final` times the learning rate.
+    """Linear warm-up, then half a cosine down to `final` times the learning rate.
 
     Args:
-        n_updates: updates in all; afterwards the rate stays at its end.
-        warm_up: updates until the full rate is reached.
-        final: the rate at the end, as a fraction of the full one.
+        n_updates: total number of updates; afterwards the rate stays at its final value.
+        warm_up: number of updates until the full rate is reached.
+        final: final rate as a fraction of the full rate.
 
     Example:
         >>> from tianshou.algorithm.optim import AdamOptimizerFactory
@@ -32,14 +35,14 @@ class CosineSchedule(LRSchedulerFactory):
             raise ValueError(f"`final` must be in [0, 1]. Received {final}.")
         self.n_updates, self.warm_up, self.final = n_updates, warm_up, final
 
-    def rate(self, update: int) -> float:
-        """The factor on the learning rate at an update, counted from 0."""
+    def factor(self, update: int) -> float:
+        """Return the factor on the learning rate at an update, counted from 0."""
         if update < self.warm_up:
             return (update + 1) / self.warm_up
         progress = min(1.0, (update - self.warm_up) / (self.n_updates - self.warm_up))
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
 
     def create_scheduler(self, optim: Optimizer) -> LRScheduler:
-        """The torch scheduler, stepped by Tianshou once an update."""
-        # A lambda, because LambdaLR puts the attributes of any other callable into its saved state.
-        return LambdaLR(optim, lambda update: self.rate(update))
+        """Create the torch scheduler, which Tianshou steps once per update."""
+        # A lambda, because LambdaLR saves the attributes of any other callable in its state.
+        return LambdaLR(optim, lambda update: self.factor(update))

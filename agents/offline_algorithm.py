@@ -1,4 +1,9 @@
-"""What the offline algorithms here share: windows from a buffer, seeding, stopping and going on."""
+"""Base of the offline algorithms: windows sampled from a buffer, seeded updates, resuming.
+
+`WindowAlgorithm`  offline algorithm that learns from trajectory windows and resumes bit-equal
+`WindowBuffer`     replay buffer that samples windows of an `EpisodeStore`
+`WindowPolicy`     protocol of policies that learn from windows
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,36 +16,37 @@ from tianshou.data import Batch, ReplayBuffer
 from tianshou.data.buffer.buffer_base import TBuffer
 from torch import Tensor
 
-from rlpriors.checkpoint import CheckpointError
+from rlpriors.agents.resumable import module_state, restore_modules, restoring
+from rlpriors.agents.seeding import update_seed
 from rlpriors.data.buffers import from_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.types import Window
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["WindowAlgorithm", "WindowBuffer", "WindowPolicy"]
+__all__ = ["AnyPolicy", "WindowAlgorithm", "WindowBuffer", "WindowPolicy"]
 
 AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
 
 
 @runtime_checkable
 class WindowPolicy(Protocol):
-    """What a policy must have to be learned from windows, besides being one of Tianshou's."""
+    """Members that a Tianshou policy needs in order to learn from windows."""
 
     obs_keys: Sequence[str] | None
-    """Leaves of a dictionary observation that it reads."""
+    """Leaves of a dictionary observation that the policy reads."""
     device: torch.device
-    """Where its weights are."""
+    """Device of the policy's weights."""
 
     def check_data(self, data: EpisodeStore) -> None:
-        """Raise a ValueError unless it can learn from this data."""
+        """Raise a ValueError unless the policy can learn from this data."""
 
 
 class WindowBuffer(ReplayBuffer):
-    """A buffer that samples windows of a store instead of single transitions.
+    """Replay buffer that samples windows of a store instead of single transitions.
 
-    What is drawn depends on `seed` and `draws` alone, so a resumed run sees the batches that an
-    uninterrupted one would have seen.
+    A sample depends on `seed` and `draws` only, so a resumed run draws the same batches as an
+    uninterrupted run.
 
     Example:
         >>> from rlpriors.data.episodes import Episode
@@ -65,12 +71,12 @@ class WindowBuffer(ReplayBuffer):
         self.store, self.horizon, self.stride, self.seed = store, horizon, stride, seed
         self.starts = store.window_starts(horizon, stride, max_start=max_start, pad=pad)
         self.draws = 0
-        short = store.n_episodes - len(np.unique(store.episode_of[self.starts]))
-        if short:
+        n_unused = store.n_episodes - len(np.unique(store.episode_of[self.starts]))
+        if n_unused:
             _log.warning(
                 "%d of %d episodes are shorter than a window of %d steps and are not used. Take a shorter "
                 "horizon or stride to learn from them too.",
-                short,
+                n_unused,
                 store.n_episodes,
                 horizon * stride,
             )
@@ -78,9 +84,9 @@ class WindowBuffer(ReplayBuffer):
     def __len__(self) -> int:
         return len(self.starts)
 
-    # Any, as Tianshou's protocol of a batch asks for single transitions.
+    # Any, because Tianshou's batch protocol requires single transitions.
     def sample(self, batch_size: int | None) -> tuple[Any, np.ndarray]:
-        """Windows drawn evenly with replacement; all of them, in order, for `None` or 0."""
+        """Sample windows uniformly with replacement; return all of them, in order, for `None` or 0."""
         rng = np.random.default_rng((self.seed, self.draws))
         self.draws += 1
         starts = self.starts[rng.integers(len(self.starts), size=batch_size)] if batch_size else self.starts
@@ -89,19 +95,19 @@ class WindowBuffer(ReplayBuffer):
 
 
 class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
-    """An offline algorithm that learns from windows and resumes bit-equal.
+    """Offline algorithm that learns from trajectory windows and resumes bit-equal.
 
-    Give it any Tianshou buffer through `OfflineTrainerParams`; the windows are cut as `window_size`
-    and `pad` say.  All randomness of an update comes from `seed` and the number of the update.
+    It takes any Tianshou buffer through `OfflineTrainerParams` and cuts it into windows according to
+    `window_size` and `pad`.  All randomness of an update comes from `seed` and the number of the update.
 
     Args:
-        policy: the policy that the algorithm improves, a `WindowPolicy`.
-        max_start: use only windows that start in the first steps of an episode; None for all.
-        seed: source of batches and noise.
+        policy: policy to improve, a `WindowPolicy`.
+        max_start: number of first steps of an episode in which a window may start; None for all.
+        seed: random seed of batches and noise.
     """
 
     pad: ClassVar[bool] = False
-    """Whether windows may reach beyond their episode's end, where their mask is False."""
+    """True if windows may extend beyond the end of an episode, where their mask is False."""
     updates: Tensor
 
     def __init__(self, *, policy: AnyPolicy, max_start: int | None = None, seed: int = 0) -> None:
@@ -111,23 +117,23 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
 
     @property
     def window_size(self) -> tuple[int, int]:
-        """Frames in a window and environment steps in a frame; by default those of `policy.frames`."""
-        frames = cast(Any, self.policy).frames
-        return frames.horizon, frames.stride
+        """Horizon and stride of the windows; by default those of `policy.layout`."""
+        layout = cast(Any, self.policy).layout
+        return layout.horizon, layout.stride
 
     @property
-    def _learner(self) -> WindowPolicy:
+    def _window_policy(self) -> WindowPolicy:
         return cast(WindowPolicy, self.policy)
 
     def process_buffer(self, buffer: TBuffer) -> TBuffer:
         """Cut the buffer into episodes and index their windows, once before training.
 
         Raises:
-            ValueError: observations or actions are not of the policy's size, hold NaN, or no
+            ValueError: observations or actions do not have the policy's sizes or contain NaN, or no
                 episode is as long as a window.
         """
         store = self._store(buffer)
-        self._learner.check_data(store)
+        self._window_policy.check_data(store)
         windows = WindowBuffer(store, *self.window_size, self.max_start, self.seed, self.pad)
         windows.draws = int(self.updates)
         return cast(TBuffer, windows)
@@ -135,46 +141,35 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
     def _store(self, buffer: ReplayBuffer) -> EpisodeStore:
         if isinstance(buffer, WindowBuffer):
             return buffer.store
-        # Dictionary observations, or vectors of what was already selected from such.
-        keys = self._learner.obs_keys if len(buffer) and isinstance(buffer.obs, Batch) else None
+        # Dictionary observations, or vectors whose leaves were selected earlier.
+        keys = self._window_policy.obs_keys if len(buffer) and isinstance(buffer.obs, Batch) else None
         return from_buffer(buffer, keys)
 
     def window(self, batch: Any) -> Window:
-        """The batch's windows on the policy's device, in raw units."""
-        device = self._learner.device
+        """Return the batch's windows on the policy's device, in raw units."""
+        device = self._window_policy.device
         return Window(batch.obs.to(device), batch.act.to(device), batch.mask.to(device))
 
     def generator(self) -> torch.Generator:
-        """The source of noise of the current update."""
-        # One stream an update, from a hash of both numbers: nothing has to be saved to resume.
-        (seed,) = np.random.SeedSequence((self.seed, int(self.updates))).generate_state(1, np.uint64)
-        return torch.Generator(self._learner.device).manual_seed(int(seed >> 1))
+        """Return the random generator of the current update."""
+        return torch.Generator(self._window_policy.device).manual_seed(
+            update_seed(self.seed, int(self.updates))
+        )
 
     def resume_state(self) -> dict[str, Any]:
-        """All that decides how training goes on: weights, averages, optimizers, schedules, counts."""
-        return {
-            "algorithm": type(self).__name__,
-            "modules": cast(Any, self).state_dict(),  # without annotations in Tianshou
-            "schedules": [scheduler.state_dict() for scheduler in self.lr_schedulers],
-        }
+        """Return the training state: weights, averages, optimizers, schedules and counters."""
+        return {"algorithm": type(self).__name__, **module_state(self)}
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `resume_state`.
+        """Restore a `resume_state`.
 
         Raises:
-            CheckpointError: the state is another algorithm's, or of networks of other sizes.
+            CheckpointError: the state is of another algorithm or of networks of other sizes.
         """
-        if state.get("algorithm") != type(self).__name__:
-            raise CheckpointError(
-                f"The state to resume from is of {state.get('algorithm')!r}, not of {type(self).__name__}. "
-                "Start without resuming, or give that algorithm's state."
-            )
-        try:
-            # A shallow copy: Tianshou's load_state_dict takes entries out of what it is given.
-            self.load_state_dict(dict(state["modules"]))
-            for scheduler, saved in zip(self.lr_schedulers, state["schedules"], strict=True):
-                scheduler.load_state_dict(dict(saved))
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"The state to resume from does not fit {type(self).__name__}: {error}"
-            ) from error
+        with restoring(type(self).__name__, state):
+            restore_modules(self, state)
+
+    def _optimize(self, loss: Tensor) -> None:
+        """Take one gradient step on `loss` and count the update."""
+        cast(Any, self).optim.step(loss)
+        self.updates += 1

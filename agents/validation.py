@@ -1,8 +1,8 @@
-"""What policies are given: observations to act on, and data to learn from.
+"""Checks of what policies and algorithms receive: observations, data and arguments.
 
-`read_observations`  the observations of a batch as vectors on a device, checked
-`check_sizes`        data whose observations and actions are of the policy's sizes
-`check_kind`         arguments of the right class
+`read_observations`  checked observations of a batch as vectors on a device
+`check_sizes`        check of a data set's observation and action sizes
+`check_type`         check of an argument's class
 """
 
 from collections.abc import Sequence
@@ -17,27 +17,27 @@ from torch import Tensor
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.observations import select_observation
 
-__all__ = ["check_kind", "check_sizes", "read_observations"]
+__all__ = ["check_sizes", "check_type", "read_observations"]
 
 
 def read_observations(
     obs: Any, keys: Sequence[str] | None, dim: int, device: torch.device
 ) -> Float[Tensor, "batch dim"]:
-    """One vector of `dim` entries for each row of a batch's observations.
+    """Convert a batch's observations to one vector of `dim` entries per row.
 
     Args:
-        obs: an array or tensor [batch, ...], or a (nested) batch or dictionary of such.
+        obs: an array or tensor [batch, ...], or a (nested) batch or dictionary of these.
         keys: leaves of a dictionary observation.
-        dim: entries wanted.
-        device: where the vectors go.
+        dim: expected number of entries.
+        device: device of the vectors.
 
     Raises:
-        ValueError: the observations have another number of entries, or hold NaN or infinity.
+        ValueError: the observations have another number of entries, or contain NaN or infinity.
     """
     if isinstance(obs, Batch):
         obs = obs.to_dict()
     if not isinstance(obs, Tensor):
-        # A copy, because torch warns of arrays that may not be written to, and refuses reversed ones.
+        # A copy, because torch warns about read-only arrays and refuses reversed ones.
         obs = torch.from_numpy(np.array(select_observation(obs, keys, batch_dims=1), np.float32, order="C"))
     rows: Tensor = obs.to(device).float().reshape(len(obs), -1)
     if rows.shape[1] != dim:
@@ -51,32 +51,32 @@ def read_observations(
 
 
 def check_sizes(data: EpisodeStore, *, obs: int, act: int) -> None:
-    """Refuse data whose observations or actions have another number of entries.
+    """Raise unless the data's observations and actions have these numbers of entries.
 
     Raises:
-        ValueError: they have.
+        ValueError: a number of entries differs.
     """
-    for name, array, wanted in (("observations", data.obs, obs), ("actions", data.act, act)):
+    for name, array, expected in (("observations", data.obs, obs), ("actions", data.act, act)):
         dim = int(np.prod(array.shape[1:]))
-        if dim != wanted:
+        if dim != expected:
             raise ValueError(
-                f"The data's {name} have {dim} entries, but the policy was made for {wanted}. Give data of "
+                f"The data's {name} have {dim} entries, but the policy was made for {expected}. Give data of "
                 "the same environment, or choose other `obs_keys`."
             )
 
 
-def check_kind(name: str, value: object, kinds: type | tuple[type, ...], advice: str) -> None:
-    """Refuse an argument of another class, which would fail later in words that do not name it.
+def check_type(name: str, value: object, types: type | tuple[type, ...], advice: str) -> None:
+    """Raise if an argument is of another class, which would fail later in a message without its name.
 
     Raises:
-        TypeError: it is none of `kinds`; says which came and gives the advice.
+        TypeError: `value` is not an instance of `types`; the message contains its class and the advice.
     """
-    if isinstance(value, kinds):
+    if isinstance(value, types):
         return
-    wanted = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
-    got = repr(value) if isinstance(value, str | dict | None) else _a(type(value).__name__)
-    raise TypeError(f"`{name}` must be {_a(wanted)}. Received {got}; {advice}.")
+    expected = " or ".join(kind.__name__ for kind in (types if isinstance(types, tuple) else (types,)))
+    received = repr(value) if isinstance(value, str | dict | None) else _with_article(type(value).__name__)
+    raise TypeError(f"`{name}` must be {_with_article(expected)}. Received {received}; {advice}.")
 
 
-def _a(word: str) -> str:
+def _with_article(word: str) -> str:
     return f"{'an' if word[0] in 'AEIO' else 'a'} {word}"

@@ -1,1 +1,12 @@
-"""Diffusion modules."""
+"""Trajectory models and the policies that act with them.
+
+The package covers planning with a trajectory prior, diffusion policies and the training of both.  It does
+not know how a reward is learned.
+
+`diffuser`              policy that plans with a trajectory diffusion model
+`diffusion_cloning`     training of diffusion policies on demonstrations
+`diffusion_policy`      policy that samples action chunks from a diffusion model
+`inverse_dynamics`      network for the action between two observations, and its training
+`trajectory_diffusion`  training of the trajectory prior
+`trajectory_layout`     layout and normalization of trajectory windows
+"""

@@ -1,7 +1,10 @@
-"""Learning a diffusion policy: behavior cloning of chunks of actions.
+"""Training of diffusion policies: behavior cloning of action chunks.
 
-The twin of `trajectory_diffusion`, which learns what trajectories are possible, observations and all;
-this learns what demonstrators did next.
+`DiffusionCloning`       offline algorithm that trains a `DiffusionPolicy` on demonstrations
+`DiffusionCloningStats`  training statistics of one update
+
+`trajectory_diffusion` trains a model of whole trajectories, observations included.  This algorithm
+trains a model of the demonstrators' next actions only.
 """
 
 from copy import deepcopy
@@ -11,11 +14,11 @@ from typing import Any
 import torch
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch import nn
 
 from rlpriors.agents.diffusion.diffusion_policy import DiffusionPolicy
-from rlpriors.agents.offline_algorithm import WindowAlgorithm
-from rlpriors.agents.validation import check_kind
+from rlpriors.agents.moving_average import MovingAverageAlgorithm
+from rlpriors.agents.validation import check_type
 from rlpriors.diffusion import denoising_loss
 
 __all__ = ["DiffusionCloning", "DiffusionCloningStats"]
@@ -23,26 +26,26 @@ __all__ = ["DiffusionCloning", "DiffusionCloningStats"]
 
 @dataclass(kw_only=True)
 class DiffusionCloningStats(TrainingStats):
-    """What one update did."""
+    """Training statistics of one update."""
 
     loss: float
     """Mean squared denoising error of actions, in normalized units."""
 
 
-class DiffusionCloning(WindowAlgorithm[DiffusionPolicy]):
-    """Learns a `DiffusionPolicy` from the windows of a buffer (arXiv 2303.04137, eq. 5).
+class DiffusionCloning(MovingAverageAlgorithm[DiffusionPolicy]):
+    """Offline algorithm that trains a `DiffusionPolicy` on windows (arXiv 2303.04137, eq. 5).
 
-    A copy of the denoiser is trained; the policy acts by its exponential moving average.  Every step
-    of the data begins a chunk; actions beyond the end of its episode do not count.  It resumes
-    bit-equal.
+    The optimizer trains a copy of the denoiser; the policy acts with its exponential moving average.
+    Every step of the data begins a chunk.  Actions beyond the end of an episode have weight 0 in the
+    loss.  Training resumes bit-equal.
 
     Args:
-        policy: what is learned.
-        optim: makes the optimizer.
-        ema_decay: of the moving average, in [0, 1).
+        policy: policy to train.
+        optim: factory of the optimizer.
+        ema_decay: decay of the moving average, in [0, 1).
         max_grad_norm: bound on the gradient's norm; None for no bound.
-        max_start: use only chunks that start in the first steps of an episode; None for all.
-        seed: source of batches and noise.
+        max_start: number of first steps of an episode in which a chunk may start; None for all.
+        seed: random seed of batches and noise.
 
     Example:
         >>> import gymnasium as gym, numpy as np
@@ -73,31 +76,28 @@ class DiffusionCloning(WindowAlgorithm[DiffusionPolicy]):
         max_start: int | None = None,
         seed: int = 0,
     ) -> None:
-        check_kind("policy", policy, DiffusionPolicy, "make one by `DiffusionPolicy.fit`")
+        check_type("policy", policy, DiffusionPolicy, "build one with `DiffusionPolicy.fit`")
         super().__init__(policy=policy, max_start=max_start, seed=seed)
-        if not 0 <= ema_decay < 1:
-            raise ValueError(f"`ema_decay` must be in [0, 1). Received {ema_decay}.")
         self.online = deepcopy(policy.denoiser).requires_grad_(True)
-        policy.denoiser.requires_grad_(False)
-        self.optim = self._create_optimizer(self.online, optim, max_grad_norm=max_grad_norm)
-        self._average = get_ema_multi_avg_fn(ema_decay)
+        self._start_training(optim, ema_decay=ema_decay, max_grad_norm=max_grad_norm)
+
+    @property
+    def averaged(self) -> nn.Module:
+        """Denoiser of the policy."""
+        return self.policy.denoiser
 
     def _update_with_batch(self, batch: Any) -> DiffusionCloningStats:
         policy, generator = self.policy, self.generator()
         window = self.window(batch)
-        x = policy.frames.act(window.act)
+        x = policy.layout.act(window.act)
         n_times = policy.process.schedule.num_train_timesteps
         loss = denoising_loss(
             policy.process,
-            policy.given(window.obs[:, 0], self.online),
+            policy.action_denoiser(window.obs[:, 0], self.online),
             x,
             t=torch.randint(n_times, (len(x),), generator=generator, device=x.device),
             noise=torch.randn(x.shape, generator=generator, device=x.device),
             weight=window.mask[..., None].float(),
         )
-        self.optim.step(loss)
-        with torch.no_grad():
-            averaged, online = tuple(policy.denoiser.parameters()), tuple(self.online.parameters())
-            self._average(averaged, online, self.updates)
-        self.updates += 1
+        self._optimize(loss)
         return DiffusionCloningStats(loss=loss.item())

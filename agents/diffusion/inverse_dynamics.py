@@ -1,12 +1,13 @@
-"""Actions from states: which action leads from one observation to a later one.
+"""Inverse dynamics: the action between one observation and a later one.
 
-Planned states are often better than the actions planned beside them: actions change faster and are
-harder to denoise (Ajay et al. 2022, arXiv 2211.15657, section 4.1).  A small network learned from the
-same data turns consecutive planned states into the action between them.
+`InverseDynamics`          network from two raw observations to the raw action between them
+`InverseDynamicsSettings`  sizes of that network
+`InverseDynamicsTraining`  offline algorithm that trains it
+`InverseDynamicsStats`     training statistics of one update
 
-`InverseDynamics`          that network, in raw units
-`InverseDynamicsSettings`  its sizes
-`InverseDynamicsTraining`     the algorithm that learns it from a buffer
+Planned states are often more accurate than the actions planned with them, because actions change faster
+and are harder to denoise (Ajay et al. 2022, arXiv 2211.15657, section 4.1).  A small network trained on
+the same data computes the action between consecutive planned states.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
-from rlpriors.networks.base import at_least
+from rlpriors.networks.base import check_at_least
 from rlpriors.networks.mlp import build_mlp
 
 __all__ = [
@@ -37,36 +38,37 @@ __all__ = [
 
 @dataclass(frozen=True)
 class InverseDynamicsSettings:
-    """Sizes of an `InverseDynamics`.
+    """Sizes of an `InverseDynamics` network.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     obs_dim: int
-    """Entries of an observation, at least 1."""
+    """Number of entries of an observation, at least 1."""
     act_dim: int
-    """Entries of an action, at least 1."""
+    """Number of entries of an action, at least 1."""
     hidden: Sequence[int] = (128, 128)
     """Width of each hidden layer."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON brings it back as a list
-        at_least(1, obs_dim=self.obs_dim, act_dim=self.act_dim)
-        at_least(1, **{f"hidden[{i}]": size for i, size in enumerate(self.hidden)})
+        object.__setattr__(self, "hidden", tuple(self.hidden))  # a list when read from JSON
+        check_at_least(1, obs_dim=self.obs_dim, act_dim=self.act_dim)
+        check_at_least(1, **{f"hidden[{i}]": size for i, size in enumerate(self.hidden)})
 
 
 class InverseDynamics(nn.Module):
-    """The action between two observations, `stride` steps apart as those of its frames are.
+    """Network that computes the action between two observations one time step (`stride`) apart.
 
-    It reads the first observation and the change to the second, each normalized on its own: the
-    change within a frame is small beside the range of observations.  The normalizers are buffers,
-    saved with the weights by `rlpriors.checkpoint.save(model, model.settings, folder)`.
+    Its inputs are the first observation and the change to the second, each with its own normalizer,
+    because the change within a time step is small compared to the range of observations.  The
+    normalizers are buffers; `rlpriors.checkpoint.save(model, model.settings, folder)` saves them with
+    the weights.
 
     Args:
-        settings: sizes.
+        settings: sizes of the network.
         obs: normalizer of observations.
-        change: normalizer of differences between consecutive frames' observations.
+        change: normalizer of differences between the observations of consecutive time steps.
         act: normalizer of actions.
 
     Example:
@@ -90,62 +92,63 @@ class InverseDynamics(nn.Module):
         sizes = (self.obs.dim, self.change.dim, self.act.dim)
         if sizes != (settings.obs_dim, settings.obs_dim, settings.act_dim):
             raise ValueError(
-                f"The normalizers must be of {settings.obs_dim}, {settings.obs_dim} and {settings.act_dim} "
-                f"entries, as `settings` say. Received {sizes}."
+                f"`obs`, `change` and `act` must have {settings.obs_dim}, {settings.obs_dim} and "
+                f"{settings.act_dim} entries, the sizes in `settings`. Received {sizes}."
             )
         self.network = build_mlp(2 * settings.obs_dim, settings.hidden, settings.act_dim)
 
     @classmethod
     def fit(
-        cls, data: EpisodeStore, frames: TrajectoryLayout, hidden: Sequence[int] = (128, 128)
+        cls, data: EpisodeStore, layout: TrajectoryLayout, hidden: Sequence[int] = (128, 128)
     ) -> "InverseDynamics":
-        """An untrained one with the normalizers of `frames`, and that of changes from `data`.
+        """Create an untrained network with the normalizers of `layout` and that of changes from `data`.
 
         Raises:
-            ValueError: no episode is as long as two frames.
+            ValueError: no episode is as long as two time steps.
         """
-        starts = data.window_starts(2, frames.stride)
-        obs = data.windows(starts, 2, frames.stride).obs
+        starts = data.window_starts(2, layout.stride)
+        obs = data.windows(starts, 2, layout.stride).obs
         change = Normalizer.gaussian((obs[:, 1] - obs[:, 0]).flatten(1))
-        settings = InverseDynamicsSettings(frames.obs_dim, frames.act.dim, hidden)
+        settings = InverseDynamicsSettings(layout.obs_dim, layout.act.dim, hidden)
         obs_range, act_range = (
-            Normalizer(part.loc.cpu(), part.scale.cpu()) for part in (frames.obs, frames.act)
+            Normalizer(part.loc.cpu(), part.scale.cpu()) for part in (layout.obs, layout.act)
         )
         return cls(settings, obs_range, change, act_range)
 
     def forward(
         self, obs: Float[Tensor, "*batch obs"], obs_next: Float[Tensor, "*batch obs"]
     ) -> Float[Tensor, "*batch act"]:
-        """The raw action that leads from one raw observation to the next."""
+        """Compute the raw action that leads from one raw observation to the next."""
         return self.act.inverse(self.normalized(obs, obs_next))
 
     def normalized(
         self, obs: Float[Tensor, "*batch obs"], obs_next: Float[Tensor, "*batch obs"]
     ) -> Float[Tensor, "*batch act"]:
-        """The same in normalized units, in which it is learned."""
-        seen = torch.cat([self.obs(obs), self.change(obs_next - obs)], dim=-1)
-        out: Tensor = self.network(seen)
+        """Compute the action in normalized units, the units of the training loss."""
+        inputs = torch.cat([self.obs(obs), self.change(obs_next - obs)], dim=-1)
+        out: Tensor = self.network(inputs)
         return out
 
 
 @dataclass(kw_only=True)
 class InverseDynamicsStats(TrainingStats):
-    """What one update did."""
+    """Training statistics of one update."""
 
     loss: float
     """Mean squared error of actions, in normalized units."""
 
 
 class InverseDynamicsTraining(WindowAlgorithm[DiffuserPolicy]):
-    """Learns a policy's inverse dynamics from pairs of consecutive frames; it resumes bit-equal.
+    """Offline algorithm that trains a policy's inverse dynamics on pairs of consecutive time steps.
 
-    The prior is not needed for it and not touched: the two are learned in any order.
+    It neither needs nor changes the prior, so the two can be trained in any order.  Training resumes
+    bit-equal.
 
     Args:
-        policy: whose `inverse_dynamics` is learned.
-        optim: makes the optimizer.
+        policy: policy whose `inverse_dynamics` is trained.
+        optim: factory of the optimizer.
         max_grad_norm: bound on the gradient's norm; None for no bound.
-        seed: source of batches.
+        seed: random seed of batches.
 
     Example:
         >>> import gymnasium as gym, numpy as np
@@ -157,11 +160,11 @@ class InverseDynamicsTraining(WindowAlgorithm[DiffuserPolicy]):
         >>> from rlpriors.networks import build_denoiser
         >>> walk = Episode(np.arange(20.0)[:, None], np.ones((19, 1)), *np.zeros((3, 19)))
         >>> data = EpisodeStore.from_episodes([walk])
-        >>> frames = TrajectoryLayout.fit(data, horizon=8)
+        >>> layout = TrajectoryLayout.fit(data, horizon=8)
         >>> policy = DiffuserPolicy(
-        ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
+        ...     denoiser=build_denoiser("mlp", horizon=8, dim=layout.dim), layout=layout, device="cpu",
         ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-1, 1, (1,)),
-        ...     inverse_dynamics=InverseDynamics.fit(data, frames))
+        ...     inverse_dynamics=InverseDynamics.fit(data, layout))
         >>> algorithm = InverseDynamicsTraining(policy=policy, optim=AdamOptimizerFactory())
         >>> info = algorithm.run_training(OfflineTrainerParams(
         ...     buffer=to_buffer(data), batch_size=16, max_epochs=1, epoch_num_steps=5,
@@ -181,22 +184,21 @@ class InverseDynamicsTraining(WindowAlgorithm[DiffuserPolicy]):
         super().__init__(policy=policy, seed=seed)
         if not isinstance(policy.inverse_dynamics, InverseDynamics):
             raise ValueError(
-                "`policy.inverse_dynamics` must be an InverseDynamics to be learned. Received a "
-                f"{type(policy.inverse_dynamics).__name__}; take InverseDynamics.fit(data, frames)."
+                "`policy.inverse_dynamics` must be an InverseDynamics to be trained. Received a "
+                f"{type(policy.inverse_dynamics).__name__}; use InverseDynamics.fit(data, layout)."
             )
         self.online = policy.inverse_dynamics.requires_grad_(True)
         self.optim = self._create_optimizer(self.online, optim, max_grad_norm=max_grad_norm)
 
     @property
     def window_size(self) -> tuple[int, int]:
-        """Two frames, as far apart as those of the policy."""
-        return 2, self.policy.frames.stride
+        """Two time steps of the policy's stride."""
+        return 2, self.policy.layout.stride
 
     def _update_with_batch(self, batch: Any) -> InverseDynamicsStats:
         window = self.window(batch)
         obs, act = window.obs.flatten(2), window.act.flatten(2)
         error = self.online.normalized(obs[:, 0], obs[:, 1]) - self.online.act(act[:, 0])
         loss = error.square().mean()
-        self.optim.step(loss)
-        self.updates += 1
+        self._optimize(loss)
         return InverseDynamicsStats(loss=loss.item())

@@ -1,4 +1,8 @@
-"""Learning the prior: a diffusion model of the trajectories that are possible."""
+"""Training of the trajectory prior, a diffusion model of possible trajectories.
+
+`TrajectoryDiffusion`       offline algorithm that trains the denoiser of a `DiffuserPolicy`
+`TrajectoryDiffusionStats`  training statistics of one update
+"""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -8,12 +12,11 @@ from typing import Any, cast
 import torch
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
-from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
-from rlpriors.agents.offline_algorithm import WindowAlgorithm
-from rlpriors.agents.validation import check_kind
+from rlpriors.agents.moving_average import MovingAverageAlgorithm
+from rlpriors.agents.validation import check_type
 from rlpriors.diffusion import ContextDenoiser, denoising_loss
 from rlpriors.types import Denoiser, Window
 
@@ -22,29 +25,30 @@ __all__ = ["TrajectoryDiffusion", "TrajectoryDiffusionStats"]
 
 @dataclass(kw_only=True)
 class TrajectoryDiffusionStats(TrainingStats):
-    """What one update did."""
+    """Training statistics of one update."""
 
     loss: float
     """Mean squared denoising error, in normalized units."""
 
 
-class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
-    """Trains a policy's denoiser on the windows of a buffer (Diffuser, arXiv 2205.09991, eq. 4).
+class TrajectoryDiffusion(MovingAverageAlgorithm[DiffuserPolicy]):
+    """Offline algorithm that trains a policy's denoiser on windows (Diffuser, arXiv 2205.09991, eq. 4).
 
-    A copy of the denoiser is trained; the policy plans with its exponential moving average.
+    The optimizer trains a copy of the denoiser; the policy plans with its exponential moving average.
 
     Args:
-        policy: whose denoiser is learned.
-        optim: makes the optimizer.
-        ema_decay: of the moving average, in [0, 1).
+        policy: policy whose denoiser is trained.
+        optim: factory of the optimizer.
+        ema_decay: decay of the moving average, in [0, 1).
         max_grad_norm: bound on the gradient's norm; None for no bound.
-        context: tells the denoiser, a `ContextDenoiser`, what each raw window is: a vector [batch,
-            context] such as the return it reaches; the policy's `context` then asks for windows.
-        context_dropout: the part of the windows that is learned without context.
-        seed: source of batches and noise.
+        context: function from a batch of raw windows to context vectors [batch, context] for the
+            denoiser, a `ContextDenoiser`; for example the return of each window.  The policy's `context`
+            selects windows when it plans.
+        context_dropout: fraction of the windows trained without context, in [0, 1].
+        seed: random seed of batches and noise.
 
     Raises:
-        ValueError: a bound is passed, or `context` without a denoiser that takes one.
+        ValueError: an argument is out of its bounds, or `context` is given without a `ContextDenoiser`.
 
     Example:
         >>> import gymnasium as gym, numpy as np
@@ -57,9 +61,9 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
         >>> from rlpriors.networks import build_denoiser
         >>> walk = Episode(np.arange(20.0)[:, None], np.ones((19, 1)), *np.zeros((3, 19)))
         >>> data = EpisodeStore.from_episodes([walk])
-        >>> frames = TrajectoryLayout.fit(data, horizon=8)
+        >>> layout = TrajectoryLayout.fit(data, horizon=8)
         >>> policy = DiffuserPolicy(
-        ...     denoiser=build_denoiser("mlp", horizon=8, dim=frames.dim), frames=frames, device="cpu",
+        ...     denoiser=build_denoiser("mlp", horizon=8, dim=layout.dim), layout=layout, device="cpu",
         ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-1, 1, (1,)))
         >>> algorithm = TrajectoryDiffusion(policy=policy, optim=AdamOptimizerFactory())
         >>> info = algorithm.run_training(OfflineTrainerParams(
@@ -80,27 +84,29 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
         context_dropout: float = 0.1,
         seed: int = 0,
     ) -> None:
-        check_kind("policy", policy, DiffuserPolicy, "make one of a denoiser and `TrajectoryLayout.fit(...)`")
+        advice = "build one from a denoiser and `TrajectoryLayout.fit(...)`"
+        check_type("policy", policy, DiffuserPolicy, advice)
         super().__init__(policy=policy, seed=seed)
-        if not 0 <= ema_decay < 1:
-            raise ValueError(f"`ema_decay` must be in [0, 1). Received {ema_decay}.")
         if not 0 <= context_dropout <= 1:
             raise ValueError(f"`context_dropout` must be in [0, 1]. Received {context_dropout}.")
         if context is not None and not isinstance(policy.denoiser, ContextDenoiser):
             raise ValueError(
                 "`context` needs a policy whose denoiser is a `ContextDenoiser`. Received a "
-                f"{type(policy.denoiser).__name__}; wrap a network of wider frames in one."
+                f"{type(policy.denoiser).__name__}; wrap a network of wider time steps in one."
             )
         self.context, self.context_dropout = context, context_dropout
         self.online = deepcopy(policy.denoiser).requires_grad_(True)
-        policy.denoiser.requires_grad_(False)
-        self.optim = self._create_optimizer(self.online, optim, max_grad_norm=max_grad_norm)
-        self._average = get_ema_multi_avg_fn(ema_decay)
+        self._start_training(optim, ema_decay=ema_decay, max_grad_norm=max_grad_norm)
+
+    @property
+    def averaged(self) -> nn.Module:
+        """Denoiser of the policy."""
+        return self.policy.denoiser
 
     def _update_with_batch(self, batch: Any) -> TrajectoryDiffusionStats:
         policy, generator = self.policy, self.generator()
         window = self.window(batch)
-        x = policy.frames.pack(window)
+        x = policy.layout.pack(window)
         n_times = policy.process.schedule.num_train_timesteps
         t = torch.randint(n_times, (len(x),), generator=generator, device=x.device)
         denoiser: Denoiser = self.online
@@ -114,12 +120,8 @@ class TrajectoryDiffusion(WindowAlgorithm[DiffuserPolicy]):
             x,
             t=t,
             noise=torch.randn(x.shape, generator=generator, device=x.device),
-            condition=policy.frames.start(window.obs[:, 0]),
+            condition=policy.layout.start(window.obs[:, 0]),
             weight=window.mask[..., None].float(),
         )
-        self.optim.step(loss)
-        with torch.no_grad():
-            averaged, online = tuple(policy.denoiser.parameters()), tuple(self.online.parameters())
-            self._average(averaged, online, self.updates)
-        self.updates += 1
+        self._optimize(loss)
         return TrajectoryDiffusionStats(loss=loss.item())

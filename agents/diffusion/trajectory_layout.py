@@ -1,4 +1,7 @@
-"""How an observation and an action lie side by side in a frame of a normalized window."""
+"""Layout of trajectory windows: observation and action of each time step, normalized.
+
+`TrajectoryLayout`  conversion between raw windows and normalized ones
+"""
 
 import torch
 from einops import rearrange
@@ -16,18 +19,20 @@ __all__ = ["TrajectoryLayout"]
 
 
 class TrajectoryLayout(nn.Module):
-    """The layout of a window: [observation | action] in each frame, normalized entry by entry.
+    """Layout of a window: [observation | action] at each time step, each entry normalized.
+
+    A time step of a window lasts `stride` environment steps.  It contains the observation at its
+    beginning and the mean action of its environment steps; a plan executes it by holding that action.
 
     Args:
-        horizon: frames in a window.
-        stride: environment steps in a frame.  A frame shows the observation at its beginning and
-            the mean action of its steps, and is executed by holding that action.
+        horizon: number of time steps in a window.
+        stride: number of environment steps in a time step.
         obs: normalizer of observations.
         act: normalizer of actions.
 
     Example:
-        >>> frames = TrajectoryLayout(8, 2, Normalizer.identity(3), Normalizer.identity(1))
-        >>> frames.dim, frames.start(torch.zeros(5, 3)).mask.shape
+        >>> layout = TrajectoryLayout(8, 2, Normalizer.identity(3), Normalizer.identity(1))
+        >>> layout.dim, layout.start(torch.zeros(5, 3)).mask.shape
         (4, torch.Size([5, 8, 4]))
     """
 
@@ -42,54 +47,54 @@ class TrajectoryLayout(nn.Module):
 
     @classmethod
     def fit(cls, data: EpisodeStore, horizon: int, stride: int = 1) -> "TrajectoryLayout":
-        """Take the ranges of observations and actions from `data`: every entry in [-1, 1]."""
+        """Create a layout that maps the ranges of `data` to [-1, 1], entry by entry."""
         obs = data.obs.reshape(len(data.obs), -1)
         act = data.act.reshape(len(data.act), -1)
         return cls(horizon, stride, Normalizer.limits(obs), Normalizer.limits(act))
 
     @property
     def obs_dim(self) -> int:
-        """Entries of an observation."""
+        """Number of entries of an observation."""
         return self.obs.dim
 
     @property
     def normalizer(self) -> Normalizer:
-        """The normalizer of a whole frame."""
+        """Normalizer of a whole time step."""
         return Normalizer.concat(self.obs, self.act)
 
     @property
     def dim(self) -> int:
-        """Entries of a frame."""
+        """Number of entries of a time step."""
         return self.obs.dim + self.act.dim
 
     def pack(self, window: Window) -> Float[Tensor, "batch horizon dim"]:
-        """Raw window to normalized one."""
+        """Convert a raw window to a normalized one."""
         return torch.cat([self.obs(window.obs), self.act(window.act)], dim=-1)
 
     def unpack(self, x: Float[Tensor, "batch horizon dim"]) -> tuple[Tensor, Tensor]:
-        """Normalized window to raw observations [batch, horizon, obs] and actions [batch, horizon, act]."""
+        """Convert a normalized window to raw observations [batch, horizon, obs] and actions [..., act]."""
         return self.obs.inverse(x[..., : self.obs_dim]), self.act.inverse(x[..., self.obs_dim :])
 
     def start(self, obs: Float[Tensor, "batch obs"]) -> Condition:
-        """Windows that begin in these raw observations."""
-        return Condition.frames(self.obs(obs)[:, None], horizon=self.horizon, dim=self.dim)
+        """Return the condition that windows begin in these raw observations."""
+        return Condition.fix_steps(self.obs(obs)[:, None], horizon=self.horizon, dim=self.dim)
 
     def rewards(
         self, reward: RewardFn | TrajectoryValue, x: Float[Tensor, "batch horizon dim"]
     ) -> Float[Tensor, "batch steps"]:
-        """The reward of each of the window's horizon - 1 transitions from frame to frame.
+        """Compute the reward of each of the window's horizon - 1 transitions between time steps.
 
-        A value of whole windows knows no transitions: its rewards are the value alone, in one column.
+        A `TrajectoryValue` has no transitions: its value is returned as a single column.
         """
         if isinstance(reward, TrajectoryValue):
             value: Tensor = reward(x)
             return value[:, None]
         obs, act = self.unpack(x)
-        now, done, after = obs[:, :-1], act[:, :-1], obs[:, 1:]
-        now, done, after = (rearrange(part, "b h d -> (b h) d") for part in (now, done, after))
-        terminated = torch.zeros(len(now), dtype=torch.bool, device=x.device)
-        return rearrange(reward(now, done, after, terminated), "(b h) -> b h", b=len(x))
+        parts = (obs[:, :-1], act[:, :-1], obs[:, 1:])
+        obs_now, act_now, obs_next = (rearrange(part, "b h d -> (b h) d") for part in parts)
+        terminated = torch.zeros(len(obs_now), dtype=torch.bool, device=x.device)
+        return rearrange(reward(obs_now, act_now, obs_next, terminated), "(b h) -> b h", b=len(x))
 
     def value(self, reward: RewardFn | TrajectoryValue) -> Value:
-        """J: the sum of a reward over a window, a function of normalized windows."""
+        """Return J, the sum of a reward over a window, as a function of normalized windows."""
         return lambda x: self.rewards(reward, x).sum(1)

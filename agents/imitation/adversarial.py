@@ -1,9 +1,9 @@
-"""Adversarial imitation over Tianshou's online algorithms: GAIL, AIRL, DRAIL.
+"""Adversarial imitation with Tianshou's online algorithms: GAIL, AIRL, DRAIL.
 
-`AdversarialIRL`          a discriminator learns beside any off-policy algorithm (SAC, TD3, DQN, ...)
-`AdversarialIRLOnPolicy`  the same beside any on-policy algorithm (PPO, A2C, ...)
+`AdversarialIRL`          adversarial imitation with any off-policy algorithm (SAC, TD3, DQN, ...)
+`AdversarialIRLOnPolicy`  adversarial imitation with any on-policy algorithm (PPO, A2C, ...)
 
-Which method it is, is the discriminator: `rewards.GAILReward`, `AIRLReward` or `DRAILReward`.
+The class of the discriminator selects the method: `rewards.GAILReward`, `AIRLReward` or `DRAILReward`.
 """
 
 from typing import Any
@@ -28,25 +28,25 @@ __all__ = ["AdversarialIRL", "AdversarialIRLOnPolicy"]
 
 
 class AdversarialIRL(DiscriminatorUpdateMixin, Relabel):
-    """A discriminator that learns what demonstrations have and the agent has not, and pays it.
+    """Off-policy adversarial imitation: a discriminator trained on demonstrations gives the reward.
 
-    Each update takes the sampled steps of the replay buffer as the agent's own, lets the
-    discriminator learn, writes the new rewards into the buffer for all that the targets read
-    (`Relabel`), and lets the algorithm learn.  With a `GAILReward` and SAC it is off-policy GAIL
-    (DAC, 1809.02925, without its absorbing states), with an `AIRLReward` off-policy AIRL: it pays
-    f alone, as the entropy in SAC's own targets stands for - log pi(a|s).
+    Each update takes the sampled steps of the replay buffer as the agent's, updates the discriminator,
+    writes the new rewards into the buffer for all steps that the targets read (`Relabel`), and updates
+    the algorithm.  With a `GAILReward` and SAC it is off-policy GAIL (DAC, 1809.02925, without its
+    absorbing states), with an `AIRLReward` off-policy AIRL.  The reward of AIRL is then f alone, because
+    the entropy in SAC's targets replaces - log pi(a|s).
 
-    The discriminator judges (obs, act, obs_next, terminated) in raw units, its normalizer inside,
-    as every reward here does: `algorithm.discriminator.save(folder)` publishes it.
+    The discriminator scores (obs, act, obs_next, terminated) in raw units with its own normalizer, like
+    every reward of this library; `algorithm.discriminator.save(folder)` saves it.
 
     Args:
-        algorithm: learns as it would by itself.
-        discriminator: learns in place; its form decides the method.
-        demonstrations: episodes in raw units (a buffer's actions are taken as they stand).
-        optim: makes the discriminator's optimizer.
-        settings: how it learns.
-        max_grad_norm: clips its gradients; None for never.
-        seed: source of the demonstrations drawn and of the discriminator's noise.
+        algorithm: algorithm that learns the policy, unchanged.
+        discriminator: discriminator, trained in place; its class selects the method.
+        demonstrations: episodes in raw units (the actions of a buffer are used unchanged).
+        optim: factory of the discriminator's optimizer.
+        settings: settings of the discriminator's training.
+        max_grad_norm: bound on its gradient's norm; None for no bound.
+        seed: random seed of the sampled demonstrations and the discriminator's noise.
 
     Raises:
         TypeError: the algorithm, the discriminator or the settings are of another class.
@@ -87,13 +87,13 @@ class AdversarialIRL(DiscriminatorUpdateMixin, Relabel):
     ) -> None:
         check_discriminator(discriminator)
         super().__init__(algorithm, discriminator.training_reward, discriminator.obs_keys)
-        self.oppose(discriminator, demonstrations, optim, settings, max_grad_norm, seed)
+        self.set_discriminator(discriminator, demonstrations, optim, settings, max_grad_norm, seed)
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
-        if self.due():
-            more = self.settings.n_discriminator_updates - 1
-            own = [batch, *(buffer.sample(len(batch))[0] for _ in range(more))]
-            self.learn([self.own(part) for part in own], self.generator())
+        if self.update_due():
+            n_further = self.settings.n_discriminator_updates - 1
+            batches = [batch, *(buffer.sample(len(batch))[0] for _ in range(n_further))]
+            self.update_discriminator([self.agent_transitions(part) for part in batches], self.generator())
         return super()._preprocess_batch(batch, buffer, indices)
 
     def _wrapper_update_with_batch(self, batch: Any, original_stats: TrainingStats) -> TrainingStats:
@@ -101,24 +101,23 @@ class AdversarialIRL(DiscriminatorUpdateMixin, Relabel):
 
 
 class AdversarialIRLOnPolicy(DiscriminatorUpdateMixin, RelabelOnPolicy):
-    """The same beside an on-policy algorithm: GAIL and AIRL as they were published (there TRPO).
+    """On-policy adversarial imitation: GAIL and AIRL as published (there with TRPO).
 
-    After each collection the discriminator learns from it, then the algorithm from the
+    After each collection the discriminator is trained on the collected steps, then the algorithm on the
     discriminator's rewards.
 
-    With an `AIRLReward` these are log D - log(1 - D) = f - log pi(a|s) (1710.11248, algorithm 1):
-    an algorithm without entropy in its returns needs the second term, or nothing would keep its
-    policy from collapsing to the peak of f.  Leave the entropy bonus of PPO and A2C at 0 then, or
-    it is counted twice.
+    With an `AIRLReward` these are log D - log(1 - D) = f - log pi(a|s) (1710.11248, algorithm 1).  An
+    algorithm without entropy in its returns needs the second term: without it the policy collapses to the
+    peak of f.  Leave the entropy bonus of PPO and A2C at 0 then, or it is counted twice.
 
     Args:
-        algorithm: learns as it would by itself.
-        discriminator: learns in place; its form decides the method.
-        demonstrations: episodes in raw units (a buffer's actions are taken as they stand).
-        optim: makes the discriminator's optimizer.
-        settings: how it learns; by default eight updates for each collection.
-        max_grad_norm: clips its gradients; None for never.
-        seed: source of the steps drawn and of the discriminator's noise.
+        algorithm: algorithm that learns the policy, unchanged.
+        discriminator: discriminator, trained in place; its class selects the method.
+        demonstrations: episodes in raw units (the actions of a buffer are used unchanged).
+        optim: factory of the discriminator's optimizer.
+        settings: settings of the discriminator's training; by default eight updates per collection.
+        max_grad_norm: bound on its gradient's norm; None for no bound.
+        seed: random seed of the sampled steps and the discriminator's noise.
 
     Raises:
         TypeError: the algorithm, the discriminator or the settings are of another class.
@@ -161,21 +160,21 @@ class AdversarialIRLOnPolicy(DiscriminatorUpdateMixin, RelabelOnPolicy):
         check_discriminator(discriminator)
         super().__init__(algorithm, discriminator.training_reward, discriminator.obs_keys)
         settings = AdversarialSettings(n_discriminator_updates=8) if settings is None else settings
-        self.oppose(discriminator, demonstrations, optim, settings, max_grad_norm, seed)
+        self.set_discriminator(discriminator, demonstrations, optim, settings, max_grad_norm, seed)
 
-    def judge(self, batch: Any) -> Float[np.ndarray, " batch"]:
-        """The reward of each step of `batch`, for AIRL less its log-probability."""
-        rewards = super().judge(batch)
+    def compute_rewards(self, batch: Any) -> Float[np.ndarray, " batch"]:
+        """Compute the reward of each step of `batch`; for AIRL, minus the action's log-probability."""
+        rewards = super().compute_rewards(batch)
         if not self.discriminator.subtracts_log_prob:
             return rewards
-        own = self.own(batch)
-        said = log_prob(self.policy, own.obs, own.act, self.settings.action_margin)
-        return np.asarray(rewards - said.double().cpu().numpy())
+        agent = self.agent_transitions(batch)
+        log_probs = log_prob(self.policy, agent.obs, agent.act, self.settings.action_margin)
+        return np.asarray(rewards - log_probs.double().cpu().numpy())
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
-        if self.due():
-            own = [self.own(batch)] * self.settings.n_discriminator_updates
-            self.learn(own, self.generator())
+        if self.update_due():
+            batches = [self.agent_transitions(batch)] * self.settings.n_discriminator_updates
+            self.update_discriminator(batches, self.generator())
         return super()._preprocess_batch(batch, buffer, indices)
 
     def _wrapper_update_with_batch(

@@ -1,10 +1,10 @@
-"""Behavior cloning: actions by supervised learning, without a word on why they were taken.
+"""Behavior cloning: the demonstrator's actions by supervised learning.
 
-`BehaviorCloningPolicy`  a network from one observation to one action, or to a distribution of it
-`BehaviorCloning`        learns it from demonstrations (Pomerleau 1991; the baseline of all imitation)
+`BehaviorCloningPolicy`  network from an observation to an action or an action distribution
+`BehaviorCloning`        offline algorithm that trains it on demonstrations (Pomerleau 1991)
 
-What is cloned holds where demonstrations were; small errors lead away from there and add up (Ross &
-Bagnell 2010, 2011, arXiv 1011.0686).  It learns no reward, so nothing of it transfers.
+A cloned policy is valid near the demonstrations only.  Its small errors lead away from them and add up
+(Ross & Bagnell 2010, 2011, arXiv 1011.0686).  It learns no reward, so nothing transfers to other tasks.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tianshou.data.types import ModelOutputBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
-from rlpriors.agents.validation import check_kind, check_sizes, read_observations
+from rlpriors.agents.validation import check_sizes, check_type, read_observations
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
 from rlpriors.device import resolve_device
@@ -30,27 +30,27 @@ __all__ = ["BehaviorCloning", "BehaviorCloningPolicy", "CloningLoss"]
 
 CloningLoss = Literal["mse", "nll"]
 
-LOG_STD = (-4.0, 1.0)  # of normalized actions: a deterministic demonstrator must not end the training
+LOG_STD = (-4.0, 1.0)  # bounds for normalized actions: a deterministic demonstrator has log std -inf
 
 
 class BehaviorCloningPolicy(ImitationPolicy):
-    """An MLP from the observation to the action.
+    """Multilayer perceptron from the observation to the action.
 
-    For a Box it gives the mean of normalized actions and, with `loss="nll"`, their spread at this
-    observation; for a Discrete space the logits of all actions.
+    For a Box the outputs are the mean of normalized actions and, with `loss="nll"`, their log standard
+    deviation; for a Discrete space they are the logits of all actions.
 
     Args:
         action_space: a Box with one axis, whose actions are clipped to it, or a Discrete.
         obs: normalizer of observations.
         act: normalizer of a Box's actions; None for a Discrete space.
         hidden: width of each hidden layer.
-        loss: of a Box's actions: squared error of the mean, or negative log-likelihood of a normal
-            distribution.  A Discrete space always takes the negative log-likelihood.
-        deterministic: whether it acts by the mean or the likeliest action instead of drawing one.
-        observation_space: as Tianshou's policies; not needed to act.
-        obs_keys: leaves of a dictionary observation that it reads.
-        device: where actions are computed.
-        seed: source of drawn actions.
+        loss: loss of a Box's actions: squared error of the mean, or negative log-likelihood of a normal
+            distribution.  A Discrete space always has the negative log-likelihood.
+        deterministic: True to act by the mean or the most likely action, False to sample.
+        observation_space: as in Tianshou's policies; not needed to act.
+        obs_keys: leaves of a dictionary observation that the policy reads.
+        device: device on which actions are computed.
+        seed: random seed of sampled actions.
 
     Example:
         >>> import numpy as np
@@ -87,7 +87,7 @@ class BehaviorCloningPolicy(ImitationPolicy):
                 "flatten it by a wrapper first."
             )
         if not isinstance(action_space, gym.spaces.Box):
-            act = None  # numbers of actions have no size
+            act = None  # Discrete actions are not normalized
         elif act is None or action_space.shape != (act.dim,):
             raise ValueError(
                 f"`act` must normalize the {action_space.shape[0]} entries of the action space. Received "
@@ -95,8 +95,8 @@ class BehaviorCloningPolicy(ImitationPolicy):
             )
         if not deterministic and loss == "mse" and act is not None:
             raise ValueError(
-                '`deterministic` must be True with loss="mse", which learns no spread to draw from. '
-                'Received False; take loss="nll".'
+                '`deterministic` must be True with loss="mse", which learns no standard deviation. '
+                'Received False; use loss="nll".'
             )
         super().__init__(
             actor=build_mlp(obs.dim, hidden, n_out),
@@ -115,23 +115,23 @@ class BehaviorCloningPolicy(ImitationPolicy):
     def fit(
         cls, data: EpisodeStore, action_space: gym.Space[Any], **arguments: Any
     ) -> "BehaviorCloningPolicy":
-        """An untrained policy with the normalizers of `data`; `arguments` as the class takes them."""
+        """Create an untrained policy with the normalizers of `data`; `arguments` go to the class."""
         obs = Normalizer.gaussian(data.obs.reshape(len(data.obs), -1))
         continuous = isinstance(action_space, gym.spaces.Box)
         act = Normalizer.limits(data.act.reshape(len(data.act), -1)) if continuous else None
         return cls(action_space=action_space, obs=obs, act=act, **arguments)
 
     def reseed(self, seed: int) -> None:
-        """Begin the drawing of actions anew."""
+        """Restart the sampling of actions from `seed`."""
         self._generator = torch.Generator(self.device).manual_seed(seed)
 
     def check_data(self, data: EpisodeStore) -> None:
-        """Raise a ValueError unless the data's observations and actions are those of the policy."""
+        """Raise a ValueError unless the data's observations and actions fit the policy."""
         check_sizes(data, obs=self.obs.dim, act=1 if self.act is None else self.act.dim)
         if (self.act is None) != (data.act.dtype.kind != "f"):
             raise ValueError(
-                f"The data's actions are {data.act.dtype}, which a policy for {self.action_space} cannot "
-                "learn: a Discrete space wants integers, a Box floating-point numbers."
+                f"The data's actions must be integers for a Discrete space and floating-point numbers for a "
+                f"Box. Received {data.act.dtype} for {self.action_space}; give data of the same environment."
             )
         if self.act is None:
             low, n = self._discrete
@@ -142,14 +142,14 @@ class BehaviorCloningPolicy(ImitationPolicy):
                 )
 
     def outputs(self, obs: Float[Tensor, "batch obs"]) -> Float[Tensor, "batch out"]:
-        """What the network makes of raw observations: normalized means (and log spreads), or logits."""
+        """Compute normalized means (and log standard deviations), or logits, of raw observations."""
         out: Tensor = self.actor(self.obs(obs))
         return out
 
     def cloning_loss(
         self, obs: Float[Tensor, "batch obs"], act: Float[Tensor, "batch act"]
     ) -> Float[Tensor, ""]:
-        """How badly the policy tells the raw actions of a demonstration from its raw observations."""
+        """Compute the loss of the policy on raw observations and raw actions of demonstrations."""
         out = self.outputs(obs)
         if self.act is None:
             numbers = act[:, 0].long() - self._discrete[0]
@@ -165,19 +165,19 @@ class BehaviorCloningPolicy(ImitationPolicy):
     def forward(
         self, batch: ObsBatchProtocol, state: dict[str, Any] | Any = None, **kwargs: Any
     ) -> ModelOutputBatchProtocol:
-        """The action of each environment (`act`, raw) and what it comes from (`logits`)."""
+        """Return the action of each environment (`act`, raw) and the network's outputs (`logits`)."""
         out = self.outputs(read_observations(batch.obs, self.obs_keys, self.obs.dim, self.device))
-        chosen = self._act(out).cpu().numpy()
+        act = self._act(out).cpu().numpy()
         if isinstance(self.action_space, gym.spaces.Box):
-            chosen = chosen.clip(self.action_space.low, self.action_space.high)
-        return cast(ModelOutputBatchProtocol, Batch(logits=out, act=chosen, state=None))
+            act = act.clip(self.action_space.low, self.action_space.high)
+        return cast(ModelOutputBatchProtocol, Batch(logits=out, act=act, state=None))
 
     def _act(self, out: Tensor) -> Tensor:
         if self.act is None:
             if self.deterministic:
                 return out.argmax(1) + self._discrete[0]
-            drawn = torch.multinomial(out.softmax(1), 1, generator=self._generator)
-            return drawn[:, 0] + self._discrete[0]
+            sampled = torch.multinomial(out.softmax(1), 1, generator=self._generator)
+            return sampled[:, 0] + self._discrete[0]
         if self.loss == "mse":
             return self.act.inverse(out)
         mean, log_std = _normal(out)
@@ -188,7 +188,7 @@ class BehaviorCloningPolicy(ImitationPolicy):
 
     @property
     def _discrete(self) -> tuple[int, int]:
-        """The number of the first action, and how many there are."""
+        """Number of the first action, and number of actions."""
         space = cast(gym.spaces.Discrete, self.action_space)
         return int(space.start), int(space.n)
 
@@ -199,17 +199,17 @@ def _normal(out: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class BehaviorCloning(WindowAlgorithm[BehaviorCloningPolicy]):
-    """Learns a `BehaviorCloningPolicy` from the transitions of a buffer, and resumes bit-equal.
+    """Offline algorithm that trains a `BehaviorCloningPolicy` on transitions and resumes bit-equal.
 
     Args:
-        policy: what is learned.
-        optim: makes the optimizer.
+        policy: policy to train.
+        optim: factory of the optimizer.
         max_grad_norm: bound on the gradient's norm; None for no bound.
-        max_start: use only the first steps of each episode; None for all.
-        seed: source of batches.
+        max_start: number of first steps of an episode that are used; None for all.
+        seed: random seed of batches.
 
     Raises:
-        TypeError: `policy` is none of these.
+        TypeError: `policy` is not a `BehaviorCloningPolicy`.
 
     Example:
         >>> import numpy as np
@@ -237,18 +237,17 @@ class BehaviorCloning(WindowAlgorithm[BehaviorCloningPolicy]):
         max_start: int | None = None,
         seed: int = 0,
     ) -> None:
-        check_kind("policy", policy, BehaviorCloningPolicy, "make one by `BehaviorCloningPolicy.fit`")
+        check_type("policy", policy, BehaviorCloningPolicy, "build one with `BehaviorCloningPolicy.fit`")
         super().__init__(policy=policy, max_start=max_start, seed=seed)
         self.optim = self._create_optimizer(policy.actor, optim, max_grad_norm=max_grad_norm)
 
     @property
     def window_size(self) -> tuple[int, int]:
-        """One frame of one step: a transition."""
+        """Horizon 1 and stride 1: single transitions."""
         return 1, 1
 
     def _update_with_batch(self, batch: Any) -> ImitationTrainingStats:
         window = self.window(batch)
         loss = self.policy.cloning_loss(window.obs[:, 0], window.act[:, 0])
-        self.optim.step(loss)
-        self.updates += 1
+        self._optimize(loss)
         return ImitationTrainingStats(loss=loss.item())

@@ -1,10 +1,10 @@
-"""The discriminator's side of adversarial imitation, whatever algorithm learns the policy.
+"""Discriminator updates of adversarial imitation, independent of the policy's algorithm.
 
-`DiscriminatorUpdateMixin`       learns the discriminator inside a relabeling algorithm
-`AdversarialSettings`  how it learns
-`AdversarialStats`     what it reports
-`check_discriminator`  refuses what is none
-`log_prob`             how likely a policy is to take the actions that an environment was given
+`AdversarialSettings`       settings of the discriminator's training
+`AdversarialStats`          training statistics of policy and discriminator
+`DiscriminatorUpdateMixin`  mixin that trains the discriminator inside a relabeling algorithm
+`check_discriminator`       check of the discriminator's class
+`log_prob`                  log-probability of environment actions under a policy
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import gymnasium as gym
-import numpy as np
 import torch
 from jaxtyping import Float
 from tianshou.algorithm.algorithm_base import Policy, TrainingStats, TrainingStatsWrapper
@@ -23,8 +22,10 @@ from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from rlpriors.agents.online.relabel import RelabelMixin, to_policy_units, to_transition
-from rlpriors.agents.validation import check_kind
+from rlpriors.agents.online.action_units import to_policy_units, to_transition
+from rlpriors.agents.online.relabel import RelabelMixin
+from rlpriors.agents.seeding import update_seed
+from rlpriors.agents.validation import check_type
 from rlpriors.data.buffers import from_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.discriminators import Discriminator
@@ -41,37 +42,37 @@ __all__ = [
 
 @dataclass(frozen=True)
 class AdversarialSettings:
-    """How the discriminator learns.
+    """Settings of the discriminator's training.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     n_discriminator_updates: int = 1
-    """Updates of the discriminator in one of the policy's, at least 1.  Off-policy one is usual,
-    on-policy as many as make it see about what was collected."""
+    """Discriminator updates in one policy update, at least 1.  Off-policy, 1 is common; on-policy, choose
+    the number so that the updates cover about the collected steps once."""
 
     batch_size: int = 256
-    """Demonstrated steps in one of its updates, and as many of the agent's own."""
+    """Demonstrated steps in one discriminator update; the number of agent steps is equal."""
 
-    every: int = 1
-    """It learns in every so many of the policy's updates, at least 1."""
+    update_interval: int = 1
+    """Policy updates between discriminator updates, at least 1."""
 
     gradient_penalty: float | None = None
-    """Weight of the squared distance between the slope of its logit, at random points between
-    demonstrated and own steps in normalized units, and `penalty_center`; at least 0.  Left out it
-    is 1, or 0 where log pi(a|s) is subtracted (AIRL): what stands against it must be as steep."""
+    """Weight of the squared distance between the logit's slope and `penalty_center`, at random points
+    between demonstrated and agent steps in normalized units; at least 0.  The default is 1, or 0 if
+    log pi(a|s) is subtracted (AIRL), because the logit must then be as steep as log pi(a|s)."""
 
     penalty_center: float = 0.0
-    """0 asks for a flat logit (1801.04406, eq. 9); 1, with weight 10, is WGAN-GP's penalty that
-    off-policy GAIL was published with (DAC, 1809.02925, section 4.2)."""
+    """Target slope of the logit, at least 0.  0 gives a flat logit (1801.04406, eq. 9); 1, with weight 10,
+    is WGAN-GP's penalty, used by the published off-policy GAIL (DAC, 1809.02925, section 4.2)."""
 
     action_margin: float = 0.01
-    """For discriminators that need log pi(a|s) of a policy that squashes by tanh: the density is
-    taken at most so close to the bounds, where it would be infinite; in (0, 1)."""
+    """Smallest distance from the action bounds at which log pi(a|s) of a tanh policy is evaluated, in
+    (0, 1).  The density is infinite at the bounds."""
 
     def __post_init__(self) -> None:
-        for name in ("n_discriminator_updates", "batch_size", "every"):
+        for name in ("n_discriminator_updates", "batch_size", "update_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
         for name in ("gradient_penalty", "penalty_center"):
@@ -83,25 +84,25 @@ class AdversarialSettings:
 
 
 class AdversarialStats(TrainingStatsWrapper):
-    """The policy's statistics, and the discriminator's of its last update."""
+    """Training statistics of the policy, and of the discriminator's last update."""
 
     def __init__(self, wrapped: TrainingStats, values: dict[str, float]) -> None:
         self.discriminator_loss = values["loss"]
         self.gradient_penalty = values["penalty"]
         self.demonstration_accuracy = values["demonstrated"]
-        """Part of the demonstrated steps that it takes for such; 0.5 when it cannot tell."""
-        self.own_accuracy = values["own"]
-        """Part of the agent's steps that it takes for such."""
+        """Fraction of demonstrated steps classified as demonstrated; 0.5 for a guess."""
+        self.agent_accuracy = values["agent"]
+        """Fraction of the agent's steps classified as the agent's."""
         super().__init__(wrapped)  # last: it freezes the attributes
 
 
 class DiscriminatorUpdateMixin(RelabelMixin):
-    """The discriminator's side, the same for both kinds of algorithms."""
+    """Mixin that trains the discriminator, for off-policy and on-policy algorithms."""
 
     updates: Tensor
     wrapped_algorithm: Any
 
-    def oppose(
+    def set_discriminator(
         self,
         discriminator: Discriminator,
         demonstrations: EpisodeStore | ReplayBuffer,
@@ -110,8 +111,9 @@ class DiscriminatorUpdateMixin(RelabelMixin):
         max_grad_norm: float | None,
         seed: int,
     ) -> None:
+        """Set the discriminator, the demonstrations and the optimizer; called once, by the constructor."""
         settings = AdversarialSettings() if settings is None else settings
-        check_kind("settings", settings, AdversarialSettings, "write AdversarialSettings(name=value)")
+        check_type("settings", settings, AdversarialSettings, "write AdversarialSettings(name=value)")
         self.settings, self.seed = settings, seed
         device = next(self.policy.parameters()).device
         self.discriminator, self.reward_device = discriminator.to(device), device
@@ -120,7 +122,7 @@ class DiscriminatorUpdateMixin(RelabelMixin):
         ):
             raise ValueError(
                 f"`discriminator` is a {type(discriminator).__name__}, which needs the probability of "
-                f"actions. Received a {type(self.policy).__name__}, which has none; take SAC or PPO, or "
+                f"actions. Received a {type(self.policy).__name__}, which has none; use SAC or PPO, or "
                 "another discriminator."
             )
         self.demonstrations = Transition(*(part.to(device) for part in self._expert(demonstrations)))
@@ -129,57 +131,57 @@ class DiscriminatorUpdateMixin(RelabelMixin):
         default = 0.0 if discriminator.subtracts_log_prob else 1.0
         weight = self.settings.gradient_penalty
         self.penalty_weight = default if weight is None else weight
-        self._last = {"loss": 0.0, "penalty": 0.0, "demonstrated": 0.0, "own": 0.0}
+        self._last = {"loss": 0.0, "penalty": 0.0, "demonstrated": 0.0, "agent": 0.0}
 
     def _expert(self, demonstrations: EpisodeStore | ReplayBuffer) -> Transition:
         if isinstance(demonstrations, ReplayBuffer):
             keys = self.obs_keys if isinstance(demonstrations.obs, Batch) else None
             demonstrations = from_buffer(demonstrations, keys)
         expert = demonstrations.transitions()
-        wanted = (self.discriminator.obs_dim, self.discriminator.act_dim)
+        expected = (self.discriminator.obs_dim, self.discriminator.act_dim)
         sizes = tuple(part[0].numel() for part in (expert.obs, expert.act))
-        if sizes != wanted or expert.obs.ndim > 2:
+        if sizes != expected or expert.obs.ndim > 2:
             raise ValueError(
-                f"`demonstrations` must hold {wanted[0]} numbers of each observation and {wanted[1]} of each "
-                f"action, as `discriminator` reads. Received {sizes[0]} and {sizes[1]}; build it "
-                "for these sizes."
+                f"`demonstrations` must have {expected[0]} entries per observation and {expected[1]} per "
+                f"action, the sizes of `discriminator`. Received {sizes[0]} and {sizes[1]}; build the "
+                "discriminator for these sizes."
             )
         return expert._replace(act=expert.act.reshape(len(expert.act), -1))
 
-    def learn(self, owns: Sequence[Transition], generator: torch.Generator) -> None:
-        """One update of the discriminator against each of `owns`."""
+    def update_discriminator(self, batches: Sequence[Transition], generator: torch.Generator) -> None:
+        """Update the discriminator once against each of the agent's batches of transitions."""
         model, settings = self.discriminator, self.settings
         model.train()
-        for own in owns:
-            n = min(len(own.obs), settings.batch_size)
-            own = _draw(own, n, generator) if n < len(own.obs) else own
-            expert = _draw(self.demonstrations, n, generator)
-            points = [model.points(part.obs, part.act, part.obs_next) for part in (expert, own)]
-            terminated = torch.cat([expert.terminated, own.terminated])
+        for batch in batches:
+            n = min(len(batch.obs), settings.batch_size)
+            agent = _sample(batch, n, generator) if n < len(batch.obs) else batch
+            expert = _sample(self.demonstrations, n, generator)
+            points = [model.points(part.obs, part.act, part.obs_next) for part in (expert, agent)]
+            terminated = torch.cat([expert.terminated, agent.terminated])
             logit = model.logits(torch.cat(points), terminated, generator)
             if model.subtracts_log_prob:
-                obs, act = torch.cat([expert.obs, own.obs]), torch.cat([expert.act, own.act])
+                obs, act = torch.cat([expert.obs, agent.obs]), torch.cat([expert.act, agent.act])
                 logit = logit - log_prob(self.policy, obs, act, settings.action_margin)
             loss = nn.functional.softplus(-logit[:n]).mean() + nn.functional.softplus(logit[n:]).mean()
-            penalty = self._penalty(points[0], points[1], own, generator)
+            penalty = self._penalty(points[0], points[1], agent, generator)
             self.optim.step(loss + self.penalty_weight * penalty)
-            right = torch.stack([(logit[:n] > 0).float().mean(), (logit[n:] < 0).float().mean()])
-            numbers = torch.stack([loss, penalty, *right]).tolist()  # one copy from the device
+            accuracies = torch.stack([(logit[:n] > 0).float().mean(), (logit[n:] < 0).float().mean()])
+            numbers = torch.stack([loss, penalty, *accuracies]).tolist()  # one copy from the device
             self._last = dict(zip(self._last, numbers, strict=True))
         model.eval()
 
     def _penalty(
         self,
         expert: Float[Tensor, "batch points"],
-        own: Float[Tensor, "batch points"],
-        steps: Transition,
+        agent: Float[Tensor, "batch points"],
+        transitions: Transition,
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
         if not self.penalty_weight:
-            return torch.zeros((), device=own.device)
-        mix = torch.rand(len(own), 1, generator=generator, device=own.device)
-        x = (mix * expert + (1 - mix) * own).detach().requires_grad_()
-        logit = self.discriminator.logits(x, steps.terminated, generator)
+            return torch.zeros((), device=agent.device)
+        mix = torch.rand(len(agent), 1, generator=generator, device=agent.device)
+        x = (mix * expert + (1 - mix) * agent).detach().requires_grad_()
+        logit = self.discriminator.logits(x, transitions.terminated, generator)
         (slope,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
         if not self.settings.penalty_center:
             return slope.square().sum(1).mean()
@@ -187,39 +189,41 @@ class DiscriminatorUpdateMixin(RelabelMixin):
         return (norm - self.settings.penalty_center).square().mean()
 
     def generator(self) -> torch.Generator:
-        """The source of randomness of the current update; nothing has to be saved to resume."""
-        (seed,) = np.random.SeedSequence((self.seed, int(self.updates))).generate_state(1, np.uint64)
-        return torch.Generator(self.reward_device).manual_seed(int(seed >> 1))
+        """Return the random generator of the current update."""
+        return torch.Generator(self.reward_device).manual_seed(update_seed(self.seed, int(self.updates)))
 
-    def due(self) -> bool:
-        return int(self.updates) % self.settings.every == 0
+    def update_due(self) -> bool:
+        """Return True if the discriminator is updated in the current policy update."""
+        return int(self.updates) % self.settings.update_interval == 0
 
-    def own(self, batch: Any) -> Transition:
+    def agent_transitions(self, batch: Any) -> Transition:
+        """Return the agent's transitions of a batch in raw units."""
         return to_transition(batch, self.policy, self.obs_keys, self.reward_device)
 
     def stats(self, wrapped: TrainingStats) -> TrainingStats:
+        """Count the policy update and return its statistics with those of the discriminator."""
         self.updates += 1
         return AdversarialStats(wrapped, self._last)
 
 
 def check_discriminator(discriminator: object) -> None:
-    """Refuse what has no logit to learn by.
+    """Raise unless `discriminator` is a discriminator.
 
     Raises:
-        TypeError: it is no `rewards.Discriminator`.
+        TypeError: it is not a `rewards.Discriminator`.
     """
-    advice = "take a GAILReward, AIRLReward or DRAILReward, or `Relabel` to learn from a reward that stays"
-    check_kind("discriminator", discriminator, Discriminator, advice)
+    advice = "use a GAILReward, AIRLReward or DRAILReward, or `Relabel` to learn from a fixed reward"
+    check_type("discriminator", discriminator, Discriminator, advice)
 
 
 @torch.no_grad()
 def log_prob(
     policy: Policy, obs: Float[Tensor, "batch obs"], act: Float[Tensor, "batch act"], margin: float = 0.01
 ) -> Float[Tensor, " batch"]:
-    """log pi(a|s) of actions that the environment was given, as a density over the policy's units.
+    """Compute log pi(a|s) of environment actions, as a density over the policy's units.
 
-    A policy that squashes by tanh (SAC) has it at most `margin` from the bounds: a demonstrator
-    that acts at the bounds, as clipped controllers do, would have probability 0.
+    For a tanh policy (SAC), actions are evaluated at least `margin` from the bounds.  Otherwise a
+    demonstrator that acts at the bounds, as clipped controllers do, would have probability 0.
 
     Example:
         >>> from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy
@@ -244,6 +248,6 @@ def log_prob(
     return density.flatten(1).sum(1) if density.ndim > 1 else density
 
 
-def _draw(steps: Transition, n: int, generator: torch.Generator) -> Transition:
-    rows = torch.randint(len(steps.obs), (n,), generator=generator, device=steps.obs.device)
-    return Transition(*(part[rows] for part in steps))
+def _sample(transitions: Transition, n: int, generator: torch.Generator) -> Transition:
+    rows = torch.randint(len(transitions.obs), (n,), generator=generator, device=transitions.obs.device)
+    return Transition(*(part[rows] for part in transitions))

@@ -1,6 +1,6 @@
-"""Demonstrations as frames on disk, drawn as a policy of images wants them.
+"""Replay buffer of demonstrations stored as frames on disk.
 
-`PixelBuffer`  samples the last few frames before each step, and the action that was taken
+`PixelBuffer`  buffer that samples stacks of frames with their actions
 """
 
 from typing import Any
@@ -14,30 +14,30 @@ from rlpriors.data.frames import FrameStore
 
 __all__ = ["PixelBuffer"]
 
-ROUNDING = 1e-4  # of an action's range: recordings are float32, and controllers clip in float64
+ROUNDING = 1e-4  # fraction of an action's range: recordings are float32, controllers clip in float64
 
 
 class PixelBuffer(ReplayBuffer):
-    """A buffer over a `FrameStore`: each frame lies on disk once, however many stacks show it.
+    """Replay buffer over a `FrameStore`, which stores each frame once, independent of the stacks.
 
-    A sample has `obs` [batch, stack, height, width, channels], oldest frame first (without the axis
-    of frames where `stack` is 1), and `act`.  At an episode's beginning its first frame stands for
-    those before it, as in `FrameStackObservation` with `padding_type="reset"`.
+    A sample has `obs` [batch, stack, height, width, channels], oldest frame first (without the stack axis
+    if `stack` is 1), and `act`.  At the beginning of an episode its first frame is repeated, as in
+    `FrameStackObservation` with `padding_type="reset"`.
 
-    What is drawn depends on `seed` and `draws` alone, so a resumed run sees the batches that an
-    uninterrupted one would have seen.
+    A sample depends on `seed` and `draws` only, so a resumed run draws the same batches as an
+    uninterrupted run.
 
     Args:
         store: episodes with the array `act`.
-        stack: frames that the policy sees.
-        seed: source of what is drawn.
+        stack: number of frames in an observation of the policy.
+        seed: random seed of the samples.
 
     Raises:
         ValueError: the store has no actions, or no episode has a step.
 
     Example:
         >>> import tempfile
-        >>> from rlpriors.data.frames import FrameWriter
+        >>> from rlpriors.data.frame_writer import FrameWriter
         >>> with FrameWriter(tempfile.mkdtemp() + "/walk") as writer:
         ...     writer.add_episode(np.arange(5, dtype=np.uint8)[:, None, None, None], act=np.arange(5))
         >>> batch, rows = PixelBuffer(writer.store, stack=3).sample(None)
@@ -51,15 +51,17 @@ class PixelBuffer(ReplayBuffer):
             raise ValueError(f"`stack` must be at least 1. Received {stack}.")
         if "act" not in store.arrays:
             raise ValueError(
-                f"`store` must hold the array `act`, what was done at each frame. {store.folder} has "
-                f"{sorted(store.arrays) or 'none'}; write the actions with the frames."
+                f"`store` must contain the array `act`, the action at each frame. Received {store.folder} "
+                f"with {sorted(store.arrays) or 'none'}; write the actions with the frames."
             )
-        acting = np.ones(store.n_frames, np.bool_)
-        acting[np.cumsum(store.lengths) - 1] = False  # from an episode's last frame no step was taken
-        if not acting.any():
-            raise ValueError(f"`store` must hold an episode of at least one step. {store.folder} has none.")
+        has_action = np.ones(store.n_frames, np.bool_)
+        has_action[np.cumsum(store.lengths) - 1] = False  # no step begins at an episode's last frame
+        if not has_action.any():
+            raise ValueError(
+                f"`store` must contain an episode of at least one step. Received {store.folder} with none."
+            )
         self.store, self.stack, self.seed = store, stack, seed
-        self.rows = np.flatnonzero(acting)
+        self.rows = np.flatnonzero(has_action)
         self._first = np.repeat(store.starts, store.lengths)
         self.draws = 0
 
@@ -67,52 +69,53 @@ class PixelBuffer(ReplayBuffer):
         return len(self.rows)
 
     def sample(self, batch_size: int | None) -> tuple[Any, np.ndarray]:
-        """Steps drawn evenly with replacement; all of them, in order, for `None` or 0."""
+        """Sample steps uniformly with replacement; return all of them, in order, for `None` or 0."""
         rng = np.random.default_rng((self.seed, self.draws))
         self.draws += 1
         rows = self.rows[rng.integers(len(self.rows), size=batch_size)] if batch_size else self.rows
         return Batch(obs=self.stacks(rows), act=np.asarray(self.store.arrays["act"][rows])), rows
 
-    def seen(self, rows: Int[np.ndarray, " batch"]) -> Int[np.ndarray, "batch stack"]:
-        """Which frames of the store a policy sees at these."""
+    def stack_indices(self, rows: Int[np.ndarray, " batch"]) -> Int[np.ndarray, "batch stack"]:
+        """Return the store's frame indices of the stacks that end at `rows`."""
         earlier = np.arange(self.stack)[::-1]
         return np.asarray(np.maximum(rows[:, None] - earlier, self._first[rows][:, None]))
 
     def stacks(self, rows: Int[np.ndarray, " batch"]) -> UInt8[np.ndarray, "batch *image"]:
-        """What it sees there."""
-        frames = np.asarray(self.store.frames[self.seen(rows)])
+        """Read the stacks of frames that end at `rows`."""
+        frames = np.asarray(self.store.frames[self.stack_indices(rows)])
         return frames if self.stack > 1 else frames[:, 0]
 
     def check_actions(self, action_space: gym.Space[Any]) -> None:
-        """Refuse actions that are not of `action_space`; what a last frame has for one is not read.
+        """Raise unless the actions belong to `action_space`; those at last frames are not read.
 
         Raises:
             ValueError: the space is neither a Box with one axis nor a Discrete, actions have another type
                 or shape, or one lies outside, for a Box by more than 1e-4 of the range.
         """
         if isinstance(action_space, gym.spaces.Discrete):
-            kinds, low, slack = "iu", np.array(action_space.start), np.array(0)
+            dtype_kinds, low, slack = "iu", np.array(action_space.start), np.array(0)
             high = low + action_space.n - 1
         elif isinstance(action_space, gym.spaces.Box) and len(action_space.shape) == 1:
-            kinds, low, high = "f", action_space.low.astype(float), action_space.high.astype(float)
+            dtype_kinds, low, high = "f", action_space.low.astype(float), action_space.high.astype(float)
             slack = ROUNDING * np.where(np.isfinite(high - low), high - low, 1.0)
         else:
             raise ValueError(
                 f"`action_space` must be a Box with one axis or a Discrete. Received {action_space}; "
                 "flatten it by a wrapper first."
             )
-        wanted = f"`act` of the demonstrations must be actions of {action_space}."
+        requirement = f"`act` of the demonstrations must be actions of {action_space}."
         act = np.asarray(self.store.arrays["act"][self.rows])
-        if act.dtype.kind not in kinds or act.shape[1:] != action_space.shape:
+        if act.dtype.kind not in dtype_kinds or act.shape[1:] != action_space.shape:
             raise ValueError(
-                f"{wanted} Received {act.dtype} of shape {act.shape[1:]}; record them in the environment of "
-                "that space."
+                f"{requirement} Received {act.dtype} of shape {act.shape[1:]}; record them in the "
+                "environment of that space."
             )
         outside = (act < low - slack) | (act > high + slack)
         if outside.any():
             first = int(np.flatnonzero(outside.reshape(len(act), -1).any(1))[0])
             episode = int(np.searchsorted(self.store.starts, self.rows[first], "right")) - 1
             raise ValueError(
-                f"{wanted} Received {act[first]} at step {self.rows[first] - self.store.starts[episode]} of "
-                f"episode {episode}; record what the environment did, within its bounds."
+                f"{requirement} Received {act[first]} at step "
+                f"{self.rows[first] - self.store.starts[episode]} of episode {episode}; record the actions "
+                "that the environment executed, within its bounds."
             )

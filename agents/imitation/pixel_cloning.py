@@ -1,7 +1,8 @@
-"""Behavior cloning from images, with augmentation, and with any other loss beside it.
+"""Behavior cloning from images, with augmentation and an optional auxiliary loss.
 
-`PixelCloning`  learns a `PixelCloningPolicy` from demonstrations; alone, or jointly with a representation
-`Auxiliary`     what else is learned in the same update
+`PixelCloning`       offline algorithm that trains a `PixelCloningPolicy`, alone or with a representation
+`AuxiliaryTask`      further loss that is trained in the same updates
+`PixelCloningStats`  training statistics of one update
 """
 
 from collections.abc import Callable, Iterator
@@ -20,65 +21,66 @@ from torch import Tensor, nn
 from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
 from rlpriors.agents.imitation.pixel_policy import PixelCloningPolicy
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
+from rlpriors.agents.seeding import update_seed
 from rlpriors.representation.transforms.augmentations import Augment
 
-__all__ = ["Auxiliary", "PixelCloning", "PixelCloningStats"]
+__all__ = ["AuxiliaryTask", "PixelCloning", "PixelCloningStats"]
 
 
 @dataclass(frozen=True)
-class Auxiliary:
-    """Something else that is learned in each update, in the same optimizer.
+class AuxiliaryTask:
+    """Further loss that is trained in each update, by the same optimizer.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     model: nn.Module
-    """Of a batch gives losses by name, their sum as "loss", such as a `RepresentationModel` over the
-    encoder of the policy's network.  Its `after_step(progress)` follows each update."""
-    draw: Callable[[int], Any]
-    """Its batch, of the number of the update; the same number must give the same batch."""
+    """Module from a batch to losses by name, with their sum as "loss"; for example a `RepresentationModel`
+    over the encoder of the policy's network.  Its `after_step(progress)` is called after each update."""
+    sample_batch: Callable[[int], Any]
+    """Function from the number of the update to a batch; equal numbers must give equal batches."""
     weight: float = 1.0
-    """Factor of its loss; that of the cloning is 1."""
-    updates: int = 1
-    """Updates of the whole training, for its schedules."""
+    """Weight of the auxiliary loss, at least 0; the cloning loss has weight 1."""
+    n_updates: int = 1
+    """Number of updates of the whole training, for the schedules of `model`; at least 1."""
 
     def __post_init__(self) -> None:
         if not self.weight >= 0:
             raise ValueError(f"`weight` must be at least 0. Received {self.weight}.")
-        if self.updates < 1:
-            raise ValueError(f"`updates` must be at least 1. Received {self.updates}.")
+        if self.n_updates < 1:
+            raise ValueError(f"`n_updates` must be at least 1. Received {self.n_updates}.")
 
 
 @dataclass(kw_only=True)
 class PixelCloningStats(TrainingStats):
-    """What an update came to."""
+    """Training statistics of one update."""
 
     loss: float
-    """All together."""
+    """Total loss."""
     cloning_loss: float
-    """How badly the policy tells the demonstrations' actions."""
+    """Loss of the policy on the demonstrations' actions."""
     auxiliary_loss: float = 0.0
-    """What is learned beside it, weighted."""
+    """Weighted loss of the auxiliary task."""
 
 
 class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
-    """Learns a `PixelCloningPolicy`; from a `PixelBuffer` it resumes bit-equal.
+    """Offline algorithm that trains a `PixelCloningPolicy`; from a `PixelBuffer` it resumes bit-equal.
 
-    Any other Tianshou buffer will do whose observations are what the policy's network reads, only
-    that a resumed run then draws other batches.
+    It also takes any other Tianshou buffer with observations of the policy's network, but a resumed run
+    then draws other batches.
 
-    With an `auxiliary` it is the joint training of EIRLI (arXiv 2205.07886, sec. 4), of which the same
-    paper says what to hold it against: cloning alone, with the augmentation and without.
+    With an `auxiliary` task it is the joint training of EIRLI (arXiv 2205.07886, sec. 4).  The baselines
+    of that paper are cloning alone, with and without the augmentation.
 
     Args:
-        policy: what is learned.
-        optim: makes the one optimizer of everything.
-        augment: changes of the images, joined by "+"; see `AUGMENTATIONS`.  All frames of a stack are
-            changed alike.
-        auxiliary: what else is learned.
+        policy: policy to train.
+        optim: factory of the optimizer of all trained networks.
+        augment: augmentations of the images, joined by "+"; see `AUGMENTATIONS`.  All frames of a stack
+            are augmented equally.
+        auxiliary: auxiliary task; None for none.
         max_grad_norm: bound on the gradient's norm; None for no bound.
-        seed: source of changes, and of what the auxiliary draws from torch.
+        seed: random seed of the augmentations and of the auxiliary task's draws from torch.
 
     Example:
         >>> import gymnasium as gym, tempfile
@@ -86,7 +88,7 @@ class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
         >>> from tianshou.data import Batch
         >>> from tianshou.trainer import OfflineTrainerParams
         >>> from rlpriors.agents import EncoderNetwork
-        >>> from rlpriors.data.frames import FrameWriter
+        >>> from rlpriors.data.frame_writer import FrameWriter
         >>> from rlpriors.encoders import load_encoder
         >>> frames = np.repeat([[0], [255]], 36 * 36 * 3, 1).reshape(2, 36, 36, 3).astype(np.uint8)
         >>> with FrameWriter(tempfile.mkdtemp() + "/lamp") as writer:  # do 1 where it is bright
@@ -109,26 +111,26 @@ class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
         policy: PixelCloningPolicy,
         optim: OptimizerFactory,
         augment: str = "none",
-        auxiliary: Auxiliary | None = None,
+        auxiliary: AuxiliaryTask | None = None,
         max_grad_norm: float | None = 10.0,
         seed: int = 0,
     ) -> None:
         super().__init__(policy=policy, seed=seed)
         self.auxiliary, self.augment_names = auxiliary, augment
-        Augment(augment, size=(8, 8), channels=3)  # an unknown name is an error here, not in an update
+        Augment(augment, size=(8, 8), channels=3)  # raises for an unknown name
         self._augment: dict[tuple[int, ...], Augment] = {}
-        learned: list[nn.Module] = [policy.network, policy.actor]
+        trained: list[nn.Module] = [policy.network, policy.actor]
         if auxiliary is not None:
-            self.auxiliary_model = auxiliary.model  # a part of the state
-            learned.append(auxiliary.model)
-        self.optim = self._create_optimizer(nn.ModuleList(learned), optim, max_grad_norm=max_grad_norm)
+            self.auxiliary_model = auxiliary.model  # a submodule, so it is in the state
+            trained.append(auxiliary.model)
+        self.optim = self._create_optimizer(nn.ModuleList(trained), optim, max_grad_norm=max_grad_norm)
 
     def process_buffer(self, buffer: TBuffer) -> TBuffer:
-        """Once before training.
+        """Check a `PixelBuffer` and set its position, once before training.
 
         Raises:
-            ValueError: the demonstrations' actions are not those of the policy, or its network sees another
-                number of frames.
+            ValueError: the demonstrations' actions do not belong to the policy's action space, or the
+                buffer and the network stack different numbers of frames.
         """
         if isinstance(buffer, PixelBuffer):
             buffer.check_actions(self.policy.action_space)
@@ -140,8 +142,8 @@ class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
             buffer.draws = int(self.updates)
         return buffer
 
-    def changed(self, obs: np.ndarray) -> Tensor:
-        """Stacks of frames [batch, stack, height, width, channels], or frames, augmented."""
+    def augment_images(self, obs: np.ndarray) -> Tensor:
+        """Augment stacks of frames [batch, stack, height, width, channels], or frames."""
         frames = torch.as_tensor(obs, device=self.policy.device)
         if self.augment_names in ("", "none"):
             return frames
@@ -152,34 +154,34 @@ class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
         stacks = frames if frames.ndim == 5 else frames[:, None]
         pixels = rearrange(stacks.float() / 255, "b t h w c -> b t c h w")
         pixels = self._augment[shape[-3:]](pixels)
-        changed: Tensor = rearrange(pixels, "b t c h w -> b t h w c")
-        return changed.reshape(shape)
+        augmented: Tensor = rearrange(pixels, "b t c h w -> b t h w c")
+        return augmented.reshape(shape)
 
     def _update_with_batch(self, batch: Any) -> PixelCloningStats:
         act = torch.as_tensor(np.asarray(batch.act), device=self.policy.device).float()
-        extra = torch.zeros((), device=self.policy.device)
+        auxiliary = torch.zeros((), device=self.policy.device)
         with self._seeded():
-            vectors, _ = self.policy.network(self.changed(np.asarray(batch.obs)))
+            vectors, _ = self.policy.network(self.augment_images(np.asarray(batch.obs)))
             cloning = self.policy.cloning_loss(vectors, act.reshape(len(act), -1))
             if self.auxiliary is not None:
-                losses = self.auxiliary.model(self.auxiliary.draw(int(self.updates)))
-                extra = self.auxiliary.weight * losses["loss"]
-            self.optim.step(cloning + extra)
-            self.updates += 1
+                losses = self.auxiliary.model(self.auxiliary.sample_batch(int(self.updates)))
+                auxiliary = self.auxiliary.weight * losses["loss"]
+            self._optimize(cloning + auxiliary)
             after_step: Any = getattr(self.auxiliary and self.auxiliary.model, "after_step", None)
             if self.auxiliary is not None and after_step is not None:
                 with torch.no_grad():
-                    after_step(int(self.updates) / self.auxiliary.updates)
-        self.policy.network.encoder.changes += 1  # what was encoded before is out of date
+                    after_step(int(self.updates) / self.auxiliary.n_updates)
+        self.policy.network.encoder.state_version += 1  # invalidates features encoded before
         return PixelCloningStats(
-            loss=(cloning + extra).item(), cloning_loss=cloning.item(), auxiliary_loss=extra.item()
+            loss=(cloning + auxiliary).item(),
+            cloning_loss=cloning.item(),
+            auxiliary_loss=auxiliary.item(),
         )
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
-        """torch's global generators, from which augmentations draw, as this update finds them."""
+        """Seed torch's global generators, which augmentations use, for this update only."""
         device = self.policy.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            (seed,) = np.random.SeedSequence((self.seed, int(self.updates))).generate_state(1, np.uint64)
-            torch.manual_seed(int(seed >> 1))
+            torch.manual_seed(update_seed(self.seed, int(self.updates)))
             yield

@@ -1,8 +1,8 @@
-"""A policy of images: an encoder that may learn with it, and a perceptron behind it.
+"""Policy with an image encoder, which may be trained with it, and a perceptron.
 
-`PixelCloningPolicy`  what `PixelCloning` learns
-`fit_normalizer`      what the encoder gives, brought to one size
-`bounded_normalizer`  the same of vectors
+`PixelCloningPolicy`  policy from images to actions, trained by `PixelCloning`
+`fit_normalizer`      normalizer of an encoder's output on a sample of images
+`bounded_normalizer`  normalizer of vectors with a lower bound on the standard deviation
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ __all__ = ["PixelCloningPolicy", "bounded_normalizer", "fit_normalizer"]
 
 @dataclass(frozen=True)
 class PixelCloningSettings:
-    """What a saved policy is rebuilt from, beside its encoder; made by `PixelCloningPolicy.save`."""
+    """Settings of a saved `PixelCloningPolicy`, without its encoder."""
 
     hidden: tuple[int, ...]
     loss: CloningLoss
@@ -39,24 +39,24 @@ class PixelCloningSettings:
 
 
 class PixelCloningHead(nn.ModuleDict):
-    """The weights of a policy behind its encoder, as they are saved."""
+    """Saved weights of a policy without its encoder."""
 
 
 class PixelCloningPolicy(BehaviorCloningPolicy):
-    """Images to actions: an `EncoderNetwork`, and a perceptron behind it.
+    """Policy from images to actions: an `EncoderNetwork` and a perceptron.
 
-    How much of the encoder learns is the network's `mode`.  Observations are what the network reads:
-    [batch, stack, height, width, channels], without the axis of frames where its `stack` is 1.
+    The network's `mode` selects the trained parts of the encoder.  Observations are those of the network:
+    [batch, stack, height, width, channels], without the stack axis if its `stack` is 1.
 
     Args:
-        network: the encoder, the frames that it sees at once, and how they are fused.
+        network: encoder, with the number of stacked frames and their fusion.
         action_space: a Box with one axis, whose actions are clipped to it, or a Discrete.
         act: normalizer of a Box's actions; None for a Discrete space.
-        obs: normalizer of what the network gives, None for none; see `fit_normalizer`.
-        hidden: width of each hidden layer behind the encoder.
-        loss: of a Box's actions, as in `BehaviorCloningPolicy`.
-        deterministic: whether it acts by the mean or the likeliest action instead of drawing one.
-        seed: source of drawn actions.
+        obs: normalizer of the network's output, None for none; see `fit_normalizer`.
+        hidden: width of each hidden layer after the encoder.
+        loss: loss of a Box's actions, as in `BehaviorCloningPolicy`.
+        deterministic: True to act by the mean or the most likely action, False to sample.
+        seed: random seed of sampled actions.
 
     Example:
         >>> from tianshou.data import Batch
@@ -96,13 +96,13 @@ class PixelCloningPolicy(BehaviorCloningPolicy):
     def forward(
         self, batch: ObsBatchProtocol, state: dict[str, Any] | Any = None, **kwargs: Any
     ) -> ModelOutputBatchProtocol:
-        """The action of each environment (`act`, raw) and what it comes from (`logits`)."""
+        """Return the action of each environment (`act`, raw) and the outputs it comes from (`logits`)."""
         vectors, _ = self.network(batch.obs)
-        seen = cast(ObsBatchProtocol, Batch(obs=vectors, info=Batch()))
-        return super().forward(seen, state, **kwargs)
+        encoded = cast(ObsBatchProtocol, Batch(obs=vectors, info=Batch()))
+        return super().forward(encoded, state, **kwargs)
 
     def save(self, folder: str | Path) -> Path:
-        """Publish the policy; its encoder, in `folder`/encoder, serves `EncodeObservation` as well."""
+        """Save the policy; `EncodeObservation` can also load its encoder, from `folder`/encoder."""
         folder = Path(folder)
         self.network.merge().save(folder / "encoder")
         return checkpoint.save(self._head, self.settings, folder)
@@ -111,24 +111,24 @@ class PixelCloningPolicy(BehaviorCloningPolicy):
     def load(
         cls, folder: str | Path, action_space: gym.Space[Any], device: str | torch.device = "auto"
     ) -> "PixelCloningPolicy":
-        """The policy that `save` published, ready to act.
+        """Load a policy that `save` saved, ready to act.
 
         Raises:
             CheckpointError: a file is missing or damaged, or does not fit the action space.
         """
         encoder = load_encoder(Path(folder) / "encoder", device=device)
-        made: list[PixelCloningPolicy] = []
+        policies: list[PixelCloningPolicy] = []
 
         def build(settings: dict[str, Any]) -> nn.Module:
             network = EncoderNetwork(encoder, stack=settings.pop("stack"), fuse=settings.pop("fuse"))
             act = None
             if isinstance(action_space, gym.spaces.Box):
                 act = Normalizer.identity(int(np.prod(action_space.shape)))
-            made.append(cls(network, action_space=action_space, act=act, **settings))
-            return made[0]._head
+            policies.append(cls(network, action_space=action_space, act=act, **settings))
+            return policies[0]._head
 
         checkpoint.load(folder, {PixelCloningHead.__name__: build}, encoder.device)
-        return made[0].eval()
+        return policies[0].eval()
 
     @property
     def _head(self) -> PixelCloningHead:
@@ -139,12 +139,12 @@ class PixelCloningPolicy(BehaviorCloningPolicy):
 def fit_normalizer(
     network: EncoderNetwork, obs: UInt8[np.ndarray, "images *image"], chunk: int = 64
 ) -> Normalizer:
-    """What brings the network's vectors of these images to mean 0 and spread 1.
+    """Fit a normalizer that maps the network's vectors of these images to mean 0 and standard deviation 1.
 
-    Networks differ in the size of what they give by orders of magnitude, and a random one's hardly
-    varies between two frames: without this a perceptron behind it begins blind.  Entries that vary less
-    than the average one are divided by that one's spread, so that one which is still when training
-    begins is not blown up when it comes to life.
+    The scale of network outputs differs by orders of magnitude, and the output of a random network varies
+    little between two frames, so that a perceptron after it learns poorly without normalization.
+    Entries with less than the average standard deviation are divided by the average, so that an entry
+    that is constant at the beginning of the training does not become large later.
 
     Example:
         >>> encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
@@ -159,12 +159,12 @@ def fit_normalizer(
 
 
 def bounded_normalizer(vectors: Float[Tensor, "n dim"]) -> Normalizer:
-    """Mean 0 and spread 1, or less in entries that vary less than the average one.
+    """Fit a normalizer to mean 0 and standard deviation 1, or less in entries below the average one.
 
     Example:
         >>> still = torch.tensor([[0.0, 0.0], [2.0, 0.001]])
         >>> bounded_normalizer(still)(still).tolist()[1]
         [1.0, 0.0009...]
     """
-    spread = vectors.std(0, correction=0)
-    return Normalizer(vectors.mean(0), spread.clamp_min(float(spread.mean()) or 1.0))
+    std = vectors.std(0, correction=0)
+    return Normalizer(vectors.mean(0), std.clamp_min(float(std.mean()) or 1.0))

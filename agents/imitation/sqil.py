@@ -1,6 +1,6 @@
-"""Imitation without any learned reward: demonstrations are worth 1, the agent's own steps 0.
+"""Soft Q imitation learning: reward 1 for demonstrated steps, reward 0 for the agent's steps.
 
-`SQIL`  soft Q imitation learning, over any off-policy algorithm
+`SQIL`  soft Q imitation learning with any off-policy algorithm
 """
 
 import math
@@ -13,7 +13,8 @@ from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm, TrainingStats
 from tianshou.data import Batch, PrioritizedReplayBuffer, ReplayBuffer
 from torch import Tensor
 
-from rlpriors.agents.online.relabel import Relabel, to_policy_units
+from rlpriors.agents.online.action_units import to_policy_units
+from rlpriors.agents.online.relabel import Relabel
 from rlpriors.data.buffers import from_buffer, to_buffer
 from rlpriors.data.episodes import EpisodeStore
 
@@ -23,22 +24,23 @@ PARTS = ("obs", "act", "rew", "terminated", "truncated", "done", "obs_next", "re
 
 
 class SQIL(Relabel):
-    """Half of every batch is demonstrated, with reward 1, half the agent's own, with reward 0.
+    """Soft Q imitation learning (1905.11108, algorithm 1, with lambda 1), over an off-policy algorithm.
 
-    Soft Q imitation learning (1905.11108, algorithm 1, their lambda of 1).  The paper's algorithm
-    is soft Q-learning; over SAC the value is soft as there, over DQN it is a maximum.  It needs as
-    many environment steps as the algorithm itself, no discriminator, and learns no reward.
+    Half of every batch is demonstrated, with reward 1, and half is the agent's, with reward 0.  The
+    paper's algorithm is soft Q-learning: with SAC the value is soft as in the paper, with DQN it is a
+    maximum.  It needs the same number of environment steps as the algorithm alone and no discriminator,
+    and it learns no reward.
 
     Args:
-        algorithm: learns as it would by itself from such batches.
-        demonstrations: episodes in raw units (a buffer's actions are taken as they stand).
-        demonstrated_reward: of a demonstrated step.
-        own_reward: of a step of the agent.
-        seed: source of the demonstrated steps drawn.
+        algorithm: algorithm that learns from such batches, unchanged.
+        demonstrations: episodes in raw units (the actions of a buffer are used unchanged).
+        demonstration_reward: reward of a demonstrated step.
+        agent_reward: reward of an agent's step.
+        seed: random seed of the sampled demonstrated steps.
 
     Raises:
         ValueError: a reward is not finite, the demonstrations' observations or actions are not of the
-            policy's sizes, or, in an update, the buffer gives priorities.
+            policy's sizes, or, in an update, the buffer is prioritized.
 
     Example:
         >>> import gymnasium as gym
@@ -64,47 +66,47 @@ class SQIL(Relabel):
         algorithm: OffPolicyAlgorithm[Any],
         demonstrations: EpisodeStore | ReplayBuffer,
         *,
-        demonstrated_reward: float = 1.0,
-        own_reward: float = 0.0,
+        demonstration_reward: float = 1.0,
+        agent_reward: float = 0.0,
         seed: int = 0,
     ) -> None:
-        for name, reward in (("demonstrated_reward", demonstrated_reward), ("own_reward", own_reward)):
+        for name, reward in (("demonstration_reward", demonstration_reward), ("agent_reward", agent_reward)):
             if not math.isfinite(reward):
                 raise ValueError(f"`{name}` must be finite. Received {reward}; the paper's are 1 and 0.")
-        super().__init__(algorithm, self._own_reward)
-        self.own_reward, self.seed = own_reward, seed
+        super().__init__(algorithm, self._constant_reward)
+        self.agent_reward, self.seed = agent_reward, seed
         store = demonstrations if isinstance(demonstrations, EpisodeStore) else from_buffer(demonstrations)
         self._check(store)
         self.demonstrations = to_buffer(store)
-        self.demonstrations.rew[:] = demonstrated_reward
+        self.demonstrations.rew[:] = demonstration_reward
         self.demonstrations.act[:] = to_policy_units(self.policy, store.act)
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
 
-    def _own_reward(self, obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> Tensor:
-        return torch.full((len(obs),), self.own_reward)
+    def _constant_reward(self, obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> Tensor:
+        return torch.full((len(obs),), self.agent_reward)
 
-    def judge(self, batch: Any) -> Float[np.ndarray, " batch"]:
-        """The reward of the agent's own steps, without looking at them."""
-        return np.full(len(batch.terminated), self.own_reward)
+    def compute_rewards(self, batch: Any) -> Float[np.ndarray, " batch"]:
+        """Return the constant reward of the agent's steps."""
+        return np.full(len(batch.terminated), self.agent_reward)
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
         if isinstance(buffer, PrioritizedReplayBuffer):
             raise ValueError(
-                "`buffer` must draw evenly, since half of each batch comes from the demonstrations. Received "
-                f"a {type(buffer).__name__}; take a ReplayBuffer or a VectorReplayBuffer."
+                "`buffer` must sample uniformly, because half of each batch comes from the demonstrations. "
+                f"Received a {type(buffer).__name__}; use a ReplayBuffer or a VectorReplayBuffer."
             )
-        n_own = len(indices) - len(indices) // 2
-        own = super()._preprocess_batch(batch[:n_own], buffer, indices[:n_own])
+        n_agent = len(indices) - len(indices) // 2
+        agent = super()._preprocess_batch(batch[:n_agent], buffer, indices[:n_agent])
         rng = np.random.default_rng((self.seed, int(self.updates)))
-        rows = rng.integers(len(self.demonstrations), size=len(indices) - n_own)
+        rows = rng.integers(len(self.demonstrations), size=len(indices) - n_agent)
         if not len(rows):
-            return own
+            return agent
         expert: Any = self.wrapped_algorithm._preprocess_batch(
             self.demonstrations[rows], self.demonstrations, rows
         )
-        both = [Batch({name: part[name] for name in PARTS if name in part}) for part in (own, expert)]
+        both = [Batch({name: part[name] for name in PARTS if name in part}) for part in (agent, expert)]
         joined = Batch.cat(both)
-        joined.info = Batch()  # policies ask for it; that of demonstrations is not known
+        joined.info = Batch()  # policies require it; demonstrations have none
         return joined
 
     def _wrapper_update_with_batch(self, batch: Any, original_stats: TrainingStats) -> TrainingStats:
@@ -114,10 +116,10 @@ class SQIL(Relabel):
     def _check(self, store: EpisodeStore) -> None:
         spaces = {"obs": self.policy.observation_space, "act": self.policy.action_space}
         for name, space in spaces.items():
-            found = getattr(store, name).shape[1:]
-            if space is not None and space.shape != found:
-                what = "observations" if name == "obs" else "actions"
+            shape = getattr(store, name).shape[1:]
+            if space is not None and space.shape != shape:
+                kind = "observations" if name == "obs" else "actions"
                 raise ValueError(
-                    f"`demonstrations` must hold {what} of shape {space.shape}, as the policy's. Received "
-                    f"{found}; give them in the form that the agent's environment uses."
+                    f"`demonstrations` must have {kind} of shape {space.shape}, the policy's. Received "
+                    f"{shape}; give them in the form that the agent's environment uses."
                 )

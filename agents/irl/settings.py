@@ -1,7 +1,7 @@
-"""What `DiffusionIRL` is told, and what it tells of an update.
+"""Settings and training statistics of `DiffusionIRL`.
 
-`DiffusionIRLSettings`  what holds for the reward, whatever it is learned by
-`DiffusionIRLStats`     the numbers of one update
+`DiffusionIRLSettings`  penalties, input perturbation and moving average of the reward
+`DiffusionIRLStats`     training statistics of one update
 """
 
 from dataclasses import dataclass, field
@@ -12,42 +12,54 @@ from tianshou.algorithm.algorithm_base import TrainingStats
 
 __all__ = ["DiffusionIRLSettings", "DiffusionIRLStats"]
 
+_WEIGHTS = ("gradient_penalty", "temporal_variation_exponent", "magnitude_penalty", "slowness_penalty")
+
 
 @dataclass(frozen=True)
 class DiffusionIRLSettings:
-    """What holds for the reward, whatever it is learned by."""
+    """Settings of `DiffusionIRL` that do not depend on the objective.
+
+    Raises:
+        ValueError: a field is out of its bounds.
+    """
 
     gradient_penalty: float = 0.002
-    """Weight of |dJ/dx|^2 on windows between demonstrations and samples: what keeps the reward
-    smooth enough to guide by.  0 may let it grow without bound; too much makes it too flat."""
+    """Weight of |dJ/dx|^2 on windows between demonstrations and samples.  It keeps the reward smooth enough
+    for guidance: with 0 the reward may grow without bound, a large weight makes it flat."""
 
-    quickness_power: float = 1.0
-    """That penalty counts each entry of a frame this power of its quickness (`losses.quickness`): 1
-    counts entries more that change fast, 0 all alike.  Velocities and actions tell demonstrations
-    from samples as well as places do; without this they take the credit, and the reward is worth
-    little outside of the prior."""
+    temporal_variation_exponent: float = 1.0
+    """Exponent e of the gradient penalty's entry weights v^e, where v is the temporal variation of an entry
+    (`losses.temporal_variation`): 1 penalizes fast-changing entries more, 0 all entries equally.
+    Velocities and actions separate demonstrations from samples as well as positions do.  Without the
+    weights the reward depends on them, and it generalizes poorly beyond the prior."""
 
     magnitude_penalty: float = 1e-4
-    """Weight of r^2 on windows drawn evenly over the normalized range."""
+    """Weight of r^2 on windows sampled uniformly over the normalized range."""
 
     slowness_penalty: float = 0.0
-    """Weight of (r_{t+1} - r_t)^2 along windows of the prior's data (`base`; without it of the
-    samples): another way to the same end, for rewards whose gradient says little."""
+    """Weight of (r_{t+1} - r_t)^2 along windows of the prior's data, or of the samples without `prior_data`.
+    It is an alternative to `temporal_variation_exponent`, for rewards whose gradient carries little
+    information."""
 
     input_noise: float = 0.0
-    """Standard deviation of normal noise on all that the reward reads while it learns, of demonstrations
-    and of what they are held against, in normalized units (entries of the data lie in [-1, 1]).  It
-    hides small differences.  The penalties, and whoever uses the reward, see windows as they are."""
+    """Standard deviation of normal noise on the reward's inputs in the objective, for demonstrations and the
+    windows they are compared with, in normalized units (entries of the data lie in [-1, 1]).  It hides
+    small differences.  The penalties, and every later use of the reward, read windows without noise."""
 
     marginal_actions: bool = False
-    """Whether the actions that it reads while it learns are mixed among all frames of that batch, so
-    that demonstrations cannot be told by them; of use for rewards that read actions."""
+    """Mix the actions that the reward reads in the objective over all time steps of a batch, so that actions
+    cannot separate demonstrations from samples; useful for rewards that read actions."""
 
     ema_decay: float = 0.95
-    """Of the averaged reward, which guides the samples and is the one that is published."""
+    """Decay of the reward's moving average, in [0, 1).  The averaged reward guides samples and is saved."""
 
     def __post_init__(self) -> None:
-        for name in ("gradient_penalty", "quickness_power", "magnitude_penalty", "slowness_penalty"):
+        for name in (
+            "gradient_penalty",
+            "temporal_variation_exponent",
+            "magnitude_penalty",
+            "slowness_penalty",
+        ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
         if not 0 <= self.input_noise < inf:
@@ -58,20 +70,23 @@ class DiffusionIRLSettings:
 
 @dataclass(kw_only=True)
 class DiffusionIRLStats(TrainingStats):
-    """What one update did; rewards are means a frame."""
+    """Training statistics of one update; rewards are means per time step."""
 
     loss: float
+    """Total loss: objective and weighted penalties."""
     demonstration_reward: float
+    """Mean reward of the demonstrations."""
     sample_reward: float
+    """Mean reward of the samples that the demonstrations were compared with."""
     reward_gap: float
-    """Demonstrations' minus samples' reward: near 0 when guided samples are as good."""
+    """Mean reward of demonstrations minus samples: near 0 if guided samples are equally good."""
     gradient_penalty: float
-    """Before its weight; 0 where that is 0, as it is not computed then."""
+    """Gradient penalty before its weight; 0 if the weight is 0, because it is not computed then."""
     objective: dict[str, float] = field(default_factory=dict)
-    """What the objective has to say of itself."""
+    """Statistics of the objective, by name."""
 
     def get_loss_stats_dict(self) -> dict[str, float]:
-        """What is logged and averaged: every number by its name, those of the objective too."""
+        """Return every number to log by its name, including those of the objective."""
         numbers: dict[str, Any] = super().get_loss_stats_dict()
-        said = numbers.pop("objective")
-        return numbers | {f"objective/{name}": number for name, number in said.items()}
+        objective = numbers.pop("objective")
+        return numbers | {f"objective/{name}": number for name, number in objective.items()}

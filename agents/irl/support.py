@@ -1,8 +1,11 @@
-"""Does the prior cover the demonstrations?  Asked before a reward is learned.
+"""Coverage of demonstrations by a prior, checked before a reward is learned.
 
-Guidance reweights what the prior can produce; it cannot leave it.  Where the prior has never
-seen anything like the demonstrations, no reward makes it behave as they do, and the reward that
-is learned is worth nothing.
+`Support`        coverage and denoising errors of a prior on demonstrations
+`check_support`  comparison of the prior's errors on demonstrations and on its own data
+
+Guidance reweights the trajectories that the prior can produce; it cannot leave them.  If the prior's data
+contains nothing similar to the demonstrations, no reward makes the prior behave like them, and a learned
+reward carries no information.
 """
 
 import logging
@@ -22,21 +25,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Support:
-    """How well a prior covers demonstrations."""
+    """Coverage of demonstrations by a prior."""
 
     coverage: float
-    """Part of the demonstrations' windows that the prior restores from noise as well as it does 99 %
-    of its own data: about 0.99 when they are of a kind, 0 when it knows nothing like them."""
+    """Fraction of the demonstrations' windows that the prior restores from noise as well as 99 % of its own
+    data: about 0.99 for similar windows, 0 for windows unlike its data."""
 
     demonstrations_residual: float
     """Median denoising error of the demonstrations' windows, in squared normalized units."""
 
     data_residual: float
-    """The same for the prior's own data."""
+    """Median denoising error of the prior's own data, in squared normalized units."""
 
     @property
     def sufficient(self) -> bool:
-        """Coverage of at least 0.8, a rule of thumb: below, a reward may still be learned, or not."""
+        """True if the coverage is at least 0.8, a rule of thumb; below, learning a reward may fail."""
         return self.coverage >= 0.8
 
 
@@ -49,29 +52,30 @@ def check_support(
     n_windows: int = 1000,
     seed: int = 0,
 ) -> Support:
-    """Compare how well the prior restores the demonstrations and its own data from noise.
+    """Compare the prior's denoising errors on the demonstrations and on its own data.
 
-    Logs a warning that says what to do when the demonstrations lie outside.
+    If the demonstrations lie outside the prior, a warning with a remedy is logged.
 
     Args:
-        policy: holds the prior.
-        data: what the prior was trained on.
-        demonstrations: what a reward is to be learned from.
-        max_start: as in `DiffusionIRL`: only windows that start this early in a demonstration.
-        n_windows: windows that are drawn from each.
-        seed: source of windows and noise.
+        policy: policy with the prior.
+        data: training data of the prior.
+        demonstrations: demonstrations that a reward will be learned from.
+        max_start: number of first steps of a demonstration in which a window may start, as in
+            `DiffusionIRL`.
+        n_windows: number of windows sampled from each data set.
+        seed: random seed of windows and noise.
     """
-    own = _residuals(policy, data, None, n_windows, seed)
-    theirs = _residuals(policy, demonstrations, max_start, n_windows, seed)
+    data_residuals = _residuals(policy, data, None, n_windows, seed)
+    expert_residuals = _residuals(policy, demonstrations, max_start, n_windows, seed)
     support = Support(
-        coverage=float(np.mean(theirs <= np.quantile(own, 0.99))),
-        demonstrations_residual=float(np.median(theirs)),
-        data_residual=float(np.median(own)),
+        coverage=float(np.mean(expert_residuals <= np.quantile(data_residuals, 0.99))),
+        demonstrations_residual=float(np.median(expert_residuals)),
+        data_residual=float(np.median(data_residuals)),
     )
     if not support.sufficient:
         _log.warning(
-            "The prior covers only %.0f %% of the demonstrations' windows (at least 80 %% are wanted): "
-            "guidance may not produce what the prior has never seen. Add data that visits the same "
+            "The prior covers only %.0f %% of the demonstrations' windows (at least 80 %% are needed): "
+            "guidance cannot produce trajectories unlike the prior's data. Add data that visits the same "
             "places in the same manner - if the demonstrations stay at a goal, data that stays at "
             "goals - or train the prior longer.",
             100 * support.coverage,
@@ -83,16 +87,16 @@ def _residuals(
     policy: DiffuserPolicy, data: EpisodeStore, max_start: int | None, n: int, seed: int
 ) -> np.ndarray:
     policy.check_data(data)
-    frames = policy.frames
-    starts = data.window_starts(frames.horizon, frames.stride, max_start=max_start)
+    layout = policy.layout
+    starts = data.window_starts(layout.horizon, layout.stride, max_start=max_start)
     starts = np.random.default_rng(seed).choice(starts, size=min(n, len(starts)), replace=False)
-    window = data.windows(starts, frames.horizon, frames.stride)
-    x = frames.pack(type(window)(*(part.to(policy.device) for part in window)))
+    window = data.windows(starts, layout.horizon, layout.stride)
+    x = layout.pack(type(window)(*(part.to(policy.device) for part in window)))
     residual = denoising_residual(
         policy.process,
         policy.denoiser,
         x,
-        condition=frames.start(window.obs[:, 0].to(policy.device)),
+        condition=layout.start(window.obs[:, 0].to(policy.device)),
         generator=torch.Generator(policy.device).manual_seed(seed),
     )
     return residual.cpu().numpy()

@@ -1,10 +1,11 @@
-"""An encoder inside a Tianshou policy, where it can learn with it.
+"""Image encoder inside a Tianshou policy, frozen or trained with it.
 
-`EncoderNetwork`  the `preprocess_net` of Tianshou's actors and critics, from an `ImageEncoder`
-`LoRALinear`      a linear layer with a low-rank correction that starts at nothing
+`EncoderNetwork`  `preprocess_net` of Tianshou's actors and critics with an `ImageEncoder`
+`LoRALinear`      linear layer with a low-rank correction, zero at first
+`EncoderMode`     trained parts of the encoder
 
-An encoder that stays as it is belongs in front of the environment (`wrappers.EncodeObservation`),
-where each frame is encoded once; here every frame is encoded in every update that sees it.
+A frozen encoder belongs in front of the environment (`wrappers.EncodeObservation`), where each frame is
+encoded once.  Inside a policy every frame is encoded in every update that reads it.
 """
 
 import copy
@@ -22,7 +23,7 @@ from torch.nn import functional
 
 from rlpriors.encoders.backbones.blocks import find_blocks
 from rlpriors.encoders.encoder import ImageEncoder
-from rlpriors.encoders.readouts.frame_fusion import fuse, fuse_shape
+from rlpriors.encoders.readouts.frame_fusion import fuse_frames, fused_shape
 
 __all__ = ["EncoderMode", "EncoderNetwork", "LoRALinear"]
 
@@ -30,36 +31,36 @@ EncoderMode = Literal["frozen", "last-n", "lora", "full"]
 
 
 class EncoderNetwork(ModuleWithVectorOutput):
-    """Images to one vector each, by an encoder that learns as much as `mode` lets it.
+    """Network from images to one vector each, with an encoder whose trained parts depend on `mode`.
 
-    `frozen`  nothing learns, except a readout's own weights ("attention-pool", "compress")
-    `last-n`  the last `blocks` blocks of a transformer or stages of a convolutional network, and
-              whatever comes behind them
+    `frozen`  nothing, except the weights of a readout ("attention-pool", "compress")
+    `last-n`  the last `n_blocks` blocks of a transformer or stages of a convolutional network, and all
+              later layers
     `lora`    corrections of rank `rank` to the linear layers of the attention, or with
               `targets="linear"` to all linear layers of the blocks (2106.09685, sec. 4.1)
-    `full`    everything
+    `full`    all weights
 
-    In every mode the output is that of the given encoder at first, and the encoder stays in
-    evaluation mode: batch statistics do not move, nothing is dropped, and the probabilities that PPO
-    compares are those of one network.  What learns is a copy, so that the given encoder still is
-    what a wrapper or a data set needs.
+    In every mode the initial output is that of the given encoder, and the encoder stays in evaluation
+    mode: batch statistics do not change, there is no dropout, and PPO compares probabilities of one
+    network.  The trained encoder is a copy, so the given encoder remains valid for a wrapper or a data
+    set.
 
-    Observations are [batch, height, width, channels] or [batch, channels, height, width]; gray ones
-    may lack the channels.  With `stack` above 1 they have an axis of frames after the batch, oldest
-    first, which are fused as `EncodeObservation` does it.  `key` names the image in dictionary
-    observations.
+    Observations are [batch, height, width, channels] or [batch, channels, height, width]; the channel
+    axis of gray images is optional.  With `stack` above 1 they have an axis of frames after the batch,
+    oldest first, and the frames are fused as in `EncodeObservation`.  `obs_key` is the image's leaf in
+    dictionary observations.
 
     Raises:
-        ValueError: an unknown mode, more blocks than there are, no layers for LoRA, or a readout
-            that needs the frame before.
+        ValueError: an unknown mode, more blocks than the network has, no layers for LoRA, or a readout
+            that needs the previous frame.
 
     Example:
         >>> from rlpriors.encoders import load_encoder
         >>> from tianshou.utils.net.discrete import DiscreteActor
         >>> encoder = load_encoder("nature-cnn", weights="none", device="cpu")
-        >>> network = EncoderNetwork(encoder, "last-n", blocks=1)
+        >>> network = EncoderNetwork(encoder, "last-n", n_blocks=1)
         >>> network
-        EncoderNetwork(nature-cnn, cls, last-n: 1643072 of 1682080 weights learn)
+        EncoderNetwork(nature-cnn, cls, last-n: 1643072 of 1682080 weights are trained)
         >>> q = DiscreteActor(preprocess_net=network, action_shape=4, softmax_output=False)
         >>> values, state = q(np.zeros((2, 84, 84, 3), np.uint8))
         >>> values.shape
@@ -71,13 +72,13 @@ class EncoderNetwork(ModuleWithVectorOutput):
         encoder: ImageEncoder,
         mode: EncoderMode = "frozen",
         *,
-        blocks: int = 1,
+        n_blocks: int = 1,
         rank: int = 8,
         alpha: float = 16.0,
         targets: Literal["attention", "linear"] = "attention",
         stack: int = 1,
         fuse: str = "concat",
-        key: str | None = None,
+        obs_key: str | None = None,
         seed: int = 0,
     ) -> None:
         if mode not in get_args(EncoderMode):
@@ -86,35 +87,35 @@ class EncoderNetwork(ModuleWithVectorOutput):
             raise ValueError(f'`targets` must be "attention" or "linear". Received {targets!r}.')
         if encoder.readout.needs_previous:
             raise ValueError(
-                f"`encoder` reads by {encoder.readout.name!r}, which looks at the frame before, and a policy "
-                "does not have it. Use EncodeObservation, or another readout."
+                f"`encoder` must have a readout of single frames. Received {encoder.readout.name!r}, which "
+                "needs the previous frame; use EncodeObservation, or another readout."
             )
-        super().__init__(prod(fuse_shape(encoder.output_shape, stack, fuse)))
-        self.mode, self.stack, self.fuse, self.key = mode, stack, fuse, key
-        readout_learns = any(True for _ in encoder.readout.parameters())
-        # Its flag `frozen` stays set: that is what keeps it in evaluation mode.
-        self.encoder = copy.deepcopy(encoder) if readout_learns or mode != "frozen" else encoder
+        super().__init__(prod(fused_shape(encoder.output_shape, stack, fuse)))
+        self.mode, self.stack, self.fuse, self.obs_key = mode, stack, fuse, obs_key
+        is_readout_trained = any(True for _ in encoder.readout.parameters())
+        # The copy's flag `frozen` stays set, which keeps it in evaluation mode.
+        self.encoder = copy.deepcopy(encoder) if is_readout_trained or mode != "frozen" else encoder
         backbone = self.encoder.backbone
         if mode == "last-n":
-            _unfreeze_from(backbone, find_blocks(backbone), blocks, encoder.spec.name)
+            _unfreeze_from(backbone, find_blocks(backbone), n_blocks, encoder.spec.name)
         elif mode == "lora":
             _adapt(backbone, targets, rank, alpha, seed, encoder.spec.name)
         elif mode == "full":
             backbone.requires_grad_(True)
-        self.encoder.readout.requires_grad_(readout_learns)
+        self.encoder.readout.requires_grad_(is_readout_trained)
 
     def forward(
         self, obs: Any, state: Any = None, info: Any = None
     ) -> tuple[Float[Tensor, "batch output_dim"], Any]:
-        """One vector for each observation, and `state` as it came; `info` is not looked at."""
+        """Encode each observation to one vector; return `state` unchanged and ignore `info`."""
         frames = self._frames(obs)
         vectors = self._encode(frames.flatten(0, 1) if self.stack > 1 else frames)
         if self.stack > 1:
-            vectors = fuse(vectors.unflatten(0, (-1, self.stack)), self.fuse)
+            vectors = fuse_frames(vectors.unflatten(0, (-1, self.stack)), self.fuse)
         return vectors.flatten(1), state
 
     def merge(self) -> ImageEncoder:
-        """A frozen copy of the encoder as it is now, corrections folded in: to save, or to put in front."""
+        """Return a frozen copy of the current encoder with merged corrections, to save or to wrap with."""
         encoder = copy.deepcopy(self.encoder)
         for name, module in list(encoder.backbone.named_modules()):
             if isinstance(module, LoRALinear):
@@ -122,31 +123,31 @@ class EncoderNetwork(ModuleWithVectorOutput):
         return encoder.freeze()
 
     def extra_repr(self) -> str:
-        """Which encoder, and how much of it learns."""
+        """Return the encoder's name, the mode and the number of trained weights."""
         weights = list(self.encoder.parameters())
-        learn = sum(weight.numel() for weight in weights if weight.requires_grad)
+        n_trained = sum(weight.numel() for weight in weights if weight.requires_grad)
         return (
-            f"{self.encoder.spec.name}, {self.encoder.readout.name}, {self.mode}: {learn} of "
-            f"{sum(weight.numel() for weight in weights)} weights learn"
+            f"{self.encoder.spec.name}, {self.encoder.readout.name}, {self.mode}: {n_trained} of "
+            f"{sum(weight.numel() for weight in weights)} weights are trained"
         )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def _frames(self, obs: Any) -> Tensor:
-        if self.key is not None:
-            for part in self.key.split("/"):
+        if self.obs_key is not None:
+            for part in self.obs_key.split("/"):
                 obs = obs[part]
         if not isinstance(obs, np.ndarray | Tensor):
             raise TypeError(
-                f"`obs` must be an array of images. Received {type(obs).__name__}; name the image in "
-                "dictionary observations by `key`."
+                f"`obs` must be an array of images. Received {type(obs).__name__}; set `obs_key` "
+                "to the image's leaf of dictionary observations."
             )
         frames = torch.as_tensor(obs, device=self.encoder.device)
         axes = 3 + (self.stack > 1)
         if self.stack > 1 and (frames.ndim < axes or frames.shape[1] != self.stack):
             raise ValueError(
-                f"`obs` must hold {self.stack} frames each (`stack`): [batch, {self.stack}, height, width, "
+                f"`obs` must have {self.stack} frames each (`stack`): [batch, {self.stack}, height, width, "
                 f"channels]. Received shape {list(frames.shape)}."
             )
         return frames[..., None] if frames.ndim == axes else frames
@@ -155,9 +156,9 @@ class EncoderNetwork(ModuleWithVectorOutput):
         if not any(weight.requires_grad for weight in self.encoder.parameters()):
             return self.encoder.encode(frames)
         encoder = self.encoder
-        views = encoder.readout.views(encoder.preprocess.check(frames))
-        vectors = [encoder.read(encoder(encoder.preprocess.prepare(part))) for part in views.parts]
-        return encoder.readout.join(torch.cat(vectors), views.order)
+        views = encoder.readout.make_views(encoder.preprocess.check(frames))
+        vectors = [encoder.apply_readout(encoder(encoder.preprocess.prepare(part))) for part in views.batches]
+        return encoder.readout.combine_views(torch.cat(vectors), views.indices)
 
 
 class LoRALinear(nn.Module):
@@ -184,39 +185,39 @@ class LoRALinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The corrected matrix, for networks that multiply by it themselves."""
+        """Corrected matrix, for networks that multiply by it themselves."""
         return self.base.weight + self.scale * self.b @ self.a
 
     @property
     def bias(self) -> Tensor | None:
-        """The frozen bias."""
+        """Frozen bias."""
         return self.base.bias
 
     def forward(self, x: Float[Tensor, "*batch inner"]) -> Float[Tensor, "*batch outer"]:
-        """The layer's output; the corrected matrix is never formed, so that gradients stay of low rank."""
+        """Compute the output without the corrected matrix, so that gradients stay of low rank."""
         low = functional.linear(functional.linear(x, self.a), self.b)
         return functional.linear(x, self.base.weight, self.base.bias) + self.scale * low
 
     def merge(self) -> nn.Linear:
-        """One linear layer that does the same."""
+        """Return an equivalent linear layer."""
         merged = copy.deepcopy(self.base)
         with torch.no_grad():
             merged.weight.copy_(self.weight)
         return merged
 
 
-def _unfreeze_from(network: nn.Module, blocks: list[nn.Module], last: int, name: str) -> None:
-    if not 1 <= last <= len(blocks):
+def _unfreeze_from(network: nn.Module, blocks: list[nn.Module], n_last: int, name: str) -> None:
+    if not 1 <= n_last <= len(blocks):
         raise ValueError(
-            f"`blocks` must be in 1..{len(blocks)}, the blocks of {name!r}. Received {last}."
+            f"`n_blocks` must be in 1..{len(blocks)}, the number of blocks of {name!r}. Received {n_last}."
             if blocks
-            else f'`mode` "last-n" needs a network of blocks, which {name!r} is not. Use "full".'
+            else f'`mode` "last-n" needs a network with blocks. Received {name!r} without; use "full".'
         )
-    first = next(blocks[-last].parameters())
-    learns = False
-    for weight in network.parameters():  # in the order in which the network was put together
-        learns = learns or weight is first
-        weight.requires_grad_(learns)
+    first = next(blocks[-n_last].parameters())
+    is_trained = False
+    for weight in network.parameters():  # in the order of the network's construction
+        is_trained = is_trained or weight is first
+        weight.requires_grad_(is_trained)
 
 
 def _adapt(network: nn.Module, targets: str, rank: int, alpha: float, seed: int, name: str) -> None:
@@ -231,8 +232,8 @@ def _adapt(network: nn.Module, targets: str, rank: int, alpha: float, seed: int,
     }
     if not linear:
         raise ValueError(
-            f'`mode` "lora" needs linear layers{" of attention" * (targets == "attention")} in the blocks of '
-            f'{name!r}, which has none. Use "last-n".'
+            f'`mode` "lora" needs linear layers{" of attention" * (targets == "attention")} in the blocks. '
+            f'Received {name!r} without; use "last-n".'
         )
     generator = torch.Generator().manual_seed(seed)
     for path, module in linear.items():

@@ -1,20 +1,17 @@
-"""Rewards that are written where an algorithm reads them, just before it does.
+"""Relabeling: rewards computed just before an algorithm reads them.
 
-`Relabel`          any off-policy algorithm on any reward, also one that still moves
-`RelabelOnPolicy`  the same for on-policy algorithms
-`RelabelMixin`     what both share
-`to_transition`    a batch of a buffer as raw units, as rewards judge them
-`to_policy_units`  an environment's actions as a policy would have put them into a buffer
+`Relabel`          off-policy algorithm that learns from any reward, including one that is still trained
+`RelabelOnPolicy`  on-policy algorithm that learns from any reward
+`RelabelMixin`     reward evaluation shared by both
 
-Why not at collection, as the wrappers do: a reward that is still being learned has changed by the
-time that a stored step is used.
+The wrappers compute rewards during collection.  A reward that is still trained changes between the
+collection of a step and its use, so this module computes it in the update.
 """
 
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -24,63 +21,33 @@ from tianshou.algorithm.algorithm_base import (
     OffPolicyWrapperAlgorithm,
     OnPolicyAlgorithm,
     OnPolicyWrapperAlgorithm,
-    Policy,
     TrainingStats,
 )
-from tianshou.data import Batch, ReplayBuffer
+from tianshou.data import ReplayBuffer
 from tianshou.utils.torch_utils import torch_train_mode
 from torch import nn
 
-from rlpriors.agents.online.resumable import ResumableWrapper
-from rlpriors.agents.validation import check_kind
-from rlpriors.data.observations import select_observation
-from rlpriors.types import RewardFn, Transition
+from rlpriors.agents.online.action_units import to_transition
+from rlpriors.agents.resumable import ResumableWrapper
+from rlpriors.agents.validation import check_type
+from rlpriors.types import RewardFn
 
-__all__ = ["Relabel", "RelabelMixin", "RelabelOnPolicy", "to_policy_units", "to_transition"]
-
-
-def to_transition(
-    batch: Any, policy: Policy, obs_keys: Sequence[str] | None = None, device: torch.device | str = "cpu"
-) -> Transition:
-    """What `batch` holds as the environment saw it.
-
-    A buffer holds actions as the policy gave them; `policy.map_action` scales and clips them.
-    `obs_keys` are the leaves of a Dict observation, and not used for plain ones.
-    """
-    given = policy.map_action(batch.act)
-    act = given[:, None] if given.ndim == 1 else given
-    parts = _observation(batch.obs, obs_keys), act, _observation(batch.obs_next, obs_keys)
-    tensors = [torch.as_tensor(np.asarray(part, np.float32), device=device) for part in parts]
-    terminated = torch.as_tensor(np.asarray(batch.terminated, bool), device=device)
-    return Transition(tensors[0], tensors[1], tensors[2], terminated)
-
-
-def to_policy_units(policy: Policy, act: np.ndarray) -> np.ndarray:
-    """The inverse of `policy.map_action`, for actions that an environment was given.
-
-    Where a tanh bounds actions, those at the bounds have no inverse: they are taken a millionth
-    inside.
-    """
-    if not isinstance(policy.action_space, gym.spaces.Box):
-        return act
-    low, high = policy.action_space.low, policy.action_space.high
-    bounded = np.clip(act, low, high)
-    if policy.action_bound_method == "tanh":
-        middle = (low + high) / 2
-        bounded = middle + (bounded - middle) * (1 - 1e-6)
-    return policy.map_action_inverse(bounded).astype(act.dtype)
+__all__ = ["Relabel", "RelabelMixin", "RelabelOnPolicy"]
 
 
 class RelabelMixin(ResumableWrapper):
-    """What both classes share: a reward, and how it judges a batch."""
+    """Mixin of relabeling algorithms: a reward and its evaluation on batches."""
 
     twin: ClassVar[str | None] = None
-    """The class for algorithms of the other kind."""
+    """Name of the class for algorithms of the other kind."""
     reward: RewardFn
     obs_keys: Sequence[str] | None
     reward_device: torch.device
 
-    def pay(self, algorithm: Algorithm[Any, Any], reward: RewardFn, obs_keys: Sequence[str] | None) -> None:
+    def set_reward(
+        self, algorithm: Algorithm[Any, Any], reward: RewardFn, obs_keys: Sequence[str] | None
+    ) -> None:
+        """Set the reward and share the algorithm's schedules; called once, by the constructor."""
         if not callable(reward):
             raise TypeError(
                 "`reward` must be a reward model, or a function of (obs, act, obs_next, terminated). "
@@ -92,49 +59,51 @@ class RelabelMixin(ResumableWrapper):
         tensors = [*reward.parameters(), *reward.buffers()] if isinstance(reward, nn.Module) else []
         self.reward_device = tensors[0].device if tensors else torch.device("cpu")
 
-    def judge(self, batch: Any) -> Float[np.ndarray, " batch"]:
-        """The reward of each step of `batch`, in the buffer's double precision."""
+    def compute_rewards(self, batch: Any) -> Float[np.ndarray, " batch"]:
+        """Compute the reward of each step of `batch`, in the buffer's double precision."""
         transition = to_transition(batch, self.policy, self.obs_keys, self.reward_device)
-        # A module judges as it will when it is published: dropout, power iterations and the like stand still.
+        # In evaluation mode, as after saving: without dropout or power iterations.
         module = self.reward if isinstance(self.reward, nn.Module) else None
         with torch.no_grad(), torch_train_mode(module, False) if module is not None else nullcontext():
             rewards = self.reward(*transition).double().cpu().numpy()
         if rewards.shape != (len(transition.obs),):
             raise ValueError(
-                f"`reward` must give one number for each of the {len(transition.obs)} steps. Received shape "
-                f"{rewards.shape}."
+                f"`reward` must return one number for each of the {len(transition.obs)} steps. "
+                f"Received shape {rewards.shape}."
             )
         if not np.isfinite(rewards).all():
             row = int((~np.isfinite(rewards)).argmax())
             raise ValueError(
-                f"`reward` must give finite numbers. Received {rewards[row]} for the step from "
-                f"{transition.obs[row].tolist()}; check what it was learned from, or lower its learning rate."
+                f"`reward` must return finite numbers. Received {rewards[row]} for the step from "
+                f"{transition.obs[row].tolist()}; check its training data, or lower its learning rate."
             )
         return rewards
 
 
 class Relabel(RelabelMixin, OffPolicyWrapperAlgorithm[Any]):
-    """An off-policy algorithm (SAC, TD3, DDPG, REDQ, DQN and its kin) that learns from `reward`.
+    """Off-policy algorithm (SAC, TD3, DDPG, REDQ, DQN and similar) that learns from `reward`.
 
-    Tianshou's n-step targets read `buffer.rew`, not the batch: a reward that is written into the
-    batch alone has no effect.  So before each target is computed the reward of every step that it
-    will read, those sampled and the n - 1 that follow each, is judged and written into the buffer.
-    What the environment paid is lost there; log it while collecting.
+    Tianshou's n-step targets read `buffer.rew` instead of the batch, so a reward written only into the
+    batch has no effect.  Before each target is computed, the rewards of all steps that it reads (the
+    sampled ones and the n - 1 that follow each) are therefore computed and written into the buffer.  The
+    environment's reward is overwritten there; log it during collection.
 
     Args:
-        algorithm: learns as it would by itself, and is not changed.
-        reward: judges transitions in raw units; a `RewardModel`, or any function of four tensors.
+        algorithm: algorithm that learns the policy, unchanged.
+        reward: reward of transitions in raw units: a `RewardModel`, or any function of four tensors.
         obs_keys: leaves of a Dict observation that `reward` reads; by default its own `obs_keys`.
 
     Raises:
-        TypeError: the algorithm is not off-policy, or the reward cannot be called.
-        ValueError: the algorithm's number of steps in a target cannot be read, or, in an update,
-            the buffer does not keep `obs_next`, or the reward is not one finite number a step.
+        TypeError: the algorithm is not off-policy, or the reward is not callable.
+        ValueError: the number of steps in the algorithm's targets is unknown, or, in an update, the
+            buffer does not store `obs_next`, or the reward is not one finite number per step.
 
     Example:
+        >>> import gymnasium as gym
         >>> from tianshou.algorithm import DQN
         >>> from tianshou.algorithm.modelfree.dqn import DiscreteQLearningPolicy
         >>> from tianshou.algorithm.optim import AdamOptimizerFactory
+        >>> from tianshou.data import Batch
         >>> from tianshou.utils.net.common import Net
         >>> net, actions = Net(state_shape=1, action_shape=2, hidden_sizes=[8]), gym.spaces.Discrete(2)
         >>> policy = DiscreteQLearningPolicy(model=net, action_space=actions)
@@ -157,28 +126,28 @@ class Relabel(RelabelMixin, OffPolicyWrapperAlgorithm[Any]):
         reward: RewardFn,
         obs_keys: Sequence[str] | None = None,
     ) -> None:
-        advice = f"take `{self.twin}` for an on-policy one" if self.twin else "take one as SAC, TD3 or DQN"
-        check_kind("algorithm", algorithm, OffPolicyAlgorithm, advice)
+        advice = f"use `{self.twin}` for an on-policy one" if self.twin else "use one, as SAC, TD3 or DQN"
+        check_type("algorithm", algorithm, OffPolicyAlgorithm, advice)
         super().__init__(algorithm)
         self.n_step = _target_steps(algorithm)
-        self.pay(algorithm, reward, obs_keys)
+        self.set_reward(algorithm, reward, obs_keys)
 
     def relabel(self, buffer: ReplayBuffer, indices: np.ndarray) -> None:
-        """Write the reward of every step that the targets at `indices` read into `buffer`."""
+        """Write the rewards of all steps that the targets at `indices` read into `buffer`."""
         rows = [indices]
         for _ in range(self.n_step - 1):
             rows.append(buffer.next(rows[-1]))
         unique = np.unique(np.concatenate(rows))
         if buffer.options["ignore_obs_next"]:
             raise ValueError(
-                "`buffer` must keep `obs_next`, as rewards may read it. Received one with "
-                "ignore_obs_next=True; make it without."
+                "`buffer` must store `obs_next`, because rewards may read it. Received one with "
+                "ignore_obs_next=True; create it without."
             )
-        buffer.rew[unique] = self.judge(_Rows(buffer, unique))
+        buffer.rew[unique] = self.compute_rewards(_Rows(buffer, unique))
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
         self.relabel(buffer, indices)
-        batch.rew = buffer.rew[indices]  # for algorithms that look at the batch
+        batch.rew = buffer.rew[indices]  # for algorithms that read the batch
         return super()._preprocess_batch(batch, buffer, indices)
 
     def _wrapper_update_with_batch(self, batch: Any, original_stats: TrainingStats) -> TrainingStats:
@@ -186,21 +155,22 @@ class Relabel(RelabelMixin, OffPolicyWrapperAlgorithm[Any]):
 
 
 class RelabelOnPolicy(RelabelMixin, OnPolicyWrapperAlgorithm[Any]):
-    """An on-policy algorithm (PPO, A2C, NPG, TRPO, Reinforce) that learns from `reward`.
+    """On-policy algorithm (PPO, A2C, NPG, TRPO, Reinforce) that learns from `reward`.
 
-    As `Relabel`; the rewards go into the batch, which is the whole of what was collected and is
-    what these algorithms read.
+    The rewards are written into the batch, which contains the whole collection and is the input of these
+    algorithms.  Otherwise as `Relabel`.
 
     Args:
-        algorithm: learns as it would by itself, and is not changed.
-        reward: judges transitions in raw units; a `RewardModel`, or any function of four tensors.
+        algorithm: algorithm that learns the policy, unchanged.
+        reward: reward of transitions in raw units: a `RewardModel`, or any function of four tensors.
         obs_keys: leaves of a Dict observation that `reward` reads; by default its own `obs_keys`.
 
     Raises:
-        TypeError: the algorithm is not on-policy, or the reward cannot be called.
-        ValueError: in an update, the reward is not one finite number a step.
+        TypeError: the algorithm is not on-policy, or the reward is not callable.
+        ValueError: in an update, the reward is not one finite number per step.
 
     Example:
+        >>> import gymnasium as gym
         >>> from tianshou.algorithm import Reinforce
         >>> from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy
         >>> from tianshou.algorithm.optim import AdamOptimizerFactory
@@ -222,13 +192,13 @@ class RelabelOnPolicy(RelabelMixin, OnPolicyWrapperAlgorithm[Any]):
         reward: RewardFn,
         obs_keys: Sequence[str] | None = None,
     ) -> None:
-        advice = f"take `{self.twin}` for an off-policy one"
-        check_kind("algorithm", algorithm, OnPolicyAlgorithm, advice)
+        advice = f"use `{self.twin}` for an off-policy one"
+        check_type("algorithm", algorithm, OnPolicyAlgorithm, advice)
         super().__init__(algorithm)
-        self.pay(algorithm, reward, obs_keys)
+        self.set_reward(algorithm, reward, obs_keys)
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
-        batch.rew = self.judge(batch)
+        batch.rew = self.compute_rewards(batch)
         return super()._preprocess_batch(batch, buffer, indices)
 
     def _wrapper_update_with_batch(
@@ -238,27 +208,21 @@ class RelabelOnPolicy(RelabelMixin, OnPolicyWrapperAlgorithm[Any]):
 
 
 class _Rows:
-    """The parts of some rows of a buffer that rewards read; a whole batch would copy every info too."""
+    """Fields of some buffer rows that rewards read; a whole batch would also copy every info."""
 
     def __init__(self, buffer: ReplayBuffer, rows: np.ndarray) -> None:
         self.obs, self.obs_next = buffer.get(rows, "obs"), buffer.get(rows, "obs_next")
         self.act, self.terminated = buffer.act[rows], buffer.terminated[rows]
 
 
-def _observation(part: Any, keys: Sequence[str] | None) -> np.ndarray:
-    if not isinstance(part, Batch):
-        return np.asarray(part)
-    return select_observation(part.to_dict(), keys, batch_dims=1)
-
-
 def _target_steps(algorithm: Algorithm[Any, Any]) -> int:
     while isinstance(algorithm, OffPolicyWrapperAlgorithm):
         algorithm = algorithm.wrapped_algorithm
     for name in ("n_step_return_horizon", "n_step"):
-        steps = getattr(algorithm, name, None)
-        if isinstance(steps, int):
-            return steps
+        n_steps = getattr(algorithm, name, None)
+        if isinstance(n_steps, int):
+            return n_steps
     raise ValueError(
-        "`algorithm` must say how many steps its targets read, in `n_step_return_horizon` or `n_step`. "
-        f"Received a {type(algorithm).__name__} without either; give it one of them."
+        "`algorithm` must have the number of steps that its targets read, as `n_step_return_horizon` or "
+        f"`n_step`. Received a {type(algorithm).__name__} without either; add one of them."
     )

@@ -1,4 +1,4 @@
-"""Toys that train in seconds: points that walk, and a prior of such walks without training."""
+"""Fixtures that train in seconds: random walks, and their prior without training."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ from rlpriors.rewards import MLPReward, RewardSettings
 
 
 class GaussianPrior(nn.Module):
-    """The best denoiser of windows that are jointly normal, as random walks are."""
+    """Optimal denoiser of jointly normal windows, such as random walks."""
 
     def __init__(self, x: Tensor, process: DiffusionProcess) -> None:
         super().__init__()
@@ -66,33 +66,33 @@ def walks() -> Callable[..., EpisodeStore]:
 
 @pytest.fixture
 def make_policy() -> Callable[..., DiffuserPolicy]:
-    """A tiny policy whose frames fit the data; the same weights each time."""
+    """A tiny policy whose layout fits the data, with equal weights each time."""
 
     def make(data: EpisodeStore, *, denoiser: nn.Module | None = None, **overrides: Any) -> DiffuserPolicy:
-        frames = TrajectoryLayout.fit(data, horizon=8, stride=overrides.pop("stride", 1))
+        layout = TrajectoryLayout.fit(data, horizon=8, stride=overrides.pop("stride", 1))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if denoiser is None:
-                denoiser = build_denoiser("mlp", horizon=8, dim=frames.dim, width=32, blocks=1)
-                nn.init.normal_(denoiser.leave.weight, std=0.1)  # untrained, it would plan nothing but zeros
+                denoiser = build_denoiser("mlp", horizon=8, dim=layout.dim, width=32, blocks=1)
+                nn.init.normal_(denoiser.leave.weight, std=0.1)  # an untrained one plans only zeros
         defaults = {
             "process": DiffusionProcess(NoiseSchedule(10)),
-            "action_space": gym.spaces.Box(-1, 1, (frames.act.dim,)),
+            "action_space": gym.spaces.Box(-1, 1, (layout.act.dim,)),
             "planner": PlannerSettings(n_candidates=2, n_steps=2),
             "device": "cpu",
         }
-        return DiffuserPolicy(denoiser=denoiser, frames=frames, **(defaults | overrides))
+        return DiffuserPolicy(denoiser=denoiser, layout=layout, **(defaults | overrides))
 
     return make
 
 
 @pytest.fixture
 def gaussian_policy(make_policy) -> Callable[..., DiffuserPolicy]:
-    """A policy that holds the best prior of its data without any training."""
+    """A policy with the optimal prior of its data, without training."""
 
     def make(data: EpisodeStore, **overrides: Any) -> DiffuserPolicy:
         policy = make_policy(data, process=DiffusionProcess(NoiseSchedule(50)), **overrides)
-        x = policy.frames.pack(data.windows(data.window_starts(8), 8))
+        x = policy.layout.pack(data.windows(data.window_starts(8), 8))
         policy.denoiser = GaussianPrior(x, policy.process)
         return policy
 
@@ -112,11 +112,11 @@ def make_algorithm(make_policy) -> Callable[..., WindowAlgorithm]:
         optim = AdamOptimizerFactory(lr=lr).with_lr_scheduler_factory(schedule)
         if kind is TrajectoryDiffusion:
             return TrajectoryDiffusion(policy=policy, optim=optim, **overrides)
-        frames = policy.frames
-        settings = RewardSettings(frames.obs_dim, frames.act.dim, hidden=hidden)
+        layout = policy.layout
+        settings = RewardSettings(layout.obs_dim, layout.act.dim, hidden=hidden)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
-            reward = overrides.pop("reward", None) or MLPReward(settings, frames.obs)
+            reward = overrides.pop("reward", None) or MLPReward(settings, layout.obs)
         return DiffusionIRL(policy=policy, reward=reward, optim=optim, **overrides)
 
     return make
@@ -124,7 +124,7 @@ def make_algorithm(make_policy) -> Callable[..., WindowAlgorithm]:
 
 @pytest.fixture
 def train() -> Callable[..., None]:
-    """So many updates through Tianshou's own trainer."""
+    """Run a number of updates with Tianshou's trainer."""
 
     def run(
         algorithm: WindowAlgorithm,

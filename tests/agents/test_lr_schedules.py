@@ -10,17 +10,17 @@ from rlpriors.agents import CosineSchedule
 
 def test_rates_by_hand() -> None:
     schedule = CosineSchedule(10, warm_up=2, final=0.1)
-    assert schedule.rate(0) == 0.5
-    assert schedule.rate(1) == 1.0
-    assert schedule.rate(2) == 1.0
-    assert schedule.rate(6) == pytest.approx(0.1 + 0.9 * 0.5)
-    assert schedule.rate(4) == pytest.approx(0.1 + 0.9 * 0.5 * (1 + cos(pi / 4)))
-    assert schedule.rate(10) == pytest.approx(0.1)
-    assert schedule.rate(1000) == pytest.approx(0.1)
+    assert schedule.factor(0) == 0.5
+    assert schedule.factor(1) == 1.0
+    assert schedule.factor(2) == 1.0
+    assert schedule.factor(6) == pytest.approx(0.1 + 0.9 * 0.5)
+    assert schedule.factor(4) == pytest.approx(0.1 + 0.9 * 0.5 * (1 + cos(pi / 4)))
+    assert schedule.factor(10) == pytest.approx(0.1)
+    assert schedule.factor(1000) == pytest.approx(0.1)
 
 
 def test_without_warm_up_the_full_rate_comes_first() -> None:
-    assert CosineSchedule(10).rate(0) == 1.0
+    assert CosineSchedule(10).factor(0) == 1.0
 
 
 def test_an_optimizer_follows_and_goes_on_after_loading() -> None:
@@ -34,7 +34,7 @@ def test_an_optimizer_follows_and_goes_on_after_loading() -> None:
         rates.append(optim.param_groups[0]["lr"])
         optim.step()
         scheduler.step()
-    assert rates == pytest.approx([2 * CosineSchedule(8, warm_up=2).rate(i) for i in range(10)])
+    assert rates == pytest.approx([2 * CosineSchedule(8, warm_up=2).factor(i) for i in range(10)])
 
     first, saved = build()
     for _ in range(3):

@@ -34,7 +34,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def starts(*positions: float) -> Condition:
-    return Condition.frames(torch.tensor(positions)[:, None, None], horizon=4, dim=2)
+    return Condition.fix_steps(torch.tensor(positions)[:, None, None], horizon=4, dim=2)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def zeros(x, t, /):
 
 
 def start(entries: int, horizon: int, dim: int, batch: int = 1) -> Condition:
-    return Condition.frames(torch.full((batch, 1, entries), 9.0), horizon=horizon, dim=dim)
+    return Condition.fix_steps(torch.full((batch, 1, entries), 9.0), horizon=horizon, dim=dim)
 
 
 @pytest.mark.parametrize("prediction_type", PREDICTIONS)
@@ -159,7 +159,7 @@ def test_the_residual_uses_one_noise_for_all_windows(gaussian) -> None:
 
 
 def test_a_window_that_is_wholly_known_has_no_residual() -> None:
-    known = Condition.frames(torch.ones(1, 2, 1), horizon=2, dim=1)
+    known = Condition.fix_steps(torch.ones(1, 2, 1), horizon=2, dim=1)
     residual = denoising_residual(
         DiffusionProcess(NoiseSchedule(10)), zeros, torch.ones(1, 2, 1), condition=known
     )

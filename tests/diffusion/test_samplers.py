@@ -121,8 +121,8 @@ def test_recorded_numbers(gaussian, sampler: str, eta: float, recorded: list[flo
 def test_known_entries_hold_exactly(gaussian, sampler: str, space) -> None:
     process = DiffusionProcess(NoiseSchedule(20))
     # 1.7 lies outside of the bound on entries: known is known.
-    known = Condition.frames(torch.full((3, 1, 1), 1.7), horizon=4, dim=2)
-    known = known | Condition.frames(torch.rand(3, 1, 2, generator=seeded()), horizon=4, dim=2, first=-1)
+    known = Condition.fix_steps(torch.full((3, 1, 1), 1.7), horizon=4, dim=2)
+    known = known | Condition.fix_steps(torch.rand(3, 1, 2, generator=seeded()), horizon=4, dim=2, first=-1)
     drawn = sample(
         process,
         gaussian(process),
@@ -147,7 +147,7 @@ def test_the_network_sees_known_entries_at_every_step(sampler: str) -> None:
         seen.append((int(t[0]), x[0, 0, 0].item()))
         return 0.5 * x
 
-    known = Condition.frames(torch.full((1, 1, 1), 0.25), horizon=2, dim=1)
+    known = Condition.fix_steps(torch.full((1, 1, 1), 0.25), horizon=2, dim=1)
     process, x = DiffusionProcess(NoiseSchedule(10)), torch.randn(1, 2, 1, generator=seeded())
     sample(process, spy, x, n_steps=4, sampler=sampler, condition=known, generator=seeded())
     times = [9, 6, 6, 3, 3, 0, 0] if sampler == "heun" else [9, 6, 3, 0]  # also where a step leads

@@ -102,7 +102,7 @@ def test_times_outside_the_schedule(n_steps: int, start: int | None, message: st
 
 
 def test_noise_below_rounding_error_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"`sigma_range` must begin where noise is more than rounding error"):
+    with pytest.raises(ValueError, match=r"`sigma_range` must begin above rounding error"):
         NoiseSchedule(10, "edm", sigma_range=(1e-4, 80.0))
     with pytest.raises(ValueError, match=r"`rho` must be positive\. Received nan"):
         NoiseSchedule(10, "edm", rho=float("nan"))

@@ -155,7 +155,7 @@ def test_known_entries_are_not_scaled() -> None:
         return torch.zeros_like(x)
 
     x = noise(2, 4, 1).float()
-    known = Condition.frames(torch.full((2, 1, 1), 0.25), horizon=4, dim=1)
+    known = Condition.fix_steps(torch.full((2, 1, 1), 0.25), horizon=4, dim=1)
     drawn = sample(process, spy, x, n_steps=4, sampler="heun", condition=known)
     denoising_loss(process, spy, x, t=torch.tensor([9, 9]), noise=x, condition=known)
     assert seen == [0.25] * 8

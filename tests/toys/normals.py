@@ -1,4 +1,4 @@
-"""Windows whose entries are normal and independent: where diffusion, ratios and rewards are known."""
+"""Windows with independent normal entries, for which diffusion, ratios and rewards are known."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rlpriors.agents import DiffuserPolicy, TrajectoryLayout
-from rlpriors.agents.irl.objectives import Objective, Update
+from rlpriors.agents.irl.objectives import Objective, ObjectiveInput
 from rlpriors.data.normalize import Normalizer
 from rlpriors.diffusion import DiffusionProcess, GuidanceSettings, NoiseSchedule, PlannerSettings
 from rlpriors.rewards import MLPReward, RewardSettings
@@ -18,7 +18,7 @@ HORIZON = 4
 
 
 class NormalDenoiser(nn.Module):
-    """The best one of windows with unit variance: E[x_0 | x_t] = m + sqrt(abar) (x_t - sqrt(abar) m)."""
+    """Optimal denoiser of windows with unit variance: E[x_0 | x_t] = m + sqrt(abar) (x_t - sqrt(abar) m)."""
 
     def __init__(self, process: DiffusionProcess, mean: Tensor) -> None:
         super().__init__()
@@ -30,19 +30,19 @@ class NormalDenoiser(nn.Module):
 
 
 def shifted(by: float) -> Tensor:
-    """A mean of windows: observations after the first are moved, actions are not."""
+    """Return the mean of windows in which all observations but the first are shifted."""
     mean = torch.zeros(HORIZON, 2)
     mean[1:, 0] = by
     return mean
 
 
 def normal_policy(weight: float = 1.0) -> DiffuserPolicy:
-    """Frames of one observation and one action, and the best prior of standard normal windows."""
+    """Create a policy with the optimal prior of standard normal windows."""
     process = DiffusionProcess(NoiseSchedule(5))
     return DiffuserPolicy(
         denoiser=NormalDenoiser(process, shifted(0.0)),
         process=process,
-        frames=TrajectoryLayout(HORIZON, 1, Normalizer.identity(1), Normalizer.identity(1)),
+        layout=TrajectoryLayout(HORIZON, 1, Normalizer.identity(1), Normalizer.identity(1)),
         action_space=gym.spaces.Box(-1, 1, (1,)),
         planner=PlannerSettings(guidance=GuidanceSettings(weight=weight)),
         device="cpu",
@@ -58,26 +58,30 @@ def linear_reward() -> MLPReward:
     return reward
 
 
-def normal_update(policy: DiffuserPolicy, reward: nn.Module, by: float, n: int, step: int = 1) -> Update:
-    """An update with `n` windows around `shifted(by)` and any number of standard normal ones."""
+def normal_update(
+    policy: DiffuserPolicy, reward: nn.Module, by: float, n: int, step: int = 1
+) -> ObjectiveInput:
+    """Create an update with `n` windows around `shifted(by)` and standard normal prior data."""
     generator = torch.Generator().manual_seed(0)
     expert = shifted(by) + torch.randn(n, HORIZON, 2, generator=generator)
-    base = torch.randn(n, HORIZON, 2, generator=generator)
+    prior_data = torch.randn(n, HORIZON, 2, generator=generator)
     inside = torch.ones(n, HORIZON, dtype=torch.bool)
-    return Update(
+    return ObjectiveInput(
         policy=policy,
         online=reward,
         averaged=reward,
         window=Window(expert[..., :1], expert[..., 1:], inside),
         expert=expert,
-        base=lambda n: base[:n],
+        sample_prior_data=lambda n: prior_data[:n],
         generator=generator,
         step=step,
     )
 
 
-def fit(objective: Objective, update: Update, learned: Iterable[nn.Parameter], **options: Any) -> None:
-    """Bring the objective's loss of this update, always with the same draws, to its minimum by L-BFGS."""
+def fit(
+    objective: Objective, update: ObjectiveInput, learned: Iterable[nn.Parameter], **options: Any
+) -> None:
+    """Minimize the objective's loss of this update by L-BFGS, with equal draws in every evaluation."""
     optimizer = torch.optim.LBFGS([*learned], line_search_fn="strong_wolfe", **options)
 
     def closure() -> Tensor:

@@ -1,49 +1,52 @@
-"""What `DiffusionIRL` may learn a reward by; each in a file of its own.
+"""Objectives that `DiffusionIRL` learns a reward by.
 
-`base`         `Objective`: what one is, what it sees of an update, what it gives back
-`chain`        the original recipe, repaired: a divergence, differentiated through the guided sampler
-`contrastive`  demonstrations against guided samples: the maximum-entropy gradient, the default
-`ratio`        demonstrations against the prior's data, by a classifier: no sampling
-`reading`      what the reward reads of windows while it learns: noise, actions without a meaning
-`relative`     the difference between the prior and a model of the demonstrations, as a gradient
+Each objective compares demonstrations with samples of the prior, the prior's data or a second model.  The
+objectives share no code with the training loop, which adds the penalties and the moving average.
 
-`OBJECTIVES` holds each by its name, with the settings it takes.
+`base`                base class, inputs and outputs of an objective
+`contrastive`         demonstrations against guided samples: the maximum-entropy gradient, the default
+`density_ratio`       demonstrations against the prior's data, by a classifier, without sampling
+`input_perturbation`  noise and mixed actions in the windows that the reward reads
+`relative`            difference between the prior and a model of the demonstrations, as a gradient
+`sampler_backprop`    divergence of guided samples, differentiated through the sampler
+
+`OBJECTIVES` maps the name of each objective to its class and settings class.
 """
 
-from rlpriors.agents.irl.objectives.base import Contrast, Objective, Update
+from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
 from rlpriors.agents.irl.objectives.contrastive import Contrastive, ContrastiveSettings
-from rlpriors.agents.irl.objectives.density_ratio import Ratio, RatioSettings
-from rlpriors.agents.irl.objectives.input_perturbation import Reading
+from rlpriors.agents.irl.objectives.density_ratio import DensityRatio, DensityRatioSettings
+from rlpriors.agents.irl.objectives.input_perturbation import InputPerturbation
 from rlpriors.agents.irl.objectives.relative import Relative, RelativeSettings
-from rlpriors.agents.irl.objectives.sampler_backprop import Chain, ChainSettings
+from rlpriors.agents.irl.objectives.sampler_backprop import SamplerBackprop, SamplerBackpropSettings
 
 __all__ = [
     "OBJECTIVES",
-    "Chain",
-    "ChainSettings",
-    "Contrast",
     "Contrastive",
     "ContrastiveSettings",
+    "DensityRatio",
+    "DensityRatioSettings",
+    "InputPerturbation",
     "Objective",
-    "Ratio",
-    "RatioSettings",
-    "Reading",
+    "ObjectiveInput",
+    "ObjectiveOutput",
     "Relative",
     "RelativeSettings",
-    "Update",
+    "SamplerBackprop",
+    "SamplerBackpropSettings",
     "find_objective",
 ]
 
 OBJECTIVES: dict[str, tuple[type[Objective], type]] = {
-    "chain": (Chain, ChainSettings),
     "contrastive": (Contrastive, ContrastiveSettings),
-    "ratio": (Ratio, RatioSettings),
+    "density_ratio": (DensityRatio, DensityRatioSettings),
     "relative": (Relative, RelativeSettings),
+    "sampler_backprop": (SamplerBackprop, SamplerBackpropSettings),
 }
 
 
 def find_objective(objective: object) -> tuple[str, type[Objective], object]:
-    """The name, class and settings that a name, or settings, stand for.
+    """Return the name, class and settings of an objective given by name or by settings.
 
     Raises:
         ValueError: there is no such objective.

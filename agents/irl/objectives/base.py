@@ -1,8 +1,8 @@
-"""What an objective is.
+"""Base class of reward learning objectives.
 
-`Objective`  turns demonstrations, and what they are held against, into a loss of the reward
-`Update`     what it sees of one update
-`Contrast`   what it gives back
+`Objective`        loss of the reward on demonstrations and the windows they are compared with
+`ObjectiveInput`   inputs of an objective in one update
+`ObjectiveOutput`  loss, compared windows and statistics of one update
 """
 
 from abc import ABC, abstractmethod
@@ -14,89 +14,91 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
-from rlpriors.agents.irl.objectives.input_perturbation import Reading
+from rlpriors.agents.irl.objectives.input_perturbation import InputPerturbation
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.types import Window
 
-__all__ = ["Contrast", "Objective", "Update"]
+__all__ = ["Objective", "ObjectiveInput", "ObjectiveOutput"]
 
 
-class Update(NamedTuple):
-    """What an objective sees of one update."""
+class ObjectiveInput(NamedTuple):
+    """Inputs of an objective in one update."""
 
     policy: DiffuserPolicy
-    """Holds the frozen prior, the layout of windows and how plans are made."""
+    """Policy with the frozen prior, the window layout and the planner's settings."""
 
     online: nn.Module
-    """The reward that is learned."""
+    """Reward that is trained."""
 
     averaged: nn.Module
-    """Its moving average, which guides."""
+    """Moving average of the reward, which guides samples."""
 
     window: Window
-    """Demonstrated windows, raw."""
+    """Demonstrated windows in raw units."""
 
     expert: Tensor
-    """The same, normalized [batch, horizon, dim]."""
+    """Demonstrated windows, normalized [batch, horizon, dim]."""
 
-    base: Callable[[int], Tensor] | None
-    """Draws that many normalized windows of the prior's data; None where no data was given."""
+    sample_prior_data: Callable[[int], Tensor] | None
+    """Function that samples n normalized windows of the prior's data; None without such data."""
 
     generator: torch.Generator
-    """The source of all noise of this update, on the policy's device."""
+    """Random generator of this update, on the policy's device."""
 
     step: int
-    """Updates made by this objective before."""
+    """Number of updates that this objective has made before."""
 
-    reading: Reading = Reading()
-    """How the reward reads what it is learned from."""
+    perturbation: InputPerturbation = InputPerturbation()
+    """Perturbation of the windows that the reward reads in the loss."""
 
-    def read(
+    def perturb(
         self, demonstrated: Float[Tensor, "batch horizon dim"], others: Float[Tensor, "batch2 horizon dim"]
     ) -> tuple[Float[Tensor, "batch horizon dim"], Float[Tensor, "batch2 horizon dim"]]:
-        """Windows to be judged by `online` in a loss, as it reads them; for objectives with `judges`."""
-        obs_dim = self.policy.frames.obs_dim
-        return self.reading(demonstrated, others, obs_dim=obs_dim, generator=self.generator)
+        """Perturb windows before `online` scores them; for objectives with `evaluates_reward`."""
+        obs_dim = self.policy.layout.obs_dim
+        return self.perturbation(demonstrated, others, obs_dim=obs_dim, generator=self.generator)
 
 
-class Contrast(NamedTuple):
-    """What one update compares, and the loss it makes of that."""
+class ObjectiveOutput(NamedTuple):
+    """Loss of one update, with the windows it compared and its statistics."""
 
     loss: Float[Tensor, ""]
+    """Loss, differentiable in the parameters of the reward."""
+
     samples: Float[Tensor, "batch horizon dim"]
-    """Windows that the demonstrations were held against, as many as these, without a graph."""
+    """Windows that the demonstrations were compared with, one for each demonstration, without a graph."""
 
     stats: dict[str, float]
     """Further numbers to log, by name."""
 
 
 class Objective(nn.Module, ABC):
-    """A way to learn a reward from demonstrations and a frozen prior.
+    """Way to learn a reward from demonstrations and a frozen prior.
 
-    What it must remember to go on after a stop is a buffer or a parameter.  Parameters of its own
-    that need a gradient learn together with the reward, by the same optimizer.
+    State that must survive a resume is a buffer or a parameter.  Parameters of the objective that need a
+    gradient are trained by the reward's optimizer.
 
     Args:
-        settings: of the objective.
-        policy: whose prior is used; not kept.
+        settings: settings of the objective.
+        policy: policy whose prior is used; the objective does not store it.
     """
 
-    needs_base: ClassVar[bool] = False
-    """Whether it needs windows of the prior's data."""
+    needs_prior_data: ClassVar[bool] = False
+    """True if the objective needs windows of the prior's data."""
 
-    judges: ClassVar[bool] = False
-    """Whether its loss is made of rewards of demonstrations and of other windows, got by `Update.read`."""
+    evaluates_reward: ClassVar[bool] = False
+    """True if the loss consists of rewards of windows that `ObjectiveInput.perturb` returned."""
 
     def __init__(self, settings: Any, policy: DiffuserPolicy) -> None:
         super().__init__()
         self.settings = settings
 
-    # Not abstract: most objectives need nothing of it.
+    # Not abstract: most objectives need no preparation.
     def prepare(
-        self, policy: DiffuserPolicy, demonstrations: WindowBuffer, base: WindowBuffer | None
+        self, policy: DiffuserPolicy, demonstrations: WindowBuffer, prior_data: WindowBuffer | None
     ) -> None:
-        """Take from the data what must not change later, unless it was already; called before training."""
+        """Compute constants from the data before training, unless they were restored."""
 
     @abstractmethod
-    def forward(self, update: Update) -> Contrast:
-        """The loss of one update, differentiable in the parameters of `update.online`."""
+    def forward(self, update: ObjectiveInput) -> ObjectiveOutput:
+        """Compute the loss of one update, differentiable in the parameters of `update.online`."""

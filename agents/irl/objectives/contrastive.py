@@ -1,4 +1,8 @@
-"""Demonstrations against samples of the model that the reward defines.
+"""Contrast between demonstrations and guided samples: the maximum-entropy gradient.
+
+`Contrastive`          objective that compares demonstrations with guided samples
+`ContrastiveSettings`  settings of `Contrastive`
+`guided_samples`       one guided window from the start state of each demonstrated one
 
 Let p_B(tau | s_0) be the prior over windows and J(tau) the sum of the reward over a window.  The
 model is p(tau | s_0) proportional to p_B(tau | s_0) exp(J(tau)).  Raising the likelihood of the
@@ -7,9 +11,9 @@ demonstrations gives the maximum-entropy gradient (Ziebart et al. 2008; Finn et 
 
     E_{demonstrations}[grad J] - E_{p}[grad J],
 
-a contrast between the demonstrations and samples of the model from the same start states.  Those
-samples come from guiding the prior by the reward learned so far, in a few denoising steps: an
-approximation of p.  No gradient passes through the sampler.
+a contrast between the demonstrations and samples of the model from the same start states.  The samples
+come from the prior, guided by the current reward in a few denoising steps: an approximation of p.  No
+gradient passes through the sampler.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
-from rlpriors.agents.irl.objectives.base import Contrast, Objective, Update
+from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
 from rlpriors.diffusion import Planner
 from rlpriors.rewards.losses import contrastive_loss
 
@@ -28,13 +32,17 @@ __all__ = ["Contrastive", "ContrastiveSettings", "guided_samples"]
 
 @dataclass(frozen=True)
 class ContrastiveSettings:
-    """Which samples the demonstrations are held against."""
+    """Settings of `Contrastive`: the replay of past samples.
+
+    Raises:
+        ValueError: a field is out of its bounds.
+    """
 
     replay_size: int = 512
-    """Past samples that are kept."""
+    """Number of past samples in the replay, at least 1."""
 
     replay_fraction: float = 0.25
-    """Part of each batch's samples that is drawn from the past ones instead."""
+    """Fraction of each batch's samples that comes from the replay, in [0, 1]."""
 
     def __post_init__(self) -> None:
         if self.replay_size < 1:
@@ -44,58 +52,58 @@ class ContrastiveSettings:
 
 
 class Contrastive(Objective):
-    """The reward of guided samples minus that of demonstrations.
+    """Objective that minimizes the reward of guided samples minus that of demonstrations.
 
     Example:
         >>> ContrastiveSettings(replay_fraction=0.5)
         ContrastiveSettings(replay_size=512, replay_fraction=0.5)
     """
 
-    judges = True
+    evaluates_reward = True
     settings: ContrastiveSettings
     replay: Tensor
     replayed: Tensor
 
     def __init__(self, settings: ContrastiveSettings, policy: DiffuserPolicy) -> None:
         super().__init__(settings, policy)
-        shape = (settings.replay_size, policy.frames.horizon, policy.frames.dim)
+        shape = (settings.replay_size, policy.layout.horizon, policy.layout.dim)
         self.register_buffer("replay", torch.zeros(shape, device=policy.device))
         self.register_buffer("replayed", torch.zeros((), dtype=torch.int64))
 
-    def forward(self, update: Update) -> Contrast:
-        """Samples from the demonstrations' own start states; some of the past ones among them."""
-        frames = update.policy.frames
+    def forward(self, update: ObjectiveInput) -> ObjectiveOutput:
+        """Compute the contrast with guided samples from the demonstrations' start states and past samples."""
+        layout = update.policy.layout
         samples = self._with_replay(guided_samples(update), update.generator)
         demonstrated, sampled = (
-            frames.rewards(update.online, windows) for windows in update.read(update.expert, samples)
+            layout.rewards(update.online, windows) for windows in update.perturb(update.expert, samples)
         )
-        return Contrast(contrastive_loss(demonstrated, sampled), samples, {})
+        return ObjectiveOutput(contrastive_loss(demonstrated, sampled), samples, {})
 
     def _with_replay(
         self, samples: Float[Tensor, "batch horizon dim"], generator: torch.Generator
     ) -> Float[Tensor, "batch horizon dim"]:
-        """Keep the new samples, and put past ones in the place of some of them."""
-        n, size, kept = len(samples), len(self.replay), int(self.replayed)
+        """Add the new samples to the replay and replace a fraction of them by past ones."""
+        n, size, n_seen = len(samples), len(self.replay), int(self.replayed)
         mixed = samples.clone()
         n_old = round(self.settings.replay_fraction * n)
-        if kept and n_old:
-            rows = torch.randint(min(kept, size), (n_old,), generator=generator, device=samples.device)
+        if n_seen and n_old:
+            rows = torch.randint(min(n_seen, size), (n_old,), generator=generator, device=samples.device)
             mixed[:n_old] = self.replay[rows]
-        slots = torch.arange(kept, kept + min(n, size), device=samples.device) % size
+        slots = torch.arange(n_seen, n_seen + min(n, size), device=samples.device) % size
         self.replay[slots] = samples[: len(slots)]
         self.replayed += len(slots)
         return mixed
 
 
-def guided_samples(update: Update) -> Float[Tensor, "batch horizon dim"]:
-    """One window, guided by the averaged reward, from the start state of each demonstrated one.
+def guided_samples(update: ObjectiveInput) -> Float[Tensor, "batch horizon dim"]:
+    """Sample one window from the start state of each demonstrated one, guided by the averaged reward.
 
-    Ranking candidates here would make the samples as good as the demonstrations too soon, and the
-    contrast that teaches the reward would end.
+    The planner ranks no candidates here.  Ranking would make the samples as good as the demonstrations
+    too early, and the contrast would vanish.
     """
     policy = update.policy
     settings = replace(policy.planner, n_candidates=1, warm_start=0.0, likelihood_weight=0.0)
     planner = Planner(policy.process, policy.denoiser, settings)
-    start = policy.frames.start(update.window.obs[:, 0])
-    value = policy.frames.value(update.averaged)
+    start = policy.layout.start(update.window.obs[:, 0])
+    value = policy.layout.value(update.averaged)
     return planner.plan(start, value, generator=update.generator).window

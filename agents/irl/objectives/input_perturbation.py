@@ -1,11 +1,11 @@
-"""What the reward reads of windows while it learns to tell demonstrations from others.
+"""Perturbation of the windows that a reward reads during training.
 
-`Reading`  the windows with noise on them, or with actions that tell nothing
+`InputPerturbation`  noise on windows, and actions mixed over all time steps
 
-Demonstrations are told from samples by whatever the prior gets a little wrong, and by what an expert
-does on its way as well as by where it goes.  Noise hides differences that are small; actions that are
-drawn from one pool for both sides hide what is done.  Neither belongs to the reward: where it is used,
-it reads windows as they are.
+A reward can separate demonstrations from samples by small errors of the prior, or by the expert's actions
+instead of its destinations.  Noise hides small differences.  Actions drawn from one pool for both sides
+carry no information about the side.  The perturbation is not part of the reward: outside of training it
+reads windows unchanged.
 """
 
 from dataclasses import dataclass
@@ -14,31 +14,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Reading"]
+__all__ = ["InputPerturbation"]
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Windows as a reward reads them while it learns.
+class InputPerturbation:
+    """Perturbation of demonstrated windows and of the windows they are compared with.
 
     Example:
-        >>> shown, other = torch.ones(2, 3, 2), -torch.ones(2, 3, 2)
-        >>> read = Reading(marginal_actions=True)(shown, other, obs_dim=1, generator=torch.Generator())
-        >>> [bool((part[..., 0] == whole[..., 0]).all()) for part, whole in zip(read, (shown, other))]
+        >>> pair = torch.ones(2, 3, 2), -torch.ones(2, 3, 2)
+        >>> perturb = InputPerturbation(marginal_actions=True)
+        >>> perturbed = perturb(*pair, obs_dim=1, generator=torch.Generator())
+        >>> [bool((after[..., 0] == before[..., 0]).all()) for after, before in zip(perturbed, pair)]
         [True, True]
-        >>> float(torch.cat(read)[..., 1].sum())
+        >>> float(torch.cat(perturbed)[..., 1].sum())
         0.0
     """
 
     input_noise: float = 0.0
-    """Standard deviation of the noise on every number, in normalized units."""
+    """Standard deviation of the noise on every entry, in normalized units."""
 
     marginal_actions: bool = False
-    """Whether each frame gets the action of any frame of any window, demonstrated or not."""
+    """Replace the action of each time step by the action of a random time step of any window."""
 
     @property
-    def is_plain(self) -> bool:
-        """Whether windows are read as they are."""
+    def is_identity(self) -> bool:
+        """True if windows are unchanged."""
         return not (self.input_noise or self.marginal_actions)
 
     def __call__(
@@ -49,16 +50,16 @@ class Reading:
         obs_dim: int,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, "batch horizon dim"], Float[Tensor, "batch2 horizon dim"]]:
-        """Demonstrated windows and those they are held against, normalized, as the reward reads them.
+        """Perturb normalized demonstrated windows together with the windows they are compared with.
 
-        Both at once: actions that were mixed on each side alone would still tell the sides apart.
+        Both sides are mixed together: actions mixed within each side would still identify the side.
         """
-        if self.is_plain:
-            return demonstrated, others  # not a number is drawn: all goes as if this did not exist
+        if self.is_identity:
+            return demonstrated, others  # draws no random number, so results equal those without it
         x = torch.cat([demonstrated, others])
         if self.marginal_actions:
-            n_frames = x.shape[0] * x.shape[1]
-            order = torch.randperm(n_frames, generator=generator, device=x.device)
+            n_steps = x.shape[0] * x.shape[1]
+            order = torch.randperm(n_steps, generator=generator, device=x.device)
             act = x[..., obs_dim:].flatten(0, 1)[order].unflatten(0, x.shape[:2])
             x = torch.cat([x[..., :obs_dim], act], -1)
         if self.input_noise:

@@ -1,15 +1,19 @@
-"""What separates two diffusion models, as a gradient: the relative reward (Nuti et al. 2023, 2306.01804).
+"""Relative reward: the difference between two diffusion models, as a gradient (arXiv 2306.01804).
 
-The prior, fine-tuned on the demonstrations, is a model of the demonstrations.  At the same noisy
-window both guess what lies behind it, x_0^B(x_t) and x_0^E(x_t).  Guidance moves the prior's guess
+`Relative`          objective: guidance by the reward turns the prior into a model of the demonstrations
+`RelativeSettings`  settings of `Relative`
+
+The method is that of Nuti et al. 2023.  A copy of the prior, fine-tuned on the demonstrations, is a model
+of the demonstrations.  At one noisy window the two models predict the clean windows x_0^B(x_t) and
+x_0^E(x_t).  Guidance moves the prior's guess
 by w sigma_t^2 grad J(x_0^B), sigma_t^2 = 1 - abar_t (`diffusion.guidance`); so J is learned to
 
     minimize E |w sigma_t^2 grad J(x_0^B(x_t)) - (x_0^E(x_t) - x_0^B(x_t))|^2,
 
 over times t and windows half from the demonstrations and half from the prior's data (section 3 of
-the paper, in the form of x_0 rather than of scores; its reward too is read at the prior's guess).
-A gradient field that is no one reward's is so projected on the nearest that is.  It is exact where
-the posterior of x_0 has covariance sigma_t^2, as that of a standard normal prior has.
+the paper, in the form of x_0 instead of scores; there too the reward reads the prior's guess).  A
+gradient field that belongs to no reward is thereby projected on the nearest one that does.  The method
+is exact if the posterior of x_0 has covariance sigma_t^2, as for a standard normal prior.
 """
 
 import logging
@@ -22,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
-from rlpriors.agents.irl.objectives.base import Contrast, Objective, Update
+from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.diffusion import Condition, denoising_loss, value_gradient
 from rlpriors.types import Window
@@ -34,20 +38,24 @@ __all__ = ["Relative", "RelativeSettings"]
 
 @dataclass(frozen=True)
 class RelativeSettings:
-    """How the model of the demonstrations is made, and matched."""
+    """Settings of `Relative`: the model of the demonstrations and the match.
+
+    Raises:
+        ValueError: a field is out of its bounds.
+    """
 
     expert_updates: int = 400
-    """Updates that fine-tune a copy of the prior on the demonstrations; all of them belong to the
-    objective's first update, which takes as much longer."""
+    """Number of updates that fine-tune a copy of the prior on the demonstrations, at least 1.  All of them
+    are made within the objective's first update, which takes longer."""
 
     expert_lr: float = 5e-4
-    """Learning rate of these."""
+    """Learning rate of the fine-tuning."""
 
     expert_ema_decay: float = 0.98
-    """Of the copy's moving average, which is what is matched."""
+    """Decay of the fine-tuned copy's moving average, the model that is matched, in [0, 1)."""
 
     output_penalty: float = 1e-5
-    """Weight of r^2 where gradients are matched: they leave the reward's level open."""
+    """Weight of r^2 on the matched windows: gradients do not determine the reward's level."""
 
     def __post_init__(self) -> None:
         if self.expert_updates < 1:
@@ -61,16 +69,16 @@ class RelativeSettings:
 
 
 class Relative(Objective):
-    """The reward whose guidance turns the prior into a model of the demonstrations.
+    """Objective: guidance by the reward turns the prior into a model of the demonstrations.
 
-    w is the weight by which the policy's planner guides, 1 where it does not guide.
+    w is the guidance weight of the policy's planner, or 1 if it does not guide.
 
     Example:
         >>> RelativeSettings(expert_updates=100)
         RelativeSettings(expert_updates=100, expert_lr=0.0005, expert_ema_decay=0.98, output_penalty=1e-05)
     """
 
-    needs_base = True
+    needs_prior_data = True
     settings: RelativeSettings
 
     def __init__(self, settings: RelativeSettings, policy: DiffuserPolicy) -> None:
@@ -79,46 +87,49 @@ class Relative(Objective):
         self._demonstrations: WindowBuffer | None = None
 
     def prepare(
-        self, policy: DiffuserPolicy, demonstrations: WindowBuffer, base: WindowBuffer | None
+        self, policy: DiffuserPolicy, demonstrations: WindowBuffer, prior_data: WindowBuffer | None
     ) -> None:
-        """Know where to find demonstrations to fine-tune on."""
+        """Store the demonstrations for the fine-tuning."""
         self._demonstrations = demonstrations
 
-    def forward(self, update: Update) -> Contrast:
-        """The mean over frames of the squared distance between guidance and difference."""
-        assert update.base is not None
+    def forward(self, update: ObjectiveInput) -> ObjectiveOutput:
+        """Compute the squared distance between guidance and difference, averaged over time steps."""
+        assert update.sample_prior_data is not None
         if update.step == 0:
             self._fine_tune(update, len(update.expert))
         policy, generator = update.policy, update.generator
-        process, frames = policy.process, policy.frames
-        base = update.base(len(update.expert))
-        x = torch.cat([update.expert[: len(base) - len(base) // 2], base[: len(base) // 2]])
+        process, layout = policy.process, policy.layout
+        prior_data = update.sample_prior_data(len(update.expert))
+        x = torch.cat(
+            [update.expert[: len(prior_data) - len(prior_data) // 2], prior_data[: len(prior_data) // 2]]
+        )
         t = torch.randint(
             process.schedule.num_train_timesteps, (len(x),), generator=generator, device=x.device
         )
-        start = Condition.frames(x[:, :1, : frames.obs_dim], horizon=frames.horizon, dim=frames.dim)
+        start = Condition.fix_steps(x[:, :1, : layout.obs_dim], horizon=layout.horizon, dim=layout.dim)
         with torch.no_grad():
             noise = torch.randn(x.shape, generator=generator, device=x.device)
             x_t = start.apply(process.q_sample(x, t, noise))
-            guess, other = (
+            prior_guess, expert_guess = (
                 start.apply(process.denoise(denoiser, x_t, t, start))
                 for denoiser in (policy.denoiser, self.expert)
             )
         strength = (policy.planner.guidance.weight or 1.0) * (1 - process.schedule.at(t))
-        gradient = value_gradient(frames.value(update.online), guess, create_graph=True)
-        # What is known is not guided.
+        gradient = value_gradient(layout.value(update.online), prior_guess, create_graph=True)
+        # Known entries are not guided.
         push = (strength * gradient).masked_fill(start.mask, 0.0)
-        error = (push - (other - guess)).square().sum() / len(x) / frames.horizon
-        size = frames.rewards(update.online, guess).square().mean()
-        difference = (other - guess).square().sum() / len(x) / frames.horizon
+        target = expert_guess - prior_guess
+        error = (push - target).square().sum() / len(x) / layout.horizon
+        size = layout.rewards(update.online, prior_guess).square().mean()
+        difference = target.square().sum() / len(x) / layout.horizon
         stats = {"mismatch": error.item(), "difference": difference.item()}
-        return Contrast(error + self.settings.output_penalty * size, base, stats)
+        return ObjectiveOutput(error + self.settings.output_penalty * size, prior_data, stats)
 
-    def _fine_tune(self, update: Update, batch_size: int) -> None:
-        """Make `expert` a model of the demonstrations.
+    def _fine_tune(self, update: ObjectiveInput, batch_size: int) -> None:
+        """Train `expert` to be a model of the demonstrations.
 
-        Within one update, so that neither the optimizer nor the weights without average need to be
-        saved, and a stopped run goes on as if it had not been.
+        The fine-tuning runs within one update, so that a resume state needs neither its optimizer nor the
+        weights without average.
         """
         assert self._demonstrations is not None
         settings, policy = self.settings, update.policy
@@ -137,14 +148,14 @@ class Relative(Objective):
             with torch.no_grad():
                 average(averaged, learned, torch.tensor(step))
 
-    def _denoising_loss(self, update: Update, denoiser: nn.Module, n: int) -> Float[Tensor, ""]:
+    def _denoising_loss(self, update: ObjectiveInput, denoiser: nn.Module, n: int) -> Float[Tensor, ""]:
         policy, generator = update.policy, update.generator
         windows = self._demonstrations
         assert windows is not None
         rows = torch.randint(len(windows), (n,), generator=generator, device=policy.device)
         drawn = windows.store.windows(windows.starts[rows.cpu().numpy()], windows.horizon, windows.stride)
         window = Window(*(part.to(policy.device) for part in drawn))
-        x = policy.frames.pack(window)
+        x = policy.layout.pack(window)
         n_times = policy.process.schedule.num_train_timesteps
         return denoising_loss(
             policy.process,
@@ -152,5 +163,5 @@ class Relative(Objective):
             x,
             t=torch.randint(n_times, (n,), generator=generator, device=x.device),
             noise=torch.randn(x.shape, generator=generator, device=x.device),
-            condition=policy.frames.start(window.obs[:, 0]),
+            condition=policy.layout.start(window.obs[:, 0]),
         )

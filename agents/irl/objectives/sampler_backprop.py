@@ -1,13 +1,17 @@
-"""Make guided samples look like the demonstrations, by a gradient through the sampler.
+"""Divergence of guided samples from the demonstrations, differentiated through the sampler.
 
-A window is sampled from the prior under guidance by the reward, from the start state of each
-demonstration; a divergence between these windows and the demonstrated ones is the loss, and its
-gradient goes back through the denoising steps into the reward.  The idea is that of the first work
-on inverse reinforcement learning through a diffusion planner; here the divergence has no bias and
-a scale that stays, guidance acts on clean windows, and the steps that are differentiated are a
-choice (DRaFT-K: Clark et al. 2023, arXiv 2309.17400, section 3.2).
+`SamplerBackprop`          objective: divergence of guided windows from demonstrated ones
+`SamplerBackpropSettings`  settings of `SamplerBackprop`
 
-To match samples is not yet to find the reward: one that exploits the sampler matches as well.
+A window is sampled from the prior, guided by the reward, from the start state of each demonstration.  The
+loss is a divergence between these windows and the demonstrated ones.  Its gradient goes back through the
+denoising steps into the reward.  The first work on inverse reinforcement learning through a diffusion
+planner introduced the idea.  Here the divergence has no bias and a constant scale, guidance acts on clean
+windows, and the number of differentiated steps is a setting (DRaFT-K: Clark et al. 2023, arXiv
+2309.17400, section 3.2).
+
+Samples can match the demonstrations without a correct reward: a reward that exploits the sampler matches
+as well.
 """
 
 from dataclasses import dataclass, field
@@ -18,57 +22,58 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
-from rlpriors.agents.irl.objectives.base import Contrast, Objective, Update
+from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
 from rlpriors.agents.offline_algorithm import WindowBuffer
-from rlpriors.agents.validation import check_kind
-from rlpriors.diffusion.chain import ChainGradient, guided_chain
+from rlpriors.agents.validation import check_type
+from rlpriors.diffusion.differentiable_sampling import GradientMode, differentiable_sample
 from rlpriors.rewards.divergences import Divergence, DivergenceSettings
 from rlpriors.types import Window
 
-__all__ = ["Chain", "ChainSettings"]
+__all__ = ["SamplerBackprop", "SamplerBackpropSettings"]
 
-ChainInput = Literal["obs", "act"]
+ComparedInput = Literal["obs", "act"]
 
-_FITTED = 1000  # windows of each data set that decide on the divergence's scale
+_N_FIT = 1000  # windows of each data set that determine the divergence's scale
 
 
 @dataclass(frozen=True)
-class ChainSettings:
-    """What is compared, how, and how far back the gradient goes.
+class SamplerBackpropSettings:
+    """Settings of `SamplerBackprop`: the divergence, the compared entries and the gradient's depth.
 
     Raises:
-        TypeError: the divergence is no settings of one.
+        TypeError: `divergence` is not a `DivergenceSettings`.
         ValueError: a field is out of its bounds.
     """
 
     divergence: DivergenceSettings = field(default_factory=DivergenceSettings)
-    """Between generated and demonstrated windows; one with a scale takes it once, from the
-    demonstrations and, where `DiffusionIRL` was given it, the prior's data."""
+    """Divergence between generated and demonstrated windows.  If it has a scale, it is computed once, from
+    the demonstrations and, if `DiffusionIRL` has it, the prior's data."""
 
-    gradient: ChainGradient = 2
-    """The number of last denoising steps that are differentiated, of those that the policy's planner
-    makes; or all of them, "full" in memory that grows with their number, "checkpoint" without."""
+    gradient: GradientMode = 2
+    """Number of last denoising steps that are differentiated (DRaFT-K), at least 1, or all of the planner's
+    steps: "full" in memory that grows with their number, "checkpoint" with recomputed steps in little
+    memory."""
 
-    inputs: tuple[ChainInput, ...] = ("obs",)
-    """What of a frame is compared, normalized: "obs", "act", or both."""
+    inputs: tuple[ComparedInput, ...] = ("obs",)
+    """Parts of a time step that are compared, normalized: "obs", "act", or both."""
 
     obs_index: tuple[int, ...] | None = None
-    """Entries of the observation that are compared; None for all."""
+    """Indices of the observation's entries that are compared; None for all."""
 
-    first_frames: int | None = None
-    """Compare only so many frames from the start, at least 2; None for the whole window.  The first
-    frame is the same in both: it ties what follows to the start state."""
+    first_steps: int | None = None
+    """Number of first time steps that are compared, at least 2; None for the whole window.  The first one
+    is equal in both windows: it ties the others to the start state."""
 
     stride: int = 1
-    """Compare only every so many-th frame."""
+    """Interval of the compared time steps, at least 1."""
 
-    per_frame: bool = False
-    """Whether each frame is compared by itself, and the mean of all taken.  Fewer numbers in a point
-    make an estimate surer, but what belongs together from frame to frame is lost."""
+    per_step: bool = False
+    """Compare each time step separately and average the divergences.  Fewer entries in a point reduce the
+    variance of the estimate, but correlations between time steps are lost."""
 
     def __post_init__(self) -> None:
-        advice = 'write ChainSettings(DivergenceSettings("energy"))'
-        check_kind("divergence", self.divergence, DivergenceSettings, advice)
+        advice = 'write SamplerBackpropSettings(DivergenceSettings("energy"))'
+        check_type("divergence", self.divergence, DivergenceSettings, advice)
         if isinstance(self.gradient, bool) or not (
             self.gradient in ("full", "checkpoint") or (isinstance(self.gradient, int) and self.gradient >= 1)
         ):
@@ -76,76 +81,79 @@ class ChainSettings:
                 '`gradient` must be "full", "checkpoint" or a number of last steps of at least 1. '
                 f"Received {self.gradient!r}."
             )
-        kinds = get_args(ChainInput)
+        kinds = get_args(ComparedInput)
         if not self.inputs or not set(self.inputs) <= set(kinds) or len(set(self.inputs)) < len(self.inputs):
-            raise ValueError(f"`inputs` must be some of {kinds}, each once. Received {self.inputs!r}.")
+            raise ValueError(f"`inputs` must contain some of {kinds}, each once. Received {self.inputs!r}.")
         if self.obs_index is not None and ("obs" not in self.inputs or not self.obs_index):
             raise ValueError(
-                '`obs_index` must name entries of an observation that is compared, with "obs" among '
-                f"`inputs`. Received {self.obs_index!r} with {self.inputs!r}; leave it None."
+                '`obs_index` must contain indices of the observation, with "obs" among `inputs`. '
+                f"Received {self.obs_index!r} with {self.inputs!r}; use None."
             )
-        if self.first_frames is not None and self.first_frames < 2:
+        if self.first_steps is not None and self.first_steps < 2:
             raise ValueError(
-                "`first_frames` must be at least 2, since the first frame is given to both. "
-                f"Received {self.first_frames}."
+                "`first_steps` must be at least 2, because the first time step is equal in both windows. "
+                f"Received {self.first_steps}."
             )
         if self.stride < 1:
             raise ValueError(f"`stride` must be at least 1. Received {self.stride}.")
 
 
-class Chain(Objective):
-    """The divergence of guided windows from demonstrated ones, through the sampler.
+class SamplerBackprop(Objective):
+    """Objective: divergence of guided windows from demonstrated ones, differentiated through the sampler.
 
     Raises:
-        ValueError: the settings ask for frames or entries that the policy's windows do not have.
+        ValueError: the settings require time steps or entries that the policy's windows do not have.
 
     Example:
-        >>> ChainSettings(DivergenceSettings("sinkhorn"), gradient="checkpoint", first_frames=4).stride
+        >>> divergence = DivergenceSettings("sinkhorn")
+        >>> SamplerBackpropSettings(divergence, gradient="checkpoint", first_steps=4).stride
         1
     """
 
-    settings: ChainSettings
+    settings: SamplerBackpropSettings
 
-    def __init__(self, settings: ChainSettings, policy: DiffuserPolicy) -> None:
+    def __init__(self, settings: SamplerBackpropSettings, policy: DiffuserPolicy) -> None:
         super().__init__(settings, policy)
-        frames, last = policy.frames, settings.first_frames or policy.frames.horizon
-        if last > frames.horizon:
+        layout, last = policy.layout, settings.first_steps or policy.layout.horizon
+        if last > layout.horizon:
             raise ValueError(
-                f"`first_frames` must be at most {frames.horizon}, the horizon of the policy's windows. "
+                f"`first_steps` must be at most {layout.horizon}, the horizon of the policy's windows. "
                 f"Received {last}."
             )
         if settings.stride >= last:
             raise ValueError(
-                f"`stride` must be below {last}, the frames that are compared: the first one is given to "
-                f"both. Received {settings.stride}."
+                f"`stride` must be less than {last}, the number of time steps that are compared: the first "
+                f"one is equal in both windows. Received {settings.stride}."
             )
-        index = range(frames.obs_dim) if settings.obs_index is None else settings.obs_index
-        if settings.obs_index is not None and not set(index) <= set(range(frames.obs_dim)):
+        index = range(layout.obs_dim) if settings.obs_index is None else settings.obs_index
+        if settings.obs_index is not None and not set(index) <= set(range(layout.obs_dim)):
             raise ValueError(
-                f"`obs_index` must be in [0, {frames.obs_dim - 1}], the entries of an observation. "
+                f"`obs_index` must be in [0, {layout.obs_dim - 1}], the entries of an observation. "
                 f"Received {settings.obs_index}."
             )
         obs = [*index] if "obs" in settings.inputs else []
-        act = [*range(frames.obs_dim, frames.dim)] if "act" in settings.inputs else []
-        self._entries, self._frames = [*obs, *act], slice(0, last, settings.stride)
+        act = [*range(layout.obs_dim, layout.dim)] if "act" in settings.inputs else []
+        self._entries, self._steps = [*obs, *act], slice(0, last, settings.stride)
         self.divergence = Divergence(settings.divergence)
 
     def prepare(
-        self, policy: DiffuserPolicy, demonstrations: WindowBuffer, base: WindowBuffer | None
+        self, policy: DiffuserPolicy, demonstrations: WindowBuffer, prior_data: WindowBuffer | None
     ) -> None:
-        """Take the divergence's scale from the data, if it needs one and has none yet."""
+        """Compute the divergence's scale from the data, if it needs one and has none yet."""
         if not self.divergence.needs_fit or self.divergence.is_fitted:
             return
-        windows = [self._spread(policy, data) for data in (demonstrations, base) if data is not None]
+        windows = [
+            self._evenly_spaced(policy, data) for data in (demonstrations, prior_data) if data is not None
+        ]
         points = self._points(torch.cat(windows))
         self.divergence.fit(points.flatten(0, 1))
 
-    def forward(self, update: Update) -> Contrast:
-        """Windows by the reward as it is now, one from the start state of each demonstrated one."""
+    def forward(self, update: ObjectiveInput) -> ObjectiveOutput:
+        """Compute the divergence of windows guided by the current reward, one per demonstrated window."""
         policy, planner = update.policy, update.policy.planner
-        start = policy.frames.start(update.window.obs[:, 0])
+        start = policy.layout.start(update.window.obs[:, 0])
         noise = torch.randn(start.value.shape, generator=update.generator, device=policy.device)
-        samples = guided_chain(
+        samples = differentiable_sample(
             policy.process,
             policy.denoiser,
             noise,
@@ -153,23 +161,23 @@ class Chain(Objective):
             sampler=planner.sampler,
             eta=planner.eta,
             condition=start,
-            value=policy.frames.value(update.online),
+            value=policy.layout.value(update.online),
             guidance=planner.guidance,
             clip=planner.clip,
             generator=update.generator,
             gradient=self.settings.gradient,
         )
         pairs = zip(self._points(samples), self._points(update.expert), strict=True)
-        loss = torch.stack([self.divergence(generated, shown) for generated, shown in pairs]).mean()
-        return Contrast(loss, samples.detach(), {"divergence": loss.item()})
+        loss = torch.stack([self.divergence(generated, expert) for generated, expert in pairs]).mean()
+        return ObjectiveOutput(loss, samples.detach(), {"divergence": loss.item()})
 
     def _points(self, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "sets batch entries"]:
-        """What is compared: one set of points, or one for each frame."""
-        seen = x[:, self._frames, self._entries]
-        return seen.transpose(0, 1) if self.settings.per_frame else seen.flatten(1)[None]
+        """Select the compared entries: one set of points, or one for each time step."""
+        points = x[:, self._steps, self._entries]
+        return points.transpose(0, 1) if self.settings.per_step else points.flatten(1)[None]
 
-    def _spread(self, policy: DiffuserPolicy, data: WindowBuffer) -> Float[Tensor, "n horizon dim"]:
-        """Normalized windows from all over the data; the order of its episodes does not matter."""
-        rows = torch.linspace(0, len(data) - 1, min(len(data), _FITTED)).round().long().numpy()
+    def _evenly_spaced(self, policy: DiffuserPolicy, data: WindowBuffer) -> Float[Tensor, "n horizon dim"]:
+        """Return normalized windows at even distances over the whole data set."""
+        rows = torch.linspace(0, len(data) - 1, min(len(data), _N_FIT)).round().long().numpy()
         window = data.store.windows(data.starts[rows], data.horizon, data.stride)
-        return policy.frames.pack(Window(*(part.to(policy.device) for part in window)))
+        return policy.layout.pack(Window(*(part.to(policy.device) for part in window)))

@@ -1,10 +1,10 @@
-"""Guidance without a classifier: a denoiser that knows a context, and that knows what it is to have none.
+"""Classifier-free guidance: denoisers with and without a context (Ho & Salimans 2022, arXiv 2207.12598).
 
-`ContextDenoiser`    any network of wider frames, told a context or told that there is none
-`with_context`       the two combined so that samples follow the context more than the data did
+`ContextDenoiser`  denoiser with an optional context vector
+`with_context`     combination of both predictions that amplifies the context
 
-A context is a vector for each window: the return it should reach, a task, a goal.  Known frames are
-better told by a `Condition`, which holds exactly.
+A context is one vector for each window: a target return, a task, a goal.  A `Condition` fixes known
+entries exactly and is the better choice for them.
 """
 
 import torch
@@ -17,17 +17,17 @@ __all__ = ["ContextDenoiser", "with_context"]
 
 
 class ContextDenoiser(nn.Module):
-    """A denoiser of windows with a context, made from one of wider frames.
+    """Denoiser with an optional context, made from a network of wider time steps.
 
-    The context stands beside each frame, followed by a 1; without context both are 0, which is not
-    the same as a context of zeros.  What the network puts out for these entries is dropped.  It has
+    Each time step is extended by the context and a 1.  Without a context these entries are 0, which
+    differs from a context of zeros.  The network's output for these entries is dropped.  The class has
     no weights of its own: save and load `network`.
 
-    Called with a window and a time alone it is an ordinary `Denoiser`, without context.
+    Called with a window and a time only, it is an ordinary `Denoiser` without context.
 
     Args:
-        network: a denoiser of frames of `dim + context_dim + 1` entries.
-        context_dim: entries of a context.
+        network: a denoiser of time steps of `dim + context_dim + 1` entries.
+        context_dim: number of entries of a context.
 
     Example:
         >>> from rlpriors.networks import build_denoiser
@@ -50,28 +50,28 @@ class ContextDenoiser(nn.Module):
         context: Float[Tensor, "batch context"] | None = None,
         dropped: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch horizon dim"]:
-        """Predict from windows at their diffusion times.
+        """Apply the network to windows at their diffusion times.
 
         Args:
             x: noisy windows.
             t: their diffusion times.
-            context: one for each window; None for no context.
-            dropped: the windows whose context is to be ignored.
+            context: one vector for each window; None for no context.
+            dropped: True for windows whose context is ignored.
 
         Raises:
-            ValueError: contexts of another size.
+            ValueError: the contexts have a different size.
         """
-        told = x.new_zeros(len(x), self.context_dim + 1)
+        extension = x.new_zeros(len(x), self.context_dim + 1)
         if context is not None:
             if context.shape[1] != self.context_dim:
                 raise ValueError(
                     f"`context` must have {self.context_dim} entries. Received {context.shape[1]}."
                 )
-            told = torch.cat([context.to(x), x.new_ones(len(x), 1)], dim=1)
+            extension = torch.cat([context.to(x), x.new_ones(len(x), 1)], dim=1)
         if dropped is not None:
-            told = told * ~dropped[:, None]
-        beside = told[:, None].expand(-1, x.shape[1], -1)
-        output: Tensor = self.network(torch.cat([x, beside], dim=-1), t)
+            extension = extension * ~dropped[:, None]
+        repeated = extension[:, None].expand(-1, x.shape[1], -1)
+        output: Tensor = self.network(torch.cat([x, repeated], dim=-1), t)
         return output[..., : x.shape[-1]]
 
     def given(
@@ -81,13 +81,13 @@ class ContextDenoiser(nn.Module):
         dropout: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Denoiser:
-        """The denoiser of windows of these contexts, for `denoising_loss`.
+        """Return the denoiser of windows with these contexts, for `denoising_loss`.
 
         Args:
-            context: one for each window.
-            dropout: the part of the windows, drawn now, that is trained without context (arXiv
-                2207.12598, algorithm 1; 0.1 or 0.2 do).  Without any, there is no prior to guide from.
-            generator: source of the draw, on the context's device.
+            context: one vector for each window.
+            dropout: fraction of the windows, drawn now, that is trained without context (arXiv
+                2207.12598, algorithm 1; 0.1 or 0.2 is usual).  Guidance needs more than 0.
+            generator: the generator of the draw, on the context's device.
         """
         if not 0 <= dropout <= 1:
             raise ValueError(f"`dropout` must be in [0, 1]. Received {dropout}.")
@@ -96,16 +96,16 @@ class ContextDenoiser(nn.Module):
 
 
 def with_context(model: ContextDenoiser, context: Float[Tensor, "rows context"], weight: float) -> Denoiser:
-    """(1 + w) model(x, context) - w model(x): Ho & Salimans 2022, arXiv 2207.12598, eq. 6.
+    """Return the denoiser (1 + w) model(x, context) - w model(x) (arXiv 2207.12598, eq. 6).
 
-    Both are computed in one batch.  As the two weights add up to 1, it makes no difference whether
-    the model predicts noise, clean windows or velocities.
+    Both terms are computed in one batch.  The weights add up to 1, so the combination is the same for
+    predictions of noise, clean windows or velocities.
 
     Args:
         model: trained with dropped contexts.
-        context: one for each window, or for as many windows in a row as a planner has candidates.
-        weight: 0 samples as the data with this context; more, as data that could hardly have another
-            one; -1 ignores it.
+        context: one vector for each window, or for each group of consecutive candidates.
+        weight: guidance weight.  0 follows the data of this context, larger weights amplify the
+            context, -1 ignores it.
 
     Example:
         >>> from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, sample
@@ -131,8 +131,8 @@ def with_context(model: ContextDenoiser, context: Float[Tensor, "rows context"],
             return only
         dropped = torch.arange(2 * len(x), device=x.device) >= len(x)
         both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([each, each]), dropped)
-        told, free = both.chunk(2)
-        mixed: Tensor = (1 + weight) * told - weight * free
+        conditional, unconditional = both.chunk(2)
+        mixed: Tensor = (1 + weight) * conditional - weight * unconditional
         return mixed
 
     return denoiser

@@ -11,13 +11,13 @@ __all__ = ["Condition"]
 
 @dataclass(frozen=True)
 class Condition:
-    """Which entries of a window are known (`mask`) and what they are (`value`).
+    """Known entries of a window: their positions (`mask`) and values (`value`).
 
-    Conditions are combined with `|`; where both know an entry, the right one is taken.
+    `a | b` combines two conditions.  Where both contain an entry, `b` takes precedence.
 
     Example:
-        >>> start = Condition.frames(torch.ones(2, 1, 3), horizon=4, dim=5)
-        >>> goal = Condition.frames(torch.zeros(2, 1, 3), horizon=4, dim=5, first=-1)
+        >>> start = Condition.fix_steps(torch.ones(2, 1, 3), horizon=4, dim=5)
+        >>> goal = Condition.fix_steps(torch.zeros(2, 1, 3), horizon=4, dim=5, first=-1)
         >>> (start | goal).apply(torch.full((2, 4, 5), 7.0))[0, :, 0].tolist()
         [1.0, 7.0, 7.0, 0.0]
     """
@@ -26,38 +26,41 @@ class Condition:
     value: Float[Tensor, "batch horizon dim"]
 
     @classmethod
-    def frames(
-        cls, known: Float[Tensor, "batch frames entries"], *, horizon: int, dim: int, first: int = 0
+    def fix_steps(
+        cls, known: Float[Tensor, "batch steps entries"], *, horizon: int, dim: int, first: int = 0
     ) -> "Condition":
-        """Know the first entries of consecutive frames.
+        """Fix the leading entries of consecutive time steps.
 
-        Frame 0 is a start state, `first=-1` a goal, several frames a history.
+        Step 0 fixes a start state, `first=-1` a goal, several steps a history.
 
         Args:
-            known: the values, already normalized as the window is.
-            horizon: frames of the window.
-            dim: entries of a frame; `known` may give fewer, and then gives the leading ones.
-            first: the first known frame; negative counts from the end.
+            known: the values, in the window's normalized units.
+            horizon: number of time steps of the window.
+            dim: entries of a time step; `known` may hold fewer and then fixes the leading ones.
+            first: the first fixed step; negative numbers count from the end.
+
+        Raises:
+            ValueError: the steps or entries do not fit in the window.
         """
-        batch, frames, entries = known.shape
+        batch, steps, entries = known.shape
         begin = first if first >= 0 else horizon + first
-        if begin < 0 or begin + frames > horizon or entries > dim:
+        if begin < 0 or begin + steps > horizon or entries > dim:
             raise ValueError(
-                f"`known` gives {frames} frames of {entries} entries from frame {first} on, which does "
-                f"not fit in a window of {horizon} frames of {dim} entries."
+                f"`known` must fit in a window of {horizon} steps of {dim} entries. Received {steps} steps "
+                f"of {entries} entries, from step {first} on."
             )
         mask = torch.zeros(batch, horizon, dim, dtype=torch.bool, device=known.device)
         value = torch.zeros(batch, horizon, dim, dtype=known.dtype, device=known.device)
-        mask[:, begin : begin + frames, :entries] = True
-        value[:, begin : begin + frames, :entries] = known
+        mask[:, begin : begin + steps, :entries] = True
+        value[:, begin : begin + steps, :entries] = known
         return cls(mask, value)
 
     def apply(self, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "batch horizon dim"]:
-        """A copy of `x` with the known entries written in."""
+        """Return a copy of `x` with the known entries written in."""
         return torch.where(self.mask, self.value, x)
 
     def repeat(self, n: int) -> "Condition":
-        """Each row `n` times in a row, for `n` candidates of each."""
+        """Repeat each row `n` times in a row, for `n` candidates of each window."""
         return Condition(self.mask.repeat_interleave(n, 0), self.value.repeat_interleave(n, 0))
 
     def __or__(self, other: "Condition") -> "Condition":

@@ -1,4 +1,4 @@
-"""Guidance: pushing a sample towards a higher value while it is denoised."""
+"""Guidance of samples toward a higher value during denoising."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ __all__ = [
 ]
 
 Value: TypeAlias = Callable[[Tensor], Tensor]
-"""Judges windows: [batch, horizon, dim] to [batch]."""
+"""Function that scores windows: [batch, horizon, dim] to [batch]."""
 
 GuidanceSpace = Literal["clean", "noisy"]
 
 
 @dataclass(frozen=True)
 class GuidanceSettings:
-    """How strongly, and in which space, the value's gradient moves a sample."""
+    """Settings of guidance: weight, space and bounds of the value's gradient."""
 
     weight: float = 1.0
-    """Multiplies the gradient; 0 switches guidance off."""
+    """Factor of the gradient; 0 switches guidance off."""
 
     space: GuidanceSpace = "clean"
-    """"clean": at the predicted x_0, where the value sees what it was trained on and the denoiser is not
-    differentiated.  "noisy": at x_t itself, before denoising, as Diffuser does; made for the sampler
-    "ddpm", it overshoots with "ddim" at eta 0."""
+    """Space of the gradient.  "clean" evaluates it at the predicted x_0: the value reads windows like
+    those of its training, and the denoiser is not differentiated.  "noisy" evaluates it at x_t, before
+    denoising, as Diffuser does; it suits the sampler "ddpm" and overshoots with "ddim" at eta 0."""
 
     clip: float | None = 6.0
     """Smooth bound on the gradient's norm over a window; None for no bound."""
@@ -59,16 +59,16 @@ class GuidanceSettings:
 def value_gradient(
     value: Value, x: Float[Tensor, "batch horizon dim"], create_graph: bool = False
 ) -> Float[Tensor, "batch horizon dim"]:
-    """d value / d x for each window, also under `torch.no_grad`.
+    """Compute d value / d x for each window, also under `torch.no_grad`.
 
     Args:
-        value: judges windows.
+        value: the function that scores windows.
         x: the windows.
-        create_graph: whether the gradient itself can be differentiated, in the value's parameters
-            and in what `x` came from.  Without, it lies outside of any graph.
+        create_graph: make the gradient differentiable in the value's parameters and in the inputs
+            of `x`.  Without it, the gradient belongs to no graph.
 
     Raises:
-        ValueError: the value has no gradient, as a constant or a comparison has none.
+        ValueError: the value has no gradient; constants and comparisons have none.
     """
     with torch.enable_grad():
         if not (create_graph and x.requires_grad):
@@ -79,8 +79,8 @@ def value_gradient(
             (gradient,) = torch.autograd.grad(total, x, create_graph=create_graph, allow_unused=True)
     if gradient is None:
         raise ValueError(
-            "`value` must be differentiable in the window to guide by. Received one without a gradient; "
-            "rank by it alone with GuidanceSettings(weight=0)."
+            "`value` must be differentiable in the window. Received one without a gradient; use it for "
+            "ranking only, with GuidanceSettings(weight=0)."
         )
     return gradient
 
@@ -88,9 +88,9 @@ def value_gradient(
 def smooth_clip(
     gradient: Float[Tensor, "batch horizon dim"], bound: float | None
 ) -> Float[Tensor, "batch horizon dim"]:
-    """g / sqrt(1 + |g|^2 / bound^2): never longer than `bound`, and monotone in |g|.
+    """Compute g / sqrt(1 + |g|^2 / bound^2), which is shorter than `bound` and monotone in |g|.
 
-    A hard clip would hide the value's scale from whoever learns the value through it.
+    A hard clip would remove the value's scale from the gradient that trains the value.
     """
     if bound is None:
         return gradient
@@ -106,7 +106,7 @@ def guide_clean(
     *,
     create_graph: bool = False,
 ) -> Float[Tensor, "batch horizon dim"]:
-    """x_0 + w sigma_t^2 clip(grad J(x_0)), with sigma_t^2 = 1 - abar_t.
+    """Compute x_0 + w sigma_t^2 clip(grad J(x_0)), with sigma_t^2 = 1 - abar_t.
 
     The step shrinks with the noise, as in pseudo-inverse guidance (Song et al. 2023, ICLR).
     """
@@ -122,7 +122,10 @@ def guide_noisy(
     *,
     create_graph: bool = False,
 ) -> Float[Tensor, "batch horizon dim"]:
-    """x_t + w var_t clip(grad J(x_t)), var_t the posterior variance (arXiv 2205.09991, algorithm 1)."""
+    """Compute x_t + w var_t clip(grad J(x_t)); var_t is the posterior variance.
+
+    Source: arXiv 2205.09991, algorithm 1.
+    """
     push = smooth_clip(value_gradient(value, x_t, create_graph), settings.clip)
     return x_t + settings.weight * variance * push
 

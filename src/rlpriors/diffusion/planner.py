@@ -1,4 +1,4 @@
-"""Planning: many candidate windows from one batch of samples, and the best one of each."""
+"""Planning: candidate windows from one batch of samples, and the best one of each row."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,30 +19,30 @@ __all__ = ["Plan", "Planner", "PlannerSettings"]
 
 @dataclass(frozen=True)
 class PlannerSettings:
-    """How a plan is found."""
+    """Settings of the planner: candidates, sampler, guidance and ranking."""
 
     n_candidates: int = 16
-    """Windows sampled for each plan, all in one batch; the best one is kept."""
+    """Number of windows sampled for each plan, all in one batch; the best one is kept."""
 
     n_steps: int = 8
-    """Denoising steps of each sample."""
+    """Number of denoising steps of each sample."""
 
     sampler: str = "ddim"
-    """A key of `diffusion.SAMPLERS`: "ddim", "ddpm", "dpm++2m", "euler" or "heun"."""
+    """Sampler, a key of `diffusion.SAMPLERS`: "ddim", "ddpm", "dpm++2m", "euler" or "heun"."""
 
     eta: float = 0.0
-    """Noise that DDIM adds at each step, 0 to 1."""
+    """Fraction of DDPM's noise that DDIM adds at each step, 0 to 1."""
 
     guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
-    """How the value moves the samples."""
+    """Settings of the guidance by the value."""
 
     likelihood_weight: float = 0.0
-    """Candidates are ranked by value minus this times their denoising residual.  Raise it when the
-    value rates windows highly that the prior holds impossible."""
+    """Weight of the denoising residual in the ranking: value minus weight times residual.  Raise it when
+    the value rates windows highly that the prior considers impossible."""
 
     warm_start: float = 0.0
-    """In [0, 1).  Above 0, planning starts from the previous plan, noised to this fraction of the
-    schedule, with as many fewer steps; 0 plans anew from noise."""
+    """Fraction of the schedule to which the previous plan is noised as a start, in [0, 1).  The number of
+    denoising steps shrinks by the same fraction; 0 starts each plan from noise."""
 
     clip: float | None = 1.0
     """Bound on every entry of a (normalized) plan; None for no bound."""
@@ -65,26 +65,26 @@ class PlannerSettings:
 
 
 class Plan(NamedTuple):
-    """The best window of each row, and what the value said of it."""
+    """Best window of each row and its value."""
 
     window: Float[Tensor, "batch horizon dim"]
     value: Float[Tensor, " batch"]
-    """0 where there was no value to rank by."""
+    """Value of each window; 0 without a value function."""
 
 
 class Planner:
-    """Samples candidates from a diffusion model and keeps the best.
+    """Planner that samples candidates from a diffusion model and keeps the best.
 
     Args:
         process: noise levels and the meaning of the prediction.
         denoiser: the trained network.
-        settings: how a plan is found.
+        settings: number of candidates, sampler, guidance and ranking.
 
     Example:
         >>> from rlpriors.diffusion import Condition, DiffusionProcess, NoiseSchedule
         >>> process = DiffusionProcess(NoiseSchedule(10))
         >>> planner = Planner(process, lambda x, t: 0.5 * x, PlannerSettings(n_candidates=4, n_steps=2))
-        >>> start = Condition.frames(torch.zeros(3, 1, 2), horizon=8, dim=2)
+        >>> start = Condition.fix_steps(torch.zeros(3, 1, 2), horizon=8, dim=2)
         >>> plan = planner.plan(start, value=lambda x: x.sum((1, 2)))
         >>> plan.window.shape, plan.value.shape
         (torch.Size([3, 8, 2]), torch.Size([3]))
@@ -106,13 +106,14 @@ class Planner:
         previous: Float[Tensor, "batch horizon dim"] | None = None,
         generator: torch.Generator | None = None,
     ) -> Plan:
-        """One window for each row of `condition`.
+        """Return one window for each row of `condition`.
 
         Args:
-            condition: what is known of each window, its start state above all.
-            value: guides and ranks the candidates; None samples the prior and keeps the first.
-            previous: the plans followed so far, shifted to begin now: where warm starts begin.
-            generator: source of all noise, on the condition's device.
+            condition: the known entries of each window, usually its start state.
+            value: the function that guides and ranks the candidates; None samples the prior and keeps
+                the first.
+            previous: the current plans, shifted to begin now; warm starts begin there.
+            generator: the generator of all noise, on the condition's device.
         """
         settings, schedule = self.settings, self.process.schedule
         n = settings.n_candidates if value is not None else 1

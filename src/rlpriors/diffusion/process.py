@@ -1,4 +1,9 @@
-"""The forward process, what the network predicts of it, and how well it does."""
+"""Forward diffusion process, prediction targets, denoising loss and residual.
+
+`DiffusionProcess`    noise schedule and prediction type of a denoiser
+`denoising_loss`      training loss of a denoiser
+`denoising_residual`  reconstruction error of windows, a proxy of their likelihood
+"""
 
 from typing import Literal, get_args
 
@@ -16,14 +21,14 @@ PredictionType = Literal["epsilon", "sample", "v_prediction", "velocity", "edm"]
 
 
 class DiffusionProcess(nn.Module):
-    """A noise schedule and what a denoiser's output stands for.
+    """Noise schedule and meaning of a denoiser's output.
 
     Args:
         schedule: the noise levels.
         prediction_type: "epsilon" (the noise), "sample" (the clean window), "v_prediction"
             (sqrt(abar) noise - sqrt(1 - abar) x_0; Salimans & Ho 2022, arXiv 2202.00512),
             "velocity" (noise - x_0, that of a rectified flow; Liu et al. 2022, arXiv 2209.03003) or
-            "edm" (what is left to add to a scaled input; Karras et al. 2022, arXiv 2206.00364, eq. 7
+            "edm" (the remainder to add to a scaled input; Karras et al. 2022, arXiv 2206.00364, eq. 7
             and table 1: inputs and targets of unit variance at every noise level, and the loss of
             eq. 8 with its weight 1 / c_out^2).  Each goes with any schedule.
         sigma_data: the standard deviation of normalized windows, for "edm".
@@ -60,12 +65,12 @@ class DiffusionProcess(nn.Module):
         t: Int[Tensor, " batch"],
         noise: Float[Tensor, "batch horizon dim"],
     ) -> Float[Tensor, "batch horizon dim"]:
-        """The window at diffusion time `t`: signal_t x_0 + noise_t noise."""
+        """Return the window at diffusion time `t`: signal_t x_0 + noise_t noise."""
         signal, amount = self.schedule.coefficients(t)
         return signal * x_start + amount * noise
 
     def from_noise(self, noise: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "batch horizon dim"]:
-        """Windows at the noisiest time, where no signal counts any more."""
+        """Scale standard normal noise to windows at the noisiest time."""
         if self.schedule.preserves_variance:
             return noise
         return self.schedule.scale[-1] * noise
@@ -76,7 +81,7 @@ class DiffusionProcess(nn.Module):
         t: Int[Tensor, " batch"],
         noise: Float[Tensor, "batch horizon dim"],
     ) -> Float[Tensor, "batch horizon dim"]:
-        """What a perfect denoiser would put out."""
+        """Return the output of a perfect denoiser."""
         if self.prediction_type == "epsilon":
             return noise
         if self.prediction_type == "sample":
@@ -96,7 +101,7 @@ class DiffusionProcess(nn.Module):
         x_t: Float[Tensor, "batch horizon dim"],
         t: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch horizon dim"]:
-        """The clean window that a denoiser's `output` at `x_t` stands for."""
+        """Convert a denoiser's `output` at `x_t` to the clean window."""
         if self.prediction_type == "sample":
             return output
         signal, amount = self.schedule.coefficients(t)
@@ -116,7 +121,7 @@ class DiffusionProcess(nn.Module):
         x_t: Float[Tensor, "batch horizon dim"],
         t: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch horizon dim"]:
-        """The noise that leads from `x_start` to `x_t`."""
+        """Return the noise that leads from `x_start` to `x_t`."""
         signal, amount = self.schedule.coefficients(t)
         return (x_t - signal * x_start) / amount
 
@@ -127,9 +132,9 @@ class DiffusionProcess(nn.Module):
         t: Int[Tensor, " batch"],
         condition: Condition | None = None,
     ) -> Float[Tensor, "batch horizon dim"]:
-        """The denoiser's output at `x_t`, in which known entries were written as they are.
+        """Return the denoiser's output at `x_t`, which contains the known entries unchanged.
 
-        "edm" scales what the network sees, but not the known entries of `condition`.
+        "edm" scales the network's input, except the known entries of `condition`.
         """
         if self.prediction_type == "edm":
             signal, amount = self.schedule.coefficients(t)
@@ -145,11 +150,11 @@ class DiffusionProcess(nn.Module):
         t: Int[Tensor, " batch"],
         condition: Condition | None = None,
     ) -> Float[Tensor, "batch horizon dim"]:
-        """The clean window that `denoiser` sees behind `x_t`."""
+        """Return the clean window that `denoiser` predicts from `x_t`."""
         return self.predict_x_start(self.predict(denoiser, x_t, t, condition), x_t, t)
 
     def _edm(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """c_in, c_skip and c_out of arXiv 2206.00364, table 1."""
+        """Return c_in, c_skip and c_out of arXiv 2206.00364, table 1."""
         total = (sigma**2 + self.sigma_data**2).sqrt()
         return 1 / total, (self.sigma_data / total) ** 2, sigma * self.sigma_data / total
 
@@ -164,7 +169,7 @@ def denoising_loss(
     condition: Condition | None = None,
     weight: Float[Tensor, "..."] | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean squared error of the prediction over the entries that are not known.
+    """Compute the mean squared error of the prediction over the unknown entries.
 
     Args:
         process: noise levels and the meaning of the prediction.
@@ -172,10 +177,10 @@ def denoising_loss(
         x_start: clean windows.
         t: a diffusion time for each window.
         noise: standard normal noise.
-        condition: entries that sampling will know; the network sees them clean and they do not
-            count in the loss.
-        weight: non-negative weights that broadcast to the windows: 0 for frames beyond an
-            episode's end, larger for entries that matter more.
+        condition: entries that are known while sampling.  The network reads them without noise,
+            and the loss leaves them out.
+        weight: non-negative weights that broadcast to the windows, for example 0 beyond an
+            episode's end.
     """
     x_t = process.q_sample(x_start, t, noise)
     count = torch.ones_like(x_start) if weight is None else weight.expand_as(x_start)
@@ -196,18 +201,18 @@ def denoising_residual(
     condition: Condition | None = None,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " batch"]:
-    """How badly the denoiser restores each window from noise: a proxy of -log p(window).
+    """Compute the error of restoring each window from noise, a proxy of -log p(window).
 
-    The diffusion bound on log p is a weighted sum of such errors over all times (Ho et al. 2020,
-    arXiv 2006.11239, eq. 12); a few times in the middle tell typical windows from foreign ones.
+    The diffusion bound on log p is a weighted sum of these errors over all times (Ho et al. 2020,
+    arXiv 2006.11239, eq. 12).  A few middle times separate typical from atypical windows.
 
     Args:
         process: noise levels and the meaning of the prediction.
         denoiser: the trained network.
-        x_start: the windows to judge.
-        levels: the times used, as fractions of the schedule.
-        condition: entries that are known and do not count.
-        generator: source of the noise, the same for every window so that they compare.
+        x_start: the windows to score.
+        levels: the diffusion times, as fractions of the schedule.
+        condition: known entries, which are left out.
+        generator: the generator of the noise, which is the same for all windows.
     """
     residual = torch.zeros(len(x_start), device=x_start.device)
     free = torch.ones_like(x_start) if condition is None else (~condition.mask).float()

@@ -1,8 +1,9 @@
-"""Sampling: from noise to windows in any number of steps, with the same trained weights.
+"""Sampling of windows from noise, in any number of denoising steps.
 
-`Sampling`        what stays the same from step to step
-`denoising_step`  one step: known entries, guidance, the network, a solver's rule
-`sample`          all steps, from the noisiest time down
+`Sampling`        constants of one sampling run
+`Predicted`       clean windows predicted at a diffusion time
+`denoising_step`  one step: known entries, guidance, network, solver
+`sample`          all steps, from the noisiest time to 0
 """
 
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Sampling:
-    """What stays the same from step to step of one run of a sampler.
+    """Constants of one sampling run.
 
     Example:
         >>> from rlpriors.diffusion import NoiseSchedule
@@ -57,25 +58,25 @@ class Sampling:
     """The trained network."""
 
     sampler: str = "ddim"
-    """A key of `SAMPLERS`: "ddim", "ddpm", "dpm++2m", "euler" or "heun"."""
+    """Sampler, a key of `SAMPLERS`: "ddim", "ddpm", "dpm++2m", "euler" or "heun"."""
 
     eta: float = 0.0
-    """Noise that DDIM adds, 0 (none) to 1 (as much as DDPM)."""
+    """Fraction of DDPM's noise that DDIM adds at each step, 0 to 1."""
 
     condition: Condition | None = None
-    """Known entries, written in at every step."""
+    """Known entries, written into the windows at every step."""
 
     value: Value | None = None
-    """What guidance raises; None for plain samples."""
+    """Function of windows that guidance raises; None for unguided samples."""
 
     guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
-    """How it does."""
+    """Settings of the guidance."""
 
     clip: float | None = 1.0
     """Bound on every entry of the predicted clean window; None for no bound."""
 
     create_graph: bool = False
-    """Whether samples can be differentiated in the value's parameters."""
+    """Switch that makes samples differentiable in the value's parameters."""
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
@@ -83,20 +84,20 @@ class Sampling:
 
         if self.guided and self.guidance.space == "noisy" and not self.process.schedule.preserves_variance:
             raise ValueError(
-                '`guidance.space` "noisy" needs a schedule that preserves variance ("cosine" or "linear"): '
-                f"elsewhere noisy windows lie far from clean ones. Received the schedule "
+                '`guidance.space` "noisy" needs a schedule that preserves variance ("cosine" or "linear"). '
+                f"Received the schedule "
                 f'{self.process.schedule.beta_schedule!r}; guide in space "clean".'
             )
 
     @property
     def guided(self) -> bool:
-        """Whether the value moves the samples."""
+        """True if the value moves the samples."""
         return self.value is not None and self.guidance.weight > 0
 
     def predict(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch horizon dim"]:
-        """The clean window behind `x`: guided, bounded, and with the known entries in it."""
+        """Predict the clean window of `x`: guided, clamped, with the known entries written in."""
         x_start = self.process.denoise(self.denoiser, x, t, self.condition)
         if self.guided and self.guidance.space == "clean":
             assert self.value is not None
@@ -107,12 +108,12 @@ class Sampling:
         return self.known(x_start)
 
     def known(self, x: Tensor) -> Tensor:
-        """`x` with the known entries written in."""
+        """Return `x` with the known entries written in."""
         return x if self.condition is None else self.condition.apply(x)
 
 
 class Predicted(NamedTuple):
-    """Clean windows that were predicted on the way, and at which diffusion time."""
+    """Clean windows predicted in a step, and the diffusion time of the step."""
 
     x_start: Float[Tensor, "batch horizon dim"]
     time: int
@@ -126,15 +127,15 @@ def denoising_step(
     next_time: int,
     previous: Predicted | None = None,
 ) -> tuple[Float[Tensor, "batch horizon dim"], Predicted]:
-    """Windows at diffusion time `next_time`, and the clean ones that were predicted on the way.
+    """Return the windows at diffusion time `next_time` and the clean windows predicted on the way.
 
     Args:
-        run: what all steps share.
+        run: the constants of the sampling run.
         x: windows at `time`.
-        noise: standard normal noise, for the samplers that add some.
+        noise: standard normal noise, for stochastic samplers.
         time: the diffusion time of `x`.
-        next_time: the less noisy time to go to; -1 for no noise at all.
-        previous: what the step before predicted, for the samplers that remember it.
+        next_time: the next, less noisy time; -1 for no noise.
+        previous: the prediction of the previous step, for multistep samplers.
     """
     t, s = (torch.full((len(x),), k, device=x.device) for k in (time, next_time))
     abar_t, abar_s = run.process.schedule.at(t), run.process.schedule.at(s)
@@ -179,16 +180,17 @@ def sample(
     Args:
         process: noise levels and the meaning of the prediction.
         denoiser: the trained network.
-        x: standard normal noise; or, with `start`, windows already noised to that time.
-        n_steps: denoising steps, each one call of the network; two for "heun", save in the last.
+        x: standard normal noise, or with `start` windows noised to that time.
+        n_steps: number of denoising steps.  Each calls the network once; "heun" calls it twice, except
+            in the last step.
         sampler: a key of `SAMPLERS`.
-        eta: noise that DDIM adds, 0 (none) to 1 (as much as DDPM).
+        eta: fraction of DDPM's noise that DDIM adds at each step, 0 to 1.
         start: the diffusion time of `x`; None for the noisiest.
-        condition: known entries, written in at every step.
-        value: what guidance raises; None for plain samples.
-        guidance: how it does.
+        condition: known entries, written into the windows at every step.
+        value: function of windows that guidance raises; None for unguided samples.
+        guidance: settings of the guidance.
         clip: bound on every entry of the predicted clean window; None for no bound.
-        generator: source of the samplers' noise.
+        generator: the generator of the samplers' noise.
     """
     run = Sampling(process, denoiser, sampler, eta, condition, value, guidance or GuidanceSettings(), clip)
     times = process.schedule.timesteps(n_steps, start)

@@ -1,8 +1,10 @@
-"""How much of the signal is left at each diffusion time.
+"""Noise schedules: signal and noise levels at each diffusion time.
 
-A schedule is a list of noise levels.  Whatever its kind, x_t = signal_t x_0 + noise_t noise, and
-dividing by scale_t = sqrt(signal_t^2 + noise_t^2) gives the variance-preserving form
-sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise: solvers and guidance know that one form only.
+`NoiseSchedule`  noise levels of a diffusion process
+
+All schedules follow x_t = signal_t x_0 + noise_t noise.  Division by
+scale_t = sqrt(signal_t^2 + noise_t^2) gives the variance-preserving form
+sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise, the only form that solvers and guidance use.
 """
 
 import math
@@ -16,29 +18,28 @@ __all__ = ["BetaSchedule", "NoiseSchedule"]
 
 BetaSchedule = Literal["cosine", "linear", "edm", "rectified_flow"]
 
-_NEARLY_NOISE = 0.999  # a rectified flow's last time: at 1 no signal would be left to divide by
+_NEARLY_NOISE = 0.999  # last time of a rectified flow; at 1 the signal, a divisor, would be 0
 
 
 class NoiseSchedule(nn.Module):
-    """The noise levels of a diffusion process.
+    """Noise levels of a diffusion process.
 
-    "cosine" and "linear" preserve variance, "edm" adds ever more noise to the window
-    (x_t = x_0 + sigma_t noise), "rectified_flow" goes straight (x_t = (1 - u) x_0 + u noise with u
-    evenly spaced up to 0.999).
+    "cosine" and "linear" preserve variance.  "edm" adds noise to the window (x_t = x_0 + sigma_t noise).
+    "rectified_flow" interpolates (x_t = (1 - u) x_0 + u noise with u evenly spaced up to 0.999).
 
-    `alphas_cumprod[t]` is abar_t, the part of the variance that is signal: close to 1 at t = 0,
-    close to 0 at the last timestep.  It and `scale` are buffers, so the schedule follows its owner
-    to any device, and they are not saved: the arguments determine them.
+    `alphas_cumprod[t]` is abar_t, the fraction of the variance that is signal: close to 1 at t = 0,
+    close to 0 at the last timestep.  `alphas_cumprod` and `scale` are buffers that move with the
+    schedule's owner to any device.  They are not saved, because the arguments determine them.
 
     Args:
-        num_train_timesteps: how many noise levels there are, at least 2.  No sampler takes more
-            steps, so "edm" and "rectified_flow" want many, such as 1000.
+        num_train_timesteps: number of noise levels, at least 2, and the upper bound of sampling steps.
+            "edm" and "rectified_flow" need many, such as 1000.
         beta_schedule: "cosine" (Nichol & Dhariwal 2021, arXiv 2102.09672, eq. 17), "linear" (Ho et
             al. 2020, arXiv 2006.11239, section 4, rescaled from its 1000 timesteps), "edm" (Karras
             et al. 2022, arXiv 2206.00364, eq. 5) or "rectified_flow" (Liu et al. 2022, arXiv
             2209.03003, eq. 1).
-        sigma_range: the least and the most noise of "edm".
-        rho: how densely the levels of "edm" lie where there is little noise.
+        sigma_range: smallest and largest noise of "edm".
+        rho: density of "edm"'s levels at low noise.
 
     Example:
         >>> schedule = NoiseSchedule(50)
@@ -85,24 +86,23 @@ class NoiseSchedule(nn.Module):
             alphas_cumprod = (signal / scale) ** 2
         if not (alphas_cumprod.float() < 1).all():
             raise ValueError(
-                "`sigma_range` must begin where noise is more than rounding error, about 0.001. Received "
-                f"{sigma_range}."
+                f"`sigma_range` must begin above rounding error, at about 0.001. Received {sigma_range}."
             )
         self.register_buffer("alphas_cumprod", alphas_cumprod.float(), persistent=False)
         self.register_buffer("scale", scale.float(), persistent=False)
 
     def at(self, t: Int[Tensor, " batch"]) -> Float[Tensor, "batch 1 1"]:
-        """abar_t for each row of a batch of windows; t = -1 means no noise (abar = 1)."""
+        """Return abar_t for each row of a batch of windows; t = -1 means no noise (abar = 1)."""
         return _rows(self.alphas_cumprod, t)
 
     def scale_at(self, t: Int[Tensor, " batch"]) -> Float[Tensor, "batch 1 1"]:
-        """What x_t is divided by to preserve variance; 1 for t = -1."""
+        """Return the divisor of x_t in variance-preserving form; 1 for t = -1."""
         return _rows(self.scale, t)
 
     def coefficients(
         self, t: Int[Tensor, " batch"]
     ) -> tuple[Float[Tensor, "batch 1 1"], Float[Tensor, "batch 1 1"]]:
-        """signal_t and noise_t of x_t = signal_t x_0 + noise_t noise."""
+        """Return signal_t and noise_t of x_t = signal_t x_0 + noise_t noise."""
         abar = self.at(t)
         signal, noise = abar.sqrt(), (1 - abar).sqrt()
         if self.preserves_variance:
@@ -111,7 +111,7 @@ class NoiseSchedule(nn.Module):
         return scale * signal, scale * noise
 
     def timesteps(self, n_steps: int, start: int | None = None) -> list[int]:
-        """`n_steps` times from `start` (default: the noisiest) down to 0, evenly spaced."""
+        """Return `n_steps` evenly spaced times from `start` (default: the noisiest) down to 0."""
         start = self.num_train_timesteps - 1 if start is None else start
         if not 0 <= start < self.num_train_timesteps:
             raise ValueError(f"`start` must be in [0, {self.num_train_timesteps - 1}]. Received {start}.")
@@ -120,7 +120,7 @@ class NoiseSchedule(nn.Module):
                 f"`n_steps` must be in [1, {self.num_train_timesteps}], the number of trained "
                 f"timesteps. Received {n_steps}."
             )
-        # A warm start near 0 has fewer distinct times than steps asked for: take those there are.
+        # A warm start near 0 has fewer distinct times than `n_steps`.
         return torch.linspace(start, 0, min(n_steps, start + 1)).round().int().tolist()
 
 

@@ -1,16 +1,16 @@
-"""Solvers: the rule that leads from one noise level to the next, given the predicted clean window.
+"""Solvers: update rules from one noise level to the next, given the predicted clean window.
 
-`Step`              what a rule sees
-`ddim_step`         Song et al. 2021: any amount of noise added, none by default
-`ddpm_step`         Ho et al. 2020: the posterior's noise
-`euler_step`        first order: straight on
-`heun_step`         second order: the network is asked again where a straight step leads
-`dpm_step`          second order: extrapolated from the step before
-`SAMPLERS`          every rule by its name
+`Step`        inputs of a rule
+`ddim_step`   DDIM (Song et al. 2021): any amount of added noise, none by default
+`ddpm_step`   DDPM (Ho et al. 2020): noise of the posterior
+`euler_step`  first order: Euler's rule
+`heun_step`   second order: a second prediction at the end of the Euler step
+`dpm_step`    second order: extrapolation from the previous step
+`SAMPLERS`    rules by name
 
 The last three solve the same ordinary differential equation, which in y = x / sqrt(abar) and
 sigma = sqrt(1 / abar - 1) reads dy/dsigma = (y - D(y)) / sigma (arXiv 2206.00364, eq. 3), D(y) being
-the predicted clean window.  Rules see windows in their variance-preserving form.
+the predicted clean window.  Rules read windows in variance-preserving form.
 """
 
 from collections.abc import Callable
@@ -34,31 +34,31 @@ __all__ = [
 
 
 class Step(NamedTuple):
-    """What a sampler sees of one step from time t to the next, less noisy time s < t."""
+    """Inputs of one step from time t to the next, less noisy time s < t."""
 
     x_t: Float[Tensor, "batch horizon dim"]
     x_start: Float[Tensor, "batch horizon dim"]
     """The predicted clean window, guided and clamped."""
     abar_t: Float[Tensor, "batch 1 1"]
     abar_s: Float[Tensor, "batch 1 1"]
-    """1 at the last step, which ends without noise."""
+    """Signal level at s: 1 in the last step, which ends without noise."""
     noise: Float[Tensor, "batch horizon dim"]
     eta: float
     previous: tuple[Tensor, Tensor] | None = None
-    """Clean windows that the step before predicted, and abar there; None in the first and last step."""
+    """Clean windows predicted in the previous step and its abar; None in the first and last step."""
     again: Callable[[Tensor], Tensor] | None = None
-    """The predicted clean windows of any x_s; None in the last step."""
+    """Prediction of clean windows from any x_s; None in the last step."""
 
 
 def posterior_variance(
     abar_t: Float[Tensor, "batch 1 1"], abar_s: Float[Tensor, "batch 1 1"]
 ) -> Float[Tensor, "batch 1 1"]:
-    """Var(x_s | x_t, x_0) = (1 - abar_s) / (1 - abar_t) (1 - abar_t / abar_s)."""
+    """Compute Var(x_s | x_t, x_0) = (1 - abar_s) / (1 - abar_t) (1 - abar_t / abar_s)."""
     return (1 - abar_s) / (1 - abar_t) * (1 - abar_t / abar_s)
 
 
 def ddim_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
-    """Song et al. 2021, arXiv 2010.02502, eq. 12: `eta` 0 adds no noise, `eta` 1 is DDPM."""
+    """Apply DDIM: `eta` 0 adds no noise, `eta` 1 is DDPM (Song et al. 2021, arXiv 2010.02502, eq. 12)."""
     x_t, x_start, abar_t, abar_s, noise, eta = step[:6]
     predicted_noise = (x_t - abar_t.sqrt() * x_start) / (1 - abar_t).sqrt()
     variance = eta**2 * posterior_variance(abar_t, abar_s)
@@ -67,7 +67,7 @@ def ddim_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
 
 
 def ddpm_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
-    """Ho et al. 2020, arXiv 2006.11239, eq. 7, over the times that are visited."""
+    """Apply DDPM over the visited times (Ho et al. 2020, arXiv 2006.11239, eq. 7)."""
     x_t, x_start, abar_t, abar_s, noise = step[:5]
     alpha = abar_t / abar_s
     mean = (
@@ -78,21 +78,21 @@ def ddpm_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
 
 
 def euler_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
-    """Straight on: DDIM without noise, Euler's rule in sigma, and that of a rectified flow in its time.
+    """Apply Euler's rule in sigma, which equals DDIM without noise and a rectified flow's Euler step.
 
-    All three keep the predicted window and the predicted noise, and mix them anew.
+    All three keep the predicted window and the predicted noise, and mix them in new proportions.
     """
     return ddim_step(step._replace(eta=0.0))
 
 
 def heun_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
-    """Karras et al. 2022, arXiv 2206.00364, algorithm 1: the mean of the slopes at both ends.
+    """Apply Heun's rule, the mean of the slopes at both ends (Karras et al. 2022, arXiv 2206.00364, alg. 1).
 
-    The last step, down to no noise, is Euler's.  Written as a correction of the straight step, the second
-    prediction moves it by (sigma_t / sigma_s - 1) / 2 of what it differs from the first.  Where sigma falls
-    to less than half in a step, that is more than the step would move if the second alone were believed: the
-    few first steps of a "cosine" schedule would overshoot a thousandfold.  There it is held at that bound,
-    so that windows stay between the noisy one and those predicted.
+    The last step, which ends without noise, is Euler's.  The second prediction corrects the Euler step by
+    (sigma_t / sigma_s - 1) / 2 times its difference from the first prediction.  Where sigma falls to less
+    than half in one step, this factor exceeds the full correction, and the first steps of a "cosine"
+    schedule would overshoot a thousandfold.  The factor is therefore bounded by 1 - sigma_s / sigma_t, so
+    that windows stay between the noisy and the predicted ones.
     """
     y, clean = step.x_t / step.abar_t.sqrt(), step.x_start
     sigma_t, sigma_s = ((1 / abar - 1).clamp(min=0).sqrt() for abar in (step.abar_t, step.abar_s))
@@ -105,13 +105,12 @@ def heun_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
 
 
 def dpm_step(step: Step) -> Float[Tensor, "batch horizon dim"]:
-    """DPM-Solver++(2M): Lu et al. 2022, arXiv 2211.01095, algorithm 2, in lambda = log(1 / sigma).
+    """Apply DPM-Solver++(2M) in lambda = log(1 / sigma) (Lu et al. 2022, arXiv 2211.01095, algorithm 2).
 
-    First order in the first step, which has no past, and in the last, which is infinitely long (the
-    paper's lower-order last step, always): one or two steps are Euler's, three extrapolate once.  From four
-    to a dozen, on "linear", "rectified_flow" or a "cosine" of many levels, steps grow so fast in lambda that
-    it can err more than Euler's rule.  It is left as published, since a bound on the extrapolation that
-    helps there costs as much elsewhere; take "heun", or more steps.
+    The first step has no past and the last is infinitely long, so both are of first order.  With 4 to 12
+    steps on "linear", "rectified_flow" or a "cosine" of many levels, the steps grow fast in lambda and the
+    error can exceed that of Euler's rule.  The rule is kept as published, because a bound on the
+    extrapolation costs the same accuracy elsewhere.  Use "heun" or more steps there.
     """
     x_t, clean, abar_t, abar_s = step.x_t, step.x_start, step.abar_t, step.abar_s
     if step.previous is not None:
@@ -136,4 +135,4 @@ SAMPLERS: dict[str, Callable[[Step], Tensor]] = {
 }
 
 MULTISTEP = frozenset({"dpm++2m"})
-"""The samplers that look at what the step before predicted."""
+"""Samplers that read the prediction of the previous step."""

@@ -1,4 +1,4 @@
-"""DiffuserPolicy in Tianshou's own Collector: when it plans, for whom, and what it executes."""
+"""DiffuserPolicy in Tianshou's Collector: replanning, batches of plans, and executed actions."""
 
 import gymnasium as gym
 import numpy as np
@@ -67,46 +67,46 @@ def observe(*positions: float) -> Batch:
     return Batch(obs=np.array(positions, np.float32)[:, None].repeat(2, 1), info={})
 
 
-@pytest.mark.parametrize(("execute", "stride"), [(1, 1), (3, 1), (1, 2), (3, 2), (7, 3)])
+@pytest.mark.parametrize(("execution_horizon", "stride"), [(1, 1), (3, 1), (1, 2), (3, 2), (7, 3)])
 def test_plans_are_made_at_episode_starts_and_when_they_are_used_up(
-    walks, make_policy, execute: int, stride: int
+    walks, make_policy, execution_horizon: int, stride: int
 ) -> None:
-    policy = make_policy(walks(steps=30), execute=execute, stride=stride)
+    policy = make_policy(walks(steps=30), execution_horizon=execution_horizon, stride=stride)
     plans = Plans(policy)
     collector(policy, 20).collect(n_episode=2, reset_before_collect=True)
-    an_episode = -(-20 // (execute * stride))
+    an_episode = -(-20 // (execution_horizon * stride))
     assert plans.rows == [1] * (2 * an_episode)
 
 
 def test_actions_are_those_of_the_plan_each_held_for_a_stride(walks, make_policy) -> None:
-    policy = make_policy(walks(), execute=3, stride=2)
+    policy = make_policy(walks(), execution_horizon=3, stride=2)
     plans, collect = Plans(policy), collector(policy, 20)
     collect.collect(n_episode=1, reset_before_collect=True)
     buffer = collect.buffer[collect.buffer.sample_indices(0)]
-    planned = [policy.frames.unpack(plan)[1][0, :3].numpy() for plan in plans.answers]
+    planned = [policy.layout.unpack(plan)[1][0, :3].numpy() for plan in plans.answers]
     executed = np.concatenate(planned).clip(-1, 1).repeat(2, 0)[:20]
     np.testing.assert_allclose(buffer.act, executed, rtol=1e-6)
     # Each plan began where the environment was.
     for number, (obs, _) in enumerate(plans.asked):
         assert np.array_equal(obs[0], buffer.obs[6 * number])
-        np.testing.assert_allclose(policy.frames.unpack(plans.answers[number])[0][0, 0], obs[0], atol=1e-6)
+        np.testing.assert_allclose(policy.layout.unpack(plans.answers[number])[0][0, 0], obs[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])
 def test_plans_may_be_made_before_the_last_is_done(walks, make_policy, every: int) -> None:
-    policy = make_policy(walks(), execute=3, stride=2, replan_every=every)
+    policy = make_policy(walks(), execution_horizon=3, stride=2, replan_every=every)
     plans, collect = Plans(policy), collector(policy, 20)
     collect.collect(n_episode=1, reset_before_collect=True)
     assert plans.rows == [1] * -(-20 // every)
     buffer = collect.buffer[collect.buffer.sample_indices(0)]
-    planned = [policy.frames.unpack(plan)[1][0].numpy().repeat(2, 0)[:every] for plan in plans.answers]
+    planned = [policy.layout.unpack(plan)[1][0].numpy().repeat(2, 0)[:every] for plan in plans.answers]
     np.testing.assert_allclose(buffer.act, np.concatenate(planned).clip(-1, 1)[:20], rtol=1e-6)
 
 
 @pytest.mark.parametrize("every", [1, 5])
 def test_warm_starts_go_on_from_the_frame_that_was_reached(walks, make_policy, every: int) -> None:
     planner = PlannerSettings(n_candidates=2, n_steps=2, warm_start=0.5)
-    policy = make_policy(walks(), execute=3, stride=2, replan_every=every, planner=planner)
+    policy = make_policy(walks(), execution_horizon=3, stride=2, replan_every=every, planner=planner)
     plans, collect = Plans(policy), collector(policy, 20)
     collect.collect(n_step=10, reset_before_collect=True)
     done = every // 2
@@ -118,11 +118,11 @@ def test_warm_starts_go_on_from_the_frame_that_was_reached(walks, make_policy, e
 @pytest.mark.parametrize("every", [0, 7])
 def test_when_plans_cannot_be_made(walks, make_policy, every: int) -> None:
     with pytest.raises(ValueError, match=rf"`replan_every` must be .* at most 6.* Received {every}"):
-        make_policy(walks(), execute=3, stride=2, replan_every=every)
+        make_policy(walks(), execution_horizon=3, stride=2, replan_every=every)
 
 
 def test_one_environments_reset_leaves_the_plans_of_others(walks, make_policy) -> None:
-    policy = make_policy(walks(), execute=4)
+    policy = make_policy(walks(), execution_horizon=4)
     plans, collect = Plans(policy), collector(policy, 6, 20)
     collect.collect(n_step=40, reset_before_collect=True)
     # 20 steps of each: the first environment starts episodes at 0, 6, 12, 18 and plans 4 steps in.
@@ -135,12 +135,12 @@ def test_one_environments_reset_leaves_the_plans_of_others(walks, make_policy) -
         asked = own[sorted(first | second).index(t)]
         answer = plans.answers[sorted(first | second).index(t)]
         row = int(np.flatnonzero((asked == buffer.obs[t]).all(1))[0])
-        planned = policy.frames.unpack(answer)[1][row, :4].numpy().clip(-1, 1)
+        planned = policy.layout.unpack(answer)[1][row, :4].numpy().clip(-1, 1)
         np.testing.assert_allclose(acts[number], planned, rtol=1e-6)
 
 
 def test_collection_goes_on_with_the_plans_of_the_last_call(walks, make_policy) -> None:
-    policy = make_policy(walks(), execute=4)
+    policy = make_policy(walks(), execution_horizon=4)
     plans, collect = Plans(policy), collector(policy, 20, 20)
     collect.reset()
     for _ in range(4):
@@ -152,7 +152,7 @@ def test_collection_goes_on_with_the_plans_of_the_last_call(walks, make_policy) 
 
 
 def test_environments_drop_out_when_episodes_are_enough(walks, make_policy) -> None:
-    policy = make_policy(walks(), execute=5)
+    policy = make_policy(walks(), execution_horizon=5)
     plans = Plans(policy)
     stats = collector(policy, 5, 20, 10).collect(n_episode=3, reset_before_collect=True)
     assert stats.n_collected_episodes == 3
@@ -160,7 +160,7 @@ def test_environments_drop_out_when_episodes_are_enough(walks, make_policy) -> N
 
 
 def test_dictionary_observations(walks, make_policy) -> None:
-    policy = make_policy(walks(), execute=4, obs_keys=("where",))
+    policy = make_policy(walks(), execution_horizon=4, obs_keys=("where",))
     plans, collect = Plans(policy), collector(policy, 20, 20, dictionary=True)
     collect.collect(n_step=8, reset_before_collect=True)
     assert plans.rows == [2]
@@ -175,13 +175,13 @@ class Pushes(nn.Module):
 
 
 def test_actions_are_clipped_to_the_space() -> None:
-    frames = TrajectoryLayout(
+    layout = TrajectoryLayout(
         8, 1, Normalizer.identity(2), Normalizer(torch.zeros(2), torch.tensor([10.0, 1.0]))
     )
     policy = DiffuserPolicy(
         denoiser=Pushes(),
         process=DiffusionProcess(NoiseSchedule(10)),
-        frames=frames,
+        layout=layout,
         action_space=gym.spaces.Box(np.array([-1, 0.75]), np.array([1, 2]), dtype=np.float64),
         planner=PlannerSettings(n_steps=2),
         device="cpu",
@@ -192,7 +192,7 @@ def test_actions_are_clipped_to_the_space() -> None:
 
 
 def test_calls_leave_their_state_alone(walks, make_policy) -> None:
-    policy = make_policy(walks(), execute=3)
+    policy = make_policy(walks(), execution_horizon=3)
     first = policy(observe(0.0, 0.1)).state
     for _ in range(2):
         first = policy(observe(0.0, 0.1), first).state
@@ -206,7 +206,7 @@ def test_calls_leave_their_state_alone(walks, make_policy) -> None:
 @pytest.mark.parametrize("warm_start", [0.0, 0.5])
 def test_warm_starts_begin_from_the_shifted_plan_of_the_same_episode(walks, make_policy, warm_start) -> None:
     settings = PlannerSettings(n_candidates=2, n_steps=4, warm_start=warm_start)
-    policy = make_policy(walks(), execute=3, planner=settings)
+    policy = make_policy(walks(), execution_horizon=3, planner=settings)
     plans = Plans(policy)
     collector(policy, 8).collect(n_episode=2, reset_before_collect=True)
     assert len(plans.asked) == 6  # at steps 0, 3 and 6 of both episodes
@@ -220,7 +220,7 @@ def test_warm_starts_begin_from_the_shifted_plan_of_the_same_episode(walks, make
 
 def test_cold_and_warm_rows_in_one_call(walks, make_policy) -> None:
     settings = PlannerSettings(n_candidates=2, n_steps=4, warm_start=0.5)
-    policy = make_policy(walks(), execute=1, planner=settings)
+    policy = make_policy(walks(), execution_horizon=1, planner=settings)
     state = policy(observe(0.1, 0.2, 0.3)).state
     state.empty_(np.array([1]))  # as the Collector does at an episode's end
     plans = Plans(policy)
@@ -250,11 +250,11 @@ def test_the_reward_decides_where_plans_go(walks, gaussian_policy) -> None:
     policy = gaussian_policy(data, planner=planner, reward=lambda obs, act, obs_next, end: obs_next[:, 0])
     ends = {}
     for name, reward in (("right", None), ("left", lambda obs, act, obs_next, end: -obs_next[:, 0])):
-        ends[name] = policy.frames.unpack(policy.plan(obs, reward=reward))[0][:, -1]
+        ends[name] = policy.layout.unpack(policy.plan(obs, reward=reward))[0][:, -1]
     assert ends["right"][:, 0].min() > 0.1 > -0.1 > ends["left"][:, 0].max()
     assert (ends["right"][:, 1] - ends["left"][:, 1]).mean().abs() < 0.1
     policy.reward = None
-    free = policy.frames.unpack(policy.plan(obs))[0][:, -1, 0]
+    free = policy.layout.unpack(policy.plan(obs))[0][:, -1, 0]
     assert ends["left"][:, 0].mean() < free.mean() < ends["right"][:, 0].mean()
 
 
@@ -280,8 +280,14 @@ def test_observations_of_another_size(walks, make_policy) -> None:
         ({"action_space": gym.spaces.Discrete(3)}, r"`action_space` must be a Box.*Received Discrete\(3\)"),
         ({"action_space": gym.spaces.Box(-1, 1, (2, 2))}, "`action_space` must be a Box with one axis"),
         ({"action_space": gym.spaces.Box(-1, 1, (3,))}, "`action_space` has 3 entries, .* actions of 2"),
-        ({"execute": 0}, r"`execute` must be at least 1 and less than .* 8 frames\. Received 0"),
-        ({"execute": 8}, r"`execute` must be at least 1 and less than .* 8 frames\. Received 8"),
+        (
+            {"execution_horizon": 0},
+            r"`execution_horizon` must be at least 1 and less than .* 8 time steps\. Received 0",
+        ),
+        (
+            {"execution_horizon": 8},
+            r"`execution_horizon` must be at least 1 and less than .* 8 time steps\. Received 8",
+        ),
     ],
 )
 def test_bad_arguments(walks, make_policy, overrides, message: str) -> None:
@@ -293,5 +299,5 @@ def test_a_function_may_follow_a_learned_reward(walks, make_policy) -> None:
     policy = make_policy(walks())
     policy.reward = nn.Identity()
     policy.reward = lambda obs, act, obs_next, terminated: obs[:, 0]  # a submodule would refuse it
-    assert policy.plan(np.zeros((2, policy.frames.obs_dim))).shape[0] == 2
+    assert policy.plan(np.zeros((2, policy.layout.obs_dim))).shape[0] == 2
     assert not [name for name, _ in policy.named_modules() if name.startswith("reward")]

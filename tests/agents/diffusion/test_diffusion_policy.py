@@ -89,10 +89,10 @@ def test_the_network_sees_the_clean_observation_beside_noisy_actions() -> None:
 
     policy.denoiser = Spy()
     obs, x = torch.tensor([[0.3], [-0.2]]), torch.randn(2, 3, 1)
-    out = policy.given(obs)(x, torch.tensor([5, 6]))
+    out = policy.action_denoiser(obs)(x, torch.tensor([5, 6]))
     assert torch.equal(out, 10 + x)
     assert torch.equal(seen[0][..., 1:], x)
-    assert torch.equal(seen[0][..., :1], policy.frames.obs(obs)[:, None].expand(2, 3, 1))
+    assert torch.equal(seen[0][..., :1], policy.layout.obs(obs)[:, None].expand(2, 3, 1))
 
 
 def test_actions_beyond_the_end_do_not_count() -> None:
@@ -104,7 +104,7 @@ def test_actions_beyond_the_end_do_not_count() -> None:
     windows = algorithm.process_buffer(to_buffer(data))
     assert isinstance(windows, WindowBuffer)
     batch, starts = windows.sample(None)
-    assert starts.tolist() == [0, 1, 2]  # every step begins a chunk, though none of 4 frames fits
+    assert starts.tolist() == [0, 1, 2]  # every step begins a chunk, though no window of 4 fits
     # Chunks (-1, 1, 0), (1, 0) and (0): six actions with squares 1 + 1 + 0 + 1 + 0 + 0.
     assert algorithm._update_with_batch(batch).loss == pytest.approx(3 / 6)
 
@@ -125,7 +125,7 @@ def test_it_goes_one_of_two_ways_and_keeps_to_it(train, device: str) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 def test_it_does_as_the_demonstrations_did(train, device: str) -> None:
     data = homing()
-    policy = make_policy(data, device=device, execute=2)
+    policy = make_policy(data, device=device, execution_horizon=2)
     train(make_algorithm(policy), data, 200, batch_size=64)
     collect = collector(policy, 30, 30)
     collect.collect(n_episode=4, reset_before_collect=True)
@@ -137,22 +137,22 @@ def test_it_does_as_the_demonstrations_did(train, device: str) -> None:
 # ---------------------------------------------------------------- acting
 
 
-@pytest.mark.parametrize(("execute", "stride"), [(1, 1), (3, 1), (4, 1), (2, 3)])
-def test_actions_are_those_of_the_chunk_each_held_for_a_stride(execute: int, stride: int) -> None:
-    policy = make_policy(homing(), execute=execute, stride=stride)
+@pytest.mark.parametrize(("execution_horizon", "stride"), [(1, 1), (3, 1), (4, 1), (2, 3)])
+def test_actions_are_those_of_the_chunk_each_held_for_a_stride(execution_horizon: int, stride: int) -> None:
+    policy = make_policy(homing(), execution_horizon=execution_horizon, stride=stride)
     chunks, collect = Chunks(policy), collector(policy, 20)
     collect.collect(n_episode=2, reset_before_collect=True)
-    an_episode = -(-20 // (execute * stride))
+    an_episode = -(-20 // (execution_horizon * stride))
     assert [len(obs) for obs in chunks.asked] == [1] * (2 * an_episode)
     buffer = collect.buffer[collect.buffer.sample_indices(0)]
-    drawn = np.concatenate([chunk[0, :execute].numpy() for chunk in chunks.answers[:an_episode]])
+    drawn = np.concatenate([chunk[0, :execution_horizon].numpy() for chunk in chunks.answers[:an_episode]])
     np.testing.assert_allclose(buffer.act[:20], drawn.clip(-1, 1).repeat(stride, 0)[:20], rtol=1e-6)
     for number, obs in enumerate(chunks.asked[:an_episode]):
-        assert np.array_equal(obs[0], buffer.obs[number * execute * stride])
+        assert np.array_equal(obs[0], buffer.obs[number * execution_horizon * stride])
 
 
 def test_all_environments_that_need_a_chunk_get_it_in_one_batch() -> None:
-    policy = make_policy(homing(), execute=4)
+    policy = make_policy(homing(), execution_horizon=4)
     chunks, collect = Chunks(policy), collector(policy, 6, 20)
     collect.collect(n_step=40, reset_before_collect=True)
     # 20 steps of each: the first starts episodes at 0, 6, 12, 18 and draws again 4 steps in.
@@ -175,7 +175,7 @@ def test_draws_depend_on_the_seed_alone() -> None:
 
 def test_a_dictionary_is_read_by_its_keys() -> None:
     data = homing()
-    policy = make_policy(data, obs_keys=("where",), execute=2)
+    policy = make_policy(data, obs_keys=("where",), execution_horizon=2)
     collect = collector(policy, 9, 5, dictionary=True)
     collect.collect(n_episode=3, reset_before_collect=True)
     store = make_algorithm(policy).process_buffer(collect.buffer).store
@@ -194,22 +194,22 @@ def test_actions_are_clipped_to_the_space() -> None:
 # ---------------------------------------------------------------- resuming
 
 
-def test_a_killed_run_goes_on_bit_equal(train, tmp_path) -> None:
+def test_a_stopped_run_resumes_bit_equal(train, tmp_path) -> None:
     data = homing()
-    whole, other, killed, resumed = (make_algorithm(make_policy(data), seed=s) for s in (0, 1, 0, 0))
-    for algorithm in (whole, other):
+    uninterrupted, other, stopped, resumed = (make_algorithm(make_policy(data), seed=s) for s in (0, 1, 0, 0))
+    for algorithm in (uninterrupted, other):
         train(algorithm, data, 6)
-    train(killed, data, 3)
-    save_resume(tmp_path / "resume.pt", killed.resume_state())
+    train(stopped, data, 3)
+    save_resume(tmp_path / "resume.pt", stopped.resume_state())
     resumed.resume(load_resume(tmp_path / "resume.pt"))
     assert int(resumed.updates) == 3
     train(resumed, data, 3)
     assert resumed.lr_schedulers[0].last_epoch == 6
-    one, two, three = (dict(a.named_parameters()) for a in (resumed, whole, other))
+    one, two, three = (dict(a.named_parameters()) for a in (resumed, uninterrupted, other))
     assert all(torch.equal(one[name], two[name]) for name in two)
     assert not torch.equal(two["online.leave.weight"], three["online.leave.weight"])
     drawn = []
-    for algorithm in (resumed, whole):
+    for algorithm in (resumed, uninterrupted):
         algorithm.policy.reseed(5)
         drawn.append(algorithm.policy.chunk(np.zeros((2, 1))))
     assert torch.equal(*drawn)
@@ -223,8 +223,11 @@ def test_a_killed_run_goes_on_bit_equal(train, tmp_path) -> None:
     [
         ({"space": gym.spaces.Box(-1, 1, (2,))}, r"`action_space` must be a Box of 1 entries"),
         ({"space": gym.spaces.Discrete(3)}, r"`action_space` must be a Box of 1 entries.*Received Discrete"),
-        ({"execute": 0}, r"`execute` must be in \[1, 4\], the frames of a chunk\. Received 0"),
-        ({"execute": 5}, r"`execute` must be in \[1, 4\]"),
+        (
+            {"execution_horizon": 0},
+            r"`execution_horizon` must be in \[1, 4\], the time .* Received 0",
+        ),
+        ({"execution_horizon": 5}, r"`execution_horizon` must be in \[1, 4\]"),
         ({"n_steps": 0}, r"`n_steps` must be in \[1, 20\]"),
         ({"n_steps": 21}, r"`n_steps` must be in \[1, 20\]"),
         ({"sampler": "dpm"}, r"`sampler` must be one of \[.*\]\. Received 'dpm'"),

@@ -26,7 +26,7 @@ def with_model(make_policy, data, stride: int = 1, **overrides):
     policy = make_policy(data, stride=stride, **overrides)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
-        policy.inverse_dynamics = InverseDynamics.fit(data, policy.frames, hidden=(16,))
+        policy.inverse_dynamics = InverseDynamics.fit(data, policy.layout, hidden=(16,))
     return policy
 
 
@@ -60,15 +60,15 @@ def test_the_prior_is_not_touched(walks, make_policy, train) -> None:
 
 def test_it_resumes_bit_equal(walks, make_policy, train) -> None:
     data = walks()
-    whole, half = (learn(with_model(make_policy, data), seed=3) for _ in range(2))
-    train(whole, data, 4)
+    uninterrupted, half = (learn(with_model(make_policy, data), seed=3) for _ in range(2))
+    train(uninterrupted, data, 4)
     train(half, data, 2)
     again = learn(with_model(make_policy, data), seed=3)
     again.resume(half.resume_state())
     train(again, data, 2)
-    wanted = whole.policy.inverse_dynamics.state_dict()
+    expected = uninterrupted.policy.inverse_dynamics.state_dict()
     for name, tensor in again.policy.inverse_dynamics.state_dict().items():
-        assert torch.equal(tensor, wanted[name]), name
+        assert torch.equal(tensor, expected[name]), name
 
 
 def test_it_is_saved_with_its_units(walks, make_policy, tmp_path) -> None:
@@ -94,14 +94,14 @@ class Speed(nn.Module):
 
 
 def test_actions_come_from_consecutive_planned_states(make_policy, walks) -> None:
-    frames = TrajectoryLayout(8, 1, Normalizer.identity(1), Normalizer.identity(1))
+    layout = TrajectoryLayout(8, 1, Normalizer.identity(1), Normalizer.identity(1))
     policy = make_policy(
         walks(dim=1),
         denoiser=Ramp(),
-        execute=3,
+        execution_horizon=3,
         planner=PlannerSettings(n_steps=2),
     )
-    policy.frames = frames
+    policy.layout = layout
     batch = Batch(obs=np.array([[0.0], [0.3]], np.float32), info={})
     assert policy(batch).act.flatten().tolist() == [-1.0, -1.0]
     policy.inverse_dynamics = Speed()
@@ -112,15 +112,17 @@ def test_actions_come_from_consecutive_planned_states(make_policy, walks) -> Non
     np.testing.assert_allclose(second.act.flatten(), [0.2, 0.2], rtol=1e-5)
 
 
-class Told(nn.Module):
-    """Plans whatever context it is told."""
+class ContextCopy(nn.Module):
+    """Network whose prediction equals its context."""
 
     def forward(self, x, t):
         return x[..., -2:-1].expand_as(x)
 
 
 def test_a_context_decides_what_is_planned(walks, make_policy) -> None:
-    policy = make_policy(walks(), denoiser=ContextDenoiser(Told(), 1), context=[0.25], context_weight=1.0)
+    policy = make_policy(
+        walks(), denoiser=ContextDenoiser(ContextCopy(), 1), context=[0.25], context_weight=1.0
+    )
     obs = np.zeros((3, 2), np.float32)
     assert policy.plan(obs)[:, 1:].unique().tolist() == [0.5]  # (1 + 1) 0.25 - 1 * 0
     policy.context = torch.tensor([0.125])
@@ -136,7 +138,7 @@ def test_a_context_decides_what_is_planned(walks, make_policy) -> None:
         (lambda: InverseDynamicsSettings(1, 1, (0,)), r"`hidden\[0\]` must be at least 1\. Received 0"),
         (
             lambda: InverseDynamics(InverseDynamicsSettings(2, 1), Normalizer.identity(3)),
-            r"normalizers must be of 2, 2 and 1 entries.*Received \(3, 2, 1\)",
+            r"`act` must have 2, 2 and 1 entries.*Received \(3, 2, 1\)",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def test_plans_come_to_look_like_the_data(walks, make_algorithm, train) -> None:
     data = walks(n=50, drift=0.5)
     algorithm = make_algorithm(TrajectoryDiffusion, data, lr=1e-2, ema_decay=0.9, n_updates=200)
     train(algorithm, data, 200, batch_size=64)
-    obs, _ = algorithm.policy.frames.unpack(algorithm.policy.plan(np.zeros((50, 2))))
+    obs, _ = algorithm.policy.layout.unpack(algorithm.policy.plan(np.zeros((50, 2))))
     speed = (obs[:, -1] - obs[:, 0]).mean(0) / 7
     assert bool(((speed > 0.025) & (speed < 0.075)).all()), speed
 
@@ -109,9 +109,9 @@ def final_place(window: Window) -> torch.Tensor:
 
 def test_a_context_is_learned_and_asks_for_its_windows(walks, make_policy, train) -> None:
     data = walks(n=100, dim=1)
-    frames = TrajectoryLayout.fit(data, horizon=8)
+    layout = TrajectoryLayout.fit(data, horizon=8)
     torch.manual_seed(0)
-    network = build_denoiser("mlp", horizon=8, dim=frames.dim + 1 + 1, width=64, blocks=1)
+    network = build_denoiser("mlp", horizon=8, dim=layout.dim + 1 + 1, width=64, blocks=1)
     policy = make_policy(data, denoiser=ContextDenoiser(network, context_dim=1))
     algorithm = TrajectoryDiffusion(
         policy=policy, optim=AdamOptimizerFactory(lr=3e-3), ema_decay=0.9, context=final_place
@@ -120,7 +120,7 @@ def test_a_context_is_learned_and_asks_for_its_windows(walks, make_policy, train
     ends = []
     for place in (-0.3, 0.3):
         policy.context = [place]
-        obs, _ = policy.frames.unpack(policy.plan(np.zeros((64, 1))))
+        obs, _ = policy.layout.unpack(policy.plan(np.zeros((64, 1))))
         ends.append(float(obs[:, -1].mean()))
     assert ends[1] - ends[0] > 0.2
 

@@ -15,35 +15,35 @@ def identity(horizon: int = 3, obs: int = 2, act: int = 1) -> TrajectoryLayout:
 
 def test_fit_maps_the_data_to_one(walks) -> None:
     data = walks()
-    frames = TrajectoryLayout.fit(data, horizon=8, stride=2)
-    assert (frames.dim, frames.obs_dim, frames.horizon, frames.stride) == (4, 2, 8, 2)
-    x = frames.obs(torch.from_numpy(data.obs))
+    layout = TrajectoryLayout.fit(data, horizon=8, stride=2)
+    assert (layout.dim, layout.obs_dim, layout.horizon, layout.stride) == (4, 2, 8, 2)
+    x = layout.obs(torch.from_numpy(data.obs))
     torch.testing.assert_close(x.amin(0), -torch.ones(2))
     torch.testing.assert_close(x.amax(0), torch.ones(2))
-    assert frames.act(torch.from_numpy(data.act)).abs().max() <= 1 + 1e-6
-    assert frames.normalizer.dim == 4
+    assert layout.act(torch.from_numpy(data.act)).abs().max() <= 1 + 1e-6
+    assert layout.normalizer.dim == 4
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_unpack_undoes_pack(walks, stride: int) -> None:
     data = walks()
-    frames = TrajectoryLayout.fit(data, horizon=4, stride=stride)
+    layout = TrajectoryLayout.fit(data, horizon=4, stride=stride)
     window = data.windows(data.window_starts(4, stride), 4, stride)
-    x = frames.pack(window)
+    x = layout.pack(window)
     assert x.shape == (len(window.obs), 4, 4)
-    obs, act = frames.unpack(x)
+    obs, act = layout.unpack(x)
     torch.testing.assert_close(obs, window.obs, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(act, window.act, atol=1e-6, rtol=1e-5)
 
 
 def test_pack_by_hand() -> None:
     obs = Normalizer(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0]))
-    frames = TrajectoryLayout(2, 1, obs, Normalizer(torch.tensor([0.0]), torch.tensor([0.5])))
+    layout = TrajectoryLayout(2, 1, obs, Normalizer(torch.tensor([0.0]), torch.tensor([0.5])))
     data = torch.tensor([[[3.0, 4.0], [5.0, 6.0]]]), torch.tensor([[[1.0], [-1.0]]])
-    assert torch.cat([frames.obs(data[0]), frames.act(data[1])], -1).tolist() == [
+    assert torch.cat([layout.obs(data[0]), layout.act(data[1])], -1).tolist() == [
         [[1.0, 4.0, 2.0], [2.0, 6.0, -2.0]]
     ]
-    assert frames.start(torch.tensor([[3.0, 4.0]])).value[0].tolist() == [[1.0, 4.0, 0.0], [0.0, 0.0, 0.0]]
+    assert layout.start(torch.tensor([[3.0, 4.0]])).value[0].tolist() == [[1.0, 4.0, 0.0], [0.0, 0.0, 0.0]]
 
 
 def test_a_start_knows_the_observation_and_not_the_action() -> None:
@@ -53,7 +53,7 @@ def test_a_start_knows_the_observation_and_not_the_action() -> None:
 
 def test_rewards_by_hand() -> None:
     obs = Normalizer(torch.zeros(1), torch.tensor([10.0]))
-    frames = TrajectoryLayout(3, 1, obs, Normalizer.identity(1))
+    layout = TrajectoryLayout(3, 1, obs, Normalizer.identity(1))
     # Observations 0, 20, 50 and 10, 10, 0 in raw units; the last action begins no transition.
     x = torch.tensor([[[0.0, 1.0], [2.0, 2.0], [5.0, 9.0]], [[1.0, 3.0], [1.0, 4.0], [0.0, 9.0]]])
     seen = []
@@ -62,22 +62,22 @@ def test_rewards_by_hand() -> None:
         seen.append((act.flatten().tolist(), terminated.any().item(), terminated.dtype))
         return obs_next[:, 0] - obs[:, 0]
 
-    assert frames.rewards(progress, x).tolist() == [[20.0, 30.0], [0.0, -10.0]]
+    assert layout.rewards(progress, x).tolist() == [[20.0, 30.0], [0.0, -10.0]]
     assert seen == [([1.0, 2.0, 3.0, 4.0], False, torch.bool)]
-    assert frames.value(progress)(x).tolist() == [50.0, -10.0]
+    assert layout.value(progress)(x).tolist() == [50.0, -10.0]
 
 
 def test_a_value_of_whole_windows_is_one_reward() -> None:
-    frames, value = identity(), TrajectoryValue(TrajectoryValueSettings(3, 3, (8,)))
+    layout, value = identity(), TrajectoryValue(TrajectoryValueSettings(3, 3, (8,)))
     x = torch.randn(5, 3, 3, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(frames.rewards(value, x), value(x)[:, None])
-    assert torch.equal(frames.value(value)(x), value(x))
+    assert torch.equal(layout.rewards(value, x), value(x)[:, None])
+    assert torch.equal(layout.value(value)(x), value(x))
 
 
 def test_the_values_gradient_is_in_normalized_units() -> None:
-    frames = TrajectoryLayout(2, 1, Normalizer(torch.zeros(1), torch.tensor([10.0])), Normalizer.identity(1))
+    layout = TrajectoryLayout(2, 1, Normalizer(torch.zeros(1), torch.tensor([10.0])), Normalizer.identity(1))
     x = torch.zeros(1, 2, 2, requires_grad=True)
-    frames.value(lambda obs, act, obs_next, end: obs[:, 0] + 3 * act[:, 0])(x).sum().backward()
+    layout.value(lambda obs, act, obs_next, end: obs[:, 0] + 3 * act[:, 0])(x).sum().backward()
     assert x.grad.tolist() == [[[10.0, 3.0], [0.0, 0.0]]]
 
 
@@ -98,7 +98,7 @@ def test_windows_of_another_size_are_refused() -> None:
         identity().start(torch.zeros(1, 3))
 
 
-def test_normalizers_travel_with_the_frames(walks) -> None:
+def test_normalizers_are_in_the_state(walks) -> None:
     fitted = TrajectoryLayout.fit(walks(), horizon=3)
     fresh = identity(act=2)
     fresh.load_state_dict(fitted.state_dict())

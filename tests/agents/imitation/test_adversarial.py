@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from line_world import BOX, STEPS, TWO, assert_equal, dqn, filled, ppo, sac, seeded, to_the_right, train
+from line_env import BOX, STEPS, TWO, assert_equal, dqn, filled, ppo, sac, seeded, to_the_right, train
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import AdamOptimizerFactory, LRSchedulerFactoryLinear
 from tianshou.utils.torch_utils import policy_within_training_step
@@ -85,8 +85,8 @@ def test_over_dqn_it_does_what_was_demonstrated(kind: str) -> None:
 def test_discriminator_and_policy_see_equal_units() -> None:
     algorithm = adversarial()
     assert algorithm.demonstrations.act.min() > 1.5  # of at most 2
-    own = algorithm.own(filled(algorithm)[np.arange(60)])
-    assert 1.5 < own.act.abs().max() <= 2
+    agent = algorithm.agent_transitions(filled(algorithm)[np.arange(60)])
+    assert 1.5 < agent.act.abs().max() <= 2
     from_a_buffer = adversarial(demonstrations=to_buffer(to_the_right())).demonstrations
     for part, other in zip(algorithm.demonstrations, from_a_buffer, strict=True):
         assert torch.equal(part, other)
@@ -98,7 +98,7 @@ def test_the_rewards_that_the_policy_learns_from_are_the_discriminators() -> Non
     rows = np.arange(10)
     with policy_within_training_step(algorithm.policy):
         algorithm._preprocess_batch(buffer[rows], buffer, rows)
-    transition = algorithm.own(buffer[rows])
+    transition = algorithm.agent_transitions(buffer[rows])
     with torch.no_grad():
         paid = algorithm.discriminator.training_reward(*transition)
     np.testing.assert_allclose(buffer.rew[rows], paid.numpy(), atol=1e-6)
@@ -112,27 +112,27 @@ def test_on_policy_airl_pays_what_the_paper_does(space) -> None:
     buffer = filled(algorithm)
     rows = np.arange(10)
     batch = buffer[rows]
-    own = algorithm.own(batch)
+    agent = algorithm.agent_transitions(batch)
     with torch.no_grad():
-        f = algorithm.discriminator.training_reward(*own)
-        said = algorithm.policy(batch).dist.log_prob(torch.as_tensor(batch.act))
-    d = torch.sigmoid(f - said).double()
-    np.testing.assert_allclose(algorithm.judge(batch), (d.log() - (1 - d).log()).numpy(), atol=1e-4)
+        f = algorithm.discriminator.training_reward(*agent)
+        log_prob = algorithm.policy(batch).dist.log_prob(torch.as_tensor(batch.act))
+    d = torch.sigmoid(f - log_prob).double()
+    np.testing.assert_allclose(algorithm.compute_rewards(batch), (d.log() - (1 - d).log()).numpy(), atol=1e-4)
     gail = adversarial("gail", seeded(ppo, space))
-    np.testing.assert_allclose(gail.judge(batch), gail.discriminator(*own).detach(), atol=1e-6)
+    np.testing.assert_allclose(gail.compute_rewards(batch), gail.discriminator(*agent).detach(), atol=1e-6)
 
 
 def test_the_discriminators_statistics_are_reported() -> None:
     algorithm = adversarial(lr=1e-2)
     stats = update(algorithm, filled(algorithm), 40).get_loss_stats_dict()
     assert stats["demonstration_accuracy"] > 0.8
-    assert stats["own_accuracy"] > 0.5
+    assert stats["agent_accuracy"] > 0.5
     assert 0 < stats["discriminator_loss"] < 1.3
     assert stats["gradient_penalty"] > 0
     assert "critic1_loss" in stats
 
 
-def test_it_learns_as_often_as_it_is_told() -> None:
+def test_the_update_interval_and_number() -> None:
     def changes(**settings) -> list[bool]:
         algorithm = adversarial(settings=AdversarialSettings(**settings))
         buffer, changed = filled(algorithm), []
@@ -144,7 +144,7 @@ def test_it_learns_as_often_as_it_is_told() -> None:
         return changed
 
     assert changes() == [True] * 4
-    assert changes(every=3, n_discriminator_updates=2, batch_size=8) == [True, False, False, True]
+    assert changes(update_interval=3, n_discriminator_updates=2, batch_size=8) == [True, False, False, True]
 
 
 @pytest.mark.parametrize(("weight", "center"), [(0.0, 0.0), (10.0, 0.0), (10.0, 1.0)])
@@ -168,7 +168,7 @@ def test_without_a_weight_the_penalty_spares_airl() -> None:
 
 
 @pytest.mark.parametrize("kind", DISCRIMINATORS)
-def test_killed_and_resumed_it_goes_on_bit_equal(kind: str, tmp_path) -> None:
+def test_it_resumes_bit_equal(kind: str, tmp_path) -> None:
     def fresh():
         optim = AdamOptimizerFactory(lr=1e-3)
         optim.with_lr_scheduler_factory(LRSchedulerFactoryLinear(10, 10, 1))
@@ -266,7 +266,7 @@ def test_ppos_log_probability_by_hand() -> None:
 
 
 def test_sizes_and_policies_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"`demonstrations` must hold 2 numbers.*Received 1 and 1"):
+    with pytest.raises(ValueError, match=r"`demonstrations` must have 2 entries.*Received 1 and 1"):
         AdversarialIRL(
             seeded(sac), discriminator=GAILReward(GAILSettings(2, 1)), demonstrations=to_the_right(),
             optim=AdamOptimizerFactory(),
@@ -282,13 +282,13 @@ def test_arguments_of_another_class_are_refused() -> None:
     more = {"demonstrations": to_the_right(), "optim": AdamOptimizerFactory()}
     reward, gail = MLPReward(RewardSettings(1, 1)), GAILReward(GAILSettings(1, 1))
     for kind, inner in ((AdversarialIRL, sac), (AdversarialIRLOnPolicy, ppo)):
-        with pytest.raises(TypeError, match=r"`discriminator` must be .* Received a MLPReward; take a GAIL"):
+        with pytest.raises(TypeError, match=r"`discriminator` must be .* Received a MLPReward; use a GAIL"):
             kind(seeded(inner), discriminator=reward, **more)
         with pytest.raises(TypeError, match=r"`settings` must be an AdversarialSettings\. Received \{\}"):
             kind(seeded(inner), discriminator=gail, settings={}, **more)
-    with pytest.raises(TypeError, match="Received a PPO; take `AdversarialIRLOnPolicy`"):
+    with pytest.raises(TypeError, match="Received a PPO; use `AdversarialIRLOnPolicy`"):
         AdversarialIRL(seeded(ppo), discriminator=gail, **more)
-    with pytest.raises(TypeError, match="Received a SAC; take `AdversarialIRL` for an off-policy one"):
+    with pytest.raises(TypeError, match="Received a SAC; use `AdversarialIRL` for an off-policy one"):
         AdversarialIRLOnPolicy(seeded(sac), discriminator=gail, **more)
 
 
@@ -296,7 +296,7 @@ def test_arguments_of_another_class_are_refused() -> None:
     ("bad", "message"),
     [
         ({"n_discriminator_updates": 0}, "`n_discriminator_updates` must be at least 1. Received 0"),
-        ({"every": 0}, "`every` must be at least 1"),
+        ({"update_interval": 0}, "`update_interval` must be at least 1"),
         ({"batch_size": -1}, "`batch_size` must be at least 1"),
         ({"gradient_penalty": -0.5}, "`gradient_penalty` must be at least 0. Received -0.5"),
         ({"penalty_center": -1.0}, "`penalty_center` must be at least 0"),

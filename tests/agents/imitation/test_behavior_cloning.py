@@ -45,7 +45,7 @@ def silenced(space: gym.Space, **arguments) -> BehaviorCloningPolicy:
 # ---------------------------------------------------------------- by hand
 
 
-def test_losses_of_a_network_that_says_zero() -> None:
+def test_losses_of_a_network_with_zero_output() -> None:
     obs, act = torch.zeros(2, 1), torch.tensor([[4.0], [3.0]])  # normalized: 1 and 0.5
     wide = gym.spaces.Box(0, 4, (1,))
     assert silenced(wide).cloning_loss(obs, act).item() == pytest.approx((1 + 0.25) / 2)
@@ -149,28 +149,28 @@ def test_many_at_once_act_as_each_alone() -> None:
 
 
 @pytest.mark.parametrize("discrete", [False, True])
-def test_a_killed_run_goes_on_bit_equal(train, tmp_path, discrete: bool) -> None:
+def test_a_stopped_run_resumes_bit_equal(train, tmp_path, discrete: bool) -> None:
     data = homing(discrete=discrete)
 
     def fresh(seed: int = 0) -> BehaviorCloning:
         return make_algorithm(make_policy(data, DISCRETE if discrete else BOX), seed=seed)
 
-    whole, other, killed, resumed = fresh(), fresh(seed=1), fresh(), fresh()
-    for algorithm in (whole, other):
+    uninterrupted, other, stopped, resumed = fresh(), fresh(seed=1), fresh(), fresh()
+    for algorithm in (uninterrupted, other):
         train(algorithm, data, 6)
-    train(killed, data, 3)
-    save_resume(tmp_path / "resume.pt", killed.resume_state())
+    train(stopped, data, 3)
+    save_resume(tmp_path / "resume.pt", stopped.resume_state())
     resumed.resume(load_resume(tmp_path / "resume.pt"))
     assert int(resumed.updates) == 3
     train(resumed, data, 3)
     assert resumed.lr_schedulers[0].last_epoch == 6
-    one, two, three = (a.policy.state_dict() for a in (resumed, whole, other))
+    one, two, three = (a.policy.state_dict() for a in (resumed, uninterrupted, other))
     assert all(torch.equal(one[name], two[name]) for name in two)
     assert not torch.equal(two["actor.0.weight"], three["actor.0.weight"])
 
 
 def test_a_foreign_state_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="is of 'Other', not of BehaviorCloning"):
+    with pytest.raises(CheckpointError, match="is of 'Other', not of 'BehaviorCloning'"):
         make_algorithm(make_policy(homing())).resume({"algorithm": "Other"})
 
 
@@ -183,7 +183,7 @@ def test_a_foreign_state_is_refused() -> None:
         (gym.spaces.Box(-1, 1, (2, 2)), {}, r"`action_space` must be a Box with one axis or a Discrete"),
         (gym.spaces.MultiDiscrete([2, 2]), {}, r"`action_space` must be a Box with one axis or a Discrete"),
         (gym.spaces.Box(-1, 1, (2,)), {}, r"`act` must normalize the 2 entries of the action space"),
-        (BOX, {"deterministic": False}, r'`deterministic` must be True with loss="mse".*take loss="nll"'),
+        (BOX, {"deterministic": False}, r'`deterministic` must be True with loss="mse".*use loss="nll"'),
         (BOX, {"hidden": (0,)}, r"`hidden\[0\]` must be at least 1\. Received 0"),
     ],
 )
@@ -202,9 +202,9 @@ def test_data_of_another_kind_is_refused(train, walks) -> None:
     steered, numbered = homing(), homing(discrete=True)
     with pytest.raises(ValueError, match=r"observations have 2 entries, but the policy was made for 1"):
         train(make_algorithm(make_policy(steered)), walks(), 1)
-    with pytest.raises(ValueError, match=r"actions are int64, .* a Box floating-point numbers"):
+    with pytest.raises(ValueError, match=r"actions must be .* Box\. Received int64 for Box"):
         train(make_algorithm(make_policy(steered)), numbered, 1)
-    with pytest.raises(ValueError, match=r"actions are float32, .* a Discrete space wants integers"):
+    with pytest.raises(ValueError, match=r"be integers for a Discrete .* Received float32 for Discrete"):
         train(make_algorithm(make_policy(numbered, DISCRETE)), steered, 1)
     with pytest.raises(ValueError, match=r"must be in 0\.\.2, as Discrete\(3\)\. Received 3\.\.5"):
         train(make_algorithm(make_policy(numbered, gym.spaces.Discrete(3))), numbered, 1)
@@ -218,6 +218,6 @@ def test_observations_that_are_not_finite_are_refused() -> None:
 @pytest.mark.usefixtures("without_type_checks")
 def test_another_policy_is_refused(walks) -> None:
     policy = DiffusionPolicy.fit(walks(), gym.spaces.Box(-1, 1, (2,)), horizon=4, device="cpu")
-    message = "`policy` must be a BehaviorCloningPolicy. Received a DiffusionPolicy; make one by"
+    message = "`policy` must be a BehaviorCloningPolicy. Received a DiffusionPolicy; build one with"
     with pytest.raises(TypeError, match=message):
         make_algorithm(policy)

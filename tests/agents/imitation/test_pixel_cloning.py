@@ -9,13 +9,13 @@ from tianshou.data import Batch, ReplayBuffer
 from tianshou.trainer import OfflineTrainerParams
 from torch import nn
 
-from rlpriors.agents import Auxiliary, EncoderNetwork, PixelBuffer, PixelCloning, PixelCloningPolicy
+from rlpriors.agents import AuxiliaryTask, EncoderNetwork, PixelBuffer, PixelCloning, PixelCloningPolicy
 from rlpriors.checkpoint import CheckpointError
-from rlpriors.data.frames import FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
 from rlpriors.data.normalize import Normalizer
 from rlpriors.encoders import load_encoder
 from rlpriors.representation import RECIPES
-from rlpriors.representation.clips import FrameWindows
+from rlpriors.representation.clips import FrameClips
 from rlpriors.representation.model import RepresentationModel
 
 SIZE = 36
@@ -112,7 +112,7 @@ def test_frames_of_a_stack_are_changed_alike_and_images_differently():
     algorithm = cloning(make_policy(stack=2), augment="color-jitter-ex")
     frames = np.random.default_rng(0).integers(0, 256, (1, 1, SIZE, SIZE, 3), np.uint8)
     torch.manual_seed(0)
-    changed = algorithm.changed(np.tile(frames, (4, 2, 1, 1, 1)))
+    changed = algorithm.augment_images(np.tile(frames, (4, 2, 1, 1, 1)))
     assert changed.shape == (4, 2, SIZE, SIZE, 3)
     assert 0 <= changed.min() < changed.max() <= 1
     assert torch.equal(changed[:, 0], changed[:, 1])
@@ -121,7 +121,7 @@ def test_frames_of_a_stack_are_changed_alike_and_images_differently():
 
 def test_without_augmentation_bytes_stay_bytes():
     frames = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), np.uint8)
-    assert torch.equal(cloning(make_policy()).changed(frames), torch.from_numpy(frames))
+    assert torch.equal(cloning(make_policy()).augment_images(frames), torch.from_numpy(frames))
 
 
 def test_augmented_bytes_are_on_the_scale_of_others():
@@ -129,7 +129,7 @@ def test_augmented_bytes_are_on_the_scale_of_others():
     policy = make_policy(stack=2)
     algorithm = cloning(policy, augment="shift")
     frames = np.full((3, 2, SIZE, SIZE, 3), 90, np.uint8)  # shifted as one likes
-    torch.testing.assert_close(policy.network(algorithm.changed(frames))[0], policy.network(frames)[0])
+    torch.testing.assert_close(policy.network(algorithm.augment_images(frames))[0], policy.network(frames)[0])
 
 
 # ---------------------------------------------------------------- learning
@@ -193,7 +193,7 @@ def test_another_loss_is_learned_by_the_same_optimizer(tmp_path):
         drawn.append(update)
         return update
 
-    algorithm = cloning(policy, auxiliary=Auxiliary(pull, draw, weight=100.0, updates=4))
+    algorithm = cloning(policy, auxiliary=AuxiliaryTask(pull, draw, weight=100.0, n_updates=4))
     parameters = [p for group in algorithm.optim._optim.param_groups for p in group["params"]]
     assert len({id(p) for p in parameters}) == len(parameters)
     train(algorithm, PixelBuffer(lamps(tmp_path)), 4)
@@ -207,11 +207,11 @@ def test_another_loss_is_learned_by_the_same_optimizer(tmp_path):
 def test_a_recipe_is_learned_jointly(tmp_path, method):
     store, policy = lamps(tmp_path), make_policy()
     recipe = RECIPES[method]()
-    windows = FrameWindows(store, recipe.horizon, recipe.stride, device="cpu")
-    model = RepresentationModel(policy.network.encoder, recipe, actions=windows.actions, updates=3)
+    clips = FrameClips(store, recipe.horizon, recipe.stride, device="cpu")
+    model = RepresentationModel(policy.network.encoder, recipe, actions=clips.actions, updates=3)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     algorithm = cloning(
-        policy, auxiliary=Auxiliary(model, lambda n: windows.draw(8, 0, n), weight=0.5, updates=3)
+        policy, auxiliary=AuxiliaryTask(model, lambda n: clips.draw(8, 0, n), weight=0.5, n_updates=3)
     )
     train(algorithm, PixelBuffer(store), 3)
     after = model.state_dict()
@@ -276,16 +276,16 @@ def test_bad_arguments_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"Received 'shfit'"):
         cloning(make_policy(), augment="shfit")
     with pytest.raises(ValueError, match=r"`weight` must be at least 0\. Received -1"):
-        Auxiliary(nn.Identity(), int, weight=-1.0)
-    with pytest.raises(ValueError, match=r"`updates` must be at least 1\. Received 0"):
-        Auxiliary(nn.Identity(), int, updates=0)
+        AuxiliaryTask(nn.Identity(), int, weight=-1.0)
+    with pytest.raises(ValueError, match=r"`n_updates` must be at least 1\. Received 0"):
+        AuxiliaryTask(nn.Identity(), int, n_updates=0)
 
 
 def test_demonstrations_without_actions_or_steps_are_refused(tmp_path):
     frame = np.zeros((1, SIZE, SIZE, 3), np.uint8)
     with FrameWriter(tmp_path / "still") as writer:
         writer.add_episode(frame)
-    with pytest.raises(ValueError, match=r"must hold the array `act`.* has none"):
+    with pytest.raises(ValueError, match=r"must contain the array `act`.* with none"):
         PixelBuffer(writer.store)
     with FrameWriter(tmp_path / "short") as writer:
         writer.add_episode(frame, act=np.zeros(1, int))

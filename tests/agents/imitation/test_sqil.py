@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from line_world import TWO, assert_equal, dqn, filled, ppo, sac, seeded, to_the_right, train
+from line_env import TWO, assert_equal, dqn, filled, ppo, sac, seeded, to_the_right, train
 from tianshou.data import PrioritizedReplayBuffer
 from tianshou.utils.torch_utils import policy_within_training_step
 
@@ -22,7 +22,7 @@ def test_over_dqn_it_does_what_was_demonstrated() -> None:
 
 @pytest.mark.parametrize("n_step", [1, 3])
 def test_half_of_each_batch_is_demonstrated(n_step: int) -> None:
-    algorithm = SQIL(seeded(sac, n_step=n_step), to_the_right(), demonstrated_reward=2.0, own_reward=-1.0)
+    algorithm = SQIL(seeded(sac, n_step=n_step), to_the_right(), demonstration_reward=2.0, agent_reward=-1.0)
     buffer = filled(algorithm)
     assert buffer.rew.any()
     indices = np.arange(7)
@@ -60,7 +60,7 @@ def test_a_single_step_and_a_buffer_of_demonstrations() -> None:
     assert batch.rew.tolist() == [0.0]
 
 
-def test_killed_and_resumed_it_goes_on_bit_equal(tmp_path) -> None:
+def test_it_resumes_bit_equal(tmp_path) -> None:
     algorithm = SQIL(seeded(sac, alpha="auto"), to_the_right(), seed=4)
     with policy_within_training_step(algorithm.policy):
         algorithm.update(filled(algorithm), 16)
@@ -78,22 +78,22 @@ def test_killed_and_resumed_it_goes_on_bit_equal(tmp_path) -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"`demonstrations` must hold actions of shape \(1,\).*Received \(\)"
+        ValueError, match=r"`demonstrations` must have actions of shape \(1,\).*Received \(\)"
     ):
         SQIL(seeded(sac), to_the_right(action_space=TWO))
     algorithm = SQIL(seeded(sac), to_the_right())
     buffer = PrioritizedReplayBuffer(20, alpha=0.5, beta=0.5)
-    with pytest.raises(ValueError, match=r"`buffer` must draw evenly.*Received a PrioritizedReplayBuffer"):
+    with pytest.raises(ValueError, match=r"`buffer` must sample uniformly.* a PrioritizedReplayBuffer"):
         algorithm._preprocess_batch(None, buffer, np.array([0]))
 
 
 @pytest.mark.usefixtures("without_type_checks")
 def test_an_on_policy_algorithm_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"must be an OffPolicyAlgorithm\. Received a PPO; take one as SAC"):
+    with pytest.raises(TypeError, match=r"must be an OffPolicyAlgorithm\. Received a PPO; use one, as SAC"):
         SQIL(seeded(ppo), to_the_right())
 
 
-@pytest.mark.parametrize("name", ["demonstrated_reward", "own_reward"])
+@pytest.mark.parametrize("name", ["demonstration_reward", "agent_reward"])
 def test_its_two_rewards_are_finite(name: str) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must be finite. Received nan; the paper's are 1 and 0"):
         SQIL(seeded(sac), to_the_right(), **{name: float("nan")})

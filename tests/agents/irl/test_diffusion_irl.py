@@ -36,8 +36,8 @@ def test_demonstrations_that_go_somewhere_make_it_worth_being_there(
     assert spearmanr(np.sign(drift) * x[:, 0], learned).statistic > 0.8
     assert np.ptp(learned) > 0.1
     # Planning by it goes there too.
-    obs, _ = policy.frames.unpack(policy.plan(np.zeros((50, 1))))
-    free = policy.frames.unpack(policy.plan(np.zeros((50, 1)), reward=lambda o, a, n, t: 0 * n[:, 0]))[0]
+    obs, _ = policy.layout.unpack(policy.plan(np.zeros((50, 1))))
+    free = policy.layout.unpack(policy.plan(np.zeros((50, 1)), reward=lambda o, a, n, t: 0 * n[:, 0]))[0]
     assert np.sign(drift) * (obs - free)[:, -1].mean() > 0.02
     # And so does what is published.
     again = load_reward(algorithm.reward.save(tmp_path), device="cpu")
@@ -105,7 +105,7 @@ def test_penalties_keep_the_reward_small(walks, make_algorithm, train) -> None:
         train(algorithm, demonstrations, 15)
         generator = torch.Generator().manual_seed(0)
         x = 2 * torch.rand(100, 8, 4, generator=generator) - 1
-        return algorithm.policy.frames.rewards(algorithm.reward, x).square().mean().item()
+        return algorithm.policy.layout.rewards(algorithm.reward, x).square().mean().item()
 
     free = size(gradient_penalty=0.0, magnitude_penalty=0.0)
     assert size(gradient_penalty=1.0, magnitude_penalty=0.0) < 0.9 * free
@@ -114,33 +114,33 @@ def test_penalties_keep_the_reward_small(walks, make_algorithm, train) -> None:
 
 @pytest.mark.parametrize("zero", ["gradient_penalty", "magnitude_penalty"])
 def test_a_penalty_without_weight_is_not_computed(walks, make_algorithm, train, monkeypatch, zero) -> None:
-    judged, data = [], walks()
+    scored, data = [], walks()
     algorithm = make_algorithm(DiffusionIRL, data, settings=DiffusionIRLSettings(**{zero: 0.0}))
-    rewards = type(algorithm.policy.frames).rewards
+    rewards = type(algorithm.policy.layout).rewards
 
-    def spy(frames, reward, x):
-        judged.append(x.requires_grad) if reward is algorithm.online and torch.is_grad_enabled() else None
-        return rewards(frames, reward, x)
+    def spy(layout, reward, x):
+        scored.append(x.requires_grad) if reward is algorithm.online and torch.is_grad_enabled() else None
+        return rewards(layout, reward, x)
 
-    monkeypatch.setattr(type(algorithm.policy.frames), "rewards", spy)
-    update, said = algorithm._update_with_batch, []
-    algorithm._update_with_batch = lambda batch: said.append(update(batch)) or said[-1]
+    monkeypatch.setattr(type(algorithm.policy.layout), "rewards", spy)
+    update, stats = algorithm._update_with_batch, []
+    algorithm._update_with_batch = lambda batch: stats.append(update(batch)) or stats[-1]
     train(algorithm, data, 1)
     # Demonstrations and samples always; then the point between them, or points anywhere.
-    assert judged == [False, False, zero != "gradient_penalty"]
-    assert (said[0].gradient_penalty == 0) == (zero == "gradient_penalty")
-    assert algorithm.quickness.any() == (zero != "gradient_penalty")
+    assert scored == [False, False, zero != "gradient_penalty"]
+    assert (stats[0].gradient_penalty == 0) == (zero == "gradient_penalty")
+    assert algorithm.temporal_variation.any() == (zero != "gradient_penalty")
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        DiffusionIRLSettings(quickness_power=1.0, gradient_penalty=0.1),
+        DiffusionIRLSettings(temporal_variation_exponent=1.0, gradient_penalty=0.1),
         DiffusionIRLSettings(slowness_penalty=10.0),
     ],
-    ids=["quickness", "slowness"],
+    ids=["temporal_variation", "slowness"],
 )
-def test_a_reward_of_everything_leaves_out_what_changes_fast(
+def test_a_reward_of_all_entries_ignores_fast_entries(
     walks, make_algorithm, make_policy, train, settings: DiffusionIRLSettings
 ) -> None:
     """Demonstrations differ in where they are and in a second entry that is drawn anew in each step."""
@@ -153,26 +153,30 @@ def test_a_reward_of_everything_leaves_out_what_changes_fast(
     demonstrations = with_flicker(walks(n=40, dim=1, drift=0.5, seed=1), 0.5)
 
     def share(settings: DiffusionIRLSettings) -> float:
-        """How much of the reward's slope is along the place."""
+        """Return the fraction of the reward's slope along the position."""
         policy = make_policy(data)
-        reward = MLPReward(RewardSettings(2, 1, hidden=(16,)), policy.frames.obs)
+        reward = MLPReward(RewardSettings(2, 1, hidden=(16,)), policy.layout.obs)
         algorithm = make_algorithm(
-            DiffusionIRL, data, policy=policy, reward=reward, lr=1e-2, settings=settings, base=data
+            DiffusionIRL, data, policy=policy, reward=reward, lr=1e-2, settings=settings, prior_data=data
         )
         train(algorithm, demonstrations, 60, batch_size=64)
         obs = torch.as_tensor(demonstrations.obs[:500]).requires_grad_()
         algorithm.reward(obs, obs[:, :1], obs, torch.zeros(len(obs), dtype=torch.bool)).sum().backward()
-        slope = (obs.grad * policy.frames.obs.scale).abs().mean(0)
+        slope = (obs.grad * policy.layout.obs.scale).abs().mean(0)
         return float(slope[0] / slope.sum())
 
-    assert share(settings) > share(DiffusionIRLSettings(quickness_power=0.0)) + 0.1
+    assert share(settings) > share(DiffusionIRLSettings(temporal_variation_exponent=0.0)) + 0.1
 
 
 @pytest.mark.parametrize(
     ("field", "bad", "message"),
     [
         ("gradient_penalty", -1.0, r"`gradient_penalty` must be at least 0\. Received -1\.0"),
-        ("quickness_power", -1.0, r"`quickness_power` must be at least 0\. Received -1\.0"),
+        (
+            "temporal_variation_exponent",
+            -1.0,
+            r"`temporal_variation_exponent` must be at least 0\. Received -1\.0",
+        ),
         ("slowness_penalty", -1.0, r"`slowness_penalty` must be at least 0\. Received -1\.0"),
         ("magnitude_penalty", -1.0, r"`magnitude_penalty` must be at least 0\. Received -1\.0"),
         ("gradient_penalty", float("nan"), r"`gradient_penalty` must be at least 0\. Received nan"),
@@ -184,28 +188,28 @@ def test_bad_settings(field: str, bad, message: str) -> None:
         DiffusionIRLSettings(**{field: bad})
 
 
-def test_what_may_mislead_is_said_before_learning(walks, make_policy, make_algorithm, caplog) -> None:
+def test_warnings_before_training(walks, make_policy, make_algorithm, caplog) -> None:
     data = walks()
     policy = make_policy(data, stride=2)
-    settings = RewardSettings(policy.frames.obs_dim, policy.frames.act.dim, inputs=("obs", "act"))
+    settings = RewardSettings(policy.layout.obs_dim, policy.layout.act.dim, inputs=("obs", "act"))
     algorithm = make_algorithm(DiffusionIRL, data, policy=policy, reward=MLPReward(settings))
     ends = replace(data, terminated=data.truncated, truncated=data.terminated)
     short = EpisodeStore.from_episodes([*(ends.episode(i) for i in range(3)), walks(1, steps=4).episode(0)])
     with caplog.at_level(logging.WARNING):
         algorithm.process_buffer(to_buffer(short))
-    told = " ".join(record.message for record in caplog.records)
-    assert "The reward reads act, and is learned from frames of 2 steps" in told
-    assert "1 of 4 episodes are shorter than a window of 16 steps" in told
-    assert "Demonstrations end by termination" in told
+    messages = " ".join(record.message for record in caplog.records)
+    assert "The reward reads act, and is trained on time steps of 2 environment steps" in messages
+    assert "1 of 4 episodes are shorter than a window of 16 steps" in messages
+    assert "Demonstrations end by termination" in messages
 
 
 @pytest.mark.usefixtures("without_type_checks")
-def test_what_cannot_be_learned_is_refused_at_once(walks, make_algorithm, make_policy) -> None:
+def test_bad_arguments_are_refused(walks, make_algorithm, make_policy) -> None:
     data = walks(dim=1)
     reward = MLPReward(RewardSettings(1, 1))
     fits = {"policy": make_policy(data), "optim": AdamOptimizerFactory(), "reward": reward}
     discrete = MLPReward(RewardSettings(1, 1, inputs=("act",), n_actions=3))
-    with pytest.raises(ValueError, match=r"`reward` must read actions as numbers.* n_actions=3; leave"):
+    with pytest.raises(ValueError, match=r"`reward` must read actions as numbers.* n_actions=3; omit"):
         DiffusionIRL(**fits | {"reward": discrete})
     for name, wrong, message in (
         ("settings", {}, r"must be a DiffusionIRLSettings\. Received \{\}; write"),
@@ -216,14 +220,7 @@ def test_what_cannot_be_learned_is_refused_at_once(walks, make_algorithm, make_p
             DiffusionIRL(**fits | {name: wrong})
 
 
-@pytest.mark.parametrize("stages", [["ratio"], ("ratio", 3), [("ratio",)]])
-def test_warm_starts_are_pairs(walks, make_algorithm, stages) -> None:
-    data = walks()
-    with pytest.raises(ValueError, match="`warm_start` must be pairs of an objective and a number"):
-        make_algorithm(DiffusionIRL, data, base=data, warm_start=stages)
-
-
-def test_a_reward_that_diverges_says_so(walks, make_algorithm, train) -> None:
+def test_a_diverging_reward_raises(walks, make_algorithm, train) -> None:
     data = walks()
     algorithm = make_algorithm(DiffusionIRL, data)
     with torch.no_grad():

@@ -45,8 +45,8 @@ def test_only_early_starts_of_the_demonstrations_count(walks, gaussian_policy) -
     data = walks(n=100)
     policy, strays = gaussian_policy(data), walks(n=30, steps=60, drift=0.3, seed=5)
     early = check_support(policy, data, strays, max_start=2)
-    whole = check_support(policy, data, strays)
-    assert early.coverage > whole.coverage + 0.1
+    all_starts = check_support(policy, data, strays)
+    assert early.coverage > all_starts.coverage + 0.1
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -64,11 +64,11 @@ def test_sufficient(coverage: float, sufficient: bool) -> None:
 
 def test_demonstrations_of_another_environment(walks, make_policy) -> None:
     data = walks()
-    with pytest.raises(ValueError, match=r"data's observations have 3 entries, .* were made for 2"):
+    with pytest.raises(ValueError, match=r"data's observations have 3 entries, .* was made for 2"):
         check_support(make_policy(data), data, walks(dim=3))
 
 
 def test_demonstrations_that_are_too_short(walks, make_policy) -> None:
     data = walks()
-    with pytest.raises(ValueError, match=r"No window fits: `horizon` 8 frames"):
+    with pytest.raises(ValueError, match=r"`horizon` 8 with `stride` 1 must fit"):
         check_support(make_policy(data), data, walks(steps=7))

@@ -1,4 +1,4 @@
-"""An encoder inside a policy: what learns in each mode, and that nothing else moves."""
+"""Encoder inside a policy: the trained weights of each mode, and that no other weight changes."""
 
 import copy
 import pickle
@@ -26,11 +26,11 @@ from rlpriors.wrappers.encode_observation import EncodeObservation
 VIT, CNN = "timm:test_vit", "timm:test_resnet"
 MODES = [
     pytest.param(VIT, "frozen", {}, id="vit-frozen"),
-    pytest.param(VIT, "last-n", {"blocks": 2}, id="vit-last-2"),
+    pytest.param(VIT, "last-n", {"n_blocks": 2}, id="vit-last-2"),
     pytest.param(VIT, "lora", {"rank": 2}, id="vit-lora"),
     pytest.param(VIT, "full", {}, id="vit-full"),
     pytest.param(CNN, "frozen", {}, id="cnn-frozen"),
-    pytest.param(CNN, "last-n", {"blocks": 1}, id="cnn-last-1"),
+    pytest.param(CNN, "last-n", {"n_blocks": 1}, id="cnn-last-1"),
     pytest.param(CNN, "full", {}, id="cnn-full"),
 ]
 
@@ -90,13 +90,13 @@ def test_what_learns_moves_and_nothing_else(name, mode, options):
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
-        (VIT, {"blocks": 1}, ("blocks.5.", "norm.", "fc_norm.")),
-        (VIT, {"blocks": 6}, ("blocks.", "norm.", "fc_norm.")),
-        (CNN, {"blocks": 1}, ("layer4.",)),
-        (CNN, {"blocks": 3}, ("layer2.", "layer3.", "layer4.")),
-        ("timm:test_convnext", {"blocks": 1}, ("stages.3.", "norm_pre.", "head.")),
-        ("timm:test_efficientnet", {"blocks": 1}, ("blocks.4.", "conv_head.", "bn2.")),
-        ("nature-cnn", {"blocks": 2}, ("convolutions.2.", "convolutions.4.", "linear.")),
+        (VIT, {"n_blocks": 1}, ("blocks.5.", "norm.", "fc_norm.")),
+        (VIT, {"n_blocks": 6}, ("blocks.", "norm.", "fc_norm.")),
+        (CNN, {"n_blocks": 1}, ("layer4.",)),
+        (CNN, {"n_blocks": 3}, ("layer2.", "layer3.", "layer4.")),
+        ("timm:test_convnext", {"n_blocks": 1}, ("stages.3.", "norm_pre.", "head.")),
+        ("timm:test_efficientnet", {"n_blocks": 1}, ("blocks.4.", "conv_head.", "bn2.")),
+        ("nature-cnn", {"n_blocks": 2}, ("convolutions.2.", "convolutions.4.", "linear.")),
     ],
 )
 def test_the_last_blocks_and_what_is_behind_them(name, options, expected):
@@ -225,7 +225,7 @@ def test_stacks_are_fused():
     torch.testing.assert_close(concat(gray)[0], concat(gray[..., None])[0])
     single = EncoderNetwork(encoder)
     torch.testing.assert_close(single(gray[:, 0])[0], encoder.encode(gray[:, 0, :, :, None]))
-    with pytest.raises(ValueError, match=r"`obs` must hold 3 frames each .* Received shape \[2, 24, 40, 3\]"):
+    with pytest.raises(ValueError, match=r"`obs` must have 3 frames each .* Received shape \[2, 24, 40, 3\]"):
         concat(images(2))
 
 
@@ -264,10 +264,10 @@ def test_huggingface_networks(device):
 
 
 def test_dictionary_observations():
-    network = EncoderNetwork(make_encoder("nature-cnn"), key="camera/left")
+    network = EncoderNetwork(make_encoder("nature-cnn"), obs_key="camera/left")
     obs = Batch(camera=Batch(left=images(2), right=images(2, seed=1)), speed=np.zeros((2, 1)))
     torch.testing.assert_close(network(obs)[0], network.encoder.encode(images(2)))
-    with pytest.raises(TypeError, match=r"`obs` must be an array of images\. Received Batch; name"):
+    with pytest.raises(TypeError, match=r"`obs` must be an array of images\. Received Batch; set"):
         EncoderNetwork(network.encoder)(obs)
 
 
@@ -310,7 +310,7 @@ def collector(policy) -> Collector:
     return Collector(policy, envs, VectorReplayBuffer(64, 2))
 
 
-@pytest.mark.parametrize(("mode", "options"), [("last-n", {"blocks": 3}), ("frozen", {}), ("full", {})])
+@pytest.mark.parametrize(("mode", "options"), [("last-n", {"n_blocks": 3}), ("frozen", {}), ("full", {})])
 def test_dqn_trains_it(mode, options):
     torch.manual_seed(0)
     network = EncoderNetwork(make_encoder("nature-cnn"), mode, **options)
@@ -373,9 +373,9 @@ def test_what_cannot_be_is_refused(monkeypatch):
     monkeypatch.setattr(config, "jaxtyping_disable", True)  # as users run it
     with pytest.raises(ValueError, match=r"`mode` must be one of \['frozen', .*Received 'thawed'"):
         EncoderNetwork(make_encoder(), "thawed")
-    for blocks in (0, 7):
-        with pytest.raises(ValueError, match=rf"`blocks` must be in 1..6, the blocks .*Received {blocks}"):
-            EncoderNetwork(make_encoder(), "last-n", blocks=blocks)
+    for n_blocks in (0, 7):
+        with pytest.raises(ValueError, match=rf"`n_blocks` must be in 1..6, .*Received {n_blocks}"):
+            EncoderNetwork(make_encoder(), "last-n", n_blocks=n_blocks)
     with pytest.raises(
         ValueError, match=r'`mode` "lora" needs linear layers of attention .*timm:test_resnet'
     ):
@@ -384,7 +384,7 @@ def test_what_cannot_be_is_refused(monkeypatch):
         EncoderNetwork(make_encoder(), "lora", rank=0)
     with pytest.raises(ValueError, match='`targets` must be "attention" or "linear"'):
         EncoderNetwork(make_encoder(), "lora", targets="all")
-    with pytest.raises(ValueError, match=r"`encoder` reads by 'topk-crops\(2,difference\)'.*frame before"):
+    with pytest.raises(ValueError, match=r"Received 'topk-crops\(2,difference\)'.*previous frame"):
         EncoderNetwork(make_encoder(readout="topk-crops(2)"))
     with pytest.raises(ValueError, match="`fuse` must be one of"):
         EncoderNetwork(make_encoder(), fuse="sum")

@@ -1,14 +1,14 @@
-"""Relabeling: what the targets read, by hand, and in whose units."""
+"""Relabeling: rewards in the buffer that the targets read, by hand."""
 
 import numpy as np
 import pytest
 import torch
-from line_world import BOX, TWO, Line, dqn, filled, ppo, sac, seeded, train
+from line_env import BOX, Line, dqn, filled, ppo, sac, seeded, train
 from tianshou.algorithm.modelbased.icm import ICMOffPolicyWrapper
 from tianshou.data import Batch, ReplayBuffer
 from tianshou.utils.torch_utils import policy_within_training_step
 
-from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy, to_policy_units, to_transition
+from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
 from rlpriors.rewards import MLPReward, RewardSettings
 
 
@@ -21,7 +21,7 @@ def nothing(obs, act, obs_next, terminated):
 
 
 def steps(n: int = 6, done: tuple[int, ...] = ()) -> ReplayBuffer:
-    """x = 0, 1, 2, ... one after the other, worth 100 each to the environment."""
+    """Create a buffer of states x = 0, 1, 2, ... with environment rewards of 100."""
     buffer = ReplayBuffer(10)
     for i in range(n):
         buffer.add(
@@ -102,34 +102,6 @@ def test_a_relabeled_ppo_sees_the_reward() -> None:
     np.testing.assert_allclose(difference.numpy(), expected, rtol=1e-4)
 
 
-def test_rewards_see_the_actions_that_the_environment_saw() -> None:
-    policy = seeded(sac).policy
-    batch = steps()[np.array([0, 1])]
-    transition = to_transition(batch, policy)
-    assert transition.act.tolist() == [[1.0], [1.0]]  # half of the way to the bound of 2
-    assert to_policy_units(policy, transition.act.numpy()).tolist() == [[0.5], [0.5]]
-    discrete = Batch(obs=np.zeros((2, 1)), obs_next=np.ones((2, 1)), act=np.array([1, 0]), terminated=[1, 0])
-    transition = to_transition(discrete, seeded(dqn).policy)
-    assert transition.act.tolist() == [[1.0], [0.0]]
-    assert transition.terminated.tolist() == [True, False]
-
-
-def test_actions_outside_the_bounds_and_under_a_tanh_come_back() -> None:
-    policy = seeded(ppo).policy
-    assert to_policy_units(policy, np.array([[9.0], [-2.0], [1.0]])).tolist() == [[1.0], [-1.0], [0.5]]
-    policy.action_bound_method = "tanh"
-    back = policy.map_action(to_policy_units(policy, np.array([[2.0], [-2.0], [0.4]])))
-    np.testing.assert_allclose(back, [[2.0], [-2.0], [0.4]], atol=1e-5)
-    assert to_policy_units(seeded(ppo, TWO).policy, np.array([1, 0])).tolist() == [1, 0]
-
-
-def test_leaves_of_dictionary_observations() -> None:
-    obs = Batch(xy=np.array([[1.0, 2.0]]), goal=np.array([[3.0]]))
-    batch = Batch(obs=obs, obs_next=obs, act=np.zeros((1, 1)), terminated=np.zeros(1, bool))
-    transition = to_transition(batch, seeded(sac).policy, ("goal", "xy"))
-    assert transition.obs.tolist() == [[3.0, 1.0, 2.0]]
-
-
 def test_it_learns_from_the_reward_and_not_from_the_environment() -> None:
     """The environment pays for the left, the reward for the right."""
     assert train(Relabel(seeded(sac), position), 500) > 1.2
@@ -138,8 +110,11 @@ def test_it_learns_from_the_reward_and_not_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("reward", "message"),
     [
-        (lambda *parts: parts[0], r"`reward` must give one number for each of the 2 steps.*\(2, 1\)"),
-        (lambda obs, *_: obs[:, 0] / 0, "`reward` must give finite numbers. Received nan for the step from"),
+        (lambda *parts: parts[0], r"`reward` must return one number for each of the 2 steps.*\(2, 1\)"),
+        (
+            lambda obs, *_: obs[:, 0] / 0,
+            "`reward` must return finite numbers. Received nan for the step",
+        ),
     ],
 )
 def test_rewards_that_cannot_be_used_are_refused(reward, message: str) -> None:
@@ -150,11 +125,11 @@ def test_rewards_that_cannot_be_used_are_refused(reward, message: str) -> None:
 def test_buffers_and_algorithms_that_cannot_be_used_are_refused() -> None:
     buffer = ReplayBuffer(10, ignore_obs_next=True)
     buffer.add(steps()[0])
-    with pytest.raises(ValueError, match="`buffer` must keep `obs_next`"):
+    with pytest.raises(ValueError, match="`buffer` must store `obs_next`"):
         Relabel(seeded(sac), position).relabel(buffer, np.array([0]))
     inner = seeded(sac)
     del inner.n_step_return_horizon
-    with pytest.raises(ValueError, match=r"`algorithm` must say how many steps.*Received a SAC"):
+    with pytest.raises(ValueError, match=r"`algorithm` must have the number of steps.*Received a SAC"):
         Relabel(inner, position)
 
 
@@ -165,11 +140,11 @@ def test_buffers_and_algorithms_that_cannot_be_used_are_refused() -> None:
         (lambda: Relabel(seeded(sac), "folder"), r"`reward` must be .* Received 'folder'; .*load_reward"),
         (
             lambda: Relabel(seeded(ppo), position),
-            r"must be an OffPolicy.* a PPO; take `RelabelOnPol",
+            r"must be an OffPolicy.* a PPO; use `RelabelOnPol",
         ),
         (
             lambda: RelabelOnPolicy(seeded(sac), position),
-            r"must be an OnPolicy.* a SAC; take `Relabel`",
+            r"must be an OnPolicy.* a SAC; use `Relabel`",
         ),
     ],
 )
@@ -186,7 +161,7 @@ def test_the_steps_of_an_algorithm_inside_another_are_found() -> None:
     assert Relabel(outer, position).n_step == 3
 
 
-def test_the_world_of_these_tests() -> None:
+def test_the_environment_of_these_tests() -> None:
     buffer = filled(seeded(sac))
     assert np.abs(buffer.act[:60]).max() <= 1
     moved = buffer.obs_next[:60] - buffer.obs[:60]

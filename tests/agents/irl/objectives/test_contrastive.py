@@ -1,30 +1,21 @@
-"""The contrastive objective: where its samples come from, and what it remembers."""
+"""Contrastive objective: the source of its samples, and its replay."""
 
 import pytest
 import torch
+from objective_inputs import objective_input
 
 from rlpriors.agents import DiffusionIRL
-from rlpriors.agents.irl.objectives import ContrastiveSettings, Update
+from rlpriors.agents.irl.objectives import ContrastiveSettings, ObjectiveInput
 from rlpriors.agents.irl.objectives.contrastive import guided_samples
 from rlpriors.diffusion import PlannerSettings
 from rlpriors.types import Window
 
 
-def an_update(algorithm: DiffusionIRL, obs: torch.Tensor) -> Update:
-    """What the objective would see of demonstrations that rest in `obs`."""
-    frames = algorithm.policy.frames
-    rest = obs[:, None].repeat(1, frames.horizon, 1)
+def an_update(algorithm: DiffusionIRL, obs: torch.Tensor) -> ObjectiveInput:
+    """Create the input of an update with demonstrations that rest in `obs`."""
+    rest = obs[:, None].repeat(1, algorithm.policy.layout.horizon, 1)
     window = Window(rest, torch.zeros_like(rest), torch.ones(rest.shape[:2], dtype=torch.bool))
-    return Update(
-        policy=algorithm.policy,
-        online=algorithm.online,
-        averaged=algorithm.reward,
-        window=window,
-        expert=frames.pack(window),
-        base=None,
-        generator=torch.Generator().manual_seed(0),
-        step=0,
-    )
+    return objective_input(algorithm, window)
 
 
 def test_the_replay_is_a_ring(walks, make_algorithm, train) -> None:
@@ -74,7 +65,7 @@ def test_samples_begin_where_demonstrations_do_and_take_one_candidate(
     assert rows == [8, 8]
     obs = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
     sampled = guided_samples(an_update(algorithm, obs))
-    torch.testing.assert_close(policy.frames.unpack(sampled)[0][:, 0], obs, atol=1e-6, rtol=0)
+    torch.testing.assert_close(policy.layout.unpack(sampled)[0][:, 0], obs, atol=1e-6, rtol=0)
 
 
 def test_samples_are_guided_by_the_average(walks, make_algorithm) -> None:

@@ -1,4 +1,4 @@
-"""The relative objective: the gradient between two known models, and how the second is made."""
+"""Relative objective: the gradient between two known models, and the fine-tuning of the second."""
 
 import logging
 
@@ -30,7 +30,7 @@ def test_the_gradient_between_two_normals(weight: float) -> None:
     fit(objective, update, [reward.net[0].weight])
     assert reward.net[0].weight.item() == pytest.approx(0.5 / (weight or 1.0), abs=1e-4)
     stats = objective(update._replace(generator=torch.Generator().manual_seed(1))).stats
-    # 0.25 (1 - abar)^2 at each of frames 1, 2 and 3; that of frame 3 is left.
+    # 0.25 (1 - abar)^2 at each of time steps 1, 2 and 3; that of step 3 is left.
     assert stats["mismatch"] == pytest.approx(stats["difference"] / 3, rel=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_demonstrations_that_go_somewhere_make_it_worth_being_there(
     policy = gaussian_policy(data, planner=PlannerSettings(n_steps=5))
     settings = RelativeSettings(expert_updates=50, expert_lr=5e-3, expert_ema_decay=0.9)
     algorithm = make_algorithm(
-        DiffusionIRL, data, policy=policy, hidden=(32, 32), objective=settings, base=data, lr=3e-3
+        DiffusionIRL, data, policy=policy, hidden=(32, 32), objective=settings, prior_data=data, lr=3e-3
     )
     train(algorithm, demonstrations, 50, batch_size=64)
     x = np.linspace(-1, 1, 50, dtype=np.float32)[:, None]

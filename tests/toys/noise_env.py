@@ -1,4 +1,4 @@
-"""What the tests of the encoding wrappers share: an environment of images, and encodings by definition."""
+"""Environment with noise images, and reference encodings, for the tests of the encode wrappers."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,8 +14,12 @@ from rlpriors.encoders.load import load_encoder
 SIZE = 44  # small, but a NatureCNN's map still has 2x2 cells
 
 
-class Lamp(gym.Env[Any, int]):
-    """Shows noise that depends on its seed; terminates by chance, is truncated after six steps.
+def assert_close(a: Any, b: Any) -> None:
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+class NoiseEnv(gym.Env[Any, int]):
+    """Noise images that depend on the seed; terminates at random, is truncated after six steps.
 
     `show` names what an observation is: one image in some order of axes, or a "dict" of two cameras of
     different sizes (one of them gray and nested) and a state.  With `few`, there are only that many
@@ -70,13 +74,13 @@ class Lamp(gym.Env[Any, int]):
 
 
 def small_encoder(**options: Any) -> ImageEncoder:
-    """A NatureCNN with random weights, the same at each call."""
+    """Return a NatureCNN with random weights, equal at each call."""
     settings = {"weights": "none", "device": "cpu", "input_size": (SIZE, SIZE), **options}
     return load_encoder("nature-cnn", **settings)
 
 
 class Forwards:
-    """Counts the forward passes of an encoder's network, and the images in each."""
+    """Counter of the forward passes of an encoder's network and of the images in each."""
 
     def __init__(self, encoder: ImageEncoder) -> None:
         self.images: list[int] = []
@@ -87,7 +91,7 @@ class Forwards:
 
 
 def alone(encoder: ImageEncoder, frame: np.ndarray) -> np.ndarray:
-    """The encoding of one frame [height, width, channels], or a gray one, in a batch of its own."""
+    """Return the encoding of one frame [height, width, channels] or [height, width] in its own batch."""
     color = frame if frame.ndim == 3 else np.stack([frame] * 3, -1)
     return encoder.encode(color[None])[0].numpy()
 
@@ -95,7 +99,7 @@ def alone(encoder: ImageEncoder, frame: np.ndarray) -> np.ndarray:
 def by_definition(
     encoder: ImageEncoder, episode: Sequence[np.ndarray], stack: int, how: str = "concat"
 ) -> np.ndarray:
-    """What an agent sees after these frames of an episode: the last `stack`, each encoded by itself."""
+    """Return the observation after these frames of an episode: the last `stack`, each encoded alone."""
     padded = [episode[0]] * stack + list(episode)
     z = [alone(encoder, frame) for frame in padded[-stack:]]
     if stack == 1:

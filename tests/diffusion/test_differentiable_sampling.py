@@ -1,4 +1,4 @@
-"""guided_chain: the samples of `sample`, with a gradient that does not depend on how it is kept."""
+"""differentiable_sample: the samples of `sample`, with a gradient that does not depend on how it is kept."""
 
 from weakref import WeakSet
 
@@ -12,7 +12,7 @@ from rlpriors.diffusion import (
     DiffusionProcess,
     GuidanceSettings,
     NoiseSchedule,
-    guided_chain,
+    differentiable_sample,
     sample,
 )
 from rlpriors.networks import build_denoiser
@@ -22,8 +22,8 @@ HORIZON, DIM = 4, 2
 SPACES = ["clean", "noisy"]
 
 
-class Judge(nn.Module):
-    """A value with parameters, curved in the window."""
+class CurvedValue(nn.Module):
+    """Value with parameters, curved in the window."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,16 +34,16 @@ class Judge(nn.Module):
 
 
 @pytest.fixture
-def world():
+def networks():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         denoiser = build_denoiser("mlp", horizon=HORIZON, dim=DIM, width=16, blocks=1)
         nn.init.normal_(denoiser.leave.weight, std=0.2)
-        return denoiser.double().requires_grad_(False), Judge().double()
+        return denoiser.double().requires_grad_(False), CurvedValue().double()
 
 
-def chain(world, *, function=guided_chain, n_steps: int = 5, space="clean", **overrides):
-    denoiser, judge = world
+def run(networks, *, function=differentiable_sample, n_steps: int = 5, space="clean", **overrides):
+    denoiser, value = networks
     generator = torch.Generator().manual_seed(1)
     dtype = denoiser.leave.weight.dtype
     x = torch.randn(3, HORIZON, DIM, generator=generator).to(dtype)
@@ -52,81 +52,81 @@ def chain(world, *, function=guided_chain, n_steps: int = 5, space="clean", **ov
         denoiser,
         x,
         n_steps=n_steps,
-        condition=Condition.frames(torch.full((3, 1, DIM), 0.5).to(dtype), horizon=HORIZON, dim=DIM),
-        value=judge,
+        condition=Condition.fix_steps(torch.full((3, 1, DIM), 0.5).to(dtype), horizon=HORIZON, dim=DIM),
+        value=value,
         generator=generator,
         **({"guidance": GuidanceSettings(space=space)} | overrides),
     )
 
 
-def gradient(world, **overrides) -> torch.Tensor:
-    judge = world[1]
-    loss = chain(world, **overrides)[:, 1:].square().sum()
+def gradient(networks, **overrides) -> torch.Tensor:
+    value = networks[1]
+    loss = run(networks, **overrides)[:, 1:].square().sum()
     return torch.cat(
-        [g.flatten() for g in torch.autograd.grad(loss, tuple(judge.parameters()), allow_unused=True)[:-1]]
+        [g.flatten() for g in torch.autograd.grad(loss, tuple(value.parameters()), allow_unused=True)[:-1]]
     )
 
 
 @pytest.mark.parametrize("keep", ["full", "checkpoint", 2, 99])
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
-def test_the_samples_are_those_of_sample(world, sampler: str, space, keep) -> None:
-    plain = chain(world, function=sample, sampler=sampler, eta=0.5, space=space)
-    chained = chain(world, sampler=sampler, eta=0.5, space=space, gradient=keep)
+def test_the_samples_are_those_of_sample(networks, sampler: str, space, keep) -> None:
+    plain = run(networks, function=sample, sampler=sampler, eta=0.5, space=space)
+    differentiable = run(networks, sampler=sampler, eta=0.5, space=space, gradient=keep)
     torch.testing.assert_close(
-        chained, plain, rtol=1e-9, atol=1e-9
+        differentiable, plain, rtol=1e-9, atol=1e-9
     )  # twice differentiable SiLUs round otherwise
-    assert chained.requires_grad
+    assert differentiable.requires_grad
     assert not plain.requires_grad
-    assert chained[:, 0].tolist() == [[0.5, 0.5]] * 3
+    assert differentiable[:, 0].tolist() == [[0.5, 0.5]] * 3
 
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
-def test_recomputing_changes_no_gradient(world, sampler: str, space) -> None:
-    full = gradient(world, sampler=sampler, eta=0.5, space=space, gradient="full")
-    again = gradient(world, sampler=sampler, eta=0.5, space=space, gradient="checkpoint")
+def test_recomputing_changes_no_gradient(networks, sampler: str, space) -> None:
+    full = gradient(networks, sampler=sampler, eta=0.5, space=space, gradient="full")
+    again = gradient(networks, sampler=sampler, eta=0.5, space=space, gradient="checkpoint")
     assert full.abs().max() > 1e-3
     torch.testing.assert_close(again, full)
     assert torch.cosine_similarity(again, full, dim=0).item() == pytest.approx(1.0)
 
 
-def test_recomputing_in_the_same_precision(world) -> None:
-    world[0].float()
-    world[1].float()
+def test_recomputing_in_the_same_precision(networks) -> None:
+    networks[0].float()
+    networks[1].float()
     with torch.autocast("cpu", torch.bfloat16):
-        full, again = (gradient(world, gradient=keep) for keep in ("full", "checkpoint"))
-    single = gradient(world, gradient="full")
+        full, again = (gradient(networks, gradient=keep) for keep in ("full", "checkpoint"))
+    single = gradient(networks, gradient="full")
     torch.testing.assert_close(again, full, rtol=1e-2, atol=1e-2)
     assert not torch.allclose(again, single, rtol=1e-4)
 
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
-def test_the_last_steps_when_they_are_all(world, sampler: str) -> None:
-    full = gradient(world, sampler=sampler, gradient="full")
+def test_the_last_steps_when_they_are_all(networks, sampler: str) -> None:
+    full = gradient(networks, sampler=sampler, gradient="full")
     for keep in (5, 6):
-        torch.testing.assert_close(gradient(world, sampler=sampler, gradient=keep), full)
-    few = [gradient(world, sampler=sampler, gradient=keep) for keep in (1, 2)]
+        torch.testing.assert_close(gradient(networks, sampler=sampler, gradient=keep), full)
+    few = [gradient(networks, sampler=sampler, gradient=keep) for keep in (1, 2)]
     assert not torch.allclose(few[0], full)
     assert not torch.allclose(few[0], few[1])
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_the_gradient_is_that_of_finite_differences(world, space) -> None:
+def test_the_gradient_is_that_of_finite_differences(networks, space) -> None:
     # Without bounds: their gradient is on purpose not that of a clamp.
-    judge, step = world[1], 1e-5
-    weight = judge.layers[0].weight
+    value, step = networks[1], 1e-5
+    weight = value.layers[0].weight
 
     def loss() -> float:
-        return chain(world, space=space, clip=None)[:, 1:].square().sum().item()
+        return run(networks, space=space, clip=None)[:, 1:].square().sum().item()
 
-    (wanted,) = torch.autograd.grad(chain(world, space=space, clip=None)[:, 1:].square().sum(), weight)
+    (expected,) = torch.autograd.grad(run(networks, space=space, clip=None)[:, 1:].square().sum(), weight)
     with torch.no_grad():
         weight[2, 3] += step
         above = loss()
         weight[2, 3] -= 2 * step
         below = loss()
-    assert wanted[2, 3].item() == pytest.approx((above - below) / (2 * step), rel=1e-4)
+    assert expected[2, 3].item() == pytest.approx((above - below) / (2 * step), rel=1e-4)
 
 
 class Kept:
@@ -136,7 +136,7 @@ class Kept:
         self.tensor = tensor
 
 
-def saved_numbers(world, n_steps: int, keep) -> int:
+def saved_numbers(networks, n_steps: int, keep) -> int:
     """Numbers that the finished graph keeps for its backward pass, parameters apart."""
     living: WeakSet[Kept] = WeakSet()
 
@@ -146,31 +146,31 @@ def saved_numbers(world, n_steps: int, keep) -> int:
         return kept
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor):
-        samples = chain(world, n_steps=n_steps, gradient=keep)
+        samples = run(networks, n_steps=n_steps, gradient=keep)
     assert samples.requires_grad
     storages = [kept.tensor.untyped_storage() for kept in living]
-    parameters = {p.data_ptr() for module in world for p in module.parameters()}
+    parameters = {p.data_ptr() for module in networks for p in module.parameters()}
     sizes = {storage.data_ptr(): storage.nbytes() // 8 for storage in storages}
     return sum(size for pointer, size in sizes.items() if pointer not in parameters)
 
 
-def test_what_is_kept_for_the_backward_pass(world) -> None:
+def test_what_is_kept_for_the_backward_pass(networks) -> None:
     window = 3 * HORIZON * DIM
-    full = {n: saved_numbers(world, n, "full") for n in (2, 4, 8)}
+    full = {n: saved_numbers(networks, n, "full") for n in (2, 4, 8)}
     assert full[8] - full[4] == pytest.approx(2 * (full[4] - full[2]), rel=0.1)  # every step costs the same
-    again = {n: saved_numbers(world, n, "checkpoint") for n in (2, 4, 8)}
+    again = {n: saved_numbers(networks, n, "checkpoint") for n in (2, 4, 8)}
     # A step costs the window and the noise that go in, and no activations.
     assert again[8] - again[4] == 4 * 1.5 * window  # noise is drawn in single precision
     assert full[8] - full[4] > 8 * (again[8] - again[4])
-    assert saved_numbers(world, 8, 2) == saved_numbers(world, 4, 2)
+    assert saved_numbers(networks, 8, 2) == saved_numbers(networks, 4, 2)
 
 
-def test_the_denoiser_learns_too_where_it_may(world) -> None:
-    world[0].requires_grad_(True)
+def test_the_denoiser_learns_too_where_it_may(networks) -> None:
+    networks[0].requires_grad_(True)
     for keep in ("full", "checkpoint"):
-        world[0].zero_grad()
-        chain(world, gradient=keep).sum().backward()
-        assert world[0].leave.weight.grad.abs().sum() > 0
+        networks[0].zero_grad()
+        run(networks, gradient=keep).sum().backward()
+        assert networks[0].leave.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,6 @@ def test_the_denoiser_learns_too_where_it_may(world) -> None:
         ({"sampler": "leap"}, r"`sampler` must be one of .*Received 'leap'"),
     ],
 )
-def test_bad_arguments(world, overrides, message: str) -> None:
+def test_bad_arguments(networks, overrides, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        chain(world, **overrides)
+        run(networks, **overrides)

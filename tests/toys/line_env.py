@@ -1,4 +1,4 @@
-"""A point on a line, demonstrations that take it to the right, and small learners: trained in seconds."""
+"""Point on a line, demonstrations that move it to the right, and small algorithms that train in seconds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,10 @@ TWO = gym.spaces.Discrete(2)
 
 
 class Line(gym.Env[np.ndarray, Any]):
-    """x moves by a tenth of the action, or by 0.2 to the left (0) or right (1); the reward misleads."""
+    """Position that moves by a tenth of the action, or by 0.2 to the left (0) or right (1).
+
+    The environment's reward is misleading: it is higher on the left.
+    """
 
     observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
 
@@ -52,7 +55,7 @@ class Line(gym.Env[np.ndarray, Any]):
 
 
 def to_the_right(n: int = 4, action_space: gym.Space[Any] = BOX) -> EpisodeStore:
-    """Episodes that take the largest action nearly all the time."""
+    """Create episodes with nearly the largest action at every step."""
     rng, episodes = np.random.default_rng(0), []
     for _ in range(n):
         start = rng.uniform(-0.2, 0.2)
@@ -114,14 +117,14 @@ def ppo(action_space: gym.Space[Any] = BOX) -> PPO:
 
 
 def seeded(make: Callable[..., Any], *args: Any, seed: int = 0, **kwargs: Any) -> Any:
-    """What `make` builds, with the same weights each time."""
+    """Return `make(...)` with weights that depend on `seed` only."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make(*args, **kwargs)
 
 
 def filled(algorithm: Algorithm[Any, Any], steps: int = 60, seed: int = 0) -> ReplayBuffer:
-    """A buffer of random steps of the point, in the policy's units."""
+    """Collect a buffer of random steps, in the policy's units."""
     space = algorithm.policy.action_space
     space.seed(seed)
     buffer = FastReplayBuffer(1000)
@@ -132,7 +135,7 @@ def filled(algorithm: Algorithm[Any, Any], steps: int = 60, seed: int = 0) -> Re
 
 
 def train(algorithm: Any, env_steps: int, batch_size: int = 64, updates_per_step: float = 1.0) -> float:
-    """Let it learn through Tianshou's trainer, then say how far to the right it ends (2 at best)."""
+    """Train with Tianshou's trainer and return the mean last position of the policy (2 at best)."""
     space = algorithm.policy.action_space
     env = DummyVectorEnv([lambda: Line(space)])
     space.seed(0)  # shared by all tests: the first random actions must not depend on which ran before
@@ -160,7 +163,7 @@ def train(algorithm: Any, env_steps: int, batch_size: int = 64, updates_per_step
 
 
 def distance(algorithm: Any, n: int = 5) -> float:
-    """Mean last position of the policy without exploration."""
+    """Return the mean last position of the policy without exploration."""
     env, ends = Line(algorithm.policy.action_space), []
     algorithm.policy.eval()
     for episode in range(n):
@@ -174,7 +177,7 @@ def distance(algorithm: Any, n: int = 5) -> float:
 
 
 def assert_equal(one: Any, other: Any) -> None:
-    """Two training states are the same to the last bit."""
+    """Assert that two training states are bit-equal."""
     assert type(one) is type(other)
     if isinstance(one, dict):
         assert one.keys() == other.keys()

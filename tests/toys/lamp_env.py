@@ -1,4 +1,4 @@
-"""A world of two lamps: the left or the right one shines, and who presses its button is paid."""
+"""Environment with two lamps: the button of the lit one gives reward 1."""
 
 import gymnasium as gym
 import numpy as np
@@ -21,9 +21,9 @@ class Lamps(gym.Env):
 
     def step(self, action):
         pressed = int(action[0] > 0) if self.steered else int(action)
-        paid = float(pressed == self.lit)
+        reward = float(pressed == self.lit)
         self.lit, self.time = int(self.np_random.integers(2)), self.time + 1
-        return self.lit, paid, False, self.time == STEPS, {}
+        return self.lit, reward, False, self.time == STEPS, {}
 
     def render(self):
         frame = np.full((SIZE, SIZE, 3), 30, np.uint8)
@@ -32,7 +32,7 @@ class Lamps(gym.Env):
 
 
 def press_the_lit(env):
-    """The expert: looks behind the pixels."""
+    """Return the expert's action, computed from the state instead of the pixels."""
     lamps = env.unwrapped
     return np.array([2.0 * lamps.lit - 1], np.float32) if lamps.steered else lamps.lit
 
