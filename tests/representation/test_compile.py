@@ -19,7 +19,7 @@ def test_a_compiled_network_learns_the_same_and_its_average_follows(
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         pytest.skip(f"torch.compile needs a C++ compiler, and there is no {compiler} on this machine")
-    worker = Path(__file__).with_name("compiled.py")
+    worker = Path(__file__).with_name("compile_worker.py")
     done = subprocess.run(
         [sys.executable, str(worker), str(store.folder)],
         capture_output=True,

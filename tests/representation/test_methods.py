@@ -8,7 +8,7 @@ import torch
 
 from rlpriors.encoders import load_encoder
 from rlpriors.representation import RECIPES
-from rlpriors.representation.clips import Actions, Batch
+from rlpriors.representation.clips import Actions, ClipBatch
 from rlpriors.representation.methods import EIRLI_NAMES
 from rlpriors.representation.model import RepresentationModel
 
@@ -22,9 +22,9 @@ def test_recipes_bear_the_name_they_are_found_by(name: str) -> None:
 
 def test_spr_has_a_moving_average_where_frames_are_not_augmented() -> None:
     """As its authors' code: --momentum-tau 1 with augmentation, 0.01 without."""
-    assert RECIPES["spr"]().branch.decay == 0
-    assert RECIPES["spr"](augment="none").branch.decay == 0.99
-    assert RECIPES["spr"](decay=0.5).branch.decay == 0.5
+    assert RECIPES["spr"]().target.decay == 0
+    assert RECIPES["spr"](augment="none").target.decay == 0.99
+    assert RECIPES["spr"](decay=0.5).target.decay == 0.5
 
 
 def test_all_of_eirli_is_here() -> None:
@@ -36,9 +36,9 @@ def test_all_of_eirli_is_here() -> None:
 def test_act_jepa_holds_one_step_against_its_own_window() -> None:
     """A window of one frame loses its axis on the way, and would be held against those of all others."""
     encoder = load_encoder("nature-cnn", weights="none", input_size=(36, 36), device="cpu")
-    model = RepresentationModel(encoder, RECIPES["act-jepa"](steps=1), actions=Actions(3, discrete=True))
+    model = RepresentationModel(encoder, RECIPES["act-jepa"](n_steps=1), actions=Actions(3, discrete=True))
     frames = torch.from_numpy(np.random.default_rng(0).integers(256, size=(5, 2, 36, 36, 3), dtype=np.uint8))
     index = torch.arange(5).reshape(5, 1, 1) % 3
     act = torch.nn.functional.one_hot(index[..., 0], 3).float()
-    assert torch.isfinite(model(Batch(frames, act, index))["loss"])
-    assert model.outputs["ahead"].shape == model.outputs["later"].shape == (5, 1, model.sizes.latent)
+    assert torch.isfinite(model(ClipBatch(frames, act, index))["loss"])
+    assert model.outputs["prediction"].shape == model.outputs["future"].shape == (5, 1, model.sizes.latent)

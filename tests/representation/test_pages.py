@@ -1,11 +1,11 @@
-"""docs/pretrain.md names every method, with its paper and its needs, and those that EIRLI names otherwise."""
+"""Tables of methods and of EIRLI's names in docs/guides/pretrain_an_encoder.md against the registry."""
 
 from pathlib import Path
 
 from rlpriors.representation import RECIPES, Recipe
 from rlpriors.representation.methods import EIRLI_NAMES
 
-PAGE = Path(__file__).parents[2] / "docs" / "pretrain.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guides" / "pretrain_an_encoder.md"
 WORDS = {"act": "actions", "maps": "maps", "masks": "a vit"}
 
 
@@ -24,15 +24,15 @@ def row(name: str) -> str:
 
 
 def test_the_page_lists_every_method() -> None:
-    """Paste what is expected between the marks."""
+    """If it fails, paste the expected rows between the marks."""
     expected = "\n".join(row(name) for name in RECIPES)
     page = PAGE.read_text()
     table = page.split("<!-- begin: methods.")[1].split("|---|---|---|\n")[1].split("<!-- end: methods")[0]
-    assert table.strip() == expected, f"docs/pretrain.md must have these rows:\n{expected}"
+    assert table.strip() == expected, f"The page must have these rows:\n{expected}"
 
 
 def test_the_page_lists_eirlis_names() -> None:
     expected = "\n".join(f"| `{theirs}` | `{ours}` |" for theirs, ours in EIRLI_NAMES.items())
     page = PAGE.read_text()
     table = page.split("<!-- begin: eirli.")[1].split("|---|---|\n")[1].split("<!-- end: eirli")[0]
-    assert table.strip() == expected, f"docs/pretrain.md must have these rows:\n{expected}"
+    assert table.strip() == expected, f"The page must have these rows:\n{expected}"

@@ -8,7 +8,7 @@ import torch
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
 from rlpriors.representation import RECIPES, RepresentationLearner, TrainingSettings
-from rlpriors.representation.recipe import Term
+from rlpriors.representation.recipe import LossTerm
 
 
 def test_losses_are_in_full_precision(store: FrameStore) -> None:
@@ -18,7 +18,7 @@ def test_losses_are_in_full_precision(store: FrameStore) -> None:
         seen.append((z.dtype, (z.T @ z).dtype))
         return z.square().mean()
 
-    recipe = replace(RECIPES["barlow"](), losses={"loss": Term(loss, ("z.context",))})
+    recipe = replace(RECIPES["barlow"](), losses={"loss": LossTerm(loss, ("z.context",))})
     encoder = load_encoder("nature-cnn", weights="none", input_size=(40, 40), device="cpu")
     RepresentationLearner(
         encoder, recipe, store, TrainingSettings(updates=1, batch_size=8, amp="bf16")

@@ -1,4 +1,4 @@
-"""Where targets come from: what a moving average takes of each update, and what stays as it was."""
+"""Target networks: updates of a moving average, and frozen copies."""
 
 import math
 from dataclasses import replace
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
-from rlpriors.representation import RECIPES, Branch, RepresentationLearner, TrainingSettings
-from rlpriors.representation.target_networks import ProjectedEncoder, TargetBranch
+from rlpriors.representation import RECIPES, RepresentationLearner, TargetNetworkSettings, TrainingSettings
+from rlpriors.representation.target_networks import ProjectedEncoder, TargetNetwork
 
 
 def network() -> ProjectedEncoder:
@@ -35,14 +35,14 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def average(target: TargetBranch) -> nn.Module:
+def average(target: TargetNetwork) -> nn.Module:
     assert target.average is not None
     return target.average.module
 
 
 def test_the_first_update_of_a_moving_average_is_a_copy() -> None:
     online = network()
-    target = TargetBranch(online, Branch("ema", decay=0.75))
+    target = TargetNetwork(online, TargetNetworkSettings("ema", decay=0.75))
     assert same(state(average(target)), state(online))
     move(online, 1)
     target.update(online, 0.1)
@@ -52,17 +52,17 @@ def test_the_first_update_of_a_moving_average_is_a_copy() -> None:
 @pytest.mark.parametrize(
     ("branch", "progress", "kept"),
     [
-        (Branch("ema", decay=0.75), 0.2, 0.75),
-        (Branch("ema", decay=0.5, final_decay=1.0), 0.5, 0.75),  # half way up
-        (Branch("ema", decay=0.5, final_decay=1.0), 1.0, 1.0),
-        (Branch("ema", decay=0.0), 0.3, 0.0),
+        (TargetNetworkSettings("ema", decay=0.75), 0.2, 0.75),
+        (TargetNetworkSettings("ema", decay=0.5, final_decay=1.0), 0.5, 0.75),  # half way up
+        (TargetNetworkSettings("ema", decay=0.5, final_decay=1.0), 1.0, 1.0),
+        (TargetNetworkSettings("ema", decay=0.0), 0.3, 0.0),
     ],
 )
 def test_a_moving_average_takes_its_part_of_weights_and_of_buffers(
-    branch: Branch, progress: float, kept: float
+    branch: TargetNetworkSettings, progress: float, kept: float
 ) -> None:
     online = network()
-    target = TargetBranch(online, branch)
+    target = TargetNetwork(online, branch)
     move(online, 1)
     target.update(online, 0.0)
     before = state(average(target))
@@ -79,20 +79,24 @@ def test_a_moving_average_takes_its_part_of_weights_and_of_buffers(
 
 
 def test_the_decay_rises_on_a_cosine() -> None:
-    rising = Branch("ema", decay=0.9, final_decay=1.0)
+    rising = TargetNetworkSettings("ema", decay=0.9, final_decay=1.0)
     # 1 - 0.1 (1 + cos(pi k)) / 2, as BYOL (2006.07733, sec. 3.2)
     wanted = {0.0: 0.9, 0.25: 1 - 0.05 * (1 + math.sqrt(0.5)), 0.5: 0.95, 1.0: 1.0, 1.5: 1.0}
     for progress, decay in wanted.items():
         assert rising.decay_at(progress) == pytest.approx(decay, abs=1e-12)
-    falling = Branch("ema", decay=0.8, final_decay=0.4)
+    falling = TargetNetworkSettings("ema", decay=0.8, final_decay=0.4)
     assert [falling.decay_at(part) for part in (0.0, 0.5, 1.0)] == pytest.approx([0.8, 0.6, 0.4])
-    assert [Branch("ema", decay=0.3).decay_at(part) for part in (0.0, 0.5, 1.0)] == [0.3, 0.3, 0.3]
+    assert [TargetNetworkSettings("ema", decay=0.3).decay_at(part) for part in (0.0, 0.5, 1.0)] == [
+        0.3,
+        0.3,
+        0.3,
+    ]
 
 
 def test_what_is_frozen_stays_as_it_was_whatever_is_asked_of_it() -> None:
     online = network()
     move(online, 1)
-    target = TargetBranch(online, Branch("frozen"))
+    target = TargetNetwork(online, TargetNetworkSettings("frozen"))
     before, x = state(average(target)), torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     _, y = target(online, x)
     move(online, 2)
@@ -106,7 +110,7 @@ def test_what_is_frozen_stays_as_it_was_whatever_is_asked_of_it() -> None:
 
 
 def test_a_moving_average_follows_the_mode() -> None:
-    target = TargetBranch(network(), Branch("ema"))
+    target = TargetNetwork(network(), TargetNetworkSettings("ema"))
     assert all(module.training for module in average(target).modules())
     target.eval()
     assert not any(module.training for module in average(target).modules())
@@ -114,7 +118,7 @@ def test_a_moving_average_follows_the_mode() -> None:
 
 def test_a_frozen_branch_stays_through_training(store: FrameStore) -> None:
     encoder = load_encoder("nature-cnn", weights="none", input_size=(40, 40), device="cpu")
-    recipe = replace(RECIPES["byol"](), branch=Branch("frozen"))
+    recipe = replace(RECIPES["byol"](), target=TargetNetworkSettings("frozen"))
     settings = TrainingSettings(updates=3, batch_size=8)
     learner = RepresentationLearner(encoder, recipe, store, settings)
     start = state(average(learner.model.target))
@@ -129,7 +133,7 @@ def test_a_frozen_branch_stays_through_training(store: FrameStore) -> None:
 @pytest.mark.parametrize("kind", ["online", "stopgrad"])
 def test_without_a_copy_targets_are_the_online_networks(kind: Any) -> None:
     online = network().eval()
-    target = TargetBranch(online, Branch(kind))
+    target = TargetNetwork(online, TargetNetworkSettings(kind))
     assert target.average is None
     x = torch.ones(5, 4)
     assert torch.equal(target(online, x)[1], online(x)[1])
@@ -150,4 +154,4 @@ def test_without_a_copy_targets_are_the_online_networks(kind: Any) -> None:
 )
 def test_fields_are_bounded(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Branch(**changes)
+        TargetNetworkSettings(**changes)

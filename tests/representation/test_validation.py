@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
 from rlpriors.representation import RECIPES, RepresentationLearner, TrainingSettings
-from rlpriors.representation.validation import held_out_losses
+from rlpriors.representation.validation import validation_losses
 
 
 def noise(folder: Path, seed: int, brightness: int, size: int = 64) -> FrameStore:
@@ -37,8 +38,8 @@ def test_what_was_learned_is_painted_better_than_what_was_not(
     learner: RepresentationLearner, tmp_path: Path
 ) -> None:
     before = {name: value.clone() for name, value in learner.model.state_dict().items()}
-    alike = held_out_losses(learner, noise(tmp_path / "others", 1, 220))
-    other = held_out_losses(learner, noise(tmp_path / "dark", 1, 30))
+    alike = validation_losses(learner, noise(tmp_path / "others", 1, 220))
+    other = validation_losses(learner, noise(tmp_path / "dark", 1, 30))
     assert set(alike) == {"patches", "loss"}
     assert alike["loss"] < 0.5 * other["loss"]
     assert learner.model.training
@@ -52,15 +53,15 @@ def test_it_is_the_same_each_time_and_moves_no_generator(
     torch.manual_seed(5)
     first = torch.rand(1)
     torch.manual_seed(5)
-    once = held_out_losses(learner, store, windows=48, seed=3)
+    once = validation_losses(learner, store, n_clips=48, seed=3)
     assert torch.equal(torch.rand(1), first)
-    assert held_out_losses(learner, store, windows=48, seed=3) == once
-    assert held_out_losses(learner, store, windows=48, seed=4) != once
+    assert validation_losses(learner, store, n_clips=48, seed=3) == once
+    assert validation_losses(learner, store, n_clips=48, seed=4) != once
 
 
 def test_other_sizes_are_refused(learner: RepresentationLearner, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"frames of \(64, 64, 3\), as were learned from"):
-        held_out_losses(learner, noise(tmp_path / "small", 1, 220, size=32))
+    with pytest.raises(ValueError, match=r"frames of \(64, 64, 3\), the shape of the training"):
+        validation_losses(learner, noise(tmp_path / "small", 1, 220, size=32))
 
 
 def test_actions_mean_what_they_meant_in_training(tmp_path: Path) -> None:
@@ -81,19 +82,19 @@ def test_actions_mean_what_they_meant_in_training(tmp_path: Path) -> None:
     turns = np.arange(30) % 4
     learner = learn(walk("turns", turns), "inverse-dynamics")
     few = walk("few", turns % 3)
-    assert np.isfinite(held_out_losses(learner, few)["loss"])
-    with pytest.raises(ValueError, match=r"`act` must be choices from 0 on, below 4"):
-        held_out_losses(learner, walk("more", np.arange(30) % 5))
+    assert np.isfinite(validation_losses(learner, few)["loss"])
+    with pytest.raises(ValueError, match=r"`act` must hold indices of at least 0 and below 4"):
+        validation_losses(learner, walk("more", np.arange(30) % 5))
     with pytest.raises(ValueError, match="`store` must have `act`"):
-        held_out_losses(learner, noise(tmp_path / "none", 0, 90, size=36))
+        validation_losses(learner, noise(tmp_path / "none", 0, 90, size=36))
     forces = np.linspace(-1, 1, 30, dtype=np.float32)[:, None]
     steered = learn(walk("forces", forces), "inverse-dynamics")
-    twice = steered.windows.like(walk("twice", 2 * forces)).at(np.array([3])).act
+    twice = steered.clips.like(walk("twice", 2 * forces)).at(np.array([3])).act
     assert twice is not None
-    once = steered.windows.at(np.array([3])).act
+    once = steered.clips.at(np.array([3])).act
     assert once is not None
     mean, spread = forces[:-1].mean(), forces[:-1].std()
     assert twice.item() == pytest.approx((2 * forces[3, 0] - mean) / spread, rel=1e-4)
     assert once.item() == pytest.approx((forces[3, 0] - mean) / spread, rel=1e-4)
     with pytest.raises(ValueError, match="must have actions of the kind"):
-        held_out_losses(steered, few)
+        validation_losses(steered, few)

@@ -1,8 +1,8 @@
-"""Batches of short stretches of frames, from a store on disk to the device.
+"""Batches of clips, short frame sequences of one episode, from a store on disk to the device.
 
-`Batch`          frames of some windows, and the actions between them
-`Actions`        what an action is in this data
-`FrameWindows`   draws batches; which ones is a function of the seed and the update alone
+`ClipBatch`   frames of clips and the actions between them
+`Actions`     kind and dimension of actions
+`FrameClips`  sampler of batches, deterministic in seed and update
 """
 
 from collections.abc import Sequence
@@ -20,54 +20,61 @@ from rlpriors.data.frames import FrameStore
 from rlpriors.data.normalize import Normalizer
 from rlpriors.device import resolve_device
 
-__all__ = ["Actions", "Batch", "FrameWindows"]
+__all__ = ["Actions", "ClipBatch", "FrameClips"]
 
 
-class Batch(NamedTuple):
-    """Windows of `horizon` frames, `stride` steps apart; they never leave their episode."""
+class ClipBatch(NamedTuple):
+    """Clips of `horizon` frames, `stride` steps apart; a clip lies within one episode."""
 
     frames: UInt8[Tensor, "batch horizon height width channels"]
     act: Float[Tensor, "batch gaps act"] | None
-    """Between a frame and the next: all `stride` actions end to end, Discrete ones as one-hot, others with
-    mean 0 and deviation 1 in each entry over all stores; None where a store has none, and of no gaps
-    where windows are single frames."""
+    """Actions between a frame and the next: all `stride` actions concatenated.  Discrete actions are
+    one-hot; others have mean 0 and standard deviation 1 in each entry over all stores.  None where a store
+    has no actions; no gaps where clips are single frames."""
     act_index: Int[Tensor, "batch gaps stride"] | None
-    """The same as numbers, for Discrete actions."""
+    """Indices of the same actions; None for actions that are not discrete."""
 
 
 @dataclass(frozen=True)
 class Actions:
-    """What an action is in this data."""
+    """Kind and dimension of actions."""
 
     dim: int
-    """Numbers of one action: its entries, or the number of choices."""
+    """Number of entries of one action, or number of choices of a discrete action."""
     discrete: bool
-    """Whether it is a choice."""
+    """True for discrete actions."""
 
 
-class FrameWindows:
-    """Draws batches of windows from one or several `FrameStore`s.
+class FrameClips:
+    """Sampler of clips from one or several `FrameStore`s.
 
-    The windows of an update depend on `seed` and its number alone, so that a run which was stopped
-    goes on as if it had not been.  Frames of several stores must have one size; an action's number is
-    taken to mean the same in all of them, and actions count only where all have them.  Float actions are
-    normalized by all that were taken, so that a loss weighs torques and angles alike.  `n_actions` is
-    the number of choices of Discrete actions, None to take the largest seen.  `one_store` draws each
-    batch from one store, with chances like the numbers of windows: where windows are told from each other,
-    those of other worlds are told by their looks.  `resident` copies all frames to the device once:
-    right for a GPU, and for whatever fits in memory.
+    The clips of an update depend on `seed` and the update's number alone, so that a resumed run draws the
+    same clips as an uninterrupted one.  Frames of several stores must have one size.  An action index has
+    the same meaning in all stores; actions are used only where all stores have them.  Float actions are
+    normalized over all stores, so that a loss weights torques and angles equally.
+
+    Args:
+        store: one store of frames, or several.
+        horizon: number of frames in a clip.
+        stride: number of environment steps between two frames.
+        n_actions: number of choices of discrete actions; None takes the largest index in the data.
+        single_source_batches: draw each batch from one store, with probability proportional to its number
+            of clips.  Otherwise a contrastive method separates clips of different environments by their
+            appearance.
+        preload_to_device: copy all frames to the device once; suits a GPU with enough memory.
+        device: device of the batches.
 
     Raises:
-        ValueError: there is no store, no window fits into any episode, stores have frames of different
-            sizes, or actions are not numbers of choices.
+        ValueError: there is no store, no clip fits into any episode, stores have frames of different
+            sizes, or discrete actions are out of their bounds.
 
     Example:
         >>> import tempfile
-        >>> from rlpriors.data.frames import FrameWriter
+        >>> from rlpriors.data.frame_writer import FrameWriter
         >>> with FrameWriter(tempfile.mkdtemp() + "/walk") as writer:
         ...     writer.add_episode(np.zeros((9, 8, 8, 3), np.uint8), act=np.arange(9) % 4)
-        >>> windows = FrameWindows(writer.store, horizon=2, stride=3, device="cpu")
-        >>> batch = windows.draw(batch_size=5, seed=0, update=0)
+        >>> clips = FrameClips(writer.store, horizon=2, stride=3, device="cpu")
+        >>> batch = clips.draw(batch_size=5, seed=0, update=0)
         >>> batch.frames.shape, batch.act.shape, batch.act_index.shape
         (torch.Size([5, 2, 8, 8, 3]), torch.Size([5, 1, 12]), torch.Size([5, 1, 3]))
     """
@@ -79,50 +86,57 @@ class FrameWindows:
         stride: int = 1,
         *,
         n_actions: int | None = None,
-        one_store: bool = False,
-        resident: bool = False,
+        single_source_batches: bool = False,
+        preload_to_device: bool = False,
         device: str | torch.device = "auto",
     ) -> None:
         self.stores = (store,) if isinstance(store, FrameStore) else tuple(store)
-        self.horizon, self.stride, self.one_store = horizon, stride, one_store
+        self.horizon, self.stride, self.single_source_batches = horizon, stride, single_source_batches
         self.device = resolve_device(device)
-        shapes = {found.frames.shape[1:]: found.folder for found in reversed(self.stores)}
+        shapes = {each.frames.shape[1:]: each.folder for each in reversed(self.stores)}
         if len(shapes) != 1:
             received = ", ".join(f"{shape} in {folder}" for shape, folder in shapes.items()) or "no store"
-            raise ValueError(f"`store` must hold frames of one size. Received {received}; write them alike.")
+            raise ValueError(
+                f"`store` must hold frames of one size. Received {received}; write all frames in one size."
+            )
         # Frames are numbered through all stores.
-        self._firsts = np.cumsum([0, *(found.n_frames for found in self.stores)])
+        self._offsets = np.cumsum([0, *(each.n_frames for each in self.stores)])
         starts = [
-            first + found.window_starts(horizon, stride)
-            for first, found in zip(self._firsts[:-1], self.stores, strict=True)
+            offset + each.window_starts(horizon, stride)
+            for offset, each in zip(self._offsets[:-1], self.stores, strict=True)
         ]
         self.starts = np.concatenate(starts)
-        self.pools = starts if one_store else [self.starts]
-        self.actions = _actions(self.stores, n_actions)
+        self.starts_by_source = starts if single_source_batches else [self.starts]
+        self.actions = _common_actions(self.stores, n_actions)
         self._normalizer = _normalizer(self.stores, self.actions, self.device)
-        self._resident: Tensor | None = None
-        if resident:
-            whole = [torch.from_numpy(np.array(found.frames)).to(self.device) for found in self.stores]
-            self._resident = torch.cat(whole) if len(whole) > 1 else whole[0]
+        self._preloaded: Tensor | None = None
+        if preload_to_device:
+            frames = [torch.from_numpy(np.array(each.frames)).to(self.device) for each in self.stores]
+            self._preloaded = torch.cat(frames) if len(frames) > 1 else frames[0]
 
-    def like(self, store: FrameStore | Sequence[FrameStore]) -> "FrameWindows":
-        """Such windows of other stores, whose actions mean what they mean here.
+    def like(self, store: FrameStore | Sequence[FrameStore]) -> "FrameClips":
+        """Return clips of other stores with the horizon, stride and action scale of these.
 
         Raises:
-            ValueError: as for these; or actions are of another kind.
+            ValueError: as for the constructor; or actions are of another kind.
         """
         choices = self.actions.dim if self.actions is not None and self.actions.discrete else None
-        found = FrameWindows(
-            store, self.horizon, self.stride, n_actions=choices, one_store=self.one_store, device=self.device
+        clips = FrameClips(
+            store,
+            self.horizon,
+            self.stride,
+            n_actions=choices,
+            single_source_batches=self.single_source_batches,
+            device=self.device,
         )
         if self.actions is None:
-            found.actions = None
-        elif found.actions not in (None, self.actions):
+            clips.actions = None
+        elif clips.actions not in (None, self.actions):
             raise ValueError(
-                f"`store` must have actions of the kind {self.actions}. Received {found.actions}."
+                f"`store` must have actions of the kind {self.actions}. Received {clips.actions}."
             )
-        found._normalizer = self._normalizer
-        return found
+        clips._normalizer = self._normalizer
+        return clips
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -130,84 +144,90 @@ class FrameWindows:
         return tuple(self.stores[0].frames.shape[1:])
 
     def __len__(self) -> int:
-        """Number of windows."""
+        """Return the number of clips."""
         return len(self.starts)
 
-    def check(self, batch_size: int, parts: int = 1) -> None:
-        """Refuse batches that cannot be drawn.
+    def check(self, batch_size: int, world_size: int = 1) -> None:
+        """Check that batches of this size can be drawn.
 
         Raises:
-            ValueError: there are not so many windows, where `one_store` is set in each store.
+            ValueError: `batch_size` times `world_size` exceeds the number of clips, or with
+                `single_source_batches` the number of clips of the smallest store.
         """
-        fewest = min(len(pool) for pool in self.pools)
-        if not 1 <= batch_size * parts <= fewest:
-            where = " of the smallest store" if self.one_store else ""
+        fewest = min(len(starts) for starts in self.starts_by_source)
+        if not 1 <= batch_size * world_size <= fewest:
+            where = " of the smallest store" if self.single_source_batches else ""
             raise ValueError(
-                f"`batch_size` must be at least 1 and, for {parts} processes together, at most the number of "
-                f"windows{where}, {fewest}. Received {batch_size}; collect more frames or take smaller "
-                "batches."
+                f"`batch_size` must be at least 1 and, for {world_size} processes together, at most the "
+                f"number of clips{where}, {fewest}. Received {batch_size}; collect more frames or take "
+                "smaller batches."
             )
 
-    def draw(self, batch_size: int, seed: int, update: int, *, part: int = 0, parts: int = 1) -> Batch:
-        """`batch_size` different windows; of `parts` processes, each gets others.
+    def draw(
+        self, batch_size: int, seed: int, update: int, *, rank: int = 0, world_size: int = 1
+    ) -> ClipBatch:
+        """Draw `batch_size` different clips; each of `world_size` processes gets different ones.
 
         Raises:
-            ValueError: there are not so many.
+            ValueError: as for `check`.
         """
-        self.check(batch_size, parts)
+        self.check(batch_size, world_size)
         rng = np.random.default_rng((seed, update))
-        pool = self.pools[0]
-        if self.one_store:
-            pool = self.pools[rng.choice(len(self.pools), p=[len(p) / len(self) for p in self.pools])]
-        chosen = rng.choice(len(pool), batch_size * parts, replace=False)
-        return self.at(pool[chosen[part::parts]])
+        starts = self.starts_by_source[0]
+        if self.single_source_batches:
+            shares = [len(each) / len(self) for each in self.starts_by_source]
+            starts = self.starts_by_source[rng.choice(len(shares), p=shares)]
+        chosen = rng.choice(len(starts), batch_size * world_size, replace=False)
+        return self.at(starts[chosen[rank::world_size]])
 
-    def at(self, starts: Int[np.ndarray, " batch"]) -> Batch:
-        """The windows that begin at these frames, counted through all stores."""
+    def at(self, starts: Int[np.ndarray, " batch"]) -> ClipBatch:
+        """Return the clips that begin at these frames, numbered through all stores."""
         rows = starts[:, None] + self.stride * np.arange(self.horizon)
-        if self._resident is None:
+        if self._preloaded is None:
             frames = torch.from_numpy(self._rows(starts, rows, "frames")).to(self.device, non_blocking=True)
         else:
-            frames = self._resident[torch.from_numpy(rows).to(self.device)]
+            frames = self._preloaded[torch.from_numpy(rows).to(self.device)]
         if self.actions is None:
-            return Batch(frames, None, None)
+            return ClipBatch(frames, None, None)
         gaps = self.horizon - 1
         rows = starts[:, None] + np.arange(gaps * self.stride)
         act = torch.as_tensor(self._rows(starts, rows, "act"), device=self.device)
         if self._normalizer is not None:
             act = self._normalizer(act.float().reshape(len(starts), gaps, self.stride, self.actions.dim))
-            return Batch(frames, act.flatten(2), None)
+            return ClipBatch(frames, act.flatten(2), None)
         index = act.long().reshape(len(starts), gaps, self.stride)
-        return Batch(frames, F.one_hot(index, self.actions.dim).float().flatten(2), index)
+        return ClipBatch(frames, F.one_hot(index, self.actions.dim).float().flatten(2), index)
 
     def _rows(
         self, starts: Int[np.ndarray, " batch"], rows: Int[np.ndarray, "batch time"], name: str
     ) -> np.ndarray:
-        """Rows of an array, each from the store that its window begins in."""
+        """Return rows of an array, each from the store in which its clip begins."""
         arrays = [store.frames if name == "frames" else store.arrays[name] for store in self.stores]
-        found = np.empty((*rows.shape, *arrays[0].shape[1:]), arrays[0].dtype)
-        owners = np.searchsorted(self._firsts, starts, "right") - 1
-        for owner in np.unique(owners):
-            mine = owners == owner
-            found[mine] = arrays[owner][rows[mine] - self._firsts[owner]]
-        return found
+        gathered = np.empty((*rows.shape, *arrays[0].shape[1:]), arrays[0].dtype)
+        sources = np.searchsorted(self._offsets, starts, "right") - 1
+        for source in np.unique(sources):
+            in_source = sources == source
+            gathered[in_source] = arrays[source][rows[in_source] - self._offsets[source]]
+        return gathered
 
 
-def _actions(stores: Sequence[FrameStore], n_actions: int | None) -> Actions | None:
-    found = [_actions_of(store, n_actions) for store in stores]
-    known = [actions for actions in found if actions is not None]
-    if len(known) < len(found):
+def _common_actions(stores: Sequence[FrameStore], n_actions: int | None) -> Actions | None:
+    per_store = [_actions_of(store, n_actions) for store in stores]
+    known = [actions for actions in per_store if actions is not None]
+    if len(known) < len(per_store):
         return None
     kinds = {(actions.discrete, None if actions.discrete else actions.dim) for actions in known}
     if len(kinds) > 1:
-        raise ValueError(f"`act` must be of one kind in all stores. Received {known}; learn from one alone.")
+        raise ValueError(
+            f"`act` must be of one kind in all stores. Received {known}; train on stores of one kind."
+        )
     return max(known, key=lambda actions: actions.dim)
 
 
 def _normalizer(
     stores: Sequence[FrameStore], actions: Actions | None, device: torch.device
 ) -> Normalizer | None:
-    """Of float actions; the same each time it is made of the same data, so nobody has to save it."""
+    """Fit a normalizer of float actions; it is a function of the data and therefore not saved."""
     if actions is None or actions.discrete:
         return None
     act = np.concatenate([store.steps()["act"].reshape(-1, actions.dim) for store in stores])
@@ -222,13 +242,13 @@ def _actions_of(store: FrameStore, n_actions: int | None) -> Actions | None:
         return Actions(prod(act.shape[1:]), discrete=False)
     if act.ndim != 1:
         raise ValueError(
-            f"`act` must be one number for each step where actions are choices. Received shape {act.shape}; "
+            f"`act` must be one index for each step where actions are discrete. Received shape {act.shape}; "
             "store actions of a Box space as floats."
         )
     low, high = int(act.min()), int(act.max())
     if low < 0 or (n_actions is not None and high >= n_actions):
         raise ValueError(
-            f"`act` must be choices from 0 on{'' if n_actions is None else f', below {n_actions}'}. Received "
-            f"{low} to {high}."
+            f"`act` must hold indices of at least 0{'' if n_actions is None else f' and below {n_actions}'}. "
+            f"Received {low} to {high}."
         )
     return Actions(high + 1 if n_actions is None else n_actions, discrete=True)

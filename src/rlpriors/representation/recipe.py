@@ -1,13 +1,14 @@
-"""A method of representation learning, as data.
+"""Dataclasses that describe a method of representation learning.
 
-`Recipe`      views, target branch, projector, predictor, memory and losses
-`Term`        one named loss, and what it is computed from
-`Sizes`       what parts are built from: what the encoder gives, and what data hold
-`Encoded`     what a predictor is shown
-`Memory`      what outlasts a batch: queues, pools, prototypes
+`Recipe`        views, target network, projector, predictor, memory and losses of a method
+`LossTerm`      one weighted loss and the names of its inputs
+`Sizes`         dimensions of encoder and data, from which modules are built
+`EncodedBatch`  views of a batch with their features, the input of predictors
+`Memory`        base class of buffers that outlive a batch: queues, banks, centers
 
 The decomposition is EIRLI's (arXiv 2205.07886): pairs, augmentation, encoder, decoder, batch extender
-and loss; with windows for pairs, any number of views, a target branch, and sums of losses.
+and loss.  It is extended by clips instead of pairs, any number of views, target networks and sums of
+losses.
 """
 
 from abc import abstractmethod
@@ -17,156 +18,158 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from rlpriors.representation.clips import Actions, Batch
-from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.clips import Actions, ClipBatch
+from rlpriors.representation.target_networks import TargetNetworkSettings
 from rlpriors.representation.transforms.views import View
 from rlpriors.types import Features
 
-__all__ = ["Encoded", "Memory", "Recipe", "Sizes", "Term"]
+__all__ = ["EncodedBatch", "LossTerm", "Memory", "Recipe", "Sizes"]
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the parts of a recipe are built from."""
+    """Dimensions from which the modules of a recipe are built."""
 
     dim: int
-    """Numbers in the encoder's vector."""
+    """Dimension of the encoder's vector."""
     maps: tuple[int, int, int] | None
-    """Channels, rows and columns of its maps."""
+    """Channels, rows and columns of the encoder's maps; None without maps."""
     tokens: tuple[int, int] | None
-    """Number and width of its tokens."""
+    """Number and width of the encoder's tokens; None without tokens."""
     pixels: tuple[int, int, int]
-    """Channels, rows and columns of its input."""
+    """Channels, rows and columns of the encoder's input."""
     horizon: int
-    """Frames of a window."""
+    """Number of frames in a clip."""
     stride: int
-    """Steps between them."""
+    """Number of environment steps between two frames of a clip."""
     actions: Actions | None
-    """What an action is, where data have any."""
+    """Kind and dimension of actions; None where data have none."""
     latent: int = 0
-    """Numbers that the projector gives; 0 until it is built."""
+    """Dimension of the projector's output; 0 until the projector is built."""
     updates: int = 1
-    """Updates of the whole training."""
+    """Number of updates of the whole training."""
 
 
-class Encoded(NamedTuple):
-    """A batch as a predictor sees it, by the names of views.
+class EncodedBatch(NamedTuple):
+    """Views of a batch with their features and projections, by the names of views.
 
     Tensors are [batch, ...] for views of one image and [batch, time, ...] for others.
     """
 
-    batch: Batch
+    batch: ClipBatch
     pixels: Mapping[str, Tensor]
-    """Views in [0, 1]."""
+    """Views in pixels, in [0, 1]."""
     features: Mapping[str, Features]
-    """What the online encoder makes of them."""
+    """Features of the online encoder."""
     z: Mapping[str, Tensor]
-    """What the projector makes of that."""
+    """Projections of the online network."""
     target_features: Mapping[str, Features]
-    """What the target branch's encoder makes of views."""
+    """Features of the target encoder."""
     y: Mapping[str, Tensor]
-    """And its projector."""
+    """Projections of the target network."""
     extra: Mapping[str, Tensor]
-    """What views have chosen, as "<view>.<name>"."""
+    """Random choices of tiles and masks, as "<view>.<name>"."""
     project: Callable[[Features], Tensor]
-    """The online projector, for features that a predictor makes up."""
+    """The online projector, for features that a predictor computes."""
 
 
 class Memory(nn.Module):
-    """What outlasts a batch, in buffers, so that it is saved and moved with everything else.
+    """Base class of buffers that outlive a batch.
+
+    Buffers are saved with the model and follow it to its device.
 
     Example:
         >>> import torch
-        >>> class Last(Memory):
+        >>> class LastVector(Memory):
         ...     def __init__(self):
         ...         super().__init__()
-        ...         self.register_buffer("seen", torch.zeros(2))
+        ...         self.register_buffer("last", torch.zeros(2))
         ...     def forward(self, outputs):
-        ...         return {"before": self.seen}
+        ...         return {"last": self.last}
         ...     def after_step(self, outputs):
-        ...         self.seen.copy_(outputs["z.context"][0])
-        >>> memory = Last()
+        ...         self.last.copy_(outputs["z.context"][0])
+        >>> memory = LastVector()
         >>> memory.after_step({"z.context": torch.ones(4, 2)})
-        >>> memory({})["before"]
+        >>> memory({})["last"]
         tensor([1., 1.])
     """
 
     @abstractmethod
     def forward(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Further outputs, for the losses."""
+        """Return further outputs for the losses."""
 
     @abstractmethod
     def after_step(self, outputs: Mapping[str, Tensor]) -> None:
-        """Take what this batch gave; outputs have no gradient any more."""
+        """Store the outputs of this batch, which are detached."""
 
 
 @dataclass(frozen=True)
-class Term:
-    """One loss of the sum.
+class LossTerm:
+    """One weighted loss of a recipe.
 
     Example:
         >>> from torch.nn import functional
-        >>> Term(functional.mse_loss, ("prediction", "y.target"), weight=0.5).weight
+        >>> LossTerm(functional.mse_loss, ("prediction", "y.target"), weight=0.5).weight
         0.5
     """
 
     loss: Callable[..., Tensor]
-    """Of tensors, gives one number."""
+    """Function from tensors to one number."""
     inputs: tuple[str, ...]
-    """Names of outputs: "z.<view>" projections, "y.<view>" those of the target branch, "pixels.<view>",
-    "act" and "act_index" of the batch, "<view>.<name>" what a view chose, and what predictor and memory
-    give."""
+    """Names of the function's inputs: "z.<view>" online projections, "y.<view>" target projections,
+    "pixels.<view>", "act" and "act_index" of the batch, "<view>.<name>" random choices of a view, and the
+    outputs of predictor and memory."""
     weight: float = 1.0
-    """Factor in the sum."""
+    """Factor of the loss in the sum."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A method: everything but encoder, data and how long.
+    """A method of representation learning, without encoder, data and length of training.
 
     Raises:
-        ValueError: there is no loss, or `min_batch_size` is out of its bounds.
+        ValueError: `losses` is empty, or `min_batch_size` is out of its bounds.
     """
 
     name: str
-    """What users call it."""
+    """Name of the method in `RECIPES`."""
     source: str
-    """Its paper."""
+    """Paper of the method."""
     views: tuple[View, ...]
-    """What it looks at."""
+    """Views of a clip that the method encodes or compares."""
     projector: Callable[[Sizes], nn.Module]
-    """Makes a module from `Features` of images [n, ...] to vectors [n, latent], which the target branch
-    has too."""
-    losses: Mapping[str, Term]
-    """Their weighted sum is learned."""
+    """Factory of a module from `Features` of images [n, ...] to vectors [n, latent]; the target network
+    has a copy."""
+    losses: Mapping[str, LossTerm]
+    """Loss terms by name; training minimizes their weighted sum."""
     predictor: Callable[[Sizes], nn.Module] | None = None
-    """Makes a module from `Encoded` to named outputs, which the target branch does not have."""
+    """Factory of a module from `EncodedBatch` to named outputs; the target network has no copy."""
     memory: Callable[[Sizes], Memory] | None = None
-    """Makes what outlasts a batch."""
-    pictures: Callable[[Encoded, Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
-    """Of a batch and its outputs, pictures [batch, channels, rows, columns] in [0, 1] by name, such as
-    reconstructions."""
-    branch: Branch = field(default_factory=Branch)
-    """Where targets come from."""
+    """Factory of a `Memory`."""
+    visualize: Callable[[EncodedBatch, Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
+    """Function from a batch and its outputs to images [batch, channels, rows, columns] in [0, 1] by name,
+    such as reconstructions."""
+    target: TargetNetworkSettings = field(default_factory=TargetNetworkSettings)
+    """Settings of the target network."""
     horizon: int = 1
-    """Frames of a window."""
+    """Number of frames in a clip."""
     stride: int = 1
-    """Steps between them."""
+    """Number of environment steps between two frames of a clip."""
     needs: tuple[str, ...] = ()
-    """Out of "act", "maps", "tokens" and "masks": what data and encoder must give."""
+    """Requirements on data and encoder, out of "act", "maps", "tokens" and "masks"."""
     batch_size: int = 64
-    """Windows in an update, unless the user says otherwise."""
+    """Default number of clips in an update."""
     min_batch_size: int = 2
-    """Fewest windows in an update: 2 where the rows of a batch are each other's negatives or normalize
-    each other."""
+    """Smallest number of clips in an update: 2 where the rows of a batch are each other's negatives or
+    share batch statistics."""
     lr: float = 3e-4
-    """Learning rate of AdamW, unless the user says otherwise."""
+    """Default learning rate of AdamW."""
     weight_decay: float = 1e-4
-    """Of weights of two or more axes."""
+    """Default weight decay, for weights of two or more axes."""
 
     def __post_init__(self) -> None:
         if not self.losses:
-            raise ValueError(f"`losses` of recipe {self.name!r} must have at least one term.")
+            raise ValueError(f"`losses` of recipe {self.name!r} must have at least one term. Received none.")
         if not 1 <= self.min_batch_size <= self.batch_size:
             raise ValueError(
                 f"`min_batch_size` of recipe {self.name!r} must be at least 1, and at most its `batch_size`, "

@@ -1,8 +1,8 @@
-"""What the online branch is compared with.
+"""Target networks: the encoder and projector whose outputs serve as targets.
 
-`Branch`             the policy: the same network, without gradient, its moving average, or its start
-`TargetBranch`       encoder and projector of that policy
-`ProjectedEncoder`   an encoder and a projector, end to end
+`TargetNetworkSettings`  online, stop-gradient, moving-average or frozen targets
+`TargetNetwork`          encoder and projector by these settings
+`ProjectedEncoder`       an encoder followed by a projector
 """
 
 import math
@@ -13,27 +13,28 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-__all__ = ["Branch", "ProjectedEncoder", "TargetBranch"]
+__all__ = ["ProjectedEncoder", "TargetNetwork", "TargetNetworkSettings"]
 
 Kind = Literal["online", "stopgrad", "ema", "frozen"]
 
 
 @dataclass(frozen=True)
-class Branch:
-    """Where targets come from.
+class TargetNetworkSettings:
+    """Settings of a `TargetNetwork`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     kind: Kind = "online"
-    """`online` the learning network, with gradients; `stopgrad` without; `ema` its moving average,
-    buffers included; `frozen` the network as it was at the start."""
+    """Kind of target network: `online` is the learning network, with gradients; `stopgrad` is the same
+    network without gradients; `ema` is its moving average, buffers included; `frozen` is a copy of the
+    network at the start."""
     decay: float = 0.99
-    """What a moving average keeps of itself in an update, in [0, 1]."""
+    """Decay of the moving average in an update, in [0, 1]."""
     final_decay: float | None = None
-    """What it keeps in the last update, on a cosine from `decay`, as BYOL (2006.07733, sec. 3.2); None
-    for no change."""
+    """Decay of the moving average in the last update, reached on a cosine from `decay` as in BYOL
+    (2006.07733, sec. 3.2); None keeps `decay`."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -44,7 +45,7 @@ class Branch:
                 raise ValueError(f"`{name}` must be in [0, 1]. Received {value}.")
 
     def decay_at(self, progress: float) -> float:
-        """The decay when this part of all updates is done."""
+        """Return the decay at `progress`, the completed fraction of all updates."""
         if self.final_decay is None:
             return self.decay
         rest = (1 + math.cos(math.pi * min(1.0, progress))) / 2
@@ -52,7 +53,7 @@ class Branch:
 
 
 class ProjectedEncoder(nn.Module):
-    """An encoder with its projector: the online network, or its average.
+    """An encoder followed by a projector: the online network, or its average.
 
     Example:
         >>> network = ProjectedEncoder(nn.Linear(4, 3), nn.Linear(3, 2))
@@ -66,61 +67,61 @@ class ProjectedEncoder(nn.Module):
         self.encoder, self.projector = encoder, projector
 
     def forward(self, x: Tensor) -> tuple[Any, Tensor]:
-        """Features, and their projection."""
+        """Return features and their projection."""
         features = self.encoder(x)
         return features, self.projector(features)
 
 
-class TargetBranch(nn.Module):
-    """Features and projections for targets, by the policy of `branch`.
+class TargetNetwork(nn.Module):
+    """The network that computes targets, by `settings`.
 
-    A moving average is an `AveragedModel` of torch, which starts as a copy, and copies once more at
-    the first update.  It stays in training mode where the online branch does, so that batch
-    normalization uses the statistics of its own batch, as MoCo and BYOL do.
+    A moving average is an `AveragedModel` of torch, which starts as a copy and copies once more at the
+    first update.  It has the training mode of the online network, so that batch normalization uses the
+    statistics of its own batch, as MoCo and BYOL do.
 
     Example:
         >>> online = ProjectedEncoder(nn.Linear(4, 3), nn.Linear(3, 2))
-        >>> target = TargetBranch(online, Branch("ema", decay=0.9))
+        >>> target = TargetNetwork(online, TargetNetworkSettings("ema", decay=0.9))
         >>> features, y = target(online, torch.ones(5, 4))
         >>> y.requires_grad
         False
         >>> target.update(online, progress=0.5)  # after each update
     """
 
-    def __init__(self, online: ProjectedEncoder, branch: Branch) -> None:
+    def __init__(self, online: ProjectedEncoder, settings: TargetNetworkSettings) -> None:
         super().__init__()
-        self.branch = branch
+        self.settings = settings
         self.average: AveragedModel | None = None
-        if branch.kind in ("ema", "frozen"):
+        if settings.kind in ("ema", "frozen"):
             self.average = AveragedModel(online, multi_avg_fn=self._average, use_buffers=True)
             self.average.requires_grad_(False)
         self._progress = 0.0
         self.train()
 
     def forward(self, online: ProjectedEncoder, x: Tensor) -> tuple[Any, Tensor]:
-        """Features and projection of `x`; `online` is the learning network."""
-        found: tuple[Any, Tensor]
-        if self.branch.kind == "online":
-            found = online(x)
-            return found
+        """Return features and projection of `x`; `online` is the learning network."""
+        outputs: tuple[Any, Tensor]
+        if self.settings.kind == "online":
+            outputs = online(x)
+            return outputs
         with torch.no_grad():
-            found = online(x) if self.average is None else self.average(x)
-        return found
+            outputs = online(x) if self.average is None else self.average(x)
+        return outputs
 
-    def train(self, mode: bool = True) -> "TargetBranch":
-        """What is frozen stays in evaluation mode, or its statistics would move."""
+    def train(self, mode: bool = True) -> "TargetNetwork":
+        """Set the training mode; a frozen network stays in evaluation mode to keep its statistics."""
         super().train(mode)
-        if self.branch.kind == "frozen":
+        if self.settings.kind == "frozen":
             assert self.average is not None
             self.average.eval()
         return self
 
     def update(self, online: ProjectedEncoder, progress: float) -> None:
-        """Move a moving average; `progress` is the part of all updates that is done."""
-        if self.branch.kind == "ema":
+        """Update the moving average; `progress` is the completed fraction of all updates."""
+        if self.settings.kind == "ema":
             assert self.average is not None
             self._progress = progress
             self.average.update_parameters(online)
 
     def _average(self, averaged: Any, current: Any, count: Any) -> None:
-        get_ema_multi_avg_fn(self.branch.decay_at(self._progress))(averaged, current, count)
+        get_ema_multi_avg_fn(self.settings.decay_at(self._progress))(averaged, current, count)

@@ -1,6 +1,6 @@
-"""What a trained recipe makes of frames that it did not learn from.
+"""Losses of a trained recipe on held-out frames.
 
-`held_out_losses`  each loss on other frames; nothing is learned
+`validation_losses`  mean of each loss over clips of other frames, without training
 """
 
 from collections import defaultdict
@@ -12,43 +12,45 @@ import torch
 from rlpriors.data.frames import FrameStore
 from rlpriors.representation.learner import RepresentationLearner
 
-__all__ = ["held_out_losses"]
+__all__ = ["validation_losses"]
 
 
-def held_out_losses(
+def validation_losses(
     learner: RepresentationLearner,
     store: FrameStore | Sequence[FrameStore],
     *,
-    windows: int = 1024,
+    n_clips: int = 1024,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Each loss by its name, and their sum as "loss": means over at most so many windows of `store`.
+    """Return the mean of each loss by its name, and of their sum as "loss", over clips of `store`.
 
-    For `mae` it is the error of painting what is hidden of images from elsewhere, a distance between
-    what was learned and what is asked.  Windows, masks and augmentations follow `seed`; networks stay in
-    evaluation mode, and nothing moves.
+    At most `n_clips` clips are drawn.  For `mae` the loss is the reconstruction error of masked patches, a
+    distance between the training frames and those of `store`.  Clips, masks and augmentations follow
+    `seed`.  Networks stay in evaluation mode, and no weight or buffer changes.
 
     Raises:
-        ValueError: frames are not of the size that was learned from, or give no batch of the recipe's
-            smallest size.
+        ValueError: frames have another size than the training frames, there are fewer clips than the
+            recipe's smallest batch, or actions are missing.
     """
     model, size = learner.model, learner.batch_size
-    found = learner.windows.like(store)
-    if found.frame_shape != learner.windows.frame_shape:
+    clips = learner.clips.like(store)
+    if clips.frame_shape != learner.clips.frame_shape:
         raise ValueError(
-            f"`store` must hold frames of {learner.windows.frame_shape}, as were learned from. Received "
-            f"{found.frame_shape}; write them in that size."
+            f"`store` must hold frames of {learner.clips.frame_shape}, the shape of the training frames. "
+            f"Received {clips.frame_shape}; write them in that size."
         )
-    found.check(learner.recipe.min_batch_size)
-    if "act" in learner.recipe.needs and found.actions is None:
-        raise ValueError(f"`store` must have `act`, which {learner.recipe.name!r} learns from. It has none.")
-    order = np.random.default_rng(seed).permutation(found.starts)[:windows]
+    clips.check(learner.recipe.min_batch_size)
+    if "act" in learner.recipe.needs and clips.actions is None:
+        raise ValueError(
+            f"`store` must have `act`, which recipe {learner.recipe.name!r} needs. Received a store without."
+        )
+    order = np.random.default_rng(seed).permutation(clips.starts)[:n_clips]
     batches = []
-    for pool in found.pools:
-        rows = order[np.isin(order, pool)]
+    for starts in clips.starts_by_source:
+        rows = order[np.isin(order, starts)]
         batches += [batch for batch in np.split(rows, range(size, len(rows), size)) if len(batch)]
-    enough = [batch for batch in batches if len(batch) >= learner.recipe.min_batch_size]
-    batches = enough or batches
+    large_enough = [batch for batch in batches if len(batch) >= learner.recipe.min_batch_size]
+    batches = large_enough or batches
     sums: dict[str, float] = defaultdict(float)
     training, outputs = model.training, model.outputs
     model.eval()
@@ -57,7 +59,7 @@ def held_out_losses(
         with torch.random.fork_rng(devices), torch.no_grad():
             torch.manual_seed(seed)
             for starts in batches:
-                for name, value in model(found.at(np.sort(starts))).items():
+                for name, value in model(clips.at(np.sort(starts))).items():
                     sums[name] += value.item() * len(starts)
     finally:
         model.train(training)

@@ -1,8 +1,9 @@
-"""Losses of probabilities.
+"""Losses from likelihoods.
 
-`log_normal`         log-density of a normal
-`surprise_discrete`, `surprise_continuous`   how unlikely the actions were, by what was predicted
-`bottleneck`         keep of one vector what tells its partner, and no more (CEB)
+`gaussian_log_prob`  log-density of independent normal distributions
+`categorical_nll`    negative log-likelihood of discrete actions
+`gaussian_nll`       negative log-likelihood of continuous actions
+`ceb_loss`           conditional entropy bottleneck with a contrastive decoder
 """
 
 import math
@@ -12,32 +13,32 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["bottleneck", "log_normal", "surprise_continuous", "surprise_discrete"]
+__all__ = ["categorical_nll", "ceb_loss", "gaussian_log_prob", "gaussian_nll"]
 
 
-def log_normal(
+def gaussian_log_prob(
     x: Float[Tensor, "*batch dim"], mean: Float[Tensor, "*#batch dim"], log_std: Float[Tensor, "*#batch dim"]
 ) -> Float[Tensor, "*batch"]:
-    """Log-density of independent normals, in nats, summed over the last axis."""
+    """Return the log-density of independent normals, in nats, summed over the last axis."""
     deviation = (x.float() - mean.float()) * torch.exp(-log_std.float())
     return (-0.5 * (deviation.square() + math.log(2 * math.pi)) - log_std.float()).sum(-1)
 
 
-def surprise_discrete(
+def categorical_nll(
     logits: Float[Tensor, "batch steps choices"], act_index: Int[Tensor, "batch steps"]
 ) -> Float[Tensor, " batch"]:
-    """Negative log-probability of the choices taken, averaged over steps."""
+    """Return the negative log-probability of discrete actions, averaged over steps."""
     return F.cross_entropy(logits.float().mT, act_index, reduction="none").mean(1)
 
 
-def surprise_continuous(
+def gaussian_nll(
     mean: Float[Tensor, "batch act"], log_std: Float[Tensor, " act"], act: Float[Tensor, "batch act"]
 ) -> Float[Tensor, " batch"]:
-    """Negative log-density of the actions taken, averaged over their numbers."""
-    return -log_normal(act, mean, log_std.expand_as(mean)) / act.shape[1]
+    """Return the negative log-density of continuous actions, averaged over entries."""
+    return -gaussian_log_prob(act, mean, log_std.expand_as(mean)) / act.shape[1]
 
 
-def bottleneck(
+def ceb_loss(
     sample: Float[Tensor, "batch dim"],
     mean: Float[Tensor, "batch dim"],
     log_std: Float[Tensor, "batch dim"],
@@ -45,15 +46,16 @@ def bottleneck(
     partner_log_std: Float[Tensor, "batch dim"],
     beta: float = 0.1,
 ) -> Float[Tensor, ""]:
-    """Conditional entropy bottleneck with a contrastive decoder (2002.05379, sec. 2, CatGen).
+    """Return the conditional entropy bottleneck with a contrastive decoder (2002.05379, sec. 2, CatGen).
 
-    `sample` is drawn from the normal that the encoder makes of x; `partner_*` is the one that the backward
-    encoder makes of y.  `beta` times what the sample tells of x beside y, less the log-probability of
-    y among the batch's.
+    `sample` is drawn from the encoder's normal distribution given x, with `mean` and `log_std`;
+    `partner_mean` and `partner_log_std` are of the backward encoder given y.  The loss is `beta` times the
+    residual information of the sample about x given y, minus the log-probability of y among the rows of
+    the batch.
     """
-    among = log_normal(
+    log_probs = gaussian_log_prob(
         sample[:, None].expand(-1, len(sample), -1), partner_mean[None], partner_log_std[None]
     )  # (batch of samples, batch of partners)
-    residual = log_normal(sample, mean, log_std) - among.diagonal()
-    found = F.cross_entropy(among, torch.arange(len(sample), device=sample.device))
-    return beta * residual.mean() + found
+    residual = gaussian_log_prob(sample, mean, log_std) - log_probs.diagonal()
+    decoder_nll = F.cross_entropy(log_probs, torch.arange(len(sample), device=sample.device))
+    return beta * residual.mean() + decoder_nll

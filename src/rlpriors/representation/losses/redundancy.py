@@ -1,9 +1,9 @@
-"""Losses that keep the numbers of a vector alive and different, without negatives.
+"""Losses on batch statistics that prevent collapse without negatives.
 
-`hinge_variance`      each number must vary over the batch (VICReg)
-`covariance`          no two numbers may say the same (VICReg, DynaMo)
-`cross_correlation`   two views' numbers correlate with themselves alone (Barlow Twins)
-`gaussian_batch`      each number must look like a standard normal over the batch
+`variance_loss`      hinge on the standard deviation of each entry (VICReg)
+`covariance_loss`    squared covariances of different entries (VICReg, DynaMo)
+`barlow_twins_loss`  distance of the cross-correlation matrix to the identity (Barlow Twins)
+`batch_gaussian_kl`  KL divergence of each entry's distribution over the batch from a standard normal
 """
 
 import torch
@@ -11,51 +11,60 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["covariance", "cross_correlation", "gaussian_batch", "hinge_variance"]
+__all__ = ["barlow_twins_loss", "batch_gaussian_kl", "covariance_loss", "variance_loss"]
 
 
-def hinge_variance(
+def variance_loss(
     *views: Float[Tensor, "*batch dim"], target_std: float = 1.0, eps: float = 1e-4
 ) -> Float[Tensor, ""]:
-    """How far standard deviations fall short of `target_std` (2105.04906, eq. 1), averaged over views."""
-    short = [F.relu(target_std - torch.sqrt(rows(z).var(0) + eps)).mean() for z in views]
-    return torch.stack(short).mean()
+    """Return the mean shortfall of standard deviations below `target_std` (2105.04906, eq. 1).
 
-
-def covariance(*views: Float[Tensor, "*batch dim"], mean: bool = False) -> Float[Tensor, ""]:
-    """Squared covariances of different numbers, summed over pairs and divided by the numbers (2105.04906,
-    eq. 4); or with `mean` divided by the pairs (2409.12192, sec. 3).  Averaged over views.
+    The mean is over entries and views.
     """
-    found = []
+    shortfalls = [F.relu(target_std - torch.sqrt(_to_rows(z).var(0) + eps)).mean() for z in views]
+    return torch.stack(shortfalls).mean()
+
+
+def covariance_loss(*views: Float[Tensor, "*batch dim"], mean: bool = False) -> Float[Tensor, ""]:
+    """Return the summed squared covariances of different entries, averaged over views.
+
+    The sum over pairs is divided by the number of entries (2105.04906, eq. 4), or with `mean` by the
+    number of pairs (2409.12192, sec. 3).
+    """
+    losses = []
     for z in views:
-        centered = rows(z) - rows(z).mean(0)
+        centered = _to_rows(z) - _to_rows(z).mean(0)
         squares = (centered.T @ centered / (len(centered) - 1)).square()
         dim = len(squares)
-        pairs = dim * (dim - 1) if mean else dim
-        found.append((squares.sum() - squares.diagonal().sum()) / pairs)
-    return torch.stack(found).mean()
+        divisor = dim * (dim - 1) if mean else dim
+        losses.append((squares.sum() - squares.diagonal().sum()) / divisor)
+    return torch.stack(losses).mean()
 
 
-def cross_correlation(
+def barlow_twins_loss(
     a: Float[Tensor, "batch dim"], b: Float[Tensor, "batch dim"], weight: float = 5e-3, eps: float = 1e-5
 ) -> Float[Tensor, ""]:
-    """How far the views' matrix of correlations is from the identity (2103.03230, eq. 1)."""
-    units = [
+    """Return the squared distance of the views' cross-correlation matrix to the identity.
+
+    `weight` is the factor of off-diagonal entries (2103.03230, eq. 1).
+    """
+    standardized = [
         (z.float() - z.float().mean(0)) / torch.sqrt(z.float().var(0, correction=0) + eps) for z in (a, b)
     ]
-    correlations = units[0].T @ units[1] / len(a)
+    correlations = standardized[0].T @ standardized[1] / len(a)
     diagonal = correlations.diagonal()
-    others = correlations.square().sum() - diagonal.square().sum()
-    return (1 - diagonal).square().sum() + weight * others
+    off_diagonal = correlations.square().sum() - diagonal.square().sum()
+    return (1 - diagonal).square().sum() + weight * off_diagonal
 
 
-def gaussian_batch(z: Float[Tensor, "*batch dim"], eps: float = 1e-4) -> Float[Tensor, ""]:
-    """Kullback-Leibler divergence of a standard normal from the normal that fits each number over the
-    batch, averaged over numbers.
+def batch_gaussian_kl(z: Float[Tensor, "*batch dim"], eps: float = 1e-4) -> Float[Tensor, ""]:
+    """Return the KL divergence from a standard normal of the normal fitted to each entry over the batch.
+
+    The result is averaged over entries.
     """
-    mean, variance = rows(z).mean(0), rows(z).var(0, correction=0) + eps
+    mean, variance = _to_rows(z).mean(0), _to_rows(z).var(0, correction=0) + eps
     return 0.5 * (mean.square() + variance - 1 - variance.log()).mean()
 
 
-def rows(z: Tensor) -> Tensor:
+def _to_rows(z: Tensor) -> Tensor:
     return z.float().flatten(0, -2)

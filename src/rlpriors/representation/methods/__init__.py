@@ -1,7 +1,36 @@
-"""Methods of representation learning, each a recipe in a file of its own.
+"""Methods of representation learning, one recipe per function.
 
-`RECIPES`       all of them by name, and what is made by each
-`EIRLI_NAMES`   ours, by the names of EIRLI's classes
+The package covers EIRLI's methods and later ones; each file names its paper.  `RECIPES` contains all
+recipes by name, `EIRLI_NAMES` the names of this library by the names of EIRLI's classes.
+
+`act_jepa`                      joint prediction of actions and latents
+`action_conditioned_cpc`        contrastive prediction from actions
+`action_prediction`             behavior cloning as a representation loss
+`atc`                           augmented temporal contrast with a moving-average target
+`barlow`                        decorrelation by the cross-correlation matrix
+`byol`                          prediction of a moving-average network's projections
+`ceb`                           conditional entropy bottleneck of two frames
+`contrastive_inverse_dynamics`  InfoNCE of frames and actions
+`curl`                          contrastive learning of two views by a bilinear score
+`dino`                          self-distillation from a moving-average teacher
+`dynamics`                      prediction of a later frame's pixels from actions
+`dynamics_latent`               action-conditioned prediction by SimSiam
+`dynamo`                        inverse and forward dynamics with latent actions
+`gaussian_prior`                control with normally distributed features
+`i_jepa`                        prediction of target tokens in masked blocks
+`inverse_dynamics`              prediction of the actions between two frames
+`jigsaw`                        classification of tile permutations
+`mae`                           reconstruction of masked patches from visible patches
+`moco`                          contrastive learning with a queue of momentum keys
+`myow`                          BYOL with a cascaded prediction of mined neighbors
+`recurrent_cpc`                 contrastive prediction from a GRU
+`simclr`                        contrastive learning of two augmented views of a frame
+`spr`                           multi-step latent dynamics on maps
+`st_dim`                        contrastive prediction of the next frame's map
+`swav`                          prediction of the other view's assignment to prototypes
+`temporal_cpc`                  contrastive prediction of a later frame
+`vae`                           reconstruction of pixels from a code
+`vicreg`                        invariance with variance and covariance terms
 """
 
 from collections.abc import Callable
@@ -39,6 +68,7 @@ from rlpriors.representation.recipe import Recipe
 __all__ = ["EIRLI_NAMES", "RECIPES"]
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
+    # Views of one image.
     "simclr": simclr,
     "moco": moco,
     "byol": byol,
@@ -48,7 +78,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "dino": dino,
     "curl": curl,
     "myow": myow,
-    # Time: what comes later.
+    # Time: prediction of later frames.
     "temporal-cpc": temporal_cpc,
     "recurrent-cpc": recurrent_cpc,
     "st-dim": st_dim,
@@ -57,7 +87,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "fixed-variance-ceb": fixed_variance_ceb,
     "fixed-variance-target-projected-ceb": fixed_variance_target_projected_ceb,
     "dynamo": dynamo,
-    # Actions: what was done, and what it leads to.
+    # Actions: prediction of actions or from actions.
     "inverse-dynamics": inverse_dynamics,
     "contrastive-inverse-dynamics": contrastive_inverse_dynamics,
     "action-prediction": action_prediction,
@@ -65,16 +95,16 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "dynamics-latent": dynamics_latent,
     "spr": spr,
     "act-jepa": act_jepa,
-    # Pixels: an image again, the next one, or this one in order.
+    # Pixels: reconstruction, prediction, tile order.
     "ae": ae,
     "vae": vae,
     "dynamics": dynamics,
     "action-conditioned-vae": action_conditioned_vae,
     "jigsaw": jigsaw,
-    # Transformers: what was hidden of an image.
+    # Transformers: prediction of masked tokens.
     "mae": mae,
     "i-jepa": i_jepa,
-    # The control.
+    # Control.
     "gaussian-prior": gaussian_prior,
 }
 

@@ -1,8 +1,8 @@
-"""Conditional entropy bottlenecks: keep of a frame what tells the next one, and no more.
+"""CEB: conditional entropy bottleneck of two frames (Fischer and Alemi, 2020, arXiv 2002.05379).
 
-`ceb`                                  both spreads are learned
-`fixed_variance_ceb`                   both are 1
-`fixed_variance_target_projected_ceb`  and the next frame passes a further map, as in a bilinear score
+`ceb`                                  learned standard deviations of both frames
+`fixed_variance_ceb`                   standard deviations of 1
+`fixed_variance_target_projected_ceb`  standard deviations of 1, and a linear map of the later frame's mean
 """
 
 from functools import partial
@@ -10,19 +10,19 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from rlpriors.representation.losses.likelihood import bottleneck
+from rlpriors.representation.losses.likelihood import ceb_loss
 from rlpriors.representation.modules.projectors import mlp
-from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
+from rlpriors.representation.recipe import EncodedBatch, LossTerm, Recipe, Sizes
 from rlpriors.representation.transforms.views import View
 
 __all__ = ["ceb", "fixed_variance_ceb", "fixed_variance_target_projected_ceb"]
 
 
-class Stochastic(nn.Module):
-    """Normals of both frames, "<view>.mean" and "<view>.log_std", and a "sample" of the first.
+class GaussianHead(nn.Module):
+    """Normal distributions of both frames, "<view>.mean" and "<view>.log_std", and a "sample" of the first.
 
-    With `learned`, half of the projection is the logarithm of the spread, kept between exp(-5) and
-    exp(2); otherwise the spread is 1.
+    With `learned`, half of the projection is the logarithm of the standard deviation, which is clamped
+    between exp(-5) and exp(2); otherwise the standard deviation is 1.
     """
 
     def __init__(self, sizes: Sizes, learned: bool = True, project_target: bool = False) -> None:
@@ -30,36 +30,36 @@ class Stochastic(nn.Module):
         self.learned = learned
         self.target = nn.Linear(sizes.latent, sizes.latent) if project_target else nn.Identity()
 
-    def forward(self, encoded: Encoded) -> dict[str, Tensor]:
-        """All [batch, latent], or half of that with `learned`."""
-        found: dict[str, Tensor] = {}
+    def forward(self, encoded: EncodedBatch) -> dict[str, Tensor]:
+        """Return tensors [batch, latent], or [batch, latent / 2] with `learned`."""
+        outputs: dict[str, Tensor] = {}
         for name, z in (("now", encoded.z["now"]), ("later", self.target(encoded.z["later"]))):
             mean, log_std = z.chunk(2, 1) if self.learned else (z, torch.zeros_like(z))
-            found |= {f"{name}.mean": mean, f"{name}.log_std": log_std.clamp(-5, 2)}
-        noise = torch.randn_like(found["now.mean"])
-        return found | {"sample": found["now.mean"] + noise * found["now.log_std"].exp()}
+            outputs |= {f"{name}.mean": mean, f"{name}.log_std": log_std.clamp(-5, 2)}
+        noise = torch.randn_like(outputs["now.mean"])
+        return outputs | {"sample": outputs["now.mean"] + noise * outputs["now.log_std"].exp()}
 
 
 def ceb(*, offset: int = 1, augment: str = "none", beta: float = 0.1, dim: int = 64) -> Recipe:
-    """Fischer and Alemi 2020 (2002.05379), on frames `offset` steps apart, as in EIRLI."""
-    return _recipe("ceb", offset, augment, beta, 2 * dim, partial(Stochastic, learned=True))
+    """Return the recipe of CEB on frames `offset` steps apart, as in EIRLI."""
+    return _recipe("ceb", offset, augment, beta, 2 * dim, partial(GaussianHead, learned=True))
 
 
 def fixed_variance_ceb(*, offset: int = 1, augment: str = "none", beta: float = 0.1, dim: int = 64) -> Recipe:
-    """The same with spreads of 1."""
-    return _recipe("fixed-variance-ceb", offset, augment, beta, dim, partial(Stochastic, learned=False))
+    """Return the recipe of CEB with standard deviations of 1."""
+    return _recipe("fixed-variance-ceb", offset, augment, beta, dim, partial(GaussianHead, learned=False))
 
 
 def fixed_variance_target_projected_ceb(
     *, offset: int = 1, augment: str = "none", beta: float = 0.1, dim: int = 64
 ) -> Recipe:
-    """The same with spreads of 1, and a linear map of the later frame's mean."""
-    predictor = partial(Stochastic, learned=False, project_target=True)
+    """Return the recipe of CEB with standard deviations of 1 and a linear map of the later frame's mean."""
+    predictor = partial(GaussianHead, learned=False, project_target=True)
     return _recipe("fixed-variance-target-projected-ceb", offset, augment, beta, dim, predictor)
 
 
 def _recipe(
-    name: str, offset: int, augment: str, beta: float, width: int, predictor: partial[Stochastic]
+    name: str, offset: int, augment: str, beta: float, width: int, predictor: partial[GaussianHead]
 ) -> Recipe:
     return Recipe(
         name=name,
@@ -71,8 +71,8 @@ def _recipe(
         projector=mlp(256, dim=width),
         predictor=predictor,
         losses={
-            "bottleneck": Term(
-                partial(bottleneck, beta=beta),
+            "ceb": LossTerm(
+                partial(ceb_loss, beta=beta),
                 ("sample", "now.mean", "now.log_std", "later.mean", "later.log_std"),
             )
         },

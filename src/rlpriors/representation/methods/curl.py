@@ -1,21 +1,21 @@
-"""CURL: two shifted views of a frame find each other by a bilinear score."""
+"""CURL: contrastive learning of two views by a bilinear score (Laskin et al., 2020, arXiv 2004.04136)."""
 
 from torch import nn
 
-from rlpriors.representation.losses.contrastive import dot_nce
+from rlpriors.representation.losses.contrastive import info_nce
 from rlpriors.representation.modules.predictors import bilinear
 from rlpriors.representation.modules.projectors import Head
-from rlpriors.representation.recipe import Recipe, Sizes, Term
-from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.recipe import LossTerm, Recipe, Sizes
+from rlpriors.representation.target_networks import TargetNetworkSettings
 from rlpriors.representation.transforms.views import View
 
 __all__ = ["curl"]
 
 
 def curl(*, augment: str = "shift", decay: float = 0.95, dim: int = 50) -> Recipe:
-    """Laskin et al. 2020 (2004.04136, sec. 4): z W k, k by a moving average.
+    """Return the recipe of CURL (sec. 4): scores z W k, with keys k of a moving average.
 
-    Its random crop of a larger rendering is a shift of the frame here.
+    The paper's random crop of a larger rendering is replaced by a random shift of the frame.
     """
 
     def projector(sizes: Sizes) -> nn.Module:
@@ -30,7 +30,7 @@ def curl(*, augment: str = "shift", decay: float = 0.95, dim: int = 50) -> Recip
         ),
         projector=projector,
         predictor=bilinear("context"),
-        branch=Branch("ema", decay=decay),
-        losses={"dot_nce": Term(dot_nce, ("p.context", "y.target"))},
+        target=TargetNetworkSettings("ema", decay=decay),
+        losses={"info_nce": LossTerm(info_nce, ("p.context", "y.target"))},
         batch_size=128,
     )

@@ -1,23 +1,23 @@
-"""The control: features look like a normal distribution, whatever is in a frame."""
+"""Gaussian prior: control with normally distributed features (Chen et al., 2022, arXiv 2205.07886)."""
 
-from rlpriors.representation.losses.redundancy import gaussian_batch
-from rlpriors.representation.modules.projectors import take_global
-from rlpriors.representation.recipe import Recipe, Term
+from rlpriors.representation.losses.redundancy import batch_gaussian_kl
+from rlpriors.representation.modules.projectors import identity_projector
+from rlpriors.representation.recipe import LossTerm, Recipe
 from rlpriors.representation.transforms.views import View
 
 __all__ = ["gaussian_prior"]
 
 
 def gaussian_prior(*, augment: str = "none") -> Recipe:
-    """What a prior alone does for an encoder, after EIRLI's control (2205.07886).
+    """Return the recipe of a control that measures the effect of a prior alone, after EIRLI's control.
 
-    EIRLI's pulls each frame's code to 0, and thus all to one point; this one asks the prior of the batch,
-    number by number, so that a gain of other methods is not just one over a collapse.
+    EIRLI's control pulls each frame's code to 0, and thus all codes to one point.  This one fits the prior
+    to each entry over the batch, so that a gain of another method is not only a gain over collapse.
     """
     return Recipe(
         name="gaussian-prior",
         source="arXiv 2205.07886",
         views=(View("context", augment=augment, branch="online"),),
-        projector=take_global,
-        losses={"prior": Term(gaussian_batch, ("z.context",))},
+        projector=identity_projector,
+        losses={"prior": LossTerm(batch_gaussian_kl, ("z.context",))},
     )

@@ -1,4 +1,4 @@
-"""MAE: paint what was hidden of an image, from a few of its patches."""
+"""MAE: reconstruction of masked patches from visible patches (He et al., 2021, arXiv 2111.06377)."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,104 +6,108 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from rlpriors.networks.vit import patches, take_tokens, unpatch
-from rlpriors.representation.losses.reconstruction import patch_error, patch_scale
+from rlpriors.networks.vit import gather_tokens, patchify, unpatchify
+from rlpriors.representation.losses.reconstruction import patch_mse, patch_statistics
 from rlpriors.representation.modules.decoders import TokenDecoder
-from rlpriors.representation.modules.projectors import take_global
-from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
+from rlpriors.representation.modules.projectors import identity_projector
+from rlpriors.representation.recipe import EncodedBatch, LossTerm, Recipe, Sizes
 from rlpriors.representation.transforms.masks import RandomMask
 from rlpriors.representation.transforms.views import View
 
-__all__ = ["grid_and_patch", "mae"]
+__all__ = ["grid_and_patch_size", "mae"]
 
-HEAD = 32
-"""Numbers of one head of the decoder."""
-SMALL = 128
-"""Up to this width of the encoder one layer decodes."""
+HEAD_WIDTH = 32
+"""Width of one attention head of the decoder."""
+SMALL_ENCODER = 128
+"""Largest width of an encoder whose decoder has one layer by default."""
 
 
-class PaintPatches(nn.Module):
-    """Decodes the hidden patches of "context": "painted", beside what they were, "hidden"."""
+class PatchDecoder(nn.Module):
+    """Decoder of the masked patches of "context": "reconstructed", and the true patches "masked"."""
 
     def __init__(self, sizes: Sizes, width: int | None = None, depth: int | None = None) -> None:
         super().__init__()
-        width = max(HEAD, sizes.dim // (2 * HEAD) * HEAD) if width is None else width
-        depth = 1 + (sizes.dim > SMALL) if depth is None else depth
-        self.grid, self.patch = grid_and_patch(sizes)
-        count = self.patch**2 * sizes.pixels[0]
-        self.decoder = TokenDecoder(sizes.dim, count, self.grid, width=width, depth=depth)
+        width = max(HEAD_WIDTH, sizes.dim // (2 * HEAD_WIDTH) * HEAD_WIDTH) if width is None else width
+        depth = 1 + (sizes.dim > SMALL_ENCODER) if depth is None else depth
+        self.grid, self.patch_size = grid_and_patch_size(sizes)
+        patch_dim = self.patch_size**2 * sizes.pixels[0]
+        self.decoder = TokenDecoder(sizes.dim, patch_dim, self.grid, width=width, depth=depth)
 
-    def forward(self, encoded: Encoded) -> Mapping[str, Tensor]:
-        """Patches [batch, hidden, numbers], in the order of the mask."""
+    def forward(self, encoded: EncodedBatch) -> Mapping[str, Tensor]:
+        """Return patches [batch, masked, patch_dim], in the order of the mask."""
         features = encoded.features["context"]
-        kept, hidden = encoded.extra["context.kept"], encoded.extra["context.hidden"]
+        visible, masked = encoded.extra["context.visible"], encoded.extra["context.masked"]
         assert features.tokens is not None
-        painted = self.decoder(features.global_, features.tokens, kept, hidden)
-        whole = patches(encoded.pixels["context"], self.patch)
-        return {"painted": painted, "hidden": take_tokens(whole, hidden)}
+        reconstructed = self.decoder(features.global_, features.tokens, visible, masked)
+        patches = patchify(encoded.pixels["context"], self.patch_size)
+        return {"reconstructed": reconstructed, "masked": gather_tokens(patches, masked)}
 
 
-def grid_and_patch(sizes: Sizes) -> tuple[tuple[int, int], int]:
-    """Rows and columns of tokens, and pixels of a patch's side.
+def grid_and_patch_size(sizes: Sizes) -> tuple[tuple[int, int], int]:
+    """Return the rows and columns of tokens, and the side of a patch in pixels.
 
     Raises:
         ValueError: the encoder has no square patches.
     """
     if sizes.maps is None:
-        raise ValueError("The encoder must have its tokens on a grid. Received one without maps.")
+        raise ValueError("`encoder` must have its tokens on a grid. Received an encoder without maps.")
     (_, rows, columns), (_, height, width) = sizes.maps, sizes.pixels
-    patch = height // rows
-    if (rows * patch, columns * patch) != (height, width):
+    patch_size = height // rows
+    if (rows * patch_size, columns * patch_size) != (height, width):
         raise ValueError(
-            f"The encoder must cut images into square patches. Received {rows} x {columns} tokens of "
-            f"{height} x {width} pixels."
+            f"`encoder` must have square patches. Received {rows} x {columns} tokens of {height} x {width} "
+            "pixels."
         )
-    return (rows, columns), patch
+    return (rows, columns), patch_size
 
 
-def show_painted(
-    encoded: Encoded, outputs: Mapping[str, Tensor], *, normalize: bool, eps: float
+def masked_reconstruction_images(
+    encoded: EncodedBatch, outputs: Mapping[str, Tensor], *, normalize: bool, eps: float
 ) -> dict[str, Tensor]:
-    """The image, what was seen of it, and that with the rest painted in."""
-    image, hidden = encoded.pixels["context"], encoded.extra["context.hidden"]
-    found, painted = outputs["hidden"].float(), outputs["painted"].float()
-    patch = round((found.shape[-1] / image.shape[1]) ** 0.5)
-    grid = (image.shape[2] // patch, image.shape[3] // patch)
+    """Return the image as "original", with gray masked patches, and with reconstructed patches."""
+    image, masked = encoded.pixels["context"], encoded.extra["context.masked"]
+    true_patches, reconstructed = outputs["masked"].float(), outputs["reconstructed"].float()
+    patch_size = round((true_patches.shape[-1] / image.shape[1]) ** 0.5)
+    grid = (image.shape[2] // patch_size, image.shape[3] // patch_size)
     if normalize:
-        mean, deviation = patch_scale(found, eps)
-        painted = painted * deviation + mean
-    rows, place = patches(image, patch), hidden[:, :, None].expand_as(found)
+        mean, std = patch_statistics(true_patches, eps)
+        reconstructed = reconstructed * std + mean
+    patches, index = patchify(image, patch_size), masked[:, :, None].expand_as(true_patches)
+    gray = torch.full_like(true_patches, 0.5)
     return {
         "original": image,
-        "masked": unpatch(rows.scatter(1, place, torch.full_like(found, 0.5)), patch, grid),
-        "reconstruction": unpatch(rows.scatter(1, place, painted), patch, grid),
+        "masked": unpatchify(patches.scatter(1, index, gray), patch_size, grid),
+        "reconstruction": unpatchify(patches.scatter(1, index, reconstructed), patch_size, grid),
     }
 
 
 def mae(
     *,
-    ratio: float = 0.75,
+    mask_ratio: float = 0.75,
     width: int | None = None,
     depth: int | None = None,
     normalize: bool = True,
     eps: float = 1e-4,
     augment: str = "crop",
 ) -> Recipe:
-    """He et al. 2021 (2111.06377); `ratio` of patches is hidden.
+    """Return the recipe of masked autoencoders, with a fraction `mask_ratio` of masked patches.
 
-    `width` and `depth` are the decoder's: by default half of the encoder's width, and one layer for one of
-    128 numbers or fewer (vit-nano), two for larger ones (vit-micro, vit-tiny).
-    No flips, as left and right mean something in most worlds.  `normalize` brings each target patch to
-    mean 0 and deviation 1, where `eps` (of pixels in [0, 1]) keeps flat patches flat.
+    `width` and `depth` are the decoder's.  The default width is half of the encoder's; the default depth is
+    one layer for encoders of width 128 or less (vit-nano), and two for larger ones (vit-micro, vit-tiny).
+    There are no random flips, as left and right differ in most environments.  `normalize` scales each
+    target patch to mean 0 and standard deviation 1, where `eps` (of pixels in [0, 1]) keeps flat patches
+    flat.
     """
     return Recipe(
         name="mae",
         source="arXiv 2111.06377",
-        views=(View("context", augment=augment, branch="online", mask=RandomMask(ratio)),),
-        projector=take_global,
-        predictor=partial(PaintPatches, width=width, depth=depth),
-        losses={"patches": Term(partial(patch_error, normalize=normalize, eps=eps), ("painted", "hidden"))},
-        pictures=partial(show_painted, normalize=normalize, eps=eps),
+        views=(View("context", augment=augment, branch="online", mask=RandomMask(mask_ratio)),),
+        projector=identity_projector,
+        predictor=partial(PatchDecoder, width=width, depth=depth),
+        losses={
+            "patches": LossTerm(partial(patch_mse, normalize=normalize, eps=eps), ("reconstructed", "masked"))
+        },
+        visualize=partial(masked_reconstruction_images, normalize=normalize, eps=eps),
         needs=("tokens", "masks"),
         min_batch_size=1,
         batch_size=256,

@@ -1,12 +1,12 @@
-"""MoCo v2: find what a slowly moving copy makes of another view, among what it made of earlier frames."""
+"""MoCo v2: contrastive learning with a queue of momentum keys (Chen et al., 2020, arXiv 2003.04297)."""
 
 from functools import partial
 
-from rlpriors.representation.losses.contrastive import queue_nce
-from rlpriors.representation.modules.memory_banks import queue
+from rlpriors.representation.losses.contrastive import queue_info_nce
+from rlpriors.representation.modules.memory_banks import key_queue
 from rlpriors.representation.modules.projectors import mlp
-from rlpriors.representation.recipe import Recipe, Term
-from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.recipe import LossTerm, Recipe
+from rlpriors.representation.target_networks import TargetNetworkSettings
 from rlpriors.representation.transforms.views import View
 
 __all__ = ["moco"]
@@ -15,17 +15,18 @@ __all__ = ["moco"]
 def moco(
     *,
     augment: str = "shift+color-jitter+gaussian-blur",
-    size: int = 4096,
+    queue_size: int = 4096,
     temperature: float = 0.2,
     decay: float = 0.99,
     dim: int = 128,
 ) -> Recipe:
-    """He et al. 2019 (1911.05722) with the projector and temperature of Chen et al. 2020 (2003.04297).
+    """Return the recipe of MoCo (He et al. 2019, 1911.05722) with the projector and temperature of v2.
 
-    The queue of `size` keys starts empty (choose it well below the number of frames, of which it may hold the
-    query's own from an earlier update); until it is full its keys count for more, and the batch's
-    other keys are negatives too.  Keys need no shuffling where nothing is batch-normalized: neither the
-    projector is, nor a network of `rlpriors` itself; the statistics of a ResNet would give keys away.
+    The queue of `queue_size` keys starts empty.  Choose `queue_size` well below the number of frames: the
+    queue may hold a key of the query's own frame from an earlier update.  Until the queue is full, its keys
+    have a larger weight, and the batch's other keys are negatives too.  Keys are not shuffled, as neither
+    the projector nor the networks of `rlpriors` use batch normalization; the batch statistics of a ResNet
+    would leak the key's identity.
     """
     return Recipe(
         name="moco",
@@ -35,11 +36,12 @@ def moco(
             View("target", augment=augment, branch="target"),
         ),
         projector=mlp(512, dim=dim, norm=False),
-        memory=queue("y.target", size),
-        branch=Branch("ema", decay=decay),
+        memory=key_queue("y.target", queue_size),
+        target=TargetNetworkSettings("ema", decay=decay),
         losses={
-            "queue_nce": Term(
-                partial(queue_nce, temperature=temperature), ("z.context", "y.target", "queue", "filled")
+            "queue_info_nce": LossTerm(
+                partial(queue_info_nce, temperature=temperature),
+                ("z.context", "y.target", "queue", "filled"),
             )
         },
         batch_size=128,

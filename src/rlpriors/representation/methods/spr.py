@@ -1,4 +1,4 @@
-"""SPR: a model on maps predicts what the target network will see, some steps ahead."""
+"""SPR: multi-step latent dynamics on maps (Schwarzer et al., 2020, arXiv 2007.05929)."""
 
 from functools import partial
 
@@ -6,25 +6,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rlpriors.representation.losses.similarity import cosine
-from rlpriors.representation.modules.predictors import action_width
-from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
-from rlpriors.representation.target_networks import Branch
+from rlpriors.representation.losses.similarity import cosine_loss
+from rlpriors.representation.modules.predictors import action_chunk_dim
+from rlpriors.representation.recipe import EncodedBatch, LossTerm, Recipe, Sizes
+from rlpriors.representation.target_networks import TargetNetworkSettings
 from rlpriors.representation.transforms.views import View
 from rlpriors.types import Features
 
 __all__ = ["spr"]
 
 
-def _to_unit(maps: Float[Tensor, "images *map"]) -> Float[Tensor, "images *map"]:
-    """Each image's numbers to [0, 1], so that steps of the model stay in range."""
+def _scale_to_unit(maps: Float[Tensor, "images *map"]) -> Float[Tensor, "images *map"]:
+    """Scale each image's map to [0, 1], so that repeated model steps stay in range."""
     flat = maps.flatten(1)
     low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     return ((flat - low) / (high - low + 1e-5)).view_as(maps)
 
 
-class FlattenMaps(nn.Module):
-    """A linear layer over a map brought to [0, 1], and batch normalization."""
+class MapProjector(nn.Module):
+    """A linear layer over a map scaled to [0, 1], and batch normalization."""
 
     def __init__(self, sizes: Sizes, dim: int) -> None:
         super().__init__()
@@ -35,14 +35,14 @@ class FlattenMaps(nn.Module):
         )
 
     def forward(self, features: Features) -> Tensor:
-        """[images, dim]."""
+        """Return projections [images, dim]."""
         assert features.maps is not None
-        found: Tensor = self.body(_to_unit(features.maps).flatten(1))
-        return found
+        projections: Tensor = self.body(_scale_to_unit(features.maps).flatten(1))
+        return projections
 
 
-class Transition(nn.Module):
-    """The next map, from one and the actions as planes beside it: two convolutions."""
+class TransitionModel(nn.Module):
+    """The next map from a map and the actions as constant planes: two convolutions."""
 
     def __init__(self, channels: int, act: int) -> None:
         super().__init__()
@@ -57,67 +57,70 @@ class Transition(nn.Module):
     def forward(
         self, maps: Float[Tensor, "batch channels rows columns"], act: Float[Tensor, "batch act"]
     ) -> Float[Tensor, "batch channels rows columns"]:
-        """In [0, 1]."""
+        """Return the next map in [0, 1]."""
         planes = act[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        return _to_unit(self.body(torch.cat([maps, planes], 1)))
+        return _scale_to_unit(self.body(torch.cat([maps, planes], 1)))
 
 
-class Rollout(nn.Module):
-    """Predictions of the projections of the frames to come, "ahead" [batch, horizon - 1, latent], of the
-    first as the other branch sees it, "now", and of the same by the encoder's vector, "vector"; beside
-    what they should be, "later" and "first".
+class SPRPredictor(nn.Module):
+    """Predictions of projections, by steps of a transition model from the first frame's map.
+
+    Outputs are "prediction" of the later frames [batch, horizon - 1, latent]; "now", of the first frame's
+    target projection; "vector", of the same from the encoder's vector; and the targets "future" and
+    "first".
     """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         assert sizes.maps is not None
-        self.transition = Transition(sizes.maps[0], action_width(sizes))
+        self.transition = TransitionModel(sizes.maps[0], action_chunk_dim(sizes))
         self.predict = nn.Linear(sizes.latent, sizes.latent)
         self.vector = nn.Linear(sizes.dim, sizes.latent)
 
-    def forward(self, encoded: Encoded) -> dict[str, Tensor]:
-        """Predictions and targets."""
+    def forward(self, encoded: EncodedBatch) -> dict[str, Tensor]:
+        """Return predictions and targets."""
         features, act = encoded.features["now"], encoded.batch.act
         assert features.maps is not None
         assert act is not None
-        maps = _to_unit(features.maps)
-        ahead = []
+        maps = _scale_to_unit(features.maps)
+        predictions = []
         for step in range(act.shape[1]):
             maps = self.transition(maps, act[:, step])
-            ahead.append(self.predict(encoded.project(Features(features.global_, None, maps))))
-        target = encoded.y["window"]
+            predictions.append(self.predict(encoded.project(Features(features.global_, None, maps))))
+        target = encoded.y["clip"]
         return {
-            "ahead": torch.stack(ahead, 1),
+            "prediction": torch.stack(predictions, 1),
             "now": self.predict(encoded.z["now"]),
             "vector": self.vector(features.global_),
-            "later": target[:, 1:],
+            "future": target[:, 1:],
             "first": target[:, 0],
         }
 
 
 def spr(
     *,
-    steps: int = 5,
+    n_steps: int = 5,
     stride: int = 1,
     augment: str = "shift+intensity",
     decay: float | None = None,
-    weight: float = 1.0,
+    vector_weight: float = 1.0,
     dim: int = 256,
 ) -> Recipe:
-    """Schwarzer et al. 2020 (2007.05929, sec. 2): `steps` of a convolutional model, without the agent.
+    """Return the recipe of SPR (sec. 2) with `n_steps` model steps, without a reinforcement-learning agent.
 
-    `decay` is the target's, by default the paper's: 0, the network of the last update, where views are
-    augmented, and else 0.99; its dropout of 0.5, for frames that are not augmented, is left out.
+    `decay` is the target network's.  Its default is the paper's: 0, the network of the last update, with
+    augmented views, and 0.99 otherwise.  The paper's dropout of 0.5 for views without augmentation is left
+    out.
 
-    The paper's maps go on into the agent's own layers; here the encoder's vector learns from the first
-    frame's projection, at `weight`.  Nor is there an agent whose loss keeps frames apart: projections are
-    batch-normalized instead, without which all become nearly one.
+    The paper's maps are the input of the agent's own layers.  Here the encoder's vector is trained to
+    predict the first frame's projection, with weight `vector_weight`.  Projections are batch-normalized:
+    without this, and without the agent's loss, they collapse.
 
     Raises:
-        ValueError: `steps` is below 1.
+        ValueError: `n_steps` is below 1.
     """
-    if steps < 1:
-        raise ValueError(f"`steps` must be at least 1. Received {steps}.")
+    if n_steps < 1:
+        raise ValueError(f"`n_steps` must be at least 1. Received {n_steps}.")
     if decay is None:
         decay = 0.99 if augment == "none" else 0.0
     return Recipe(
@@ -125,17 +128,17 @@ def spr(
         source="arXiv 2007.05929",
         views=(
             View("now", frames=(0,), augment=augment, branch="online"),
-            View("window", augment=augment, consistent=False, branch="target"),
+            View("clip", augment=augment, consistent=False, branch="target"),
         ),
-        projector=partial(FlattenMaps, dim=dim),
-        predictor=Rollout,
-        branch=Branch("ema", decay=decay),
+        projector=partial(MapProjector, dim=dim),
+        predictor=SPRPredictor,
+        target=TargetNetworkSettings("ema", decay=decay),
         losses={
-            "ahead": Term(cosine, ("ahead", "later")),
-            "now": Term(cosine, ("now", "first")),
-            "vector": Term(cosine, ("vector", "first"), weight),
+            "future": LossTerm(cosine_loss, ("prediction", "future")),
+            "now": LossTerm(cosine_loss, ("now", "first")),
+            "vector": LossTerm(cosine_loss, ("vector", "first"), vector_weight),
         },
-        horizon=steps + 1,
+        horizon=n_steps + 1,
         stride=stride,
         needs=("act", "maps"),
     )

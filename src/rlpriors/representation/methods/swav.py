@@ -1,44 +1,45 @@
-"""SwAV: views are sorted by prototypes, and each must say where the other went."""
+"""SwAV: prediction of the other view's assignment to prototypes (Caron et al., 2020, arXiv 2006.09882)."""
 
 from functools import partial
 
 from torch import Tensor, nn
 
-from rlpriors.representation.losses.prototypes import cosines, first_directions, swapped
+from rlpriors.representation.losses.prototypes import cosine_similarity, init_prototypes, swav_loss
 from rlpriors.representation.modules.projectors import mlp
-from rlpriors.representation.recipe import Encoded, Recipe, Sizes, Term
+from rlpriors.representation.recipe import EncodedBatch, LossTerm, Recipe, Sizes
 from rlpriors.representation.transforms.views import View
 
 __all__ = ["swav"]
 
 
-class Prototypes(nn.Module):
-    """Cosines of every view's projection with `count` learned directions: "scores.<view>".
+class PrototypeScores(nn.Module):
+    """Cosine similarities of every view's projection with `n_prototypes` learned vectors: "scores.<view>".
 
     Raises:
-        ValueError: `count` is below 2.
+        ValueError: `n_prototypes` is below 2.
     """
 
-    def __init__(self, sizes: Sizes, count: int = 64) -> None:
+    def __init__(self, sizes: Sizes, n_prototypes: int = 64) -> None:
         super().__init__()
-        self.directions = first_directions(count, sizes.latent)
+        self.prototypes = init_prototypes(n_prototypes, sizes.latent)
 
-    def forward(self, encoded: Encoded) -> dict[str, Tensor]:
-        """[batch, count], in [-1, 1]."""
-        return {f"scores.{name}": cosines(z, self.directions) for name, z in encoded.z.items()}
+    def forward(self, encoded: EncodedBatch) -> dict[str, Tensor]:
+        """Return scores [batch, n_prototypes] in [-1, 1]."""
+        return {f"scores.{name}": cosine_similarity(z, self.prototypes) for name, z in encoded.z.items()}
 
 
 def swav(
     *,
     augment: str = "shift+color-jitter+gaussian-blur",
-    prototypes: int = 64,
+    n_prototypes: int = 64,
     temperature: float = 0.1,
     epsilon: float = 0.05,
     dim: int = 128,
 ) -> Recipe:
-    """Caron et al. 2020 (2006.09882) with two views; take about half as many prototypes as windows.
+    """Return the recipe of SwAV with two views.
 
-    Nothing is centered, and no moving average teaches: that is `dino`.
+    A good `n_prototypes` is about half of the batch size.  Scores are not centered and there is no
+    moving-average teacher, unlike in `dino`.
     """
     return Recipe(
         name="swav",
@@ -48,10 +49,10 @@ def swav(
             View("target", augment=augment, branch="online"),
         ),
         projector=mlp(512, dim=dim),
-        predictor=partial(Prototypes, count=prototypes),
+        predictor=partial(PrototypeScores, n_prototypes=n_prototypes),
         losses={
-            "swapped": Term(
-                partial(swapped, temperature=temperature, epsilon=epsilon),
+            "swav": LossTerm(
+                partial(swav_loss, temperature=temperature, epsilon=epsilon),
                 ("scores.context", "scores.target"),
             )
         },

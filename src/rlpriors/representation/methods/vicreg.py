@@ -1,10 +1,10 @@
-"""VICReg: two views say the same, in numbers that vary and do not repeat each other."""
+"""VICReg: invariance with variance and covariance terms (Bardes et al., 2021, arXiv 2105.04906)."""
 
 from torch.nn import functional as F
 
-from rlpriors.representation.losses.redundancy import covariance, hinge_variance
+from rlpriors.representation.losses.redundancy import covariance_loss, variance_loss
 from rlpriors.representation.modules.projectors import mlp
-from rlpriors.representation.recipe import Recipe, Term
+from rlpriors.representation.recipe import LossTerm, Recipe
 from rlpriors.representation.transforms.views import View
 
 __all__ = ["vicreg"]
@@ -17,10 +17,10 @@ def vicreg(
     variance: float = 25.0,
     dim: int = 512,
 ) -> Recipe:
-    """Bardes et al. 2021 (2105.04906, eq. 6), its terms weighed as the authors' code does it.
+    """Return the recipe of VICReg (eq. 6), with its terms weighted as in the authors' code.
 
-    There the distance is a mean over numbers and not their sum, the variance a mean over both views, and
-    the covariance the sum of both.
+    In that code the distance is a mean over entries instead of a sum, the variance term a mean over both
+    views, and the covariance term a sum over both.
     """
     both = ("z.context", "z.target")
     return Recipe(
@@ -32,9 +32,9 @@ def vicreg(
         ),
         projector=mlp(512, 512, dim=dim),
         losses={
-            "invariance": Term(F.mse_loss, both, invariance),
-            "variance": Term(hinge_variance, both, variance),
-            "covariance": Term(covariance, both, 2.0),
+            "invariance": LossTerm(F.mse_loss, both, invariance),
+            "variance": LossTerm(variance_loss, both, variance),
+            "covariance": LossTerm(covariance_loss, both, 2.0),
         },
         batch_size=128,
     )

@@ -1,8 +1,10 @@
-"""What outlasts a batch.
+"""Memories of recipes: buffers that outlive a batch.
 
-`Queue`       the last keys, as negatives
-`Neighbors`  a pool of the last codes, in which near ones are found
-`Center`      a moving mean
+`KeyQueue`       the last keys, as negatives
+`NeighborBank`   the last keys and values, searched for nearest neighbors
+`MovingCenter`   a moving mean of outputs
+`key_queue`      factory of a `KeyQueue`
+`moving_center`  factory of a `MovingCenter`
 """
 
 from collections.abc import Callable, Mapping
@@ -13,19 +15,20 @@ from torch.nn import functional as F
 
 from rlpriors.representation.recipe import Memory, Sizes
 
-__all__ = ["Center", "Neighbors", "Queue", "center", "queue"]
+__all__ = ["KeyQueue", "MovingCenter", "NeighborBank", "key_queue", "moving_center"]
 
 
-class Queue(Memory):
-    """The last `size` vectors of one output, as unit vectors: "queue", of which "filled" are there.
+class KeyQueue(Memory):
+    """The last `size` vectors of one output, as unit vectors.
 
-    It starts empty, lives on the device, and is saved with everything else.
+    Outputs are "queue", the vectors, and "filled", the number of vectors stored so far.  The queue starts
+    empty.
 
     Raises:
         ValueError: `size` is below 1.
 
     Example:
-        >>> memory = Queue("y.target", size=4, dim=2)
+        >>> memory = KeyQueue("y.target", size=4, dim=2)
         >>> memory.after_step({"y.target": torch.ones(3, 2)})
         >>> int(memory({})["filled"])
         3
@@ -43,11 +46,11 @@ class Queue(Memory):
         self.register_buffer("pushed", torch.zeros((), dtype=torch.long))
 
     def forward(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What it holds now."""
+        """Return "queue" and "filled"."""
         return {"queue": self.vectors, "filled": self.pushed.clamp(max=len(self.vectors))}
 
     def after_step(self, outputs: Mapping[str, Tensor]) -> None:
-        """Put this batch's in place of the oldest."""
+        """Replace the oldest vectors by those of this batch."""
         size = len(self.vectors)
         new = F.normalize(outputs[self.name].float(), dim=1)
         rows = self.pushed + torch.arange(len(new), device=new.device)
@@ -55,23 +58,23 @@ class Queue(Memory):
         self.pushed += len(new)
 
 
-def queue(name: str, size: int) -> Callable[[Sizes], Memory]:
-    """Makes a `Queue` of this output."""
-    return lambda sizes: Queue(name, size, sizes.latent)
+def key_queue(name: str, size: int) -> Callable[[Sizes], Memory]:
+    """Return a factory of a `KeyQueue` over this output."""
+    return lambda sizes: KeyQueue(name, size, sizes.latent)
 
 
-class Neighbors(Memory):
-    """For each row's "key.query" a near one of "key.pool", drawn among the `nearest`: its "value.pool" is
-    "mined".
+class NeighborBank(Memory):
+    """The last `size` keys and values, searched for nearest neighbors.
 
-    Candidates are the batch's other rows and the last `size` ones of earlier batches; nearness is the
-    cosine.  It starts empty, and is saved with everything else.
+    For each row's "key.query", one of the `n_neighbors` keys of "key.pool" with the highest cosine
+    similarity is drawn, and its "value.pool" is returned as "mined".  Candidates are the batch's other rows
+    and the last `size` rows of earlier batches.  The bank starts empty.
 
     Raises:
-        ValueError: a number is below 1.
+        ValueError: `size` or `n_neighbors` is below 1.
 
     Example:
-        >>> memory = Neighbors(size=4, keys=2, values=1, nearest=1)
+        >>> memory = NeighborBank(size=4, key_dim=2, value_dim=1, n_neighbors=1)
         >>> rows = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
         >>> memory({"key.query": rows, "key.pool": rows, "value.pool": torch.arange(3.0)[:, None]})["mined"].T
         tensor([[1., 0., 1.]])
@@ -81,40 +84,41 @@ class Neighbors(Memory):
     values: Tensor
     pushed: Tensor
 
-    def __init__(self, size: int, keys: int, values: int, nearest: int = 3) -> None:
+    def __init__(self, size: int, key_dim: int, value_dim: int, n_neighbors: int = 3) -> None:
         super().__init__()
-        for name, number in {"size": size, "nearest": nearest}.items():
+        for name, number in {"size": size, "n_neighbors": n_neighbors}.items():
             if number < 1:
-                raise ValueError(f"`{name}` of a pool must be at least 1. Received {number}.")
-        self.nearest = nearest
-        self.register_buffer("keys", torch.zeros(size, keys))
-        self.register_buffer("values", torch.zeros(size, values))
+                raise ValueError(f"`{name}` of a neighbor bank must be at least 1. Received {number}.")
+        self.n_neighbors = n_neighbors
+        self.register_buffer("keys", torch.zeros(size, key_dim))
+        self.register_buffer("values", torch.zeros(size, value_dim))
         self.register_buffer("pushed", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
     def forward(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What was mined.
+        """Return "mined".
 
         Raises:
-            ValueError: the batch alone must have more rows than `nearest`, and has not.
+            ValueError: the batch does not have more rows than `n_neighbors`.
         """
         query = F.normalize(outputs["key.query"].float(), dim=1)
         rows = len(query)
-        if rows <= self.nearest:
+        if rows <= self.n_neighbors:
             raise ValueError(
-                f"A batch must have more rows than `nearest`, {self.nearest}. Received {rows}; take larger "
-                "batches."
+                f"A batch must have more rows than `n_neighbors`, {self.n_neighbors}. Received {rows}; take "
+                "larger batches."
             )
         keys = torch.cat([F.normalize(outputs["key.pool"].float(), dim=1), self.keys])
         values = torch.cat([outputs["value.pool"].float(), self.values])
         index = torch.arange(len(keys), device=query.device)
-        hidden = (index >= rows + self.pushed) | (index == torch.arange(rows, device=query.device)[:, None])
-        near = (query @ keys.T).masked_fill(hidden, -torch.inf).topk(self.nearest, 1).indices
-        drawn = torch.randint(self.nearest, (rows, 1), device=query.device)
-        return {"mined": values[near.gather(1, drawn)[:, 0]]}
+        own_row = index == torch.arange(rows, device=query.device)[:, None]
+        excluded = (index >= rows + self.pushed) | own_row
+        nearest = (query @ keys.T).masked_fill(excluded, -torch.inf).topk(self.n_neighbors, 1).indices
+        drawn = torch.randint(self.n_neighbors, (rows, 1), device=query.device)
+        return {"mined": values[nearest.gather(1, drawn)[:, 0]]}
 
     def after_step(self, outputs: Mapping[str, Tensor]) -> None:
-        """Put this batch's in place of the oldest."""
+        """Replace the oldest keys and values by those of this batch."""
         size, new = len(self.keys), len(outputs["key.pool"])
         rows = (self.pushed + torch.arange(new, device=self.keys.device))[-size:] % size
         self.keys[rows] = F.normalize(outputs["key.pool"].float(), dim=1)[-size:]
@@ -122,14 +126,14 @@ class Neighbors(Memory):
         self.pushed += new
 
 
-class Center(Memory):
-    """The moving mean of some outputs' rows together: "center".  It starts at 0.
+class MovingCenter(Memory):
+    """The moving mean of the rows of some outputs, as "center"; it starts at 0.
 
     Raises:
         ValueError: `decay` is not in [0, 1].
 
     Example:
-        >>> memory = Center(("y.target",), dim=2, decay=0.9)
+        >>> memory = MovingCenter(("y.target",), dim=2, decay=0.9)
         >>> memory.after_step({"y.target": torch.tensor([[1.0, 0.0], [1.0, 4.0]])})
         >>> memory({})["center"]
         tensor([0.1000, 0.2000])
@@ -145,15 +149,15 @@ class Center(Memory):
         self.register_buffer("mean", torch.zeros(dim))
 
     def forward(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Where it is now."""
+        """Return "center"."""
         return {"center": self.mean}
 
     def after_step(self, outputs: Mapping[str, Tensor]) -> None:
-        """Move towards this batch's mean."""
+        """Move the center towards the mean of this batch."""
         rows = torch.cat([outputs[name].float() for name in self.names])
         self.mean.lerp_(rows.mean(0), 1 - self.decay)
 
 
-def center(*names: str, decay: float = 0.9) -> Callable[[Sizes], Memory]:
-    """Makes a `Center` of these outputs."""
-    return lambda sizes: Center(names, sizes.latent, decay)
+def moving_center(*names: str, decay: float = 0.9) -> Callable[[Sizes], Memory]:
+    """Return a factory of a `MovingCenter` over these outputs."""
+    return lambda sizes: MovingCenter(names, sizes.latent, decay)

@@ -1,9 +1,10 @@
-"""Parts of predictors that several methods share.
+"""Predictor parts that several methods share.
 
-`Bilinear`      a matrix in front of one view's projection
-`ActionHead`    how unlikely actions are, given a vector
-`Change`        two vectors in a row, and what changed between them
-`action_width`  numbers of the actions between two frames
+`Bilinear`          a matrix in front of one view's projection
+`bilinear`          factory of a `Bilinear`
+`ActionHead`        negative log-likelihood of actions given a vector
+`LatentDifference`  a vector and its difference to a later vector
+`action_chunk_dim`  dimension of all actions between two frames
 """
 
 from collections.abc import Callable
@@ -12,16 +13,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rlpriors.representation.clips import Batch
-from rlpriors.representation.losses.likelihood import surprise_continuous, surprise_discrete
+from rlpriors.representation.clips import ClipBatch
+from rlpriors.representation.losses.likelihood import categorical_nll, gaussian_nll
 from rlpriors.representation.modules.projectors import MLP
-from rlpriors.representation.recipe import Encoded, Sizes
+from rlpriors.representation.recipe import EncodedBatch, Sizes
 
-__all__ = ["ActionHead", "Bilinear", "Change", "action_width", "bilinear"]
+__all__ = ["ActionHead", "Bilinear", "LatentDifference", "action_chunk_dim", "bilinear"]
 
 
 class Bilinear(nn.Module):
-    """W z for one view, as "p.<view>": its dot products with keys are the bilinear scores z W' k.
+    """W z for one view, as "p.<view>"; its dot products with keys k are the bilinear scores z' W' k.
 
     Example:
         >>> sizes = Sizes(
@@ -36,18 +37,18 @@ class Bilinear(nn.Module):
         self.view = view
         self.weight = nn.Linear(sizes.latent, sizes.latent, bias=False)
 
-    def forward(self, encoded: Encoded) -> dict[str, Tensor]:
-        """What the view's partner is compared with."""
+    def forward(self, encoded: EncodedBatch) -> dict[str, Tensor]:
+        """Return "p.<view>"."""
         return {f"p.{self.view}": self.weight(encoded.z[self.view])}
 
 
 def bilinear(view: str) -> Callable[[Sizes], nn.Module]:
-    """Makes a `Bilinear` for this view."""
+    """Return a factory of a `Bilinear` for this view."""
     return lambda sizes: Bilinear(view, sizes)
 
 
-def action_width(sizes: Sizes) -> int:
-    """Numbers of all actions between two frames of a window.
+def action_chunk_dim(sizes: Sizes) -> int:
+    """Return the dimension of all actions between two frames of a clip, concatenated.
 
     Raises:
         ValueError: data have no actions.
@@ -58,10 +59,10 @@ def action_width(sizes: Sizes) -> int:
 
 
 class ActionHead(nn.Module):
-    """A perceptron from a vector to the actions between two frames, and how unlikely those taken are.
+    """A perceptron from a vector to the negative log-likelihood of the actions between two frames.
 
-    Choices have a categorical distribution for each step; other actions a normal one, whose spread is
-    learned but does not depend on the vector.
+    Discrete actions have a categorical distribution for each step.  Other actions have a normal
+    distribution; its standard deviation is learned and does not depend on the vector.
 
     Example:
         >>> from rlpriors.representation.clips import Actions
@@ -69,35 +70,38 @@ class ActionHead(nn.Module):
         ...     dim=8, maps=None, tokens=None, pixels=(3, 8, 8), horizon=2, stride=1, actions=Actions(5, True)
         ... )
         >>> index = torch.zeros(6, 1, 1, dtype=torch.long)
-        >>> batch = Batch(torch.zeros(6, 2, 8, 8, 3, dtype=torch.uint8), None, index)
+        >>> batch = ClipBatch(torch.zeros(6, 2, 8, 8, 3, dtype=torch.uint8), None, index)
         >>> ActionHead(8, sizes)(torch.zeros(6, 8), batch).shape
         torch.Size([6])
     """
 
     def __init__(self, width: int, sizes: Sizes, hidden: int = 256) -> None:
         super().__init__()
-        self.body = MLP((width, hidden, action_width(sizes)))
-        self.steps = sizes.stride
+        self.body = MLP((width, hidden, action_chunk_dim(sizes)))
+        self.n_steps = sizes.stride
         discrete = sizes.actions is not None and sizes.actions.discrete
-        self.log_std = None if discrete else nn.Parameter(torch.zeros(action_width(sizes)))
+        self.log_std = None if discrete else nn.Parameter(torch.zeros(action_chunk_dim(sizes)))
 
-    def forward(self, x: Float[Tensor, "batch width"], batch: Batch, gap: int = 0) -> Float[Tensor, " batch"]:
-        """Negative log-likelihood of the actions after frame `gap` of each window."""
+    def forward(
+        self, x: Float[Tensor, "batch width"], batch: ClipBatch, gap: int = 0
+    ) -> Float[Tensor, " batch"]:
+        """Return the negative log-likelihood of the actions after frame `gap` of each clip."""
         predicted = self.body(x)
         if self.log_std is None:
             assert batch.act_index is not None
-            return surprise_discrete(predicted.unflatten(1, (self.steps, -1)), batch.act_index[:, gap])
+            return categorical_nll(predicted.unflatten(1, (self.n_steps, -1)), batch.act_index[:, gap])
         assert batch.act is not None
-        return surprise_continuous(predicted, self.log_std, batch.act[:, gap])
+        return gaussian_nll(predicted, self.log_std, batch.act[:, gap])
 
 
-class Change(nn.Module):
-    """A vector and its difference to a later one, [batch, 2 dim], each number on the scale of the batch.
+class LatentDifference(nn.Module):
+    """A vector and its difference to a later one, [batch, 2 dim], each entry normalized over the batch.
 
-    Frames in a row differ little: at their own scale a network takes hundreds of updates to notice.
+    Consecutive frames differ little.  Without normalization a network needs hundreds of updates to use the
+    difference.
 
     Example:
-        >>> Change(4)(torch.zeros(3, 4), torch.randn(3, 4)).shape
+        >>> LatentDifference(4)(torch.zeros(3, 4), torch.randn(3, 4)).shape
         torch.Size([3, 8])
     """
 
@@ -109,6 +113,6 @@ class Change(nn.Module):
     def forward(
         self, now: Float[Tensor, "batch dim"], later: Float[Tensor, "batch dim"]
     ) -> Float[Tensor, "batch both"]:
-        """Both, end to end."""
-        found: Tensor = self.norm(torch.cat([now, later - now], 1))
-        return found
+        """Return the vector and the difference, concatenated."""
+        normalized: Tensor = self.norm(torch.cat([now, later - now], 1))
+        return normalized

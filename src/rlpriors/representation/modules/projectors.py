@@ -1,8 +1,9 @@
-"""From features to the vectors that losses compare: heads that the target branch has too.
+"""Projectors from features to the vectors that losses compare; the target network has a copy.
 
-`take_global`  the encoder's vector as it is
-`mlp`          a multilayer perceptron behind it
-`MLP`, `Head`  what these are made of
+`identity_projector`  factory of a projector that returns the encoder's vector
+`mlp`                 factory of a projector with a multilayer perceptron
+`MLP`                 multilayer perceptron
+`Head`                a module applied to the encoder's vector
 """
 
 from collections.abc import Callable
@@ -14,11 +15,11 @@ from torch import Tensor, nn
 from rlpriors.representation.recipe import Sizes
 from rlpriors.types import Features
 
-__all__ = ["MLP", "Head", "mlp", "take_global"]
+__all__ = ["MLP", "Head", "identity_projector", "mlp"]
 
 
 class MLP(nn.Sequential):
-    """Linear layers with ReLU between them, and batch normalization before that where asked for.
+    """Linear layers with ReLU between them, and with `norm` batch normalization before each ReLU.
 
     Example:
         >>> import torch
@@ -38,7 +39,7 @@ class MLP(nn.Sequential):
 
 
 class Head(nn.Module):
-    """A module behind the encoder's vector.
+    """A module applied to the encoder's vector.
 
     Example:
         >>> import torch
@@ -51,16 +52,16 @@ class Head(nn.Module):
         self.body = body
 
     def forward(self, features: Features) -> Float[Tensor, "images latent"]:
-        """One vector for each image."""
-        found: Tensor = self.body(features.global_)
-        return found
+        """Return one vector for each image."""
+        vectors: Tensor = self.body(features.global_)
+        return vectors
 
 
-def take_global(sizes: Sizes) -> nn.Module:
-    """The encoder's vector as it is."""
+def identity_projector(sizes: Sizes) -> nn.Module:
+    """Return a projector that leaves the encoder's vector unchanged."""
     return Head(nn.Identity())
 
 
 def mlp(*hidden: int, dim: int, norm: bool = True) -> Callable[[Sizes], nn.Module]:
-    """A perceptron behind the vector, of these hidden widths, to `dim` numbers."""
+    """Return a factory of a perceptron with these hidden widths and `dim` outputs."""
     return lambda sizes: Head(MLP((sizes.dim, *hidden, dim), norm=norm))

@@ -1,10 +1,10 @@
-"""Random changes of images that leave their meaning alone, each by a name.
+"""Random image augmentations by name.
 
-`AUGMENTATIONS`   every one by its name; EIRLI's list, and those of ATC, SPR and SimCLR
-`Augment`         some of them in a row, as one module
+`AUGMENTATIONS`  factories by name: EIRLI's list, and those of ATC, SPR and SimCLR
+`Augment`        several augmentations in sequence, as one module
 
-Kornia makes them, on the device and for each image of a batch by its own numbers, which it draws from
-torch's global generator: `RepresentationLearner` seeds that for each update, and puts it back.
+Kornia computes them on the device, with separate parameters for each image of a batch.  It draws from
+torch's global generator, which `RepresentationLearner` seeds for each update and restores afterwards.
 """
 
 import warnings
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 __all__ = ["AUGMENTATIONS", "Augment"]
 
-Make = Callable[[Any, tuple[int, int], int], nn.Module]
-"""From kornia.augmentation, (rows, columns) and the number of channels."""
+Factory = Callable[[Any, tuple[int, int], int], nn.Module]
+"""Function from kornia.augmentation, (rows, columns) and the number of channels to a module."""
 
 
-def _jitter(strength: float) -> Make:
+def _jitter(strength: float) -> Factory:
     def make(kornia: Any, size: tuple[int, int], channels: int) -> nn.Module:
         colors = (strength, min(0.5, strength / 4)) if channels == 3 else (0.0, 0.0)
         module: nn.Module = kornia.ColorJitter(strength, strength, *colors)
@@ -29,16 +29,16 @@ def _jitter(strength: float) -> Make:
     return make
 
 
-def _affine(degrees: float, translate: float) -> Make:
+def _affine(degrees: float, translate: float) -> Factory:
     def make(kornia: Any, size: tuple[int, int], channels: int) -> nn.Module:
-        moved = (translate, translate) if translate else None
-        module: nn.Module = kornia.RandomAffine(degrees, translate=moved, padding_mode="border")
+        shift = (translate, translate) if translate else None
+        module: nn.Module = kornia.RandomAffine(degrees, translate=shift, padding_mode="border")
         return module
 
     return make
 
 
-def _shift(pad: int) -> Make:
+def _shift(pad: int) -> Factory:
     def make(kornia: Any, size: tuple[int, int], channels: int) -> nn.Module:
         module: nn.Module = kornia.RandomCrop(size, padding=pad, padding_mode="replicate")
         return module
@@ -46,15 +46,15 @@ def _shift(pad: int) -> Make:
     return make
 
 
-AUGMENTATIONS: dict[str, Make] = {
+AUGMENTATIONS: dict[str, Factory] = {
     # Random shift by up to 4 pixels (DrQ, arXiv 2004.13649; ATC and SPR use it too).
     "shift": _shift(4),
-    # What SimCLR (arXiv 2002.05709) starts with; no less than half of the image, as small things matter here.
+    # SimCLR's first augmentation (arXiv 2002.05709), with at least half of the image to keep small objects.
     "crop": lambda kornia, size, channels: kornia.RandomResizedCrop(size, scale=(0.5, 1.0)),
-    # SPR's (arXiv 2007.05929): each image brighter or darker by a few percent.
+    # SPR (arXiv 2007.05929): each image brighter or darker by up to 10 percent.
     # Kornia's RandomBrightness adds; its jitter multiplies, as SPR does.
     "intensity": lambda kornia, size, channels: kornia.ColorJitter(brightness=(0.9, 1.1), p=1.0),
-    # EIRLI's, by its names.
+    # EIRLI's list, with its names.
     "translate": _affine(0.0, 0.05),
     "translate-ex": _affine(0.0, 0.3),
     "rotate": _affine(5.0, 0.0),
@@ -74,10 +74,10 @@ AUGMENTATIONS: dict[str, Make] = {
 
 
 class Augment(nn.Module):
-    """Augmentations in a row, "shift+color-jitter"; "none" is none.
+    """Augmentations in sequence, such as "shift+color-jitter"; "none" returns images unchanged.
 
-    Takes and gives pixels in [0, 1], [batch, time, channels, rows, columns].  With `consistent` all
-    frames of a window are changed alike, so that motion stays what it was.
+    Inputs and outputs are pixels in [0, 1], [batch, time, channels, rows, columns].  With `consistent` all
+    frames of a clip have the same random parameters, so that motion is preserved.
 
     Raises:
         ValueError: a name is unknown.
@@ -96,30 +96,30 @@ class Augment(nn.Module):
         unknown = [name for name in parts if name not in AUGMENTATIONS]
         if unknown:
             raise ValueError(
-                f"`augment` must be names joined by '+', out of {', '.join(AUGMENTATIONS)}. "
+                f"`augment` must be names joined by '+', among {', '.join(AUGMENTATIONS)}. "
                 f"Received {unknown[0]!r} in {names!r}."
             )
         self.sequence: Any = None
         if parts:
             kornia = _kornia()
-            made = [AUGMENTATIONS[name](kornia, size, channels) for name in parts]
-            made = [module for module in made if not isinstance(module, nn.Identity)]
-            self.sequence = kornia.VideoSequential(*made, data_format="BTCHW", same_on_frame=consistent)
+            modules = [AUGMENTATIONS[name](kornia, size, channels) for name in parts]
+            modules = [module for module in modules if not isinstance(module, nn.Identity)]
+            self.sequence = kornia.VideoSequential(*modules, data_format="BTCHW", same_on_frame=consistent)
 
     def forward(
         self, x: Float[Tensor, "batch time channels rows columns"]
     ) -> Float[Tensor, "batch time channels rows columns"]:
-        """Changed pixels, still in [0, 1]."""
+        """Return augmented pixels in [0, 1]."""
         if self.sequence is None:
             return x
-        changed: Tensor = self.sequence(x)
-        return changed.clamp(0, 1)
+        augmented: Tensor = self.sequence(x)
+        return augmented.clamp(0, 1)
 
 
 def _kornia() -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of other packages that kornia imports
+            warnings.simplefilter("ignore")  # from other packages that kornia imports
             import kornia.augmentation
     except ImportError as error:
         raise ImportError(

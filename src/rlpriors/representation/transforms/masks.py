@@ -1,8 +1,8 @@
-"""Which tokens of an image are shown: masks are augmentations of transformers.
+"""Random masks over the tokens of an image, the augmentations of vision transformers.
 
-`TokenMask`    what a mask is
-`RandomMask`   a part of all tokens at random, as a masked autoencoder does it
-`BlockMask`    a large block less some smaller ones, which are to be predicted, as I-JEPA does it
+`TokenMask`   base class of masks
+`RandomMask`  a random fraction of all tokens is masked (masked autoencoders)
+`BlockMask`   a large context block without smaller target blocks (I-JEPA)
 """
 
 import math
@@ -17,75 +17,78 @@ __all__ = ["BlockMask", "RandomMask", "TokenMask"]
 
 
 class TokenMask(ABC):
-    """Chooses, for each image of a batch, the tokens that the online encoder sees."""
+    """Base class of masks, which choose the visible tokens of the online encoder for each image."""
 
     @abstractmethod
     def __call__(
         self, images: int, grid: tuple[int, int], device: torch.device
     ) -> tuple[Int[Tensor, "images tokens"], dict[str, Tensor]]:
-        """Numbers of the tokens kept of each image, row by row from the top left, and by name whatever
-        else was chosen, such as the tokens to predict.
+        """Return indices of visible tokens, and other random choices by name, such as tokens to predict.
+
+        Tokens are numbered row by row from the top left.
         """
 
 
 @dataclass(frozen=True)
 class RandomMask(TokenMask):
-    """Hides `ratio` of the tokens (2111.06377, sec. 3); which ones it hides comes as "hidden".
+    """A mask of a fraction `ratio` of the tokens (2111.06377, sec. 3).
+
+    The indices of masked tokens are the random choice "masked".
 
     Raises:
         ValueError: `ratio` is out of its bounds.
 
     Example:
-        >>> kept, chosen = RandomMask(0.75)(2, (4, 4), torch.device("cpu"))
-        >>> kept.shape, chosen["hidden"].shape
+        >>> visible, chosen = RandomMask(0.75)(2, (4, 4), torch.device("cpu"))
+        >>> visible.shape, chosen["masked"].shape
         (torch.Size([2, 4]), torch.Size([2, 12]))
     """
 
     ratio: float = 0.75
-    """The part of all tokens that is hidden, between 0 and 1."""
+    """Fraction of tokens that is masked, between 0 and 1."""
 
     def __post_init__(self) -> None:
         if not 0 < self.ratio < 1:
-            raise ValueError(f"`ratio` must be between 0 and 1. Received {self.ratio}.")
+            raise ValueError(f"`ratio` of a mask must be between 0 and 1. Received {self.ratio}.")
 
     def __call__(
         self, images: int, grid: tuple[int, int], device: torch.device
     ) -> tuple[Int[Tensor, "images tokens"], dict[str, Tensor]]:
         count = grid[0] * grid[1]
-        keep = min(count - 1, max(1, round(count * (1 - self.ratio))))
+        n_visible = min(count - 1, max(1, round(count * (1 - self.ratio))))
         order = torch.rand(images, count, device=device).argsort(1)
-        return order[:, :keep], {"hidden": order[:, keep:]}
+        return order[:, :n_visible], {"masked": order[:, n_visible:]}
 
 
 @dataclass(frozen=True)
 class BlockMask(TokenMask):
-    """Shows one large block less `blocks` smaller ones (2301.08243, sec. 3); these come as "targets",
-    [images, blocks, tokens].
+    """A large context block without `n_blocks` smaller target blocks (2301.08243, sec. 3).
 
-    All images of a batch have blocks of one size, each at its own places; so many tokens are kept of
-    each as are left in the image with the fewest, drawn from all that are left.
+    The indices of target tokens are the random choice "targets", [images, blocks, tokens].  All images of
+    a batch have blocks of one size, each at its own position.  The number of visible tokens is the smallest
+    over the images of a batch; they are drawn from all tokens that the targets leave in the context.
 
     Raises:
         ValueError: a field is out of its bounds, or the grid has fewer than 4 rows or columns.
 
     Example:
-        >>> kept, chosen = BlockMask()(2, (8, 8), torch.device("cpu"))
+        >>> visible, chosen = BlockMask()(2, (8, 8), torch.device("cpu"))
         >>> chosen["targets"].shape[:2]
         torch.Size([2, 4])
     """
 
-    blocks: int = 4
-    """Blocks to predict, at least 1."""
+    n_blocks: int = 4
+    """Number of target blocks, at least 1."""
     area: tuple[float, float] = (0.15, 0.2)
-    """The part of all tokens that each of them has: least and most."""
+    """Bounds of the fraction of all tokens in a target block."""
     aspect: tuple[float, float] = (0.75, 1.5)
-    """Their rows by their columns: least and most."""
+    """Bounds of a target block's rows divided by its columns."""
     context: tuple[float, float] = (0.85, 1.0)
-    """The part of all tokens that the large block has: least and most."""
+    """Bounds of the fraction of all tokens in the context block."""
 
     def __post_init__(self) -> None:
-        if self.blocks < 1:
-            raise ValueError(f"`blocks` must be at least 1. Received {self.blocks}.")
+        if self.n_blocks < 1:
+            raise ValueError(f"`n_blocks` must be at least 1. Received {self.n_blocks}.")
         for name in ("area", "aspect", "context"):
             low, high = getattr(self, name)
             if not 0 < low <= high or (name != "aspect" and high > 1):
@@ -93,10 +96,11 @@ class BlockMask(TokenMask):
                     f"`{name}` must be (least, most), above 0{'' if name == 'aspect' else ' and at most 1'}. "
                     f"Received {(low, high)}."
                 )
-        if self.blocks * self.area[1] >= self.context[0]:
+        if self.n_blocks * self.area[1] >= self.context[0]:
             raise ValueError(
-                f"{self.blocks} `blocks` of an `area` up to {self.area[1]} may hide all of a `context` of "
-                f"{self.context[0]}. Take fewer or smaller ones."
+                f"`n_blocks` times the largest `area` must be below the smallest `context`, "
+                f"{self.context[0]}. Received {self.n_blocks} blocks of up to {self.area[1]}; take "
+                "fewer or smaller blocks."
             )
 
     def __call__(
@@ -104,31 +108,32 @@ class BlockMask(TokenMask):
     ) -> tuple[Int[Tensor, "images tokens"], dict[str, Tensor]]:
         if min(grid) < 4:
             raise ValueError(
-                f"The encoder must have at least 4 x 4 tokens for blocks of them. Received {grid[0]} x "
+                f"The encoder must have at least 4 x 4 tokens for a block mask. Received {grid[0]} x "
                 f"{grid[1]}; take larger images or smaller patches."
             )
         count = grid[0] * grid[1]
-        whole = self._uniform(self.context)
-        rows = math.ceil(grid[0] * math.sqrt(whole))
-        large = self._places((rows, math.ceil(whole * count / rows)), images, 1, grid, device)
+        context = self._uniform(self.context)
+        rows = math.ceil(grid[0] * math.sqrt(context))
+        large = self._block_tokens((rows, math.ceil(context * count / rows)), images, 1, grid, device)
         area, aspect = self._uniform(self.area) * count, self._uniform(self.aspect)
         rows = min(grid[0], max(1, round(math.sqrt(area * aspect))))
-        small = (rows, min(grid[1], max(1, int(area / rows))))  # never more than its area: something is left
-        targets = self._places(small, images, self.blocks, grid, device)
+        # Never more than its area: visible tokens remain.
+        small = (rows, min(grid[1], max(1, int(area / rows))))
+        targets = self._block_tokens(small, images, self.n_blocks, grid, device)
 
-        shown = torch.zeros(images, count, dtype=torch.bool, device=device)
-        shown = shown.scatter(1, large.flatten(1), True).scatter(1, targets.flatten(1), False)
-        fewest = int(shown.sum(1).min())
-        order = torch.rand(images, count, device=device).masked_fill(~shown, 2.0).argsort(1)
-        return order[:, :fewest], {"targets": targets}
+        in_context = torch.zeros(images, count, dtype=torch.bool, device=device)
+        in_context = in_context.scatter(1, large.flatten(1), True).scatter(1, targets.flatten(1), False)
+        n_visible = int(in_context.sum(1).min())
+        order = torch.rand(images, count, device=device).masked_fill(~in_context, 2.0).argsort(1)
+        return order[:, :n_visible], {"targets": targets}
 
-    def _places(
+    def _block_tokens(
         self, size: tuple[int, int], images: int, blocks: int, grid: tuple[int, int], device: torch.device
     ) -> Tensor:
-        """Numbers of the tokens of blocks of this size anywhere: [images, blocks, tokens]."""
+        """Return the token indices of blocks of this size at random positions: [images, blocks, tokens]."""
         corners = [
-            torch.randint(all_ - part + 1, (images, blocks, 1, 1), device=device)
-            for all_, part in zip(grid, size, strict=True)
+            torch.randint(total - extent + 1, (images, blocks, 1, 1), device=device)
+            for total, extent in zip(grid, size, strict=True)
         ]
         rows = corners[0] + torch.arange(size[0], device=device)[:, None]
         columns = corners[1] + torch.arange(size[1], device=device)

@@ -1,8 +1,8 @@
-"""What a method looks at: parts of a window, each changed in its own way.
+"""Views of a clip: selected frames with their own augmentation, tiles and token mask.
 
-`View`      which frames, how they are augmented, and which branch encodes them
-`Pixels`    the views of a batch, before anything is encoded
-`ViewMaker` makes them
+`View`       settings of a view: frames, augmentation, and the branch that encodes it
+`ViewBatch`  one view of a batch, in pixels
+`ViewMaker`  module from a batch of clips to its views
 """
 
 from collections.abc import Sequence
@@ -13,70 +13,70 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rlpriors.encoders.encoder import ImageEncoder
-from rlpriors.representation.clips import Batch
+from rlpriors.representation.clips import ClipBatch
 from rlpriors.representation.transforms.augmentations import Augment
-from rlpriors.representation.transforms.jigsaw import Arrange
+from rlpriors.representation.transforms.jigsaw import TileTransform
 from rlpriors.representation.transforms.masks import TokenMask
 
-__all__ = ["Pixels", "View", "ViewMaker"]
+__all__ = ["View", "ViewBatch", "ViewMaker"]
 
-Encoding = Literal["online", "target", "both", "none"]
+Branch = Literal["online", "target", "both", "none"]
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at a window.
+    """Settings of one view of a clip.
 
     Raises:
         ValueError: `branch` is unknown.
     """
 
     name: str
-    """What losses and predictors call it; EIRLI's words are context, target and extra."""
+    """Name of the view for losses and predictors; EIRLI's names are context, target and extra."""
     frames: tuple[int, ...] | None = None
-    """Which frames of the window, negative ones from its end; None for all."""
+    """Indices of the clip's frames, negative ones from its end; None takes all frames."""
     augment: str = "none"
-    """Augmentations joined by "+"; see `AUGMENTATIONS`."""
+    """Names of augmentations joined by "+"; see `AUGMENTATIONS`."""
     consistent: bool = True
-    """Whether all frames of a window are augmented alike."""
-    branch: Encoding = "both"
-    """Which branch encodes it: what learns, what it is compared with, both, or none, where only its pixels
-    are wanted."""
-    arrange: Arrange | None = None
-    """Other images made of the frames, such as a jigsaw's tiles."""
+    """Augment all frames of a clip with the same random parameters."""
+    branch: Branch = "both"
+    """Network that encodes the view: "online", "target", "both", or "none" for a view that is read as pixels
+    only."""
+    tiles: TileTransform | None = None
+    """Transform from frames to other images, such as a jigsaw's tiles."""
     mask: TokenMask | None = None
-    """Which tokens the online encoder sees; it must be a transformer that can leave some out."""
+    """Mask of the online encoder's tokens; needs a vision transformer that can skip masked tokens."""
 
     def __post_init__(self) -> None:
-        if self.branch not in get_args(Encoding):
-            raise ValueError(f"`branch` must be one of {get_args(Encoding)}. Received {self.branch!r}.")
+        if self.branch not in get_args(Branch):
+            raise ValueError(f"`branch` must be one of {get_args(Branch)}. Received {self.branch!r}.")
 
 
-class Pixels(NamedTuple):
-    """One view of a batch, in [0, 1]; of a view of one frame, time is 1."""
+class ViewBatch(NamedTuple):
+    """One view of a batch, in [0, 1]; the time axis of a view of one frame has length 1."""
 
     view: View
     images: Float[Tensor, "batch time channels rows columns"]
     extra: dict[str, Tensor]
-    """What `arrange` and `mask` have chosen, by name; of masks also the tokens that are "kept"."""
-    kept: Int[Tensor, "images tokens"] | None
-    """The tokens that the online encoder sees of each image."""
+    """Random choices of `tiles` and `mask` by name; masks add the "visible" tokens."""
+    visible: Int[Tensor, "images tokens"] | None
+    """Indices of each image's visible tokens; None without a mask."""
 
 
 class ViewMaker(nn.Module):
-    """Makes the views of a recipe for the input of an encoder.
+    """Module from a batch of clips to the views of a recipe, for the input of an encoder.
 
-    Frames are resized as the encoder does it, brought to [0, 1], and augmented there.
+    Frames are resized by the encoder's preprocessing, scaled to [0, 1] and augmented.
 
     Raises:
-        ValueError: views share a name, or name frames that windows do not have.
+        ValueError: views share a name, or `frames` of a view exceed the clip.
 
     Example:
         >>> import torch
         >>> from rlpriors.encoders import load_encoder
         >>> encoder = load_encoder("nature-cnn", weights="none", device="cpu")
         >>> maker = ViewMaker([View("last", frames=(-1,))], encoder, horizon=2)
-        >>> batch = Batch(torch.zeros(4, 2, 36, 36, 3, dtype=torch.uint8), None, None)
+        >>> batch = ClipBatch(torch.zeros(4, 2, 36, 36, 3, dtype=torch.uint8), None, None)
         >>> maker(batch)[0].images.shape
         torch.Size([4, 1, 3, 84, 84])
     """
@@ -85,13 +85,11 @@ class ViewMaker(nn.Module):
         super().__init__()
         self.views, self.horizon = tuple(views), horizon
         if not views or len({view.name for view in views}) < len(views):
-            raise ValueError(
-                f"`views` must have names, each its own. Received {[view.name for view in views]}."
-            )
+            raise ValueError(f"`views` must have different names. Received {[view.name for view in views]}.")
         for view in views:
             if view.frames is not None and not all(-horizon <= i < horizon for i in view.frames):
                 raise ValueError(
-                    f"`frames` of view {view.name!r} must be in windows of {horizon}. Received {view.frames}."
+                    f"`frames` of view {view.name!r} must be in clips of {horizon}. Received {view.frames}."
                 )
         spec = encoder.spec
         self.augment = nn.ModuleList(
@@ -99,34 +97,34 @@ class ViewMaker(nn.Module):
             for view in views
         )
         self.size = (spec.channels, *spec.input_size)
-        self._preprocess = [encoder.preprocess]  # in a list: it is the encoder's, and no part of this module
+        self._preprocess = [encoder.preprocess]  # in a list, so that it is no submodule: the encoder owns it
 
-    def forward(self, batch: Batch, tokens: tuple[int, int] | None = None) -> list[Pixels]:
-        """The views of a batch; `tokens` is the grid of tokens for masks."""
+    def forward(self, batch: ClipBatch, tokens: tuple[int, int] | None = None) -> list[ViewBatch]:
+        """Return the views of a batch; `tokens` is the encoder's grid of tokens, for masks."""
         preprocess = self._preprocess[0]
-        window = self.to_pixels(preprocess.prepare(batch.frames.flatten(0, 1)))
-        window = window.unflatten(0, batch.frames.shape[:2])
-        made = []
+        clip = self.to_pixels(preprocess.prepare(batch.frames.flatten(0, 1)))
+        clip = clip.unflatten(0, batch.frames.shape[:2])
+        views = []
         for view, augment in zip(self.views, self.augment, strict=True):
-            images = window if view.frames is None else window[:, list(view.frames)]
+            images = clip if view.frames is None else clip[:, list(view.frames)]
             images = augment(images)
             extra: dict[str, Tensor] = {}
-            if view.arrange is not None:
-                images, extra = view.arrange(images)
-            kept = None
+            if view.tiles is not None:
+                images, extra = view.tiles(images)
+            visible = None
             if view.mask is not None:
                 assert tokens is not None
-                kept, chosen = view.mask(images.shape[0] * images.shape[1], tokens, images.device)
-                extra = {**extra, "kept": kept, **chosen}
-            made.append(Pixels(view, images, extra, kept))
-        return made
+                visible, choices = view.mask(images.shape[0] * images.shape[1], tokens, images.device)
+                extra = {**extra, "visible": visible, **choices}
+            views.append(ViewBatch(view, images, extra, visible))
+        return views
 
     def to_pixels(self, prepared: Tensor) -> Tensor:
-        """What the encoder takes, back to [0, 1]."""
+        """Return the pixels in [0, 1] of an encoder input."""
         preprocess = self._preprocess[0]
         return (prepared - preprocess.shift) / (255 * preprocess.scale)
 
     def to_input(self, pixels: Tensor) -> Tensor:
-        """The reverse."""
+        """Return the encoder input of pixels in [0, 1]."""
         preprocess = self._preprocess[0]
         return pixels * (255 * preprocess.scale) + preprocess.shift

@@ -1,4 +1,4 @@
-"""What each of two processes does in test_representation_processes.py; started by torchrun.
+"""Worker of test_distributed.py, started by torchrun in two processes.
 
 Arguments: a folder of frames, a recipe, an encoder.
 """
@@ -15,7 +15,7 @@ from rlpriors.representation import RECIPES, RepresentationLearner, TrainingSett
 
 def make(folder: str, recipe: str, network: str) -> RepresentationLearner:
     encoder = load_encoder(network, weights="none", input_size=(40, 40), device="cpu")
-    settings = TrainingSettings(updates=4, batch_size=6, max_norm=1e9)
+    settings = TrainingSettings(updates=4, batch_size=6, max_grad_norm=1e9)
     return RepresentationLearner(encoder, RECIPES[recipe](), FrameStore.open(folder), settings, n_actions=5)
 
 
@@ -28,10 +28,10 @@ def main() -> None:
     torch.set_num_threads(1)
     alone = make(*sys.argv[1:])
     halves = []
-    for part in range(2):  # by hand: the first update of each process, from the same weights
-        alone.part, alone.parts = part, 2
+    for rank in range(2):  # by hand: the first update of each process, from the same weights
+        alone.rank, alone.world_size = rank, 2
         start = {name: value.clone() for name, value in alone.model.state_dict().items()}
-        batch = alone.windows.draw(6, 0, 0, part=part, parts=2)
+        batch = alone.clips.draw(6, 0, 0, rank=rank, world_size=2)
         with alone._seeded(0):
             alone.model(batch)["loss"].backward()
         halves.append(gradients(alone))
@@ -41,7 +41,7 @@ def main() -> None:
 
     distributed.init_process_group("gloo")
     together = make(*sys.argv[1:])
-    assert (together.part, together.parts) == (distributed.get_rank(), 2)
+    assert (together.rank, together.world_size) == (distributed.get_rank(), 2)
     first = together.update()
     found = gradients(together)
     assert found.keys() == expected.keys()

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
-from rlpriors.representation.losses.whitening import whiten, within_covariance
+from rlpriors.representation.whitening import whiten, within_group_covariance
 
 SIDE = 116  # the fewest pixels from which the network has more cells than features
 
@@ -35,16 +36,16 @@ def make(name: str = "atari-cnn") -> ImageEncoder:
 def test_worlds_vary_about_their_own_means() -> None:
     # By hand: deviations (-1, 1), (1, -1) about (1, 11), and 0 about (50, 50): half of [[1, -1], [-1, 1]].
     features = [np.array([[0.0, 12.0], [2.0, 10.0]]), np.array([[50.0, 50.0], [50.0, 50.0]])]
-    assert within_covariance(features).tolist() == [[0.5, -0.5], [-0.5, 0.5]]
+    assert within_group_covariance(features).tolist() == [[0.5, -0.5], [-0.5, 0.5]]
 
 
 def test_features_become_white_within_worlds_and_centered_over_all(worlds: list[FrameStore]) -> None:
     encoder = make()
     before = [encoder.encode(np.array(store.frames)).numpy() for store in worlds]
     fingerprint = encoder.fingerprint()
-    whiten(encoder, worlds, sample=600, shrink=1e-12)
+    whiten(encoder, worlds, frames_per_store=600, shrinkage=1e-12)
     after = [encoder.encode(np.array(store.frames)).numpy() for store in worlds]
-    assert within_covariance(after) == pytest.approx(np.eye(before[0].shape[1]), abs=0.01)
+    assert within_group_covariance(after) == pytest.approx(np.eye(before[0].shape[1]), abs=0.01)
     assert np.concatenate(after).mean(0) == pytest.approx(np.zeros(before[0].shape[1]), abs=0.01)
     assert encoder.fingerprint() != fingerprint
     # A linear layer tells as much from either: what is new is a linear function of what was.
@@ -56,10 +57,12 @@ def test_features_become_white_within_worlds_and_centered_over_all(worlds: list[
 
 def test_shrinking_leaves_what_hardly_varies_small(worlds: list[FrameStore]) -> None:
     plain, shrunk = make(), make()
-    whiten(plain, worlds, sample=600, shrink=1e-12)
-    whiten(shrunk, worlds, sample=600, shrink=1.0)
+    whiten(plain, worlds, frames_per_store=600, shrinkage=1e-12)
+    whiten(shrunk, worlds, frames_per_store=600, shrinkage=1.0)
     spread = [
-        np.linalg.eigvalsh(within_covariance([encoder.encode(np.array(w.frames)).numpy() for w in worlds]))
+        np.linalg.eigvalsh(
+            within_group_covariance([encoder.encode(np.array(w.frames)).numpy() for w in worlds])
+        )
         for encoder in (plain, shrunk)
     ]
     assert spread[0] == pytest.approx(np.ones_like(spread[0]), abs=0.01)
@@ -79,10 +82,10 @@ def test_a_saved_encoder_stays_white(worlds: list[FrameStore], tmp_path: Path) -
 def test_what_cannot_be_whitened_is_refused(worlds: list[FrameStore]) -> None:
     with pytest.raises(ValueError, match=r"must end with a linear layer.*Received 'nature-cnn'"):
         whiten(make("nature-cnn"), worlds)
-    with pytest.raises(ValueError, match=r"`sample` must be at least 2 and `shrink` above 0\. Received 1"):
-        whiten(make(), worlds, sample=1)
-    with pytest.raises(ValueError, match=r"Received 500, 0\.0"):
-        whiten(make(), worlds, shrink=0.0)
+    with pytest.raises(ValueError, match=r"`frames_per_store` must be at least 2\. Received 1"):
+        whiten(make(), worlds, frames_per_store=1)
+    with pytest.raises(ValueError, match=r"`shrinkage` must be above 0\. Received 0\.0"):
+        whiten(make(), worlds, shrinkage=0.0)
 
 
 def test_features_that_tell_nothing_are_refused_and_nothing_is_changed(
@@ -92,7 +95,7 @@ def test_features_that_tell_nothing_are_refused_and_nothing_is_changed(
         writer.add_episode(np.zeros((5, SIDE, SIDE, 1), np.uint8))
     encoder = make()
     before = encoder.fingerprint()
-    with pytest.raises(ValueError, match=r"must be finite and vary.*the same for all frames: look at"):
+    with pytest.raises(ValueError, match=r"must be finite and vary.*the same for all frames; check"):
         whiten(encoder, [writer.store])
     assert encoder.fingerprint() == before
     with torch.no_grad():

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from rlpriors.checkpoint import CheckpointError
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
-from rlpriors.encoders.encoder import Backbone
+from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.representation import RECIPES, Recipe, RepresentationLearner, TrainingSettings
 from rlpriors.representation.methods.act_jepa import act_jepa
 from rlpriors.representation.methods.dino import dino
@@ -75,7 +76,9 @@ def test_data_without_actions(name: str, tmp_path: Path) -> None:
 def test_an_encoder_without_maps(name: str, store: FrameStore) -> None:
     encoder = nature(52)
     encoder.backbone = Blind(encoder.backbone)
-    with pytest.raises(ValueError, match=f"Recipe '{name}' needs an encoder that gives maps.*'nature-cnn'"):
+    with pytest.raises(
+        ValueError, match=f"Recipe '{name}' needs an encoder that computes maps.*'nature-cnn'"
+    ):
         RepresentationLearner(encoder, RECIPES[name](), store, TrainingSettings(updates=1, batch_size=8))
 
 
@@ -85,28 +88,30 @@ def test_an_encoder_without_tokens(name: str, store: FrameStore) -> None:
     encoder.backbone = Blind(encoder.backbone)
     encoder.backbone.can_mask = True  # tokens are all that it lacks
     settings = TrainingSettings(updates=1, batch_size=8)
-    with pytest.raises(ValueError, match=f"Recipe '{name}' needs an encoder that gives tokens.*'vit-nano'"):
+    with pytest.raises(
+        ValueError, match=f"Recipe '{name}' needs an encoder that computes tokens.*'vit-nano'"
+    ):
         RepresentationLearner(encoder, RECIPES[name](), store, settings)
 
 
 @pytest.mark.parametrize("name", NEED_TOKENS)
 def test_an_encoder_with_tokens_that_cannot_be_left_out(name: str, store: FrameStore) -> None:
-    with pytest.raises(ValueError, match=f"Recipe '{name}' needs an encoder that can leave tokens out"):
+    with pytest.raises(ValueError, match=f"Recipe '{name}' needs an encoder that can skip masked tokens"):
         learner(RECIPES[name](), store)
 
 
 @pytest.mark.parametrize("name", NEED_TIME)
 def test_episodes_of_one_frame(name: str, tmp_path: Path) -> None:
     store = frames(tmp_path, [1] * 10, np.dtype(np.float32))
-    with pytest.raises(ValueError, match=r"No window fits: .* Received episodes of at most 1"):
+    with pytest.raises(ValueError, match=r"must fit into an episode: .* Received episodes of at most 1"):
         learner(RECIPES[name](), store)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: spr(steps=30), lambda: act_jepa(steps=30), lambda: dynamo(stride=8)]
+    "make", [lambda: spr(n_steps=30), lambda: act_jepa(n_steps=30), lambda: dynamo(stride=8)]
 )
 def test_windows_longer_than_episodes(make: Callable[[], Recipe], store: FrameStore) -> None:
-    with pytest.raises(ValueError, match=r"No window fits: .* take a shorter horizon or stride"):
+    with pytest.raises(ValueError, match=r"must fit into an episode: .* use a smaller horizon or stride"):
         learner(make(), store, side=52)
 
 
@@ -119,8 +124,8 @@ def test_batches_without_another_row(name: str, store: FrameStore) -> None:
 
 def test_a_pool_needs_more_rows_than_neighbors(store: FrameStore) -> None:
     with pytest.raises(ValueError, match="`batch_size` must be at least 7 for recipe 'myow'"):
-        learner(myow(nearest=6), store, batch_size=6)
-    learner(myow(nearest=6), store, batch_size=7).update()
+        learner(myow(n_neighbors=6), store, batch_size=6)
+    learner(myow(n_neighbors=6), store, batch_size=7).update()
 
 
 def test_frames_of_mixed_sizes(tmp_path: Path) -> None:
@@ -131,20 +136,20 @@ def test_frames_of_mixed_sizes(tmp_path: Path) -> None:
 
 
 def test_options_out_of_their_bounds() -> None:
-    with pytest.raises(ValueError, match=r"`ahead` must be between 1 and `horizon` - 1, 3. Received 4"):
-        recurrent_cpc(horizon=4, ahead=4)
-    with pytest.raises(ValueError, match=r"`steps` must be at least 1. Received 0"):
-        spr(steps=0)
-    with pytest.raises(ValueError, match=r"`steps` must be at least 1. Received 0"):
-        act_jepa(steps=0)
+    with pytest.raises(ValueError, match=r"`n_steps` must be between 1 and `horizon` - 1, 3. Received 4"):
+        recurrent_cpc(horizon=4, n_steps=4)
+    with pytest.raises(ValueError, match=r"`n_steps` must be at least 1. Received 0"):
+        spr(n_steps=0)
+    with pytest.raises(ValueError, match=r"`n_steps` must be at least 1. Received 0"):
+        act_jepa(n_steps=0)
     with pytest.raises(ValueError, match=r"`horizon` must be at least 2. Received 1"):
         dynamo(horizon=1)
 
 
 @pytest.mark.parametrize("make", [swav, dino])
 def test_one_prototype_sorts_nothing(make: Callable[..., Recipe], store: FrameStore) -> None:
-    with pytest.raises(ValueError, match=r"`count` of prototypes must be at least 2. Received 1"):
-        learner(make(prototypes=1), store)
+    with pytest.raises(ValueError, match=r"`n_prototypes` must be at least 2. Received 1"):
+        learner(make(n_prototypes=1), store)
 
 
 @pytest.mark.parametrize("name", NEED_ACT)
@@ -174,7 +179,7 @@ def test_a_resumed_training_on_continuous_actions_is_bit_equal(name: str, tmp_pa
 
 def test_all_actions_of_a_longer_gap_are_predicted(store: FrameStore) -> None:
     trained = learner(inverse_dynamics(offset=3), store)
-    assert trained.update()["surprise"] == pytest.approx(np.log(5), abs=0.4)
+    assert trained.update()["action_nll"] == pytest.approx(np.log(5), abs=0.4)
     predictor = trained.model.predictor
     assert predictor is not None
     last = list(predictor.parameters())[-1]
@@ -190,7 +195,7 @@ def test_a_readout_with_weights_would_stay_untrained(store: FrameStore) -> None:
 def test_an_encoder_of_clips_is_refused(store: FrameStore) -> None:
     encoder = load_encoder("nature-cnn", weights="none", device="cpu")
     encoder.spec = replace(encoder.spec, frames=2)
-    with pytest.raises(ValueError, match=r"must see single frames.*clips of 2"):
+    with pytest.raises(ValueError, match=r"must encode single frames.*clips of 2"):
         RepresentationLearner(encoder, RECIPES["simclr"](), store, TrainingSettings(updates=1, batch_size=4))
 
 
@@ -202,20 +207,20 @@ def test_a_run_goes_on_only_as_it_began(store: FrameStore) -> None:
 
     state = learner(1, 0).state()
     learner(1, 0).resume(state)
-    with pytest.raises(CheckpointError, match=r"began with stride 1 \(now 2\), seed 0 \(now 5\)"):
+    with pytest.raises(CheckpointError, match=r"started with stride 1 \(now 2\), seed 0 \(now 5\)"):
         learner(2, 5).resume(state)
 
 
 def test_a_run_goes_on_with_as_many_processes_as_it_began(store: FrameStore) -> None:
     alone, one_of_two = (learner(RECIPES["moco"](), store) for _ in range(2))
-    one_of_two.part, one_of_two.parts = 1, 2  # as where torchrun has started two
+    one_of_two.rank, one_of_two.world_size = 1, 2  # as where torchrun has started two
     alone.resume(alone.state())
     one_of_two.resume(one_of_two.state())
-    with pytest.raises(CheckpointError, match=r"began with processes 2 \(now 1\)\. Go on as it began"):
+    with pytest.raises(CheckpointError, match=r"started with processes 2 \(now 1\)\. Resume with the same"):
         alone.resume(one_of_two.state())
-    with pytest.raises(CheckpointError, match=r"began with processes 1 \(now 2\)"):
+    with pytest.raises(CheckpointError, match=r"started with processes 1 \(now 2\)"):
         one_of_two.resume(alone.state())
     old = alone.state()
-    del old["began"]["processes"]  # saved by a version that did not count them
+    del old["settings"]["processes"]  # saved by a version that did not count them
     with pytest.raises(CheckpointError, match=r"processes None \(now 1\)"):
         alone.resume(old)

@@ -1,6 +1,6 @@
-"""What an encoder has learned can be read off its vectors: where the square is.
+"""Linear decoding of the square's position from an encoder's vectors.
 
-A linear map from few frames' vectors to positions is fitted, and judged on other episodes.  Two controls:
+A linear map from few frames' vectors to positions is fitted, and evaluated on other episodes.  Two controls:
 the network as it was at the start, and one that was trained to look like a normal distribution, which
 alone brings vectors to a scale where they are read more easily.
 """
@@ -45,8 +45,9 @@ def trained(name: str, store: FrameStore) -> ImageEncoder:
 
 
 def unexplained(network: ImageEncoder, store: FrameStore, others: FrameStore, penalty: float = 0.1) -> float:
-    """The part of the variance of positions in `others` that a ridge regression on every fourth frame of
-    `store` leaves.
+    """Return the unexplained fraction of the variance of positions in `others`.
+
+    Positions are predicted by ridge regression on every fourth frame of `store`.
     """
     x = network.encode(np.array(store.frames[::4])).numpy()
     z = network.encode(np.array(others.frames)).numpy()
@@ -60,7 +61,7 @@ def unexplained(network: ImageEncoder, store: FrameStore, others: FrameStore, pe
 
 @pytest.fixture(scope="module")
 def controls(store: FrameStore, others: FrameStore) -> tuple[float, float]:
-    """What the untrained network and the normal one leave."""
+    """Return the unexplained variance of the untrained network and of the Gaussian prior."""
     return (
         unexplained(encoder(), store, others),
         unexplained(trained("gaussian-prior", store), store, others),

@@ -1,4 +1,4 @@
-"""What the process of test_representation_compile.py does: byol with a compiled network, and without.
+"""Worker of test_compile.py: byol with a compiled network, and without.
 
 Argument: a folder of frames.  In a process of its own, as what checks types while tests run would be
 compiled too.
@@ -33,7 +33,7 @@ def main() -> None:
     before = [weight.clone() for weight in target.parameters()]
     second, expected = compiled.update(), plain.update()
     assert abs(second["loss"] / expected["loss"] - 1) < 2e-3  # Adam makes much of small differences
-    kept = compiled.recipe.branch.decay_at(0.5)
+    kept = compiled.recipe.target.decay_at(0.5)
     for old, new, found in zip(before, online.parameters(), target.parameters(), strict=True):
         assert not torch.equal(old, found)
         torch.testing.assert_close(found, kept * old + (1 - kept) * new)

@@ -14,7 +14,7 @@ from rlpriors.data.frames import FrameStore
 def test_two_processes_average_gradients_and_keep_one_encoder(
     store: FrameStore, recipe: str, network: str
 ) -> None:
-    worker = Path(__file__).with_name("two_processes.py")
+    worker = Path(__file__).with_name("distributed_worker.py")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*torchrun, str(worker), str(store.folder), recipe, network],
