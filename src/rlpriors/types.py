@@ -1,11 +1,11 @@
-"""The few shapes that every room agrees on.
+"""Data types and protocols that the packages share.
 
-`Window`      a stretch of consecutive frames, what a diffusion model is trained on
-`Transition`  one step, what a reward model judges
-`RewardFn`    anything that judges a batch of transitions
-`Denoiser`    anything that predicts from a noisy window and a diffusion time
-`Features`    what an encoder sees in each image: one vector, tokens, maps
-`Encoder`     anything that turns frames into features
+`Window`      consecutive observations and actions, the training data of a diffusion model
+`Transition`  environment steps, the input of a reward model
+`RewardFn`    protocol of functions from transitions to rewards
+`Denoiser`    protocol of functions from noisy windows and diffusion times to predictions
+`Features`    output of an encoder: one vector, tokens and maps for each image
+`Encoder`     protocol of functions from frames to features
 """
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -18,28 +18,34 @@ __all__ = ["Denoiser", "Encoder", "Features", "RewardFn", "Transition", "Window"
 
 
 class Window(NamedTuple):
-    """`horizon` frames of one episode, in raw units."""
+    """Batch of windows: `horizon` rows of one episode each, in raw units."""
 
     obs: Float[Tensor, "batch horizon obs"]
+    """Observations."""
     act: Float[Tensor, "batch horizon act"]
+    """Actions."""
     mask: Bool[Tensor, "batch horizon"]
-    """True where the frame lies inside the episode; elsewhere it repeats the last one."""
+    """True where the row is inside the episode; other rows repeat the last one."""
 
 
 class Transition(NamedTuple):
-    """One environment step for each row of a batch, in raw units."""
+    """Batch of environment steps, in raw units."""
 
     obs: Float[Tensor, "batch *obs"]
+    """Observations before the step."""
     act: Float[Tensor, "batch *act"]
+    """Actions."""
     obs_next: Float[Tensor, "batch *obs"]
+    """Observations after the step."""
     terminated: Bool[Tensor, " batch"]
+    """True where the environment ended the episode by its rules."""
 
 
 @runtime_checkable
 class RewardFn(Protocol):
-    """Judges transitions in raw units: `reward(obs, act, obs_next, terminated) -> [batch]`.
+    """Function from transitions in raw units to rewards: `reward(obs, act, obs_next, terminated) -> [batch]`.
 
-    A `rewards.RewardModel` is one; so is any function of four tensors.
+    A `rewards.RewardModel` and any such function of four tensors implement it.
     """
 
     def __call__(
@@ -49,7 +55,10 @@ class RewardFn(Protocol):
 
 @runtime_checkable
 class Denoiser(Protocol):
-    """Predicts noise, clean sample or velocity (`prediction_type`) of a noisy window."""
+    """Function from a noisy window and diffusion times to the noise, clean sample or velocity.
+
+    `prediction_type` of the noise schedule names the predicted quantity.
+    """
 
     def __call__(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"], /
@@ -57,31 +66,31 @@ class Denoiser(Protocol):
 
 
 class Features(NamedTuple):
-    """What a network sees in each image of a batch; convolutional and transformer networks alike."""
+    """Features of each image of a batch, from a convolutional or transformer network."""
 
     global_: Float[Tensor, "batch dim"]
-    """One vector for the whole image: the class token, or the pooled map, as the family defines it."""
+    """Vector of the whole image: the class token or the pooled map, depending on the network."""
     tokens: Float[Tensor, "batch tokens width"] | None
-    """One vector for each patch, row by row from the top left; no class or register tokens."""
+    """Vector of each patch, row by row from the top left, without class and register tokens."""
     maps: Float[Tensor, "batch width rows columns"] | None
-    """The same vectors on their grid."""
+    """Vectors of the patches on their grid."""
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns frames into features; `encoders.ImageEncoder` is one."""
+    """Function from frames to features; `encoders.ImageEncoder` implements it."""
 
     def preprocess(self, frames: Any, /) -> Tensor:
-        """Frames as an environment gives them to what the network takes, on its device."""
+        """Convert frames of an environment to the input of the network, on its device."""
         ...
 
     def __call__(self, x: Tensor, /) -> Features: ...
 
     @property
     def output_space(self) -> gym.spaces.Box:
-        """The space of one encoded observation."""
+        """Space of one encoded observation."""
         ...
 
     def fingerprint(self) -> Any:
-        """What tells these features from any other encoder's."""
+        """Return an identifier of the features: equal for equal features, different for all others."""
         ...

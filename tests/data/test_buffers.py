@@ -133,7 +133,7 @@ class TestFromBuffer:
         for options in ({"ignore_obs_next": True}, {"stack_num": 2}):
             buffer = ReplayBuffer(5, **options)
             buffer.add(Batch(step(0)))
-            with pytest.raises(ValueError, match=r"`buffer` must keep `obs_next` and single frames"):
+            with pytest.raises(ValueError, match=r"`buffer` must store `obs_next` and single frames"):
                 from_buffer(buffer)
 
     def test_nan_is_refused(self):

@@ -85,13 +85,13 @@ def test_files_that_are_none(tmp_path):
         EpisodeStore.load(tmp_path / "none")
     path = store().save(tmp_path / "cut")
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=r"`path` must be a whole safetensors file.*damaged"):
+    with pytest.raises(ValueError, match=r"`path` must be a complete safetensors file.*damaged"):
         EpisodeStore.load(path)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="damaged"):
         EpisodeStore.load(path)
     write_arrays(path, {"x": np.zeros(1)}, "Table")
-    with pytest.raises(ValueError, match=r"must hold an EpisodeStore. Received .*says it holds 'Table'"):
+    with pytest.raises(ValueError, match=r"must hold an EpisodeStore. Received .*header contains 'Table'"):
         EpisodeStore.load(path)
     write_arrays(path, {"obs": np.zeros(1)}, "EpisodeStore")
     with pytest.raises(ValueError, match=r"Received .*cut, which lacks act, rew, terminated"):
@@ -109,12 +109,12 @@ def test_what_is_loaded_is_checked(tmp_path):
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        ("terminated", np.array([0.0, 0.5, 1.0]), r"`terminated` must hold truth values.* Received 0\.5"),
-        ("truncated", np.array([0, 2, 1]), r"`truncated` must hold truth values.* Received 2"),
+        ("terminated", np.array([0.0, 0.5, 1.0]), r"`terminated` must hold booleans.* Received 0\.5"),
+        ("truncated", np.array([0, 2, 1]), r"`truncated` must hold booleans.* Received 2"),
         (
             "lengths",
             np.array([2.0, 1.0]),
-            r"`lengths` must hold whole numbers.* array of float64",
+            r"`lengths` must hold integers.* array of float64",
         ),
     ],
 )
@@ -130,7 +130,9 @@ def test_numbers_that_numpy_has_not_are_told(tmp_path):
     tensors = {name: torch.tensor(getattr(store(), name)) for name in COLUMNS}
     tensors["obs"] = tensors["obs"].to(torch.bfloat16)
     safetensors.torch.save_file(tensors, path, {"kind": "EpisodeStore"})
-    with pytest.raises(ValueError, match=r"types that numpy has\. Received .*: .*bfloat16.*; write it again"):
+    with pytest.raises(
+        ValueError, match=r"arrays of numpy's types\. Received .*: .*bfloat16.*; write it again"
+    ):
         EpisodeStore.load(path)
 
 

@@ -126,7 +126,7 @@ def test_a_spec_that_is_no_json_is_left_out_aloud():
     gym.register("ToyByClass-v0", Toy, kwargs={"world": "box"})
     try:
         env = gym.make("ToyByClass-v0", disable_env_checker=True)
-        with pytest.warns(UserWarning, match="will not know its environment, whose spec is no JSON"):
+        with pytest.warns(UserWarning, match="has no environment spec, because the spec is not JSON"):
             dataset = write_dataset([rollout(env, 0)], "test-v0", env)
     finally:
         del gym.registry["ToyByClass-v0"]
@@ -209,7 +209,7 @@ def test_bad_episodes_are_refused_and_leave_nothing(change, message, minari_root
 
 
 def test_no_episodes_are_refused():
-    with pytest.raises(ValueError, match=r"`episodes` must hold at least one episode. Received none"):
+    with pytest.raises(ValueError, match=r"`episodes` must contain at least one episode. Received none"):
         write_dataset([], "test-v0", Toy("box"))
 
 

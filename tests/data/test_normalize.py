@@ -88,7 +88,7 @@ def test_bad_numbers_are_refused():
         Normalizer.gaussian(DATA, eps=-1.0)
     with pytest.raises(ValueError, match=r"`dim` must be at least 1. Received 0"):
         Normalizer.identity(0)
-    with pytest.raises(ValueError, match="`parts` must hold at least one"):
+    with pytest.raises(ValueError, match="`parts` must contain at least one"):
         Normalizer.concat()
 
 

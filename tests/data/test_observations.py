@@ -69,9 +69,9 @@ def test_unknown_key_names_those_there_are(select):
 
 
 def test_keys_for_a_plain_array_are_refused():
-    with pytest.raises(ValueError, match=r"`keys` selects from dictionary.*plain array. Received \['goal'\]"):
+    with pytest.raises(ValueError, match=r"`keys` must be None unless.*plain array. Received \['goal'\]"):
         select_observation(np.zeros(3), ["goal"])
-    with pytest.raises(ValueError, match=r"`keys` selects from dictionary.*Box space"):
+    with pytest.raises(ValueError, match=r"`keys` must be None unless.*Box space"):
         observation_shape(gym.spaces.Box(0, 1, (2,)), ["goal"])
 
 

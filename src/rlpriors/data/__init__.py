@@ -1,23 +1,21 @@
-"""Recorded experience: numpy inside, torch tensors only where a network reads them.
+"""Recorded data: episodes, frames and photographs.
 
-observations.py  one array out of a plain or nested dictionary observation
-episode_columns.py  flat arrays and episode bounds, checked; files of them
-episodes.py      `EpisodeStore`: the same with windows, pairs, goals, relabeling
-files.py         named arrays in one file
-normalize.py     `Normalizer`: raw units to the range that networks like, and back
-validation.py    what experience must be like, and the words for it when it is not
-frames.py        `FrameStore`: memory-mapped images on disk
-images.py        photographs as such frames, with masks
-coco.py          COCO's photographs by what they show
-pets.py          the Oxford pets with their outlines
-minari.py        to and from Minari data sets
-buffers.py       to and from Tianshou replay buffers
-maze.py          free cells, routes and shortest-path lengths of a maze
-sight.py         which points of it see each other
-generate.py      controllers and rollouts that make demonstrations
-gridworld.py     a world of cells whose model is known exactly
-gridworld_data.py  goals with rests, and demonstrations, in such a world
-value_iteration.py  exact planning, with or without entropy
+Data are stored as numpy arrays; torch tensors appear where a network reads them.  The package has no
+environments: `rlpriors.envs` collects data from them.
+
+`episodes`        `EpisodeStore`: transitions, windows, pairs, goals, new rewards
+`episode_arrays`  flat arrays of episodes, and their files
+`observations`    one array from a plain or nested Dict observation
+`normalize`       `Normalizer`: affine maps between raw and normalized units
+`validation`      checks of recorded data
+`files`           named arrays in one safetensors file
+`frames`          `FrameStore`: memory-mapped images on disk
+`frame_writer`    `FrameWriter`: writer of a `FrameStore`
+`frame_cache`     folders of frames that are collected once
+`frame_mixing`    subsampled, concatenated and pixel-shuffled stores
+`minari`          Minari data sets, in and out
+`buffers`         Tianshou replay buffers, in and out
+`photos`          photographs as stores of frames
 """
 
 from rlpriors.data.episodes import Episode, EpisodeStore

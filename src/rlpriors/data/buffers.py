@@ -1,9 +1,9 @@
 """Tianshou replay buffers, in and out.
 
-`to_buffer`               an `EpisodeStore` as a full buffer, to train on without an environment
-`from_buffer`             what a collector gathered, as an `EpisodeStore`
-`FastReplayBuffer`        a buffer that looks for NaN in what comes in, not in everything it holds
-`FastVectorReplayBuffer`  the same for several environments
+`to_buffer`               replay buffer of an `EpisodeStore`, to train on without an environment
+`from_buffer`             `EpisodeStore` of a replay buffer
+`FastReplayBuffer`        replay buffer that checks new transitions for NaN, instead of all transitions
+`FastVectorReplayBuffer`  replay buffer of several environments with this check
 """
 
 from collections.abc import Callable, Sequence
@@ -19,9 +19,9 @@ from rlpriors.data.observations import select_observation
 __all__ = ["FastReplayBuffer", "FastVectorReplayBuffer", "from_buffer", "to_buffer"]
 
 
-class _ChecksWhatComesIn(ReplayBuffer):
-    # Tianshou's trainer calls `hasnull` after every collection, and scans the whole buffer each time:
-    # 1.1 s for a million transitions (thu-ml/tianshou#1265).
+class _IncrementalNullCheck(ReplayBuffer):
+    # Tianshou's trainer calls `hasnull` after every collection, which scans the whole buffer: 1.1 s for a
+    # million transitions (thu-ml/tianshou#1265).
     _null_came_in = False
 
     def add(
@@ -46,10 +46,10 @@ class _ChecksWhatComesIn(ReplayBuffer):
         self._null_came_in = False
 
 
-class FastReplayBuffer(_ChecksWhatComesIn):
-    """A `ReplayBuffer` whose `hasnull` costs nothing: NaN is looked for in each transition added.
+class FastReplayBuffer(_IncrementalNullCheck):
+    """`ReplayBuffer` with a fast `hasnull`: each transition is checked for NaN when it is added.
 
-    Observations, actions and rewards are looked at; infos and policy outputs are not.
+    Observations, actions and rewards are checked; infos and policy outputs are not.
 
     Example:
         >>> buffer = FastReplayBuffer(10)
@@ -63,8 +63,8 @@ class FastReplayBuffer(_ChecksWhatComesIn):
     """
 
 
-class FastVectorReplayBuffer(_ChecksWhatComesIn, VectorReplayBuffer):
-    """A `VectorReplayBuffer` whose `hasnull` costs nothing, as `FastReplayBuffer`.
+class FastVectorReplayBuffer(_IncrementalNullCheck, VectorReplayBuffer):
+    """`VectorReplayBuffer` with a fast `hasnull`; see `FastReplayBuffer`.
 
     Example:
         >>> FastVectorReplayBuffer(total_size=100, buffer_num=4).hasnull()
@@ -73,10 +73,10 @@ class FastVectorReplayBuffer(_ChecksWhatComesIn, VectorReplayBuffer):
 
 
 def to_buffer(store: EpisodeStore, seed: int = 42) -> FastReplayBuffer:
-    """A full buffer that holds exactly the steps of `store`, with `obs_next`.
+    """Return a full buffer with the steps of `store`, with `obs_next`.
 
-    An episode that neither terminated nor was truncated gets `truncated` at its last step, so that
-    no return is summed across episodes.  `seed` is that of the buffer's sampling.
+    An episode that neither terminated nor was truncated gets `truncated` at its last step, so that no
+    return is summed across episodes.  `seed` is the seed of the buffer's sampling.
 
     Example:
         >>> store = EpisodeStore(
@@ -93,7 +93,7 @@ def to_buffer(store: EpisodeStore, seed: int = 42) -> FastReplayBuffer:
     batch = Batch(
         obs=store.obs[at],
         act=store.act.copy(),
-        rew=store.rew.astype(np.float64),  # as a collector's, so that numba's functions compile once
+        rew=store.rew.astype(np.float64),  # the dtype of a collector, so that numba's functions compile once
         terminated=store.terminated.copy(),
         truncated=truncated,
         done=store.terminated | truncated,
@@ -113,39 +113,42 @@ def from_buffer(
     *,
     map_action: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> EpisodeStore:
-    """The steps that `buffer` holds, oldest first, cut into episodes.
+    """Return the steps of `buffer`, oldest first, as episodes.
 
-    An episode ends where it was done, where its sub-buffer ends, and where the next observation is
-    not the one that follows (the collector was reset).
+    An episode ends at a step that is done, at the end of its sub-buffer, and where the next observation does
+    not follow (the collector was reset).
 
-    A collector stores actions as its policy gave them, before it scales or clips them for the
-    environment.  What the environment was given comes from `map_action`: pass that of the policy
-    which filled the buffer.  Without it actions are taken as they stand.
+    Args:
+        buffer: a replay buffer that a collector filled.
+        obs_keys: leaves of Dict observations (`select_observation`).
+        map_action: the method of the policy that filled the buffer.  A collector stores the actions of the
+            policy before they are scaled or clipped for the environment; `map_action` converts them to the
+            executed actions.  Without it, the stored actions are used.
 
     Raises:
-        ValueError: the buffer is empty, stacks frames, or does not keep `obs_next`.
+        ValueError: the buffer is empty, stacks frames, or does not store `obs_next`.
     """
     if not len(buffer):
-        raise ValueError("`buffer` must hold at least one step. Received an empty one; collect first.")
+        raise ValueError("`buffer` must hold at least one step. Received an empty buffer; collect first.")
     if buffer.options["ignore_obs_next"] or buffer.stack_num > 1:
         raise ValueError(
-            "`buffer` must keep `obs_next` and single frames. Received one with ignore_obs_next="
+            "`buffer` must store `obs_next` and single frames. Received a buffer with ignore_obs_next="
             f"{buffer.options['ignore_obs_next']} and stack_num={buffer.stack_num}; stack frames in the "
             "environment."
         )
-    indices = buffer.sample_indices(0)  # 0 stands for all, oldest first in each sub-buffer
+    indices = buffer.sample_indices(0)  # 0 means all, oldest first in each sub-buffer
     batch: Any = buffer[indices]
     obs, obs_next = (_observation(part, obs_keys) for part in (batch.obs, batch.obs_next))
-    home = np.searchsorted(buffer.subbuffer_edges, indices, side="right")
+    subbuffer = np.searchsorted(buffer.subbuffer_edges, indices, side="right")
     follows = (obs[1:] == obs_next[:-1]).all(axis=tuple(range(1, obs.ndim)))
-    ends = np.append(batch.done[:-1] | (home[1:] != home[:-1]) | ~follows, True)
+    ends = np.append(batch.done[:-1] | (subbuffer[1:] != subbuffer[:-1]) | ~follows, True)
     number = np.cumsum(ends) - ends  # the episode of each step
-    frames = np.empty((len(obs) + ends.sum(), *obs.shape[1:]), obs.dtype)
-    frames[np.arange(len(obs)) + number] = obs
-    frames[(np.arange(len(obs)) + number + 1)[ends]] = obs_next[ends]
+    all_obs = np.empty((len(obs) + ends.sum(), *obs.shape[1:]), obs.dtype)
+    all_obs[np.arange(len(obs)) + number] = obs
+    all_obs[(np.arange(len(obs)) + number + 1)[ends]] = obs_next[ends]
     lengths = np.bincount(number)
     act = batch.act if map_action is None else map_action(batch.act)
-    return EpisodeStore(frames, act, batch.rew, batch.terminated, batch.truncated, lengths)
+    return EpisodeStore(all_obs, act, batch.rew, batch.terminated, batch.truncated, lengths)
 
 
 def _observation(part: Any, keys: Sequence[str] | None) -> np.ndarray:

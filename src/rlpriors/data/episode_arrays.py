@@ -1,13 +1,13 @@
-"""Whole episodes in flat arrays: what is kept of them, and in which order.
+"""Whole episodes in flat arrays.
 
-`Episode`         one episode as an environment gave it
-`EpisodeColumns`  many episodes end to end, checked; where each begins, and files of them
-`join_episodes`   the columns of some episodes
-`read_columns`    those of a file
+`Episode`              one episode of an environment
+`EpisodeArrays`        many episodes end to end, with their bounds and files
+`join_episodes`        flat arrays of a sequence of episodes
+`load_episode_arrays`  flat arrays of a file
 
-A *step* indexes actions and rewards; an *observation index* indexes observations.  An episode of
-T steps has T + 1 observations, so the observation before step `s` of episode `e` stands at
-`s + e`, and the one after it right behind.
+A *step* indexes actions and rewards; an *observation index* indexes observations.  An episode of T steps has
+T + 1 observations, so the observation before step `s` of episode `e` has the index `s + e`, and the
+observation after it has the next index.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,47 +21,56 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from rlpriors.data.files import read_arrays, write_arrays
 from rlpriors.data.observations import select_observation
-from rlpriors.data.validation import as_flags, as_lengths, as_numbers, check_columns, within
+from rlpriors.data.validation import as_flags, as_lengths, as_numbers, check_episode_arrays, check_indices
 
-__all__ = ["Episode", "EpisodeColumns", "join_episodes", "read_columns"]
+__all__ = ["Episode", "EpisodeArrays", "join_episodes", "load_episode_arrays"]
 
 _COLUMNS = ("obs", "act", "rew", "terminated", "truncated", "lengths")
-_KIND = "EpisodeStore"  # what stands in files
+_KIND = "EpisodeStore"  # in the header of files
 
 
 class Episode(NamedTuple):
     """One episode of T steps, in raw units."""
 
     obs: Any
-    """An array [T + 1, ...] or a (nested) dictionary of such; the last row follows the last step."""
+    """Observations: an array [T + 1, ...] or a (nested) dictionary of arrays; the last row follows the last
+    step."""
     act: np.ndarray
+    """Actions [T, ...]."""
     rew: np.ndarray
+    """Rewards [T]."""
     terminated: np.ndarray
+    """Booleans [T]: True where the environment ended the episode by its rules."""
     truncated: np.ndarray
+    """Booleans [T]: True where the episode was cut."""
     seed: int | None = None
-    """What the environment was reset with."""
+    """Seed of the environment's reset."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class EpisodeColumns:
-    """Episodes end to end in flat arrays; what is cut out of them is `episodes.EpisodeStore`'s affair.
+class EpisodeArrays:
+    """Episodes end to end in flat arrays, checked; `EpisodeStore` adds transitions, windows and pairs.
 
     Raises:
         ValueError: lengths or shapes disagree, an episode is empty, or a number is NaN or infinite.
     """
 
-    obs: Shaped[np.ndarray, "frames *obs"]
-    """Each episode's T + 1 observations, end to end."""
+    obs: Shaped[np.ndarray, "observations *obs"]
+    """The T + 1 observations of each episode, end to end."""
     act: Shaped[np.ndarray, "steps *act"]
+    """Actions of all steps."""
     rew: Float[np.ndarray, " steps"]
+    """Rewards of all steps."""
     terminated: Bool[np.ndarray, " steps"]
+    """True where an environment ended its episode by its rules."""
     truncated: Bool[np.ndarray, " steps"]
+    """True where an episode was cut."""
     lengths: Int[np.ndarray, " episodes"]
     """Number of steps T of each episode."""
 
     def __post_init__(self) -> None:
-        """Settle number types, then check everything once."""
-        settled = {
+        """Convert the number types, then check all arrays once."""
+        arrays = {
             "obs": as_numbers("obs", self.obs),
             "act": as_numbers("act", self.act, integers=np.int64),
             "rew": as_numbers("rew", self.rew, integers=np.float32),
@@ -69,15 +78,15 @@ class EpisodeColumns:
             "truncated": as_flags("truncated", self.truncated),
             "lengths": as_lengths(self.lengths),
         }
-        for name, array in settled.items():
+        for name, array in arrays.items():
             object.__setattr__(self, name, array)
-        check_columns(**settled)
+        check_episode_arrays(**arrays)
 
     def save(self, path: str | Path, dtype: Literal["float32", "float16"] = "float32") -> Path:
-        """Write the episodes to one safetensors file, at once or not at all; returns its path.
+        """Write the episodes atomically to one safetensors file and return its path.
 
-        With `dtype` "float16" floating-point observations and actions take half the space and keep
-        11 bits: a relative error of at most 0.05 %.  Rewards stay float32.
+        With `dtype` "float16", floating-point observations and actions take half the space and have a
+        precision of 11 bits, a relative error of at most 0.05 %.  Rewards stay float32.
 
         Raises:
             ValueError: a number is too large for float16, whose largest is 65504.
@@ -97,13 +106,13 @@ class EpisodeColumns:
         return write_arrays(path, arrays, _KIND)
 
     def __repr__(self) -> str:
-        """Sizes, not contents."""
+        """Return the sizes of the store."""
         shapes = ", ".join(f"{n} {a.shape[1:]} {a.dtype}" for n, a in (("obs", self.obs), ("act", self.act)))
         return f"{type(self).__name__}({self.n_episodes} episodes, {self.n_steps} steps, {shapes})"
 
     @property
     def n_steps(self) -> int:
-        """Steps of all episodes together."""
+        """Number of steps of all episodes."""
         return int(self.lengths.sum())
 
     @property
@@ -113,44 +122,45 @@ class EpisodeColumns:
 
     @cached_property
     def step_starts(self) -> Int[np.ndarray, " episodes"]:
-        """The first step of each episode."""
+        """Index of the first step of each episode."""
         return np.asarray(np.cumsum(self.lengths) - self.lengths)
 
     @cached_property
     def episode_of(self) -> Int[np.ndarray, " steps"]:
-        """The episode that each step belongs to."""
+        """Index of the episode of each step."""
         return np.repeat(np.arange(self.n_episodes), self.lengths)
 
     def obs_index(self, steps: Int[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
-        """Where the observations before `steps` stand in `obs`; those after them are one further."""
+        """Return the indices in `obs` of the observations before `steps`; the next ones follow them."""
         return np.asarray(steps + self.episode_of[steps])
 
     def episode(self, index: SupportsIndex) -> Episode:
-        """One episode, as views into the store."""
+        """Return one episode, as views of the store."""
         number = int(self._episode_indices([int(index)])[0])
         first = int(self.step_starts[number])
         steps = slice(first, first + int(self.lengths[number]))
-        frames = slice(steps.start + number, steps.stop + number + 1)
+        observations = slice(steps.start + number, steps.stop + number + 1)
         rest = (self.act[steps], self.rew[steps], self.terminated[steps], self.truncated[steps])
-        return Episode(self.obs[frames], *rest)
+        return Episode(self.obs[observations], *rest)
 
     def _episode_indices(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        given = np.asarray(indices)
-        if given.dtype == np.bool_ and given.shape == (self.n_episodes,):
-            given = np.flatnonzero(given)
-        return within("indices", given, self.n_episodes, "episodes")
+        array = np.asarray(indices)
+        if array.dtype == np.bool_ and array.shape == (self.n_episodes,):
+            array = np.flatnonzero(array)
+        return check_indices("indices", array, self.n_episodes, "episodes")
 
     def _steps(self, name: str, steps: np.ndarray) -> np.ndarray:
-        return within(name, np.asarray(steps), self.n_steps, "steps")
+        return check_indices(name, np.asarray(steps), self.n_steps, "steps")
 
 
 def join_episodes(
     episodes: Iterable[Episode], obs_keys: Sequence[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """The columns of `episodes`; `obs_keys` selects leaves of dictionary observations.
+    """Return the flat arrays of `episodes`; `obs_keys` selects leaves of Dict observations.
 
     Raises:
-        ValueError: there is no episode, one is empty or of unequal lengths, or two differ in shape.
+        ValueError: there is no episode, an episode is empty or has arrays of different lengths, or two
+            episodes differ in shape.
     """
     columns: tuple[list[np.ndarray], ...] = ([], [], [], [], [])
     for number, episode in enumerate(episodes):
@@ -167,37 +177,37 @@ def join_episodes(
         ):
             raise ValueError(
                 "An episode must have T >= 1 actions, rewards, terminations and truncations, and T + 1 "
-                "observations, with the one after the last step. Received shapes "
+                "observations, including the one after the last step. Received shapes "
                 f"{dict(zip(Episode._fields, (part.shape for part in parts), strict=False))} in episode "
-                f"{number}; leave empty episodes out."
+                f"{number}; remove empty episodes."
             )
         for name, part, column in zip(("obs", "act"), parts, columns, strict=False):
             if column and part.shape[1:] != column[0].shape[1:]:
                 raise ValueError(
-                    f"All episodes must have `{name}` of one shape, {column[0].shape[1:]} as in episode "
+                    f"All episodes must have `{name}` of one shape, {column[0].shape[1:]} in episode "
                     f"0. Received {part.shape[1:]} in episode {number}."
                 )
         for part, column in zip(parts, columns, strict=True):
             column.append(part)
     if not columns[0]:
-        raise ValueError("`episodes` must hold at least one episode. Received none.")
+        raise ValueError("`episodes` must contain at least one episode. Received none.")
     lengths = np.array([len(act) for act in columns[1]], np.int64)
     arrays = [*(np.concatenate(column) for column in columns), lengths]
     return dict(zip(_COLUMNS, arrays, strict=True))
 
 
-def read_columns(path: str | Path) -> dict[str, np.ndarray]:
-    """The columns that `EpisodeColumns.save` wrote, not yet checked.
+def load_episode_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Return the arrays that `EpisodeArrays.save` wrote, without checks of their contents.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or holds something else.
+        ValueError: the file is damaged, or holds something else.
     """
     arrays = read_arrays(path, _KIND)
     missing = [name for name in _COLUMNS if name not in arrays]
     if missing:
         raise ValueError(
-            f"`path` must hold the columns {', '.join(_COLUMNS)}. Received {path}, which lacks "
+            f"`path` must hold the arrays {', '.join(_COLUMNS)}. Received {path}, which lacks "
             f"{', '.join(missing)}; write it again."
         )
     return {name: arrays[name] for name in _COLUMNS}

@@ -1,9 +1,9 @@
-"""Whole episodes, and what is cut out of them.
+"""Data set of whole episodes.
 
-`Episode`       one episode as an environment gave it
-`EpisodeStore`  many episodes end to end: transitions, windows, pairs, goals, new rewards
+`Episode`       one episode of an environment
+`EpisodeStore`  many episodes: transitions, windows, pairs, goals, new rewards
 
-How they lie in flat arrays is said in `episode_columns`.  Nothing is copied until it is asked for.
+`episode_arrays` explains the flat arrays.  Data are copied when a method returns them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,20 +15,20 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from rlpriors.data.episode_arrays import Episode, EpisodeColumns, join_episodes, read_columns
-from rlpriors.data.validation import at_least_one
+from rlpriors.data.episode_arrays import Episode, EpisodeArrays, join_episodes, load_episode_arrays
+from rlpriors.data.validation import check_at_least_one
 from rlpriors.device import resolve_device
 from rlpriors.types import RewardFn, Transition, Window
 
 __all__ = ["Episode", "EpisodeStore"]
 
 
-class EpisodeStore(EpisodeColumns):
-    """Episodes end to end in flat arrays.
+class EpisodeStore(EpisodeArrays):
+    """Data set of episodes, end to end in flat arrays.
 
-    Floating-point arrays are kept as float32, integer actions as int64, integer observations
-    (images) as they are.  Tensors given out are float32 on the CPU; in them a scalar observation
-    or action (Discrete) is a column of one.
+    Floating-point arrays are stored as float32, integer actions as int64, and integer observations (images)
+    unchanged.  Returned tensors are float32 on the CPU, with a scalar observation or action (Discrete) as a
+    column of size one.
 
     Raises:
         ValueError: lengths or shapes disagree, an episode is empty, or a number is NaN or infinite.
@@ -50,29 +50,29 @@ class EpisodeStore(EpisodeColumns):
     def from_episodes(
         cls, episodes: Iterable[Episode], obs_keys: Sequence[str] | None = None
     ) -> "EpisodeStore":
-        """Join episodes; `obs_keys` selects leaves of dictionary observations (`select_observation`)."""
+        """Return a store of `episodes`; `obs_keys` selects leaves of Dict observations."""
         return cls(**join_episodes(episodes, obs_keys))
 
     @classmethod
     def load(cls, path: str | Path) -> "EpisodeStore":
-        """Read what `save` wrote, and check it as everything that comes in is checked.
+        """Return the store that `save` wrote, with the checks of the constructor.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is damaged, holds something else, or its arrays disagree.
+            ValueError: the file is damaged, holds something else, or its arrays disagree.
         """
-        return cls(**read_columns(path))
+        return cls(**load_episode_arrays(path))
 
     def subset(self, indices: Sequence[int] | Shaped[np.ndarray, " n"]) -> "EpisodeStore":
-        """A store of the chosen episodes, in the order of `indices` (numbers, or one boolean each)."""
+        """Return a store of the episodes at `indices`, in their order (numbers, or one boolean each)."""
         chosen = self._episode_indices(indices)
         lengths, first = self.lengths[chosen], self.step_starts[chosen]
-        steps, frames = _ranges(first, lengths), _ranges(first + chosen, lengths + 1)
+        steps, observations = _ranges(first, lengths), _ranges(first + chosen, lengths + 1)
         rest = (self.act[steps], self.rew[steps], self.terminated[steps], self.truncated[steps])
-        return EpisodeStore(self.obs[frames], *rest, lengths)
+        return EpisodeStore(self.obs[observations], *rest, lengths)
 
     def transitions(self, steps: Int[np.ndarray, " n"] | None = None) -> Transition:
-        """The transitions at `steps`; all of them without it."""
+        """Return the transitions at `steps`, or all transitions."""
         steps = np.arange(self.n_steps) if steps is None else self._steps("steps", steps)
         at = self.obs_index(steps)
         terminated = torch.from_numpy(self.terminated[steps])
@@ -81,43 +81,43 @@ class EpisodeStore(EpisodeColumns):
     def window_starts(
         self, horizon: int, stride: int = 1, *, pad: bool = False, max_start: int | None = None
     ) -> Int[np.ndarray, " n"]:
-        """Steps at which a window of `horizon` frames, `stride` steps apart, may start.
+        """Return the steps at which a window of `horizon` rows, `stride` steps apart, can start.
 
-        Without `pad` these are the windows that lie wholly inside an episode of T steps, those
-        with `time + horizon * stride <= T`; with it, every step is one.  `max_start` keeps only
-        windows that start in the first `max_start` steps of their episode.
+        Without `pad`, these are the windows inside an episode of T steps: `time + horizon * stride <= T`.
+        With
+        `pad`, each step is a start.  `max_start` limits the starts to the first `max_start` steps of each
+        episode.
 
         Raises:
             ValueError: no window fits.
         """
-        at_least_one(horizon=horizon, stride=stride)
+        check_at_least_one(horizon=horizon, stride=stride)
         if max_start is not None:
-            at_least_one(max_start=max_start)
+            check_at_least_one(max_start=max_start)
         time = np.arange(self.n_steps) - self.step_starts[self.episode_of]
         keep = pad | (time + horizon * stride <= self.lengths[self.episode_of])
         if not keep.any():
             raise ValueError(
-                f"No window fits: `horizon` {horizon} frames of `stride` {stride} steps need episodes of "
-                f"{horizon * stride} steps. Received episodes of at most {self.lengths.max()} steps; take "
-                "a shorter horizon or stride, or pad=True."
+                f"`horizon` {horizon} with `stride` {stride} must fit into an episode: it needs "
+                f"{horizon * stride} steps. Received episodes of at most {self.lengths.max()} steps; use a "
+                "smaller horizon or stride, or pad=True."
             )
         return np.flatnonzero(keep if max_start is None else keep & (time < max_start))
 
     def windows(self, starts: Int[np.ndarray, " n"], horizon: int, stride: int = 1) -> Window:
-        """The windows at `starts`: frame i shows the observation at `start + i * stride`.
+        """Return the windows at `starts`; row i has the observation at `start + i * stride`.
 
-        Its action is the mean over the frame's `stride` steps (those inside the episode).  Beyond
-        the episode's end the mask is False and the last observation and action are repeated.
-        Observations and actions of any shape are flattened.
+        The action of a row is the mean over its `stride` steps (those inside the episode).  Beyond the
+        episode's end the mask is False, and the last observation and action are repeated.  Observations and
+        actions of any shape are flattened.
 
         Raises:
-            ValueError: a start is no step, or integer actions (Discrete) would have to be averaged.
+            ValueError: a start is not a step, or integer actions (Discrete) would have to be averaged.
         """
-        at_least_one(horizon=horizon, stride=stride)
+        check_at_least_one(horizon=horizon, stride=stride)
         if stride > 1 and self.act.dtype.kind != "f":
             raise ValueError(
-                f"`stride` must be 1 for integer actions, which have no mean. Received {stride}; use "
-                "every step."
+                f"`stride` must be 1 for integer actions, which have no mean. Received {stride}."
             )
         starts = self._steps("starts", starts)
         episode = self.episode_of[starts][:, None]
@@ -137,22 +137,22 @@ class EpisodeStore(EpisodeColumns):
     def offset_pairs(
         self, n: int, offset: int | tuple[int, int], rng: np.random.Generator
     ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """Draw `n` pairs of observations of one episode, the second `offset` steps after the first.
+        """Draw `n` pairs of observations of the same episode, the second `offset` steps after the first.
 
-        A pair (low, high) draws the offset evenly from low..high, cut at the episode's end.
-        Returns observation indices.
+        With `offset` (low, high), the offset is uniform in low..high, cut at the episode's end.  Returns
+        observation indices.
 
         Raises:
             ValueError: no episode is long enough for the (smallest) offset.
         """
-        at_least_one(n=n)
+        check_at_least_one(n=n)
         low, high = (offset, offset) if isinstance(offset, int) else offset
         if not 0 <= low <= high:
             raise ValueError(f"`offset` must be at least 0, and low <= high. Received {offset}.")
         choices = np.maximum(self.lengths + 1 - low, 0)  # first observations that leave room for `low`
         if not choices.any():
             raise ValueError(
-                f"`offset` must be at most {self.lengths.max()}, the steps of the longest episode. "
+                f"`offset` must be at most {self.lengths.max()}, the length of the longest episode. "
                 f"Received {offset}."
             )
         ends = np.cumsum(choices)
@@ -168,10 +168,10 @@ class EpisodeStore(EpisodeColumns):
     ) -> Int[np.ndarray, " n"]:
         """Draw a later observation of the same episode for each step; returns observation indices.
 
-        The k-th observation after the step comes with probability proportional to `gamma**(k-1)`:
-        the discounted occupancy of contrastive RL (arXiv 2206.07568, eq. 2), cut at the episode's
-        end.  `gamma` 0 is the next observation, 1 the even draw of hindsight replay's "future"
-        goals (arXiv 1707.01495, section 4.5).
+        The k-th observation after the step has a probability proportional to `gamma**(k-1)`: the discounted
+        occupancy of contrastive RL (arXiv 2206.07568, eq. 2), cut at the episode's end.  `gamma` 0 is the
+        next observation; 1 is the uniform distribution of the "future" goals of hindsight replay (arXiv
+        1707.01495, section 4.5).
         """
         if not 0 <= gamma <= 1:
             raise ValueError(f"`gamma` should be in the interval [0, 1]. Received {gamma}.")
@@ -188,36 +188,36 @@ class EpisodeStore(EpisodeColumns):
     def relabel(
         self, reward: RewardFn, batch_size: int = 65536, device: str | torch.device | None = None
     ) -> "EpisodeStore":
-        """The same experience with the rewards that `reward` gives it; arrays are shared.
+        """Return a store with the rewards of `reward` that shares the other arrays.
 
-        `device` is where the reward computes: by default a model's own, else the CPU.
+        `device` is the device of the computation; by default the device of a model, else the CPU.
 
         Raises:
-            ValueError: `reward` returns something else than one finite number a transition.
+            ValueError: `reward` does not return one finite number for each transition.
         """
-        at_least_one(batch_size=batch_size)
+        check_at_least_one(batch_size=batch_size)
         to = resolve_device(getattr(reward, "device", "cpu") if device is None else device)
         rew = np.empty(self.n_steps, np.float32)
         for first in range(0, self.n_steps, batch_size):
             steps = np.arange(first, min(first + batch_size, self.n_steps))
             with torch.no_grad():
-                given = reward(*(part.to(to) for part in self.transitions(steps)))
-            if given.shape != steps.shape:
+                values = reward(*(tensor.to(to) for tensor in self.transitions(steps)))
+            if values.shape != steps.shape:
                 raise ValueError(
-                    f"`reward` must return one number a transition, shape ({len(steps)},). Received "
-                    f"{tuple(given.shape)}."
+                    f"`reward` must return one number for each transition, shape ({len(steps)},). Received "
+                    f"{tuple(values.shape)}."
                 )
-            rew[steps] = given.float().cpu().numpy()
+            rew[steps] = values.float().cpu().numpy()
         return replace(self, rew=rew)
 
 
 def _ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """first[0], first[0] + 1, ... (lengths[0] of them), then those from first[1], and so on."""
+    """Return first[0], first[0] + 1, ... (lengths[0] numbers), then those from first[1], and so on."""
     return np.repeat(first - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
 def _rows(array: np.ndarray, batch_dims: int = 1) -> Tensor:
-    """A float32 tensor with at least one dimension behind the batch; exactly one for windows."""
+    """Return a float32 tensor with at least one dimension after the batch; exactly one for windows."""
     if batch_dims == 2 or array.ndim == 1:
         array = array.reshape(*array.shape[:batch_dims], -1)
     return torch.from_numpy(np.ascontiguousarray(array, np.float32))

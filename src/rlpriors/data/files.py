@@ -1,7 +1,7 @@
-"""Named arrays in one file that can be trusted.
+"""Named arrays in one safetensors file.
 
-`write_arrays`  as safetensors, the old file or the new one and never half of one
-`read_arrays`   what `write_arrays` wrote, and nothing else
+`write_arrays`  atomic write of the arrays
+`read_arrays`   arrays of a file that `write_arrays` wrote
 """
 
 import os
@@ -16,7 +16,7 @@ __all__ = ["read_arrays", "write_arrays"]
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], kind: str) -> Path:
-    """Write `arrays` to `path`, with `kind` in the header to tell what they are; folders are made."""
+    """Write `arrays` atomically to `path`, with `kind` in the header, and create missing folders."""
     path = Path(path)
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"kind": kind})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,32 +30,33 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], kind: str) 
 
 
 def read_arrays(path: str | Path, kind: str) -> dict[str, np.ndarray]:
-    """The arrays at `path`; nothing is unpickled.
+    """Return the arrays of the file at `path`; nothing is unpickled.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, was not written as a `kind`, or holds numbers that numpy has not.
+        ValueError: the file is damaged, is not of this `kind`, or has a number type that numpy lacks.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Give one that holds an {kind}.")
     try:
         with safe_open(path, framework="numpy") as file:
-            found = (file.metadata() or {}).get("kind")
-            arrays = {name: file.get_tensor(name) for name in file.keys()} if found == kind else {}  # noqa: SIM118
+            saved_kind = (file.metadata() or {}).get("kind")
+            names = list(file.keys()) if saved_kind == kind else []
+            arrays = {name: file.get_tensor(name) for name in names}
     except TypeError as error:  # of get_tensor, for bfloat16 and the float8 kinds
         raise ValueError(
-            f"`path` must hold arrays of types that numpy has. Received {path}: {error}; write it again as "
+            f"`path` must hold arrays of numpy's types. Received {path}: {error}; write it again as "
             "float32 or float16."
         ) from error
     except SafetensorError as error:
         raise ValueError(
-            f"`path` must be a whole safetensors file. Received {path}, which is damaged ({error}). "
+            f"`path` must be a complete safetensors file. Received {path}, which is damaged ({error}). "
             "Write or copy it again."
         ) from error
-    if found != kind:
+    if saved_kind != kind:
         raise ValueError(
-            f"`path` must hold an {kind}. Received {path}, which says it holds {found!r}. "
+            f"`path` must hold an {kind}. Received {path}, whose header contains {saved_kind!r}. "
             "Give a file that was written by its `save`."
         )
     return arrays

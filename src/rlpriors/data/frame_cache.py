@@ -1,9 +1,8 @@
-"""Folders of frames that are collected once, and say how.
+"""Folders of frames that are collected once, with the plan that they were collected by.
 
-`found`        the frames that were collected by the same plan before, or nothing
-`publishing`   a writer whose folder appears with its plan when it is whole
-`held_actions` random play that gets somewhere
-`class_names`  what the numbers of a store's masks mean
+`load_if_matching`  the store of a folder, if it was collected by the same plan
+`atomic_writer`     a writer whose folder appears complete, together with its plan
+`class_names`       names of the classes of a store's masks
 """
 
 import json
@@ -13,17 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 
-from rlpriors.data.frames import FrameStore, FrameWriter
+__all__ = ["CLASSES_FILE", "atomic_writer", "class_names", "load_if_matching"]
 
-__all__ = ["CLASSES", "class_names", "found", "held_actions", "publishing"]
-
-CLASSES = "classes.json"
+CLASSES_FILE = "classes.json"
 
 
-def found(folder: Path, name: str, plan: Mapping[str, Any]) -> FrameStore | None:
-    """The store at `folder` if its file `name` holds `plan`, and None if there is no such folder.
+def load_if_matching(folder: Path, name: str, plan: Mapping[str, Any]) -> FrameStore | None:
+    """Return the store at `folder` if its file `name` holds `plan`; None if there is no such folder.
 
     Raises:
         ValueError: `folder` holds something else.
@@ -31,48 +29,36 @@ def found(folder: Path, name: str, plan: Mapping[str, Any]) -> FrameStore | None
     if not folder.exists():
         return None
     try:
-        there = json.loads((folder / name).read_text())
+        saved = json.loads((folder / name).read_text())
     except (OSError, ValueError):
-        there = None
-    if there != plan:
-        raise ValueError(f"`folder` must be new, or hold frames of {plan}. {folder} holds {there}.")
+        saved = None
+    if saved != plan:
+        raise ValueError(f"`folder` must be new, or hold frames of {plan}. {folder} holds {saved}.")
     return FrameStore.open(folder)
 
 
 @contextmanager
-def publishing(folder: Path, **files: Any) -> Iterator[FrameWriter]:
-    """Write frames that appear at `folder` at once, together with `files`: `<name>.json` with its value."""
-    whole = folder.with_name(f".{folder.name}.whole")
-    shutil.rmtree(whole, ignore_errors=True)
-    with FrameWriter(whole) as writer:
+def atomic_writer(folder: Path, **files: Any) -> Iterator[FrameWriter]:
+    """Yield a writer whose frames appear at `folder` at once, with one `<name>.json` for each of `files`."""
+    temporary = folder.with_name(f".{folder.name}.whole")
+    shutil.rmtree(temporary, ignore_errors=True)
+    with FrameWriter(temporary) as writer:
         yield writer
     for name, content in files.items():
-        (whole / f"{name}.json").write_text(json.dumps(content) + "\n")
-    whole.rename(folder)
-
-
-def held_actions(space: Any, chances: np.random.Generator) -> Iterator[Any]:
-    """Random actions of a Box or Discrete, each held for 1 to 8 steps: more is seen than trembling."""
-    while True:
-        held = int(chances.integers(1, 9))
-        if hasattr(space, "n"):
-            action: Any = int(chances.integers(space.n))
-        else:
-            action = chances.uniform(space.low, space.high).astype(np.float32)
-        for _ in range(held):
-            yield action
+        (temporary / f"{name}.json").write_text(json.dumps(content) + "\n")
+    temporary.rename(folder)
 
 
 def class_names(store: FrameStore) -> tuple[str, ...]:
-    """What the numbers 0, 1, 2, ... of the array `mask` of `store` mean.
+    """Return the names of the classes 0, 1, 2, ... of the array `mask` of `store`.
 
     Raises:
-        FileNotFoundError: it was written without masks, or by other means than the commands here.
+        FileNotFoundError: the store has no masks, or another program wrote it.
     """
-    path = store.folder / CLASSES
+    path = store.folder / CLASSES_FILE
     if not path.is_file():
         raise FileNotFoundError(
-            f"`store` must come from `collect_mujoco_masks` or `collect_atari_masks`. {store.folder} has no "
-            f"{CLASSES}."
+            f"`store` must come from a function that writes {CLASSES_FILE}, such as `collect_masks`. "
+            f"{store.folder} has no {CLASSES_FILE}."
         )
     return tuple(json.loads(path.read_text()))

@@ -1,8 +1,8 @@
-"""Frames of several stores as one, and frames without anything to see.
+"""New stores from the frames of existing stores.
 
-`gather`    some frames of each
-`join`      all of them
-`shuffle`   the same frames, their pixels in random order
+`subsample`       an equal number of frames from each store
+`concatenate`     all frames of the stores
+`shuffle_pixels`  the frames with their pixels in random order
 """
 
 from collections.abc import Sequence
@@ -10,25 +10,31 @@ from pathlib import Path
 
 import numpy as np
 
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 
-__all__ = ["gather", "join", "shuffle"]
+__all__ = ["concatenate", "shuffle_pixels", "subsample"]
 
-CHUNK = 256
+CHUNK = 256  # frames that are shuffled together
 
 
-def gather(stores: Sequence[FrameStore], n: int, folder: Path, seed: int) -> FrameStore:
-    """`n` frames of `stores`, as many of each, in a new store at `folder`: whole episodes but the last.
+def subsample(stores: Sequence[FrameStore], n: int, folder: Path, seed: int) -> FrameStore:
+    """Write `n` frames to a new store at `folder`, an equal number from each of `stores`.
+
+    The frames are of whole episodes in random order; the last episode of each store is cut.
 
     Raises:
-        ValueError: one has not so many.
+        ValueError: a store has too few frames.
     """
     rng = np.random.default_rng(seed)
     with FrameWriter(folder) as writer:
         for number, store in enumerate(stores):
             left = n // len(stores) + (number < n % len(stores))
             if store.n_frames < left:
-                raise ValueError(f"`n` wants {left} frames of {store.folder}, which has {store.n_frames}.")
+                raise ValueError(
+                    f"`n` must be at most {store.n_frames * len(stores)}: {store.folder} has "
+                    f"{store.n_frames} frames and must provide {left}. Received {n}."
+                )
             for index in rng.permutation(store.n_episodes):
                 frames = np.asarray(store.episode(int(index))[:left])
                 if len(frames):
@@ -37,8 +43,8 @@ def gather(stores: Sequence[FrameStore], n: int, folder: Path, seed: int) -> Fra
     return writer.store
 
 
-def join(stores: Sequence[FrameStore], folder: Path) -> FrameStore:
-    """All frames of `stores`, one after the other, in a new store at `folder`."""
+def concatenate(stores: Sequence[FrameStore], folder: Path) -> FrameStore:
+    """Write all frames of `stores`, one store after the other, to a new store at `folder`."""
     with FrameWriter(folder) as writer:
         for store in stores:
             for index in range(store.n_episodes):
@@ -46,8 +52,11 @@ def join(stores: Sequence[FrameStore], folder: Path) -> FrameStore:
     return writer.store
 
 
-def shuffle(store: FrameStore, folder: Path, seed: int) -> FrameStore:
-    """The same frames, the pixels of each in an order of its own: colors stay, and nothing else."""
+def shuffle_pixels(store: FrameStore, folder: Path, seed: int) -> FrameStore:
+    """Write the frames of `store` with the pixels of each in its own random order.
+
+    The new store has the same colors and no shapes.
+    """
     rng = np.random.default_rng(seed)
     with FrameWriter(folder) as writer:
         for index in range(store.n_episodes):

@@ -1,12 +1,12 @@
-"""Minari data sets, in and out: the format in which demonstrations are kept and shared.
+"""Minari data sets, in and out.
 
-`write_dataset`  episodes to a new local data set (HDF5, images without loss)
-`read_episodes`  a local data set, one episode after the other
-`load_store`     a local data set as an `EpisodeStore`
-`episode_steps`  how long the episodes of a local data set are, without reading them
+`write_dataset`    new local data set of episodes (HDF5, lossless images)
+`read_episodes`    episodes of a local data set, one after the other
+`load_store`       `EpisodeStore` of a local data set
+`episode_lengths`  lengths of the episodes of a local data set, from its metadata
 
-Data sets stand in `$MINARI_DATASETS_PATH` (default `~/.minari/datasets`).  Nothing is downloaded
-here: `minari download <id>` does that.
+Data sets are in `$MINARI_DATASETS_PATH` (default `~/.minari/datasets`).  Nothing is downloaded;
+`minari download <id>` downloads a data set.
 """
 
 import shutil
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Int
 
 from rlpriors.data.episodes import Episode, EpisodeStore
-from rlpriors.data.validation import at_least_one, check_finite, within
+from rlpriors.data.validation import check_at_least_one, check_finite, check_indices
 
 try:
     from minari import MinariDataset, create_dataset_from_buffers, load_dataset
@@ -30,7 +30,7 @@ try:
 except ImportError as error:
     raise ImportError('Minari data sets need `pip install "rlpriors[offline]"`.') from error
 
-__all__ = ["episode_steps", "load_store", "read_episodes", "write_dataset"]
+__all__ = ["episode_lengths", "load_store", "read_episodes", "write_dataset"]
 
 ARRAYS = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
 
@@ -50,17 +50,17 @@ def write_dataset(
 ) -> MinariDataset:
     """Write `episodes`, one at a time, to a new data set `(namespace/)name-v<number>`.
 
-    Of `env` the spaces are taken, unless they are given, and the spec, so that
-    `recover_environment` works on the data set.  If an episode is refused, nothing is left behind.
+    `env` provides the spec, for Minari's `recover_environment`, and the spaces that are not given.  After an
+    error no data set is left.
 
     Raises:
-        ValueError: the name is malformed or taken, there are no spaces or ones that Minari's arrays
-            cannot hold, or an episode does not fit them, is empty or is not finite.
+        ValueError: the name is malformed or exists, spaces are missing or not supported by Minari's arrays,
+            or an episode does not fit the spaces, is empty or is not finite.
     """
     folder = _folder_of(dataset_id)
     if folder.exists():
         raise ValueError(
-            f"`dataset_id` must be new. Received {dataset_id!r}, which stands in {folder}; take the next "
+            f"`dataset_id` must be new. Received {dataset_id!r}, which exists in {folder}; use the next "
             f"version, or remove it with `minari delete {dataset_id}`."
         )
     if env is not None:
@@ -74,11 +74,11 @@ def write_dataset(
     _check_space("action_space", action_space, nested=False)
     try:
         with warnings.catch_warnings():
-            # Minari urges to fill in every field; which of them matter is the caller's choice.
+            # Minari warns of each missing field; all of them are optional here.
             warnings.filterwarnings("ignore", message=r"`\w+` is set to None|env_spec is None")
             return create_dataset_from_buffers(
                 dataset_id,
-                # Annotated as a list, but taken one by one: a large data set never stands in memory.
+                # Annotated as a list, but consumed one by one: a large data set is never in memory.
                 cast(Any, _buffers(episodes, observation_space, action_space)),
                 env=env if _has_portable_spec(env) else None,
                 observation_space=observation_space,
@@ -91,60 +91,62 @@ def write_dataset(
                 data_format="hdf5",
                 jpeg_encoding=False,
             )
-    except BaseException:  # also an interrupt: half a data set under its final name would look whole
+    except BaseException:  # also an interrupt: a partial data set under its final name would look complete
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def read_episodes(dataset_id: str, indices: Sequence[int] | None = None) -> Iterator[Episode]:
-    """The episodes of a local data set, read as they are asked for; `indices` chooses and orders them.
+    """Yield the episodes of a local data set, or those at `indices` in their order.
 
     Raises:
         FileNotFoundError: the data set is not on this machine.
-        ValueError: the name is malformed, the data set holds no episodes, not those asked for, or
-            observations and actions that are not arrays.
+        ValueError: the name is malformed, the data set has no episodes or not those of `indices`, or
+            observations or actions are not arrays.
     """
     dataset = _open(dataset_id)
     total = dataset.total_episodes
-    chosen = within("indices", np.asarray(range(total) if indices is None else indices), total, "episodes")
-    return _episodes(dataset, [int(dataset.episode_indices[index]) for index in chosen])
+    selected = check_indices(
+        "indices", np.asarray(range(total) if indices is None else indices), total, "episodes"
+    )
+    return _episodes(dataset, [int(dataset.episode_indices[index]) for index in selected])
 
 
 def load_store(
     dataset_id: str, obs_keys: Sequence[str] | None = None, episodes: int | None = None
 ) -> EpisodeStore:
-    """A local data set as arrays: its first `episodes` episodes, or all.
+    """Return the first `episodes` episodes of a local data set, or all.
 
-    `obs_keys` selects leaves of dictionary observations (`select_observation`).
+    `obs_keys` selects leaves of Dict observations (`select_observation`).
 
     Raises:
         FileNotFoundError: the data set is not on this machine.
-        ValueError: as `read_episodes`, a key names no leaf, or the data are not finite.
+        ValueError: see `read_episodes`, a key is not the path of a leaf, or the data are not finite.
     """
     if episodes is not None:
-        at_least_one(episodes=episodes)
+        check_at_least_one(episodes=episodes)
         total = _open(dataset_id).total_episodes
         if episodes > total:
             raise ValueError(f"`episodes` must be at most {total}, all of {dataset_id}. Received {episodes}.")
-    chosen = None if episodes is None else range(episodes)
-    return EpisodeStore.from_episodes(read_episodes(dataset_id, chosen), obs_keys)
+    indices = None if episodes is None else range(episodes)
+    return EpisodeStore.from_episodes(read_episodes(dataset_id, indices), obs_keys)
 
 
-def episode_steps(dataset_id: str) -> Int[np.ndarray, " episodes"]:
-    """Steps of each episode of a local data set, of which only the descriptions are read.
+def episode_lengths(dataset_id: str) -> Int[np.ndarray, " episodes"]:
+    """Return the number of steps of each episode of a local data set, from its metadata.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_episodes`.
+        FileNotFoundError, ValueError: see `read_episodes`.
     """
     dataset = _open(dataset_id)
-    about = dataset.storage.get_episode_metadata(list(dataset.episode_indices))
-    return np.array([meta["total_steps"] for meta in about], np.int64)
+    metadata = dataset.storage.get_episode_metadata(list(dataset.episode_indices))
+    return np.array([meta["total_steps"] for meta in metadata], np.int64)
 
 
 def _folder_of(dataset_id: str) -> Path:
     try:
         parse_dataset_id(dataset_id)
-    except (ValueError, TypeError) as error:  # TypeError: Minari cannot read a name without a version
+    except (ValueError, TypeError) as error:  # TypeError: Minari's error for a name without a version
         raise ValueError(
             "`dataset_id` must be (namespace/)name-v<number>, with at least two letters in the namespace, "
             f'such as "pointmaze/umaze-v0". Received {dataset_id!r}.'
@@ -156,13 +158,13 @@ def _open(dataset_id: str) -> MinariDataset:
     folder = _folder_of(dataset_id)
     if not (folder / "data").is_dir():
         raise FileNotFoundError(
-            f"There is no Minari data set {dataset_id!r} in {folder.parent}. Fetch it with "
-            f"`minari download {dataset_id}`, or let MINARI_DATASETS_PATH name the folder that holds it."
+            f"There is no Minari data set {dataset_id!r} in {folder.parent}. Download it with "
+            f"`minari download {dataset_id}`, or set MINARI_DATASETS_PATH to the folder of the data sets."
         )
     dataset = load_dataset(dataset_id)
     if not dataset.total_episodes:
         raise ValueError(
-            f"The Minari data set {dataset_id!r} holds no episodes. Remove {folder}, write again."
+            f"The Minari data set {dataset_id!r} has no episodes. Remove {folder} and write it again."
         )
     _check_space("observation_space", dataset.observation_space)
     _check_space("action_space", dataset.action_space, nested=False)
@@ -170,8 +172,8 @@ def _open(dataset_id: str) -> MinariDataset:
 
 
 def _episodes(dataset: MinariDataset, ids: list[int]) -> Iterator[Episode]:
-    about = dataset.storage.get_episode_metadata(ids)
-    for data, meta in zip(dataset.iterate_episodes(ids), about, strict=True):
+    metadata = dataset.storage.get_episode_metadata(ids)
+    for data, meta in zip(dataset.iterate_episodes(ids), metadata, strict=True):
         rest = (data.actions, data.rewards, data.terminations, data.truncations)
         yield Episode(data.observations, *rest, seed=meta.get("seed"))
 
@@ -183,7 +185,7 @@ def _buffers(
     for number, episode in enumerate(episodes):
         steps = len(episode.rew)
         if steps < 1:
-            raise ValueError(f"Every episode must have at least one step. Received none in episode {number}.")
+            raise ValueError(f"An episode must have at least one step. Received none in episode {number}.")
         flat = gym.spaces.Box(-np.inf, np.inf, (), np.float64)
         yield EpisodeBuffer(
             seed=episode.seed,
@@ -194,11 +196,11 @@ def _buffers(
             truncations=_fitting("truncated", episode.truncated, flat, steps, number),
         )
     if number < 0:
-        raise ValueError("`episodes` must hold at least one episode. Received none.")
+        raise ValueError("`episodes` must contain at least one episode. Received none.")
 
 
 def _fitting(name: str, tree: Any, space: gym.Space[Any], rows: int, episode: int) -> Any:
-    """The tree as arrays, once each leaf has the shape that its space asks for and is finite."""
+    """Return `tree` as arrays; each leaf must be finite and have the shape of its space."""
     if isinstance(space, gym.spaces.Dict):
         keys = sorted(tree) if isinstance(tree, Mapping) else f"a {type(tree).__name__}"
         if keys != sorted(space.spaces):
@@ -209,13 +211,13 @@ def _fitting(name: str, tree: Any, space: gym.Space[Any], rows: int, episode: in
         return {k: _fitting(f"{name}[{k!r}]", tree[k], s, rows, episode) for k, s in space.spaces.items()}
     if isinstance(tree, Mapping):
         raise ValueError(
-            f"`{name}` must be an array, as {space} asks for. Received a dict in episode {episode}."
+            f"`{name}` must be an array, for the space {space}. Received a dict in episode {episode}."
         )
     array = np.asarray(tree)
     if array.shape != (rows, *(space.shape or ())):
         raise ValueError(
-            f"`{name}` must have {rows} rows of shape {space.shape}, as the episode's steps and {space} ask "
-            f"for. Received shape {array.shape} in episode {episode}."
+            f"`{name}` must have {rows} rows of shape {space.shape}, for the steps of the episode and the "
+            f"space {space}. Received shape {array.shape} in episode {episode}."
         )
     check_finite(name, array, np.array([rows]), episode)
     return array
@@ -239,8 +241,8 @@ def _has_portable_spec(env: gym.Env[Any, Any] | None) -> bool:
         env.spec.to_json()
     except (TypeError, ValueError) as error:
         warnings.warn(
-            f"The data set will not know its environment, whose spec is no JSON ({error}). Register it under "
-            'an entry point that is a string, such as "package.module:Class".',
+            f"The data set has no environment spec, because the spec is not JSON ({error}). Register the "
+            'environment with an entry point that is a string, such as "package.module:Class".',
             stacklevel=3,
         )
         return False

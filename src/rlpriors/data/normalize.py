@@ -1,6 +1,6 @@
-"""Raw units to the range that networks like, and back.
+"""Normalization of raw units, and its inverse.
 
-`Normalizer`  an affine map of each entry, kept as buffers so that it travels with the weights
+`Normalizer`  affine map of each entry, with buffers that are saved with the weights
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ __all__ = ["Normalizer"]
 
 
 class Normalizer(nn.Module):
-    """Maps `x` to `(x - loc) / scale`, entry by entry along the last axis.
+    """Affine map of `x` to `(x - loc) / scale`, entry by entry along the last axis.
 
     Raises:
         ValueError: `loc` and `scale` are not finite vectors of one length, or a scale is not
@@ -46,20 +46,20 @@ class Normalizer(nn.Module):
         return int(self.loc.shape[0])
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Raw units to normalized ones."""
+        """Map raw units to normalized units."""
         self._check(x)
         return (x - self.loc) / self.scale
 
     def inverse(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Normalized units back to raw ones."""
+        """Map normalized units to raw units."""
         self._check(x)
         return x * self.scale + self.loc
 
     @classmethod
     def limits(cls, x: np.ndarray | Tensor) -> "Normalizer":
-        """Map the smallest and largest value of each column of `x` [n, dim] to -1 and 1.
+        """Return the map of the minimum and maximum of each column of `x` [n, dim] to -1 and 1.
 
-        A column that varies by no more than float32 rounds is only shifted to 0, as a constant one.
+        A column whose range is within float32 rounding, such as a constant column, is only shifted to 0.
         """
         data = _as_columns(x)
         low, high = data.amin(0), data.amax(0)
@@ -68,7 +68,7 @@ class Normalizer(nn.Module):
 
     @classmethod
     def gaussian(cls, x: np.ndarray | Tensor, eps: float = 1e-6) -> "Normalizer":
-        """Map each column of `x` [n, dim] to mean 0 and standard deviation 1.
+        """Return the map of each column of `x` [n, dim] to mean 0 and standard deviation 1.
 
         A column whose standard deviation is at most `eps` is only shifted to 0.
         """
@@ -80,32 +80,32 @@ class Normalizer(nn.Module):
 
     @classmethod
     def identity(cls, dim: int) -> "Normalizer":
-        """Change nothing; also the empty form that saved weights are loaded into."""
+        """Return the identity map, which is also the module to load saved weights into."""
         if dim < 1:
             raise ValueError(f"`dim` must be at least 1. Received {dim}.")
         return cls(torch.zeros(dim), torch.ones(dim))
 
     @classmethod
     def concat(cls, *parts: "Normalizer") -> "Normalizer":
-        """The normalizer of the parts' entries side by side, such as observation and action."""
+        """Return the normalizer of the concatenated entries of `parts`, such as observation and action."""
         if not parts:
-            raise ValueError("`parts` must hold at least one normalizer. Received none.")
+            raise ValueError("`parts` must contain at least one normalizer. Received none.")
         return cls(torch.cat([part.loc for part in parts]), torch.cat([part.scale for part in parts]))
 
     def extra_repr(self) -> str:
-        """What `print` shows of it."""
+        """Return the part of `repr` in parentheses."""
         return f"dim={self.dim}"
 
     def _check(self, x: Tensor) -> None:
         if x.ndim < 1 or x.shape[-1] != self.dim:
             raise ValueError(
-                f"`x` must have {self.dim} entries along its last axis, as the data that this normalizer "
-                f"was fitted to. Received shape {tuple(x.shape)}."
+                f"`x` must have {self.dim} entries along its last axis, as in the data of this normalizer. "
+                f"Received shape {tuple(x.shape)}."
             )
 
 
 def _as_columns(x: np.ndarray | Tensor) -> Float[Tensor, "n dim"]:
-    # Sums over a million rows lose digits in float32, so statistics are taken in float64.
+    # Sums over a million rows lose digits in float32, so statistics are computed in float64.
     data = torch.as_tensor(x).detach().double()
     if data.ndim != 2 or 0 in data.shape:
         raise ValueError(
@@ -117,6 +117,6 @@ def _as_columns(x: np.ndarray | Tensor) -> Float[Tensor, "n dim"]:
         row = int(bad.nonzero()[0, 0])
         raise ValueError(
             f"`x` must be finite, but {int(bad.sum())} of its {len(data)} rows hold NaN or infinity, "
-            f"first row {row}. Received {data[row].tolist()} there; drop or repair these rows."
+            f"first row {row}. Received {data[row].tolist()} there; remove or repair these rows."
         )
     return data

@@ -1,7 +1,7 @@
-"""One array out of an observation, whatever its space.
+"""One array from a plain or Dict observation.
 
-`select_observation`  the leaves of a dictionary observation that are wanted, side by side
-`observation_shape`   the shape of what `select_observation` gives for one observation of a space
+`select_observation`  selected leaves of an observation in one array
+`observation_shape`   shape of this array for one observation of a space
 
 A leaf is named by its path: `"velocity"`, or `"agent/velocity"` in nested dictionaries.
 """
@@ -17,15 +17,15 @@ __all__ = ["observation_shape", "select_observation"]
 
 
 def select_observation(obs: Any, keys: Sequence[str] | None = None, batch_dims: int = 0) -> np.ndarray:
-    """Pick the leaves named by `keys` and put them into one array.
+    """Return the leaves of `obs` named by `keys` in one array.
 
-    A plain array comes back as it is.  Of a dictionary, one leaf keeps its shape; several are each
-    flattened behind the first `batch_dims` dimensions (which they share) and joined along the
-    last axis, in the order of `keys`.  Without `keys` these are all leaves, sorted by path.
+    A plain array is returned unchanged.  A single leaf of a dictionary keeps its shape.  Several leaves are
+    flattened after the first `batch_dims` dimensions (which they share) and concatenated along the last axis,
+    in the order of `keys`.  Without `keys`, all leaves are used, sorted by path.
 
     Raises:
-        ValueError: a key names no leaf, keys are given for a plain array, or the leaves' first
-            dimensions differ.
+        ValueError: a key is not the path of a leaf, keys are given for a plain array, or the first
+            dimensions of the leaves differ.
 
     Example:
         >>> obs = {"agent": {"xy": np.array([1.0, 2.0])}, "goal": np.array([3.0, 4.0])}
@@ -36,25 +36,25 @@ def select_observation(obs: Any, keys: Sequence[str] | None = None, batch_dims: 
         _refuse_keys(keys, "a plain array")
         return np.asarray(obs)
     leaves = {path: np.asarray(leaf) for path, leaf in _leaves(obs)}
-    chosen = [leaves[key] for key in _resolve(keys, list(leaves))]
-    if len(chosen) == 1:
-        return chosen[0]
-    leads = {leaf.shape[:batch_dims] for leaf in chosen}
-    if len(leads) > 1 or min(leaf.ndim for leaf in chosen) < batch_dims:
+    selected = [leaves[key] for key in _resolve(keys, list(leaves))]
+    if len(selected) == 1:
+        return selected[0]
+    leads = {leaf.shape[:batch_dims] for leaf in selected}
+    if len(leads) > 1 or min(leaf.ndim for leaf in selected) < batch_dims:
         shapes = {path: leaf.shape for path, leaf in leaves.items()}
         raise ValueError(
-            f"The leaves of `obs` must share their first {batch_dims} dimensions (`batch_dims`) to be "
-            f"joined. Received shapes {shapes}."
+            f"`obs` must have leaves that share their first {batch_dims} dimensions (`batch_dims`). Received "
+            f"shapes {shapes}."
         )
     lead = leads.pop()
-    return np.concatenate([leaf.reshape(*lead, -1) for leaf in chosen], axis=-1)
+    return np.concatenate([leaf.reshape(*lead, -1) for leaf in selected], axis=-1)
 
 
 def observation_shape(space: gym.Space[Any], keys: Sequence[str] | None = None) -> tuple[int, ...]:
-    """The shape that `select_observation` gives for one observation of `space`.
+    """Return the shape of the array of `select_observation` for one observation of `space`.
 
     Raises:
-        ValueError: as `select_observation`, or a leaf of the space holds no array of fixed shape
+        ValueError: see `select_observation`, or a leaf of the space is not an array of fixed shape
             (Tuple, Text, Graph, Sequence).
 
     Example:
@@ -91,11 +91,10 @@ def _resolve(keys: Sequence[str] | None, available: list[str]) -> list[str]:
     return list(keys)
 
 
-def _refuse_keys(keys: Sequence[str] | None, what: str) -> None:
+def _refuse_keys(keys: Sequence[str] | None, kind: str) -> None:
     if keys is not None:
         raise ValueError(
-            f"`keys` selects from dictionary observations, but this one is {what}. Received "
-            f"{keys!r}; leave `keys` out."
+            f"`keys` must be None unless the observation is a Dict; it is {kind}. Received {keys!r}."
         )
 
 

@@ -1,72 +1,82 @@
-"""What recorded experience must be like, and the words for it when it is not.
+"""Checks of recorded data, with errors that name the array, the episode and the step.
 
-`as_numbers`     an array of a settled number type
-`as_flags`       an array of truth values
-`as_lengths`     whole numbers of steps
-`check_finite`   no NaN, no infinity; else the episode and the step
-`check_columns`  columns that agree with the episodes' lengths
-`within`         indices that exist
-`at_least_one`   counts
+`as_numbers`            array of one of the stored number types
+`as_flags`              array of booleans
+`as_lengths`            array of numbers of steps
+`check_finite`          no NaN and no infinity
+`check_episode_arrays`  arrays that agree with the lengths of the episodes
+`check_indices`         indices within bounds
+`check_at_least_one`    counts of at least 1
 """
 
 import numpy as np
 
-__all__ = ["as_flags", "as_lengths", "as_numbers", "at_least_one", "check_columns", "check_finite", "within"]
+__all__ = [
+    "as_flags",
+    "as_lengths",
+    "as_numbers",
+    "check_at_least_one",
+    "check_episode_arrays",
+    "check_finite",
+    "check_indices",
+]
 
 
 def as_numbers(name: str, array: object, integers: type[np.generic] | None = None) -> np.ndarray:
-    """`array` with floating-point numbers as float32, and all others as `integers` (or as they are)."""
+    """Return `array` with floating-point numbers as float32 and others as `integers` (default: unchanged)."""
     try:
         numbers = np.asarray(array)
-    except TypeError as error:  # a tensor of bfloat16, which numpy has not
+    except TypeError as error:  # a tensor of bfloat16, which numpy lacks
         raise ValueError(
-            f"`{name}` must hold numbers of a type that numpy has. Received "
+            f"`{name}` must hold numbers of a numpy type. Received "
             f"{getattr(array, 'dtype', array)}; convert it to float32."
         ) from error
     if numbers.dtype.kind not in "biuf":
         raise ValueError(f"`{name}` must hold numbers. Received an array of {numbers.dtype}.")
     to = np.float32 if numbers.dtype.kind == "f" else integers or numbers.dtype
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such
+    with np.errstate(over="ignore"):  # too large numbers become infinite, which check_finite reports
         return numbers.astype(to, copy=False)
 
 
 def as_flags(name: str, array: object) -> np.ndarray:
-    """`array` as truth values: those, or numbers that are all 0 or 1."""
+    """Return `array` as booleans, from booleans or from numbers that are 0 or 1."""
     flags = np.asarray(array)
     if flags.dtype.kind == "b":
         return flags
-    known = np.isin(flags, (0, 1)) if flags.dtype.kind in "iuf" else np.zeros(1, np.bool_)
-    if not known.all():
-        got = flags[~known].flat[0] if flags.dtype.kind in "iuf" else f"an array of {flags.dtype}"
-        raise ValueError(f"`{name}` must hold truth values, or numbers that are 0 or 1. Received {got}.")
+    valid = np.isin(flags, (0, 1)) if flags.dtype.kind in "iuf" else np.zeros(1, np.bool_)
+    if not valid.all():
+        received = flags[~valid].flat[0] if flags.dtype.kind in "iuf" else f"an array of {flags.dtype}"
+        raise ValueError(f"`{name}` must hold booleans, or numbers that are 0 or 1. Received {received}.")
     return flags.astype(np.bool_, copy=False)
 
 
 def as_lengths(array: object) -> np.ndarray:
-    """`array` as int64 numbers of steps."""
+    """Return `array` as int64 numbers of steps."""
     lengths = np.asarray(array)
     if lengths.dtype.kind not in "iu":
-        raise ValueError(f"`lengths` must hold whole numbers of steps. Received an array of {lengths.dtype}.")
+        raise ValueError(
+            f"`lengths` must hold integers, the numbers of steps. Received an array of {lengths.dtype}."
+        )
     return lengths.astype(np.int64, copy=False)
 
 
 def check_finite(name: str, array: np.ndarray, lengths: np.ndarray, first_episode: int = 0) -> None:
-    """Refuse NaN and infinity in rows that belong to episodes of `lengths` rows."""
+    """Raise an error for NaN or infinity in `array`, the rows of episodes of `lengths` rows."""
     if array.dtype.kind != "f":
         return
     with np.errstate(invalid="ignore"):
         total = array.sum(dtype=np.float64)
-    if np.isfinite(total):  # NaN and infinity survive a sum: one pass without a copy settles the usual case
+    if np.isfinite(total):  # NaN and infinity survive a sum: one pass without a copy
         return
     row = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
     episode = int(np.searchsorted(np.cumsum(lengths), row, side="right"))
     raise ValueError(
         f"`{name}` must be finite. Received {array[row].tolist()} at step {row - lengths[:episode].sum()} of "
-        f"episode {first_episode + episode}; drop or repair this episode."
+        f"episode {first_episode + episode}; remove or repair this episode."
     )
 
 
-def check_columns(
+def check_episode_arrays(
     obs: np.ndarray,
     act: np.ndarray,
     rew: np.ndarray,
@@ -74,34 +84,34 @@ def check_columns(
     truncated: np.ndarray,
     lengths: np.ndarray,
 ) -> None:
-    """Refuse columns that disagree with `lengths`, empty episodes, and numbers that are not finite."""
+    """Raise an error for arrays that disagree with `lengths`, empty episodes, and non-finite numbers."""
     if lengths.ndim != 1 or not lengths.size:
-        raise ValueError(f"`lengths` must name at least one episode. Received shape {lengths.shape}.")
+        raise ValueError(f"`lengths` must have at least one episode. Received shape {lengths.shape}.")
     if lengths.min() < 1:
         raise ValueError(
-            "Every episode must have at least one step. Received an empty one, episode "
-            f"{lengths.argmin()} of {len(lengths)}; leave it out."
+            "`lengths` must be at least 1 for each episode. Received an empty episode, number "
+            f"{lengths.argmin()} of {len(lengths)}; remove it."
         )
     steps = int(lengths.sum())
     flat = {"rew": rew, "terminated": terminated, "truncated": truncated}
-    for name, column in {"obs": obs, "act": act, **flat}.items():
+    for name, array in {"obs": obs, "act": act, **flat}.items():
         rows = steps + len(lengths) * (name == "obs")
-        if column.shape[:1] != (rows,) or (name in flat and column.ndim > 1):
+        if array.shape[:1] != (rows,) or (name in flat and array.ndim > 1):
             raise ValueError(
                 f"`{name}` must have {rows} rows{' of one number' * (name in flat)} for {len(lengths)} "
-                f"episodes of {steps} steps in all. Received shape {column.shape}."
+                f"episodes of {steps} steps in total. Received shape {array.shape}."
             )
     check_finite("obs", obs, lengths + 1)
     check_finite("act", act, lengths)
     check_finite("rew", rew, lengths)
 
 
-def within(name: str, indices: np.ndarray, bound: int, what: str) -> np.ndarray:
-    """`indices` as int64, each in 0..bound-1; `what` says of what there are `bound`."""
+def check_indices(name: str, indices: np.ndarray, bound: int, what: str) -> np.ndarray:
+    """Return `indices` as int64, each in 0..bound-1; the error names the `bound` items by `what`."""
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or not indices.size:
         raise ValueError(
-            f"`{name}` must be a vector of at least one integer. Received shape {indices.shape} of "
-            f"{indices.dtype}."
+            f"`{name}` must be a vector of at least one integer. Received {indices.dtype} of shape "
+            f"{indices.shape}."
         )
     if indices.min() < 0 or indices.max() >= bound:
         raise ValueError(
@@ -111,8 +121,8 @@ def within(name: str, indices: np.ndarray, bound: int, what: str) -> np.ndarray:
     return indices.astype(np.int64, copy=False)
 
 
-def at_least_one(**values: int) -> None:
-    """Refuse a count below 1, by its name."""
+def check_at_least_one(**values: int) -> None:
+    """Raise an error for a count below 1, with its name."""
     for name, value in values.items():
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1. Received {value}.")

@@ -1,10 +1,10 @@
-"""Who plays well enough to be imitated: scripts that look behind the pixels, and recordings.
+"""Experts for imitation from pixels: scripted policies and recordings.
 
-`EXPERTS`      scripted players by the plain name of their environment
-`find_expert`  the one of an environment
-`replay`       episodes of frames from recorded states
+`EXPERTS`      scripted policies by the plain name of their environment
+`find_expert`  the scripted policy of an environment
+`replay`       episodes of images from recorded states
 
-They are shown what the imitator is not: an Atari's memory, a robot's joints.
+Scripted policies read the state that images hide: the RAM of an Atari game, the joints of a robot.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,68 +17,68 @@ import numpy as np
 
 from rlpriors.data.episodes import Episode, EpisodeStore
 from rlpriors.envs.pixel_envs import AtariPixels, PixelEnvSpec
+from rlpriors.envs.rollout import EnvPolicy
 
-__all__ = ["EXPERTS", "Player", "find_expert", "replay"]
-
-Player = Callable[[gym.Env[Any, Any]], Any]
-"""Says what to do now, of an environment that it may look into; a new one for each episode."""
+__all__ = ["EXPERTS", "find_expert", "replay"]
 
 
 class _BallGame:
-    """Brings the middle of its paddle to where the ball will be, by two looks at the memory.
+    """Policy that moves the middle of the paddle to the predicted position of the ball.
 
-    A paddle moves by about 22 pixels while an action is held: it rests when it is within half of that.
+    The prediction extrapolates the ball's positions in the RAM of two consecutive steps.  A paddle moves by
+    about 22 pixels while an action is held, so the policy waits when it is within half of that.
     """
 
     ball: tuple[int, int]
-    """Addresses of the ball's position along the paddle's way, and across it."""
+    """RAM addresses of the ball's position along the paddle's axis, and across it."""
     paddle: int
-    """Address of the paddle's position."""
+    """RAM address of the paddle's position."""
     middle: int
-    """The ball's position less the paddle's where it hits its middle."""
+    """Difference of the two positions when the ball hits the middle of the paddle."""
     walls: tuple[int, int]
-    """Positions at which the ball turns round on its way along."""
+    """Positions along the paddle's axis at which the ball bounces."""
     line: int
-    """Position across at which the paddle meets it."""
+    """Position across at which the ball meets the paddle."""
     actions: tuple[str, str]
-    """What increases the paddle's position, and what decreases it."""
+    """Actions that increase and decrease the paddle's position."""
     serve = "NOOP"
-    """What is done while there is no ball."""
-    rest = 9
+    """Action while there is no ball."""
+    tolerance = 9
+    """Distance to the target within which the paddle waits."""
 
     def __init__(self) -> None:
-        self._before: tuple[int, int] | None = None
+        self._last_ball: tuple[int, int] | None = None
 
     def __call__(self, env: gym.Env[Any, Any]) -> int:
         game = cast(AtariPixels, env.unwrapped)
         ram, names = game.ram(), game.actions
         along, across = (int(ram[address]) for address in self.ball)
         if self._gone(along, across):
-            self._before = None
+            self._last_ball = None
             return names.index(self.serve)
-        before, self._before = self._before, (along, across)
+        before, self._last_ball = self._last_ball, (along, across)
         target = float(along)
         if before is not None:
             speed, approach = along - before[0], across - before[1]
-            if 0 < approach < 40 and abs(speed) < 40:  # larger ones are a new ball's
-                arrives = along + speed * (self.line - across) / approach
-                target = _reflected(arrives, *self.walls)
-        away = target - int(ram[self.paddle]) - self.middle
-        if abs(away) <= self.rest:
+            if 0 < approach < 40 and abs(speed) < 40:  # a larger jump is a new ball
+                arrival = along + speed * (self.line - across) / approach
+                target = _reflect(arrival, *self.walls)
+        error = target - int(ram[self.paddle]) - self.middle
+        if abs(error) <= self.tolerance:
             return names.index("NOOP")
-        return names.index(self.actions[away < 0])
+        return names.index(self.actions[error < 0])
 
     def _gone(self, along: int, across: int) -> bool:
         return along == 0 or across == 0
 
 
 class Pong(_BallGame):
-    """Hardly ever misses; it wins by patience.
+    """Scripted policy for Pong, which misses few balls.
 
     Example:
-        >>> env = PixelEnvSpec("pong", steps=2).make()
+        >>> env = PixelEnvSpec("pong", max_episode_steps=2).make()
         >>> frame, _ = env.reset(seed=0)
-        >>> Pong()(env)  # there is no ball yet
+        >>> Pong()(env)  # no ball yet
         0
     """
 
@@ -87,10 +87,10 @@ class Pong(_BallGame):
 
 
 class Breakout(_BallGame):
-    """Loses a ball now and then.
+    """Scripted policy for Breakout, which loses a ball now and then.
 
     Example:
-        >>> env = PixelEnvSpec("breakout", steps=2).make()
+        >>> env = PixelEnvSpec("breakout", max_episode_steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> Breakout()(env) in range(4)
         True
@@ -105,10 +105,10 @@ class Breakout(_BallGame):
 
 
 class Freeway:
-    """Always up.
+    """Scripted policy for Freeway: always up.
 
     Example:
-        >>> env = PixelEnvSpec("freeway", steps=2).make()
+        >>> env = PixelEnvSpec("freeway", max_episode_steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> Freeway()(env)
         1
@@ -119,10 +119,10 @@ class Freeway:
 
 
 class InvertedPendulum:
-    """Linear feedback: pushes the cart to where the pole falls, and slowly home.
+    """Linear feedback policy that balances the pole and returns the cart to the center.
 
     Example:
-        >>> env = PixelEnvSpec("InvertedPendulum-v5", steps=2).make()
+        >>> env = PixelEnvSpec("InvertedPendulum-v5", max_episode_steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> InvertedPendulum()(env).shape
         (1,)
@@ -137,97 +137,102 @@ class InvertedPendulum:
 
 
 class Reacher:
-    """Pulls the fingertip to the target by the arm's Jacobian, and brakes.
+    """Policy that pulls the fingertip to the target by the transposed Jacobian of the arm, with damping.
 
     Example:
-        >>> env = PixelEnvSpec("Reacher-v5", steps=2).make()
+        >>> env = PixelEnvSpec("Reacher-v5", max_episode_steps=2).make()
         >>> frame, _ = env.reset(seed=0)
         >>> Reacher()(env).shape
         (2,)
     """
 
-    pull, brake = 30.0, 0.08
+    stiffness, damping = 30.0, 0.08
 
     def __call__(self, env: gym.Env[Any, Any]) -> np.ndarray:
         robot = cast(Any, env.unwrapped)
         upper, lower = robot.data.qpos[:2]
-        away = (robot.get_body_com("target") - robot.get_body_com("fingertip"))[:2]
+        offset = (robot.get_body_com("target") - robot.get_body_com("fingertip"))[:2]
         links = np.array([[np.cos(upper), np.sin(upper)], [np.cos(upper + lower), np.sin(upper + lower)]])
         links *= np.array([[0.1], [0.11]])
         jacobian = np.array([[-links[0, 1] - links[1, 1], -links[1, 1]], [links.sum(0)[0], links[1, 0]]])
-        torque = self.pull * jacobian.T @ away - self.brake * robot.data.qvel[:2]
+        torque = self.stiffness * jacobian.T @ offset - self.damping * robot.data.qvel[:2]
         return np.asarray(np.clip(torque, -1, 1), np.float32)
 
 
-EXPERTS: dict[str, Callable[[], Player]] = {
+EXPERTS: dict[str, Callable[[], EnvPolicy]] = {
     "pong": Pong,
     "breakout": Breakout,
     "freeway": Freeway,
     "reacher": Reacher,
     "invertedpendulum": InvertedPendulum,
 }
+"""Factories of scripted policies, by the plain name of their environment."""
 
 
-def find_expert(world: PixelEnvSpec) -> Callable[[], Player]:
-    """Makes a player for each episode of `world`.
+def find_expert(spec: PixelEnvSpec) -> Callable[[], EnvPolicy]:
+    """Return the factory of the scripted policy of an environment; one policy acts for one episode.
 
     Raises:
-        ValueError: nobody knows how to play there.
+        ValueError: the environment has no scripted policy.
     """
-    if world.name not in EXPERTS:
-        close = get_close_matches(world.name, EXPERTS, n=1)
+    if spec.name not in EXPERTS:
+        close = get_close_matches(spec.name, EXPERTS, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise ValueError(
-            f"`env` must have a scripted expert, as {', '.join(EXPERTS)} have, or a `recording` of one. "
-            f"Received {world.env!r}.{hint}"
+            f"`env` must be one of {', '.join(EXPERTS)}, which have a scripted expert, or come with a "
+            f"`recording` of an expert. Received {spec.env_id!r}.{hint}"
         )
-    return EXPERTS[world.name]
+    return EXPERTS[spec.name]
 
 
-def replay(world: PixelEnvSpec, recording: str | Path, n_episodes: int) -> Iterator[Episode]:
-    """The first episodes of a recording as frames, cut as `world` says: states are set and drawn.
+def replay(spec: PixelEnvSpec, recording: str | Path, n_episodes: int) -> Iterator[Episode]:
+    """Yield the first episodes of a recording as images, by setting the simulator's state and rendering it.
 
-    For MuJoCo's runners, whose observations are all positions but the first, and all velocities; that
-    one is summed up from its velocity.
+    Episodes are cut at `spec.max_episode_steps`.  The recording must be of a MuJoCo runner, whose
+    observations are all positions but the first, and all velocities.  The first position is integrated from
+    its velocity.
 
     Raises:
-        ValueError: observations are not those, or there are too few episodes.
+        ValueError: the observations have another size, or the recording has fewer episodes.
     """
     store = EpisodeStore.load(recording)
     if n_episodes > store.n_episodes:
         raise ValueError(
-            f"`episodes` must be at most those of the recording, {store.n_episodes}. Received {n_episodes}."
+            f"`n_episodes` must be at most {store.n_episodes}, the episodes of the recording. Received "
+            f"{n_episodes}."
         )
-    env = world.make()
+    env = spec.make()
     try:
         robot = cast(Any, env.unwrapped)
         model = getattr(robot, "model", None)
         sizes = (0, 0) if model is None else (model.nq, model.nv)
         if model is None or store.obs.shape[1:] != (sum(sizes) - 1,):
             raise ValueError(
-                "`recording` must hold the observations of a runner of MuJoCo, all of its "
-                f"{sum(sizes) - 1} positions and velocities but the first. Received {store} for "
-                f"{world.env!r}."
+                "`recording` must hold the observations of a MuJoCo runner: all of its "
+                f"{sum(sizes) - 1} positions and velocities but the first position. Received {store} for "
+                f"{spec.env_id!r}."
             )
         for number in range(n_episodes):
-            whole = store.episode(number)
-            steps = min(world.steps, len(whole.rew))
+            episode = store.episode(number)
+            n_steps = min(spec.max_episode_steps, len(episode.rew))
             env.reset(seed=number)
-            way = np.concatenate([[0.0], np.cumsum(robot.dt * whole.obs[:steps, sizes[0] - 1])])
+            position = np.concatenate([[0.0], np.cumsum(robot.dt * episode.obs[:n_steps, sizes[0] - 1])])
             frames = []
-            for x, obs in zip(way, whole.obs[: steps + 1], strict=True):
+            for x, obs in zip(position, episode.obs[: n_steps + 1], strict=True):
                 state = np.concatenate([[x], obs]).astype(np.float64)
                 robot.set_state(state[: sizes[0]], state[sizes[0] :])
                 frames.append(cast(Any, env).observation(None))
-            terminated = whole.terminated[:steps]
-            truncated = np.zeros(steps, np.bool_)
+            terminated = episode.terminated[:n_steps]
+            truncated = np.zeros(n_steps, np.bool_)
             truncated[-1] = not terminated[-1]
-            yield Episode(np.array(frames), whole.act[:steps], whole.rew[:steps], terminated, truncated)
+            yield Episode(
+                np.array(frames), episode.act[:n_steps], episode.rew[:n_steps], terminated, truncated
+            )
     finally:
         env.close()
 
 
-def _reflected(at: float, low: int, high: int) -> float:
-    """Where a ball is that turns round at both walls."""
-    around = (at - low) % (2 * (high - low))
-    return low + min(around, 2 * (high - low) - around)
+def _reflect(position: float, low: int, high: int) -> float:
+    """Return the position of a ball that bounces at both walls."""
+    phase = (position - low) % (2 * (high - low))
+    return low + min(phase, 2 * (high - low) - phase)

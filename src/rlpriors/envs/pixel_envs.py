@@ -1,11 +1,9 @@
-"""Environments that are seen as small frames, for imitation from pixels.
+"""Environments with small images for observations, for imitation from pixels.
 
-`PixelEnvSpec`    which environment, how large its frames, how long an episode
-`AtariPixels`   one game as a Gymnasium environment, whose memory can be looked into
+`PixelEnvSpec`  environment id, image size and episode length
+`AtariPixels`   Gymnasium environment of an Atari game, with access to its RAM
 """
 
-import os
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,86 +11,84 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import UInt8
 
-from rlpriors.envs.atari.collect import AtariGame, AtariSettings
+from rlpriors.envs.atari.game import AtariGame, AtariSettings
 from rlpriors.envs.atari.ram_annotations import plain_name
+from rlpriors.envs.make import make_env
 from rlpriors.wrappers.pixel_observation import PixelObservation
 
 __all__ = ["AtariPixels", "PixelEnvSpec"]
 
-STICKY = 0.25
-"""Chance that the emulator repeats an action, as Machado et al. 2017 (arXiv 1709.06009) ask for."""
+REPEAT_ACTION_PROBABILITY = 0.25
+"""Chance that the emulator repeats an action, as recommended by Machado et al. 2017 (arXiv 1709.06009)."""
 
 
 @dataclass(frozen=True)
 class PixelEnvSpec:
-    """An environment, and how it is seen.
+    """Specification of an environment with images for observations.
 
     Raises:
         ValueError: a field is out of its bounds.
 
     Example:
-        >>> PixelEnvSpec("Reacher-v5", steps=20).name
+        >>> PixelEnvSpec("Reacher-v5", max_episode_steps=20).name
         'reacher'
     """
 
-    env: str
-    """An Atari game in any spelling ("pong", "ALE/Pong-v5"), or the id of an installed environment that
-    renders, such as Reacher-v5."""
-    size: int = 64
-    """Rows and columns of a frame."""
-    steps: int = 500
-    """An episode is cut after so many steps, or where the environment itself cuts it."""
+    env_id: str
+    """Environment: an Atari game in any spelling ("pong", "ALE/Pong-v5"), or the id of an installed
+    environment that renders, such as Reacher-v5."""
+    image_size: int = 64
+    """Rows and columns of an image, at least 8."""
+    max_episode_steps: int = 500
+    """Number of steps after which an episode is truncated, unless the environment has a lower limit."""
 
     def __post_init__(self) -> None:
-        for name, least in (("size", 8), ("steps", 1)):
+        for name, least in (("image_size", 8), ("max_episode_steps", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"`{name}` must be at least {least}. Received {getattr(self, name)}.")
 
     @property
     def name(self) -> str:
-        """The environment's plain name, "pong" or "halfcheetah"."""
-        return plain_name(self.env.rpartition(":")[2])
+        """Plain name of the environment, such as "pong" or "halfcheetah"."""
+        return plain_name(self.env_id.rpartition(":")[2])
 
     @property
     def is_atari(self) -> bool:
-        """Whether it is a game of the Atari 2600."""
-        return self.env.startswith("ALE/") or (":" not in self.env and self.env not in gym.registry)
+        """True for a game of the Atari 2600."""
+        return self.env_id.startswith("ALE/") or (":" not in self.env_id and self.env_id not in gym.registry)
 
     def make(self) -> gym.Env[Any, Any]:
-        """The environment: frames of uint8 [size, size, 3], one at a time.
+        """Return the environment; its observations are images, uint8 [image_size, image_size, 3].
 
         Raises:
-            ValueError: there is no such environment.
+            ValueError: no such environment is installed, or it does not render.
         """
+        size = self.image_size
         if self.is_atari:
             try:
-                game: gym.Env[Any, Any] = AtariPixels(self.env, self.size)
+                game: gym.Env[Any, Any] = AtariPixels(self.env_id, size)
             except ValueError as error:
                 raise ValueError(
                     f"`env` must be an Atari game or the id of an installed environment. Received "
-                    f"{self.env!r}: {error}"
+                    f"{self.env_id!r}: {error}"
                 ) from error
-            return gym.wrappers.TimeLimit(game, self.steps)
-        if sys.platform == "linux":  # before mujoco is imported: draws without a screen
-            os.environ.setdefault("MUJOCO_GL", "egl")
-        try:
-            env = gym.make(self.env, render_mode="rgb_array")
-        except (gym.error.Error, ImportError, TypeError) as error:
-            raise ValueError(f"`env` {self.env!r} cannot be made to render: {error}") from error
-        own = None if env.spec is None else env.spec.max_episode_steps
-        if own is None or self.steps < own:
-            env = gym.wrappers.TimeLimit(env, self.steps)
-        return PixelObservation(env, self.size, self.size)
+            return gym.wrappers.TimeLimit(game, self.max_episode_steps)
+        env = make_env(self.env_id, render_mode="rgb_array")
+        limit = None if env.spec is None else env.spec.max_episode_steps
+        if limit is None or self.max_episode_steps < limit:
+            env = gym.wrappers.TimeLimit(env, self.max_episode_steps)
+        return PixelObservation(env, size, size)
 
 
 class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], Any]):
-    """A game of `AtariGame`: actions held for four frames, a quarter of them repeated by the emulator.
+    """Gymnasium environment of an `AtariGame`.
 
-    An episode is a whole game.  In Breakout, where the next ball waits for FIRE, that is pressed when a
-    life is lost: else who never learned to press it would have one ball.
+    Each action is held for four frames, and the emulator repeats a quarter of the actions.  An episode is a
+    whole game.  In Breakout, FIRE is pressed after each lost life: otherwise an agent that has not learned to
+    press it would play one ball only.
 
     Example:
-        >>> env = AtariPixels("pong", size=64)
+        >>> env = AtariPixels("pong", image_size=64)
         >>> frame, _ = env.reset(seed=0)
         >>> frame.shape, env.action_space, env.ram().shape
         ((64, 64, 3), Discrete(6), (128,))
@@ -100,34 +96,34 @@ class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], Any]):
 
     render_mode = "rgb_array"
 
-    def __init__(self, game: str, size: int) -> None:
+    def __init__(self, game: str, image_size: int) -> None:
         self.settings = AtariSettings(
             gray=False,
-            size=(size, size),
-            repeat_action_probability=STICKY,
+            image_size=(image_size, image_size),
+            repeat_action_probability=REPEAT_ACTION_PROBABILITY,
             episodic_life=plain_name(game) == "breakout",
         )
         self.metadata = {"render_modes": ["rgb_array"]}
         self.rom = game
         self._game = AtariGame(game, 0, self.settings)
-        self.observation_space = gym.spaces.Box(0, 255, (size, size, 3), np.uint8)
+        self.observation_space = gym.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
         self.action_space: gym.spaces.Discrete = gym.spaces.Discrete(len(self._game.actions))
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """What the numbers of actions mean."""
+        """Names of the actions, by their number."""
         return self._game.actions
 
     def ram(self) -> UInt8[np.ndarray, " 128"]:
-        """The console's memory."""
+        """Return the console's RAM."""
         return self._game.ram()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
-        goes_on = self.settings.episodic_life and not self._game.over
-        if seed is not None or goes_on:
+        in_game = self.settings.episodic_life and not self._game.over
+        if seed is not None or in_game:
             self._game = AtariGame(self.rom, int(self.np_random.integers(2**31)), self.settings)
         self._game.begin()
         return self._game.frame(), {}
@@ -140,5 +136,5 @@ class AtariPixels(gym.Env[UInt8[np.ndarray, "rows columns 3"], Any]):
         return self._game.frame(), reward, terminated, truncated, {}
 
     def render(self) -> np.ndarray:
-        """The frame that is seen."""
+        """Return the frame that the last observation shows."""
         return self._game.frame()

@@ -1,7 +1,7 @@
-"""Frames with the class of each pixel, of whatever is played.
+"""Segmentation masks of environments, by name.
 
-`MaskedFrames`   frames, their masks and what these mean
-`collect_masks`  of a MuJoCo environment or an Atari game, by its name
+`MaskedFrames`   frames with masks, and the names of the classes
+`collect_masks`  frames with masks of a MuJoCo environment or an Atari game
 """
 
 import re
@@ -19,36 +19,43 @@ __all__ = ["MaskedFrames", "collect_masks"]
 
 
 class MaskedFrames(NamedTuple):
-    """Frames whose every pixel has a class."""
+    """Frames with a class for each pixel."""
 
     store: FrameStore
-    """With the array `mask`, uint8 [N, height, width]; 255 is not judged."""
+    """Frames with the array `mask`, uint8 [N, height, width]; pixels of value 255 are ignored."""
     classes: tuple[str, ...]
-    """What the numbers 0, 1, 2, ... of the masks mean."""
+    """Names of the classes 0, 1, 2, ... of the masks."""
 
 
 def collect_masks(
     name: str,
-    frames: int,
+    n_frames: int,
     seed: int,
     folder: str | Path,
-    size: tuple[int, int] = (64, 64),
+    image_size: tuple[int, int] = (64, 64),
     *,
     camera: str | None = None,
     progress: bool = True,
 ) -> MaskedFrames:
-    """Play `name` at random for `frames` frames with masks, or open those that are at `folder` already.
+    """Collect frames with masks of a random policy in a new store at `folder`, or open a matching one.
 
-    `camera` is one of a MuJoCo model's; games have none.
-
-    "HalfCheetah-v5" and its like are MuJoCo's; "pong", "breakout" and "freeway" are games, in any spelling.
+    Args:
+        name: a MuJoCo environment, such as "HalfCheetah-v5", or "pong", "breakout" or "freeway" in any
+            spelling.
+        n_frames: number of frames.
+        seed: seed of the environment and of the actions.
+        folder: folder of the store.
+        image_size: height and width of frames and masks.
+        camera: name of a camera of the MuJoCo model; not used for games.
+        progress: show a progress bar.
 
     Raises:
         ValueError: see `collect_mujoco_masks` and `collect_atari_masks`.
     """
-    game = plain_name(name) in MASK_CLASSES or not re.search(r"-v\d+$", name)
-    if game:
-        store = collect_atari_masks(name, frames, seed, folder, size, progress=progress)
+    if plain_name(name) in MASK_CLASSES or not re.search(r"-v\d+$", name):
+        store = collect_atari_masks(name, n_frames, seed, folder, image_size, progress=progress)
     else:
-        store = collect_mujoco_masks(name, frames, seed, folder, size, camera=camera, progress=progress)
+        store = collect_mujoco_masks(
+            name, n_frames, seed, folder, image_size, camera=camera, progress=progress
+        )
     return MaskedFrames(store, class_names(store))

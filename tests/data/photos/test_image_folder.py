@@ -10,7 +10,7 @@ import pytest
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.data.photos.coco import SPLITS, CocoImages, coco_split
-from rlpriors.data.photos.image_folder import drawn, write_images
+from rlpriors.data.photos.image_folder import random_subset, write_images
 from rlpriors.data.photos.oxford_pets import PetImages
 
 Image = pytest.importorskip("PIL.Image", reason="needs the `vision` extra")
@@ -58,26 +58,26 @@ def test_every_kind_of_image_becomes_rgb(tmp_path: Path) -> None:
 
 def test_more_begin_with_the_fewer() -> None:
     items = list("abcdefgh")
-    assert drawn(items, 5, seed=1)[:3] == drawn(items, 3, seed=1)
-    assert drawn(items, None, seed=1) == items
-    assert sorted(drawn(items, 8, seed=1)) == items
-    assert drawn(items, 8, seed=1) != drawn(items, 8, seed=2)
+    assert random_subset(items, 5, seed=1)[:3] == random_subset(items, 3, seed=1)
+    assert random_subset(items, None, seed=1) == items
+    assert sorted(random_subset(items, 8, seed=1)) == items
+    assert random_subset(items, 8, seed=1) != random_subset(items, 8, seed=2)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda p, good: ([], None, (4, 4), None), "`paths` must name at least one"),
-        (lambda p, good: ([good], [], (4, 4), None), "`masks` must be one for each of 1 images. Received 0"),
+        (lambda p, good: ([], None, (4, 4), None), "`paths` must contain at least one"),
+        (lambda p, good: ([good], [], (4, 4), None), "`masks` must have one path for each of 1 im"),
         (lambda p, good: ([good], None, (0, 4), None), r"`size` must be \(height, width\)"),
-        (lambda p, good: ([good, p / "none.jpg"], None, (4, 4), None), r"none.jpg cannot \(FileNotFound"),
-        (lambda p, good: ([p / "cut.jpg"], None, (4, 4), None), "cut.jpg cannot .*; take it out"),
-        (lambda p, good: ([p / "text.jpg"], None, (4, 4), None), "text.jpg cannot"),
+        (lambda p, good: ([good, p / "none.jpg"], None, (4, 4), None), r"none.jpg is not \(FileNotFound"),
+        (lambda p, good: ([p / "cut.jpg"], None, (4, 4), None), "cut.jpg is not .*; remove it"),
+        (lambda p, good: ([p / "text.jpg"], None, (4, 4), None), "text.jpg is not"),
         (lambda p, good: ([good], [good], (4, 4), None), "one number per pixel.*RGB"),
         (lambda p, good: ([good], [p / "small.png"], (4, 4), None), r"size, \(80, 60\).*\(2, 2\)"),
         (
             lambda p, good: ([good], [p / "mask.png"], (4, 4), {1: 0}),
-            r"mask.png holds \[5\]; known are \[1\]",
+            r"has \[1\]. .*mask.png contains \[5\]",
         ),
         (
             lambda p, good: ([good], [p / "mask.png"], (4, 4), {5: 256}),
@@ -202,7 +202,7 @@ def test_empty_splits_and_damaged_files_are_refused(coco: Path) -> None:
     (coco / "few.json").write_text(json.dumps({**content, "annotations": few}))
     with pytest.raises(ValueError, match=r"`split` 'pets' is empty.*0 of 'pets', 3 of 'animals', 5 of 'no-a"):
         coco_split(coco / "few.json", "pets")
-    with pytest.raises(ValueError, match=r"`n` must be given: .* shows no pets"):
+    with pytest.raises(ValueError, match=r"`n` must be given: .* has no pets"):
         coco_split(coco / "few.json", "animals")
     assert len(coco_split(coco / "few.json", "animals", 2)) == 2
     people = [row for row in content["categories"] if row["name"] == "person"]
@@ -242,14 +242,14 @@ def test_pets_become_frames_with_masks(pets: Path) -> None:
     assert store.arrays["mask"].tolist() == [[row] * 6] * 3
     few = PetImages(pets).write("trainval", pets / "few", (6, 6), n=2, seed=1, border=1)
     assert few.arrays["mask"].tolist() == [[[1, 1, 1, 1, 0, 0]] * 6] * 2
-    names = drawn(images.names("trainval"), 2, 1)
+    names = random_subset(images.names("trainval"), 2, 1)
     whole = [f"{breed}_{number}" for breed in ("Abyssinian", "great_pyrenees") for number in (1, 10, 101)]
     assert few.frames[:, 0, 0, 0].tolist() == [40 * whole.index(name) for name in names]
 
 
 def test_pets_that_are_not_there_are_named(pets: Path) -> None:
     images = PetImages(pets)
-    with pytest.raises(FileNotFoundError, match="`folder` must hold the folders `images` and `annotations`"):
+    with pytest.raises(FileNotFoundError, match="`folder` must contain the folders `images` and `ann"):
         PetImages(pets / "images")
     with pytest.raises(ValueError, match=r"`part` must be one of \['trainval', 'test'\]. Received 'train'"):
         images.names("train")
@@ -258,7 +258,7 @@ def test_pets_that_are_not_there_are_named(pets: Path) -> None:
     with pytest.raises(ValueError, match=r"`border` must be in 0..255"):
         images.write("test", pets / "frames", (6, 6), border=-1)
     saved(images.trimap("Abyssinian_10"), np.full((12, 12), 4))
-    with pytest.raises(ValueError, match=r"Abyssinian_10.png holds \[4\]"):
+    with pytest.raises(ValueError, match=r"Abyssinian_10.png contains \[4\]"):
         images.write("test", pets / "frames", (6, 6))
     (pets / "annotations" / "trainval.txt").write_text("# nothing\n")
     with pytest.raises(ValueError, match="`part` 'trainval' is empty"):

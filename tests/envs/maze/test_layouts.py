@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from rlpriors.data import Episode, EpisodeStore
-from rlpriors.envs.maze.layouts import WORLDS, make_env
+from rlpriors.envs.maze.layouts import LAYOUTS, make_point_maze
 from rlpriors.envs.maze.maze import Maze
 from rlpriors.envs.maze.point_maze import PointMazeTask, make_task
 
@@ -22,7 +22,7 @@ pytest.importorskip("gymnasium_robotics", reason="needs the `maze` extra")
 @pytest.fixture(scope="module")
 def ring() -> PointMazeTask:
     """Its goal is in the middle of the lower side; the right side is to avoid."""
-    return make_task(world="ring-avoid", steps=60)
+    return make_task(layout="ring-avoid", max_episode_steps=60)
 
 
 def visits(*places: tuple[float, float]) -> Episode:
@@ -40,50 +40,49 @@ def test_the_ring(ring) -> None:
     assert ring.maze.center_of((5, 3)) == ring.goal == (0.0, -2.0)
 
 
-@pytest.mark.parametrize("world", WORLDS)
-def test_each_world_holds_its_goal_and_one_piece(world) -> None:
-    task = make_task(world=world, steps=5)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_world_holds_its_goal_and_one_piece(layout) -> None:
+    task = make_task(layout=layout, max_episode_steps=5)
     assert len(task.maze.reachable(task.maze.cell_of(task.goal))) == len(task.maze.free_cells)
     env = task.env_factory()
     assert np.array_equal(Maze.from_env(env).free, task.maze.free)
     assert env.spec is not None
     assert env.spec.max_episode_steps == 5
-    assert env.spec.id == WORLDS[world].env_id
+    assert env.spec.id == LAYOUTS[layout].env_id
     env.close()
 
 
 def test_presets_and_what_replaces_them() -> None:
-    assert (make_task(world="large").steps, make_task(world="ring").steps, make_task().steps) == (
-        800,
-        400,
-        300,
-    )
-    task = make_task((2.0, 2.0), 50, world="ring", avoid=[(5, 3)], starts=[(1, 1)])
-    assert (task.goal, task.steps, task.avoid, task.starts) == ((2.0, 2.0), 50, ((5, 3),), ((1, 1),))
-    assert make_task(world="ring-avoid", avoid=()).avoid == ()
+    lengths = {layout: make_task(layout=layout).max_episode_steps for layout in ("large", "ring", "umaze")}
+    assert lengths == {"large": 800, "ring": 400, "umaze": 300}
+    assert make_task().max_episode_steps == 300
+    task = make_task((2.0, 2.0), 50, layout="ring", avoid=[(5, 3)], starts=[(1, 1)])
+    assert (task.goal, task.max_episode_steps) == ((2.0, 2.0), 50)
+    assert (task.avoid, task.starts) == (((5, 3),), ((1, 1),))
+    assert make_task(layout="ring-avoid", avoid=()).avoid == ()
 
 
-@pytest.mark.parametrize(("world", "start"), [("umaze", (1, 2)), ("large", (1, 6)), ("ring", (5, 1))])
-def test_blocked_worlds_close_the_usual_way(world, start) -> None:
-    free, blocked = (make_task(world=name) for name in (world, world + "-blocked"))
+@pytest.mark.parametrize(("layout", "start"), [("umaze", (1, 2)), ("large", (1, 6)), ("ring", (5, 1))])
+def test_blocked_worlds_close_the_usual_way(layout, start) -> None:
+    free, blocked = (make_task(layout=name) for name in (layout, layout + "-blocked"))
     assert free.goal == blocked.goal
     ways = [task.maze.route(start, task.maze.cell_of(task.goal)) for task in (free, blocked)]
     assert any(not blocked.maze.free[cell] for cell in ways[0])
-    if world != "umaze":  # there the new way is as long
+    if layout != "umaze":  # there the new way is as long
         xy = np.array([free.maze.center_of(start)])
         assert blocked.distance(xy)[0] > free.distance(xy)[0] + 5
 
 
 def test_bad_worlds() -> None:
-    with pytest.raises(ValueError, match=r"`world` must be one of umaze, .*Received 'u-maze'"):
-        make_task(world="u-maze")
+    with pytest.raises(ValueError, match=r"`layout` must be one of umaze, .*Received 'u-maze'"):
+        make_task(layout="u-maze")
     with pytest.raises(
         ValueError, match=r"`starts` must be free cells from which the goal.*Received \(2, 2\)"
     ):
         make_task(starts=[(2, 2)])
-    with pytest.raises(ValueError, match="`avoid` must hold free cells"):
+    with pytest.raises(ValueError, match="`avoid` must contain free cells"):
         make_task(avoid=[(0, 0)])
-    with pytest.raises(ValueError, match="`avoid` must not hold the goal's cell"):
+    with pytest.raises(ValueError, match="`avoid` must not contain the cell of the goal"):
         make_task(avoid=[(3, 1)])
     with pytest.raises(ValueError, match="`penalty` must be at least 0"):
         replace(make_task(), penalty=-1.0)
@@ -115,10 +114,10 @@ def test_being_in_an_avoided_cell_costs(ring) -> None:
     assert replace(ring, penalty=5.0).distance(xy[:1]) == pytest.approx(free.distance(xy[:1]) + 5)
 
 
-@pytest.mark.parametrize("world", ["ring-avoid", "large-avoid"])
-def test_the_truth_prefers_what_the_demonstrations_do(world) -> None:
+@pytest.mark.parametrize("layout", ["ring-avoid", "large-avoid"])
+def test_the_truth_prefers_what_the_demonstrations_do(layout) -> None:
     """The way of the least distance, summed up along it, enters no cell to avoid."""
-    task = make_task(world=world)
+    task = make_task(layout=layout)
     xy = task.maze.grid(0.25)
     pairs = cKDTree(xy).query_pairs(0.26, output_type="ndarray")
     cost = task.distance(xy)[pairs].mean(1) * 0.25
@@ -128,7 +127,7 @@ def test_the_truth_prefers_what_the_demonstrations_do(world) -> None:
     inside = task.avoided(xy)
     entered = inside[before[~inside & (before >= 0)]]
     assert not entered.any()
-    if world == "ring-avoid":  # and the shortest does
+    if layout == "ring-avoid":  # and the shortest does
         free = replace(task, avoid=())
         cost = free.distance(xy)[pairs].mean(1) * 0.25
         graph = csr_array((cost + 1e-9, tuple(pairs.T)), shape=(len(xy),) * 2)
@@ -168,7 +167,7 @@ def test_violations(ring) -> None:
 
 
 def test_demonstrations_avoid_what_a_way_to_the_goal_need_not(ring) -> None:
-    task = replace(ring, steps=300, starts=((1, 5),))
+    task = replace(ring, max_episode_steps=300, starts=((1, 5),))
     careful = task.demonstrations(3, seed=0)
     careless = replace(task, avoid=()).demonstrations(3, seed=0)
     assert (task.stayed(careful).all(), task.stayed(careless).all()) == (True, True)
@@ -177,7 +176,7 @@ def test_demonstrations_avoid_what_a_way_to_the_goal_need_not(ring) -> None:
 
 
 def test_episodes_start_where_they_are_told(ring) -> None:
-    task = replace(ring, starts=((1, 5), (1, 1)), steps=3)
+    task = replace(ring, starts=((1, 5), (1, 1)), max_episode_steps=3)
     store = task.demonstrations(6, seed=0)
     begun = {task.maze.cell_of(tuple(store.episode(i).obs[0, :2].tolist())) for i in range(6)}
     assert begun == {(1, 5), (1, 1)}
@@ -192,18 +191,19 @@ def test_episodes_start_where_they_are_told(ring) -> None:
 
 def test_changed_keeps_the_goal(ring) -> None:
     changed = ring.changed(walls=[(2, 5)], openings=[(3, 4)], starts=[(1, 3)])
-    assert (changed.goal, changed.steps, changed.starts) == (ring.goal, ring.steps, ((1, 3),))
+    assert (changed.goal, changed.max_episode_steps) == (ring.goal, ring.max_episode_steps)
+    assert changed.starts == ((1, 3),)
     assert changed.avoid == ((3, 5), (4, 5))
     assert changed.maze.free[3].tolist() == [False, True, False, False, True, True, False]
     assert ring.maze.free[2, 5]
-    with pytest.raises(ValueError, match=r"`walls` must be free cells until now. Received \(0, 0\)"):
+    with pytest.raises(ValueError, match=r"`walls` must be free cells. Received \(0, 0\)"):
         ring.changed(walls=[(0, 0)])
     with pytest.raises(ValueError, match=r"`goal` must be in free space"):
         ring.changed(walls=[(5, 3)])
 
 
 def test_make_env_has_starts() -> None:
-    env = make_env(7, starts=[(3, 1)])
+    env = make_point_maze(7, starts=[(3, 1)])
     obs, _ = env.reset(seed=0)
     assert isinstance(env, gym.Env)
     assert np.abs(obs["observation"][:2] - [-1.0, -1.0]).max() <= 0.25

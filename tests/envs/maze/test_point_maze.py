@@ -12,14 +12,14 @@ from rlpriors.agents import DiffuserPolicy, TrajectoryLayout
 from rlpriors.data import Episode, EpisodeStore
 from rlpriors.data.normalize import Normalizer
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
-from rlpriors.envs.maze.point_maze import OBS_KEYS, PointMazeTask, make_env, make_task
+from rlpriors.envs.maze.point_maze import OBS_KEYS, PointMazeTask, make_point_maze, make_task
 from rlpriors.networks import build_denoiser
 from rlpriors.training.rollout import evaluate_policy
 
 
 @pytest.fixture(scope="module")
 def task() -> PointMazeTask:
-    return make_task(steps=20)
+    return make_task(max_episode_steps=20)
 
 
 # ---------------------------------------------------------------- the maze and its goal
@@ -42,12 +42,14 @@ def test_the_task(task) -> None:
 
 @pytest.mark.parametrize("goal", [(0.0, 0.0), (5.0, 5.0), (float("nan"), 0.0)])
 def test_a_goal_must_be_in_free_space(goal) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"`goal` must be in free space. Received {goal}, a wall")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"`goal` must be in free space. Received {goal}, which is in a wall")
+    ):
         make_task(goal)
 
 
 def test_the_environment_never_terminates() -> None:
-    env = make_env(12, render_mode=None)
+    env = make_point_maze(12, render_mode=None)
     assert isinstance(env.observation_space, gym.spaces.Dict)
     env.reset(seed=0, options={"reset_cell": np.array([3, 1]), "goal_cell": np.array([3, 1])})
     ends = [env.step(np.zeros(2, np.float32))[2:4] for _ in range(12)]  # beside its own goal
@@ -102,7 +104,7 @@ def episode(*places: float) -> Episode:
 
 
 def test_reached_and_stayed(task) -> None:
-    task = replace(task, last=3, radius=0.45)
+    task = replace(task, stay_steps=3, goal_radius=0.45)
     cases = [  # (away at each observation, reached, stayed)
         (episode(2.0, 1.0, 0.0, -0.44, 0.44), True, True),
         (episode(0.0, 0.0, 0.0, 1.0, 2.0), True, False),
@@ -123,7 +125,7 @@ def test_the_radius_is_a_circle(task) -> None:
 
 
 def test_demonstrations_go_to_the_goal_and_stay() -> None:
-    task = make_task((1.0, 1.0), steps=250)
+    task = make_task((1.0, 1.0), max_episode_steps=250)
     store = task.demonstrations(3, seed=5)
     assert (store.n_episodes, store.n_steps) == (3, 750)
     assert task.reached(store).all()
@@ -135,10 +137,10 @@ def test_demonstrations_go_to_the_goal_and_stay() -> None:
 
 
 def test_data_goes_anywhere(task) -> None:
-    store = task.data(3, seed=1, workers=0)
+    store = task.data(3, seed=1, n_workers=0)
     assert (store.n_episodes, store.n_steps, store.obs.shape[1]) == (3, 60, 4)
     assert task.maze.is_free(store.obs[:, :2].astype(np.float64)).all()
-    assert np.array_equal(store.act, task.data(3, seed=1, workers=0).act)
+    assert np.array_equal(store.act, task.data(3, seed=1, n_workers=0).act)
 
 
 # ---------------------------------------------------------------- acting
@@ -150,14 +152,14 @@ def make_policy(task: PointMazeTask) -> DiffuserPolicy:
         torch.manual_seed(0)
         denoiser = build_denoiser("mlp", horizon=4, dim=6, width=8, blocks=1)
         torch.nn.init.normal_(denoiser.leave.weight)  # by default it would plan nothing but zeros
-    frames = TrajectoryLayout(4, 2, Normalizer.identity(4), Normalizer.identity(2))
+    layout = TrajectoryLayout(4, 2, Normalizer.identity(4), Normalizer.identity(2))
     return DiffuserPolicy(
         denoiser=denoiser,
         process=DiffusionProcess(NoiseSchedule(10)),
-        frames=frames,
+        layout=layout,
         action_space=gym.spaces.Box(-1, 1, (2,)),
         planner=PlannerSettings(n_candidates=2, n_steps=2),
-        execute=2,
+        execution_horizon=2,
         obs_keys=OBS_KEYS,
         device="cpu",
     )

@@ -1,7 +1,8 @@
-"""Photographs of all sizes as frames of one size, with masks where there are any.
+"""Photographs of any size as frames of one size, with masks.
 
-`write_images`  images, and masks beside them, into a `FrameStore`
-`drawn`         some of several things, in a random order
+`write_images`   images and masks in a new `FrameStore`
+`random_subset`  random items of a sequence
+`IGNORE_INDEX`   mask value of ignored pixels
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,18 +12,19 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from jaxtyping import UInt8
 
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["NOT_JUDGED", "drawn", "write_images"]
+__all__ = ["IGNORE_INDEX", "random_subset", "write_images"]
 
-NOT_JUDGED = 255
-"""What a mask says of pixels that count neither in a loss nor in a score."""
+IGNORE_INDEX = 255
+"""Mask value of pixels that are ignored in losses and scores."""
 
 Item = TypeVar("Item")
-UNREADABLE = (OSError, SyntaxError, ValueError)  # each format's way to say that a file is cut or damaged
+UNREADABLE = (OSError, SyntaxError, ValueError)  # errors of the image formats for truncated or damaged files
 
 
 def write_images(
@@ -35,20 +37,27 @@ def write_images(
 ) -> FrameStore:
     """Write the images at `paths` to a new store at `folder`: RGB, uint8 [N, height, width, 3].
 
-    The middle of each is cut to the proportions of `size` (height, width), as much of it as there is, and
-    resized (bilinear, antialiased).  `masks` are images of one number per pixel, cut alike and resized by
-    the nearest pixel; they become the array `mask`, uint8 [N, height, width].  `mask_values` gives the
-    class of each of their numbers, and then no other number may occur.  Each image is an episode of its
-    own: none follows from another.
+    Each image is an episode of one frame.
+
+    Args:
+        paths: paths of the images.
+        folder: folder of the store.
+        size: height and width of a frame.  An image is cropped at its center to these proportions and resized
+            (bilinear, antialiased).
+        masks: paths of the masks, images of one number for each pixel.  They are cropped in the same way,
+            resized by nearest neighbor, and stored as the array `mask`, uint8 [N, height, width].
+        mask_values: class of each number of a mask; other numbers raise an error.  None stores the numbers.
 
     Raises:
-        ValueError: there is no image, one cannot be read (the message has its path), a mask has another
+        ValueError: there is no image, an image is unreadable (the message has its path), a mask has another
             size than its image or a number without a class, or `folder` exists.
     """
     if not paths:
-        raise ValueError("`paths` must name at least one image. Received none.")
+        raise ValueError("`paths` must contain at least one image. Received none.")
     if masks is not None and len(masks) != len(paths):
-        raise ValueError(f"`masks` must be one for each of {len(paths)} images. Received {len(masks)}.")
+        raise ValueError(
+            f"`masks` must have one path for each of {len(paths)} images. Received {len(masks)}."
+        )
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"`size` must be (height, width), at least 1. Received {size}.")
     if mask_values is not None and not {*mask_values, *mask_values.values()} <= set(range(256)):
@@ -63,13 +72,14 @@ def write_images(
     return writer.store
 
 
-def drawn(items: Sequence[Item], n: int | None, seed: int, what: str = "items") -> list[Item]:
-    """`n` of `items` in a random order that follows from `seed`, or all in their own order for None.
+def random_subset(items: Sequence[Item], n: int | None, seed: int, what: str = "items") -> list[Item]:
+    """Return `n` of `items` in random order by `seed`, or all items in their own order for None.
 
-    More of them begin with the fewer: those of n = 8 are the first 8 of n = 16.
+    A smaller subset is a prefix of a larger one: the 8 items of n = 8 are the first 8 of n = 16.  `what`
+    names the items in the error.
 
     Raises:
-        ValueError: `n` is below 1 or above what there is.
+        ValueError: `n` is below 1 or above the number of items.
     """
     if n is None:
         return list(items)
@@ -79,13 +89,13 @@ def drawn(items: Sequence[Item], n: int | None, seed: int, what: str = "items") 
 
 
 def _frame(path: Path, size: tuple[int, int]) -> tuple[UInt8[np.ndarray, "height width 3"], tuple[int, int]]:
-    """The frame, and width and height of the image that it was cut from."""
-    from PIL import Image, ImageOps  # an extra, which only pictures need
+    """Return the frame, and the width and height of its image."""
+    from PIL import Image, ImageOps  # an extra, needed for photographs only
 
     with _opened(path) as image:
         shape = image.size
         try:
-            # A JPEG is decoded at about twice the size that is wanted, which saves most of the time.
+            # A JPEG is decoded at about twice the size of the frame, which saves most of the time.
             image.draft("RGB", (2 * size[1], 2 * size[0]))
             rgb = image.convert("RGBA" if "transparency" in image.info else "RGB").convert("RGB")
         except UNREADABLE as error:
@@ -112,8 +122,8 @@ def _mask(
     unknown = sorted(set(np.unique(mask).tolist()) - values.keys())
     if unknown:
         raise ValueError(
-            f"`mask_values` must give a class to every number of a mask. {path} holds {unknown}; known are "
-            f"{sorted(values)}."
+            f"`mask_values` must have a class for each number of a mask, and has {sorted(values)}. {path} "
+            f"contains {unknown}."
         )
     table = np.zeros(256, np.uint8)
     table[list(values)] = list(values.values())
@@ -133,6 +143,6 @@ def _opened(path: Path) -> "Image":
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
     return ValueError(
-        f"`paths` must be images that can be read. {path} cannot ({type(error).__name__}: {error}); take it "
-        "out, or get it again."
+        f"`paths` must be readable images. {path} is not ({type(error).__name__}: {error}); remove it, or "
+        "download it again."
     )

@@ -1,31 +1,31 @@
-"""The Oxford-IIIT pets: photographs of cats and dogs with the pet's outline.
+"""Oxford-IIIT pets: photographs of cats and dogs with trimaps.
 
-`PetImages`  the images of its folder, and frames with masks of them
-`TRIMAP`     the class of each number of its outlines
+`PetImages`  images of the data set's folder, and frames with masks
+`TRIMAP`     class of each number of a trimap
 
-Parkhi et al. 2012, "Cats and Dogs".  Read from the folder as it is unpacked, without torchvision.
+Parkhi et al. 2012, "Cats and Dogs".  The unpacked folder is read without torchvision.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlpriors.data.frames import FrameStore
-from rlpriors.data.photos.image_folder import NOT_JUDGED, drawn, write_images
+from rlpriors.data.photos.image_folder import IGNORE_INDEX, random_subset, write_images
 
 __all__ = ["TRIMAP", "PetImages"]
 
-TRIMAP = {1: 1, 2: 0, 3: NOT_JUDGED}
-"""Pet, background, and the border between them, which is not judged."""
+TRIMAP = {1: 1, 2: 0, 3: IGNORE_INDEX}
+"""Class of each number of a trimap: 1 is the pet, 2 the background, 3 the border between them (ignored)."""
 
 PARTS = ("trainval", "test")
 
 
 @dataclass(frozen=True)
 class PetImages:
-    r"""The folder of the pets: images/*.jpg, annotations/{trainval,test}.txt, annotations/trimaps/*.png.
+    r"""Folder of the pets: images/*.jpg, annotations/{trainval,test}.txt, annotations/trimaps/*.png.
 
     Raises:
-        FileNotFoundError: neither `folder` nor its folder oxford-iiit-pet is such a folder.
+        FileNotFoundError: neither `folder` nor its subfolder oxford-iiit-pet is such a folder.
 
     Example:
         >>> import tempfile
@@ -44,7 +44,7 @@ class PetImages:
     """
 
     folder: Path
-    """Where `images` and `annotations` lie, or what holds the folder oxford-iiit-pet, where they do."""
+    """Folder that contains `images` and `annotations`, or the folder oxford-iiit-pet with them."""
 
     def __post_init__(self) -> None:
         given = Path(self.folder)
@@ -53,34 +53,34 @@ class PetImages:
                 object.__setattr__(self, "folder", folder)
                 return
         raise FileNotFoundError(
-            "`folder` must hold the folders `images` and `annotations` of the Oxford-IIIT pets, or "
+            "`folder` must contain the folders `images` and `annotations` of the Oxford-IIIT pets, or "
             f"oxford-iiit-pet with them. Received {str(given)!r}."
         )
 
     def names(self, part: str) -> list[str]:
-        """The images of "trainval" or "test", in the order of its list.
+        """Return the names of the images of "trainval" or "test", in the order of the list.
 
         Raises:
             ValueError: there is no such part, or its list is empty.
-            FileNotFoundError: its list is missing.
+            FileNotFoundError: the list is missing.
         """
         if part not in PARTS:
             raise ValueError(f"`part` must be one of {list(PARTS)}. Received {part!r}.")
         path = self.folder / "annotations" / f"{part}.txt"
         if not path.is_file():
-            raise FileNotFoundError(f"`folder` must hold annotations/{part}.txt. {path} is missing.")
+            raise FileNotFoundError(f"`folder` must contain annotations/{part}.txt. {path} is missing.")
         lines = path.read_text().splitlines()
         names = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
         if not names:
-            raise ValueError(f"`part` {part!r} is empty: {path} names no image.")
+            raise ValueError(f"`part` {part!r} is empty: {path} lists no image.")
         return names
 
     def image(self, name: str) -> Path:
-        """Where the photograph of `name` lies."""
+        """Return the path of the photograph of `name`."""
         return self.folder / "images" / f"{name}.jpg"
 
     def trimap(self, name: str) -> Path:
-        """Where the outline of `name` lies: 1 the pet, 2 the background, 3 the border between them."""
+        """Return the path of the trimap of `name`: 1 is the pet, 2 the background, 3 the border."""
         return self.folder / "annotations" / "trimaps" / f"{name}.png"
 
     def write(
@@ -91,18 +91,18 @@ class PetImages:
         *,
         n: int | None = None,
         seed: int = 0,
-        border: int = NOT_JUDGED,
+        border: int = IGNORE_INDEX,
     ) -> FrameStore:
-        """Frames and masks of `n` images of `part` (all by default) in a new store at `folder`.
+        """Write frames and masks of `n` images of `part` (default: all) to a new store at `folder`.
 
         The mask is 0 for the background, 1 for the pet and `border` between them.
 
         Raises:
             ValueError: there are fewer images, `border` is not in 0..255, or an image is damaged.
         """
-        if not 0 <= border <= NOT_JUDGED:
-            raise ValueError(f"`border` must be in 0..{NOT_JUDGED}. Received {border}.")
-        names = drawn(self.names(part), n, seed, f"images of {part!r}")
+        if not 0 <= border <= IGNORE_INDEX:
+            raise ValueError(f"`border` must be in 0..{IGNORE_INDEX}. Received {border}.")
+        names = random_subset(self.names(part), n, seed, f"images of {part!r}")
         return write_images(
             [self.image(name) for name in names],
             folder,

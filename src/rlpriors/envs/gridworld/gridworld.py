@@ -1,11 +1,8 @@
-"""A world of cells in which everything can be computed exactly.
+"""Gridworld with an exact model, to evaluate rewards, planners and policies.
 
-`GridWorld`  a Gymnasium environment over the free cells of a `Maze`, and its exact model
-`ACTIONS`    its five actions as unit vectors
-`four_rooms` a map of any odd size
-
-What a learned reward, a planner or a policy should have been is known here: `transition` and
-`reward_table` are what the environment does.  `gridworld_data.py` makes data for it.
+`GridWorld`   Gymnasium environment on the free cells of a `Maze`, with its transition and reward tables
+`ACTIONS`     the five actions as unit vectors
+`four_rooms`  map of four rooms, of any odd size
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,38 +18,40 @@ from rlpriors.evaluation.rewards.tabular_mdp import TabularMDP
 __all__ = ["ACTIONS", "GridWorld", "four_rooms"]
 
 ACTIONS: Float32[np.ndarray, "5 2"] = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
-"""Stay, +x (right), -x (left), +y (up), -y (down)."""
+"""The five actions: stay, +x (right), -x (left), +y (up), -y (down)."""
 
-THRESHOLD = 0.5  # a vector with no component as large as this stays
+THRESHOLD = 0.5  # a vector whose components are all smaller means "stay"
 
 
 class GridWorld(gym.Env[Any, Any]):
-    """Walks from cell to cell; a wall or the map's edge leaves it where it is.
+    """Gymnasium environment on the free cells of a maze; walls and the edge of the map block moves.
 
-    Observations are x and y of the cell's center.  With `actions="discrete"` an action is a row
-    number of `ACTIONS`.  With `actions="vector"` it is any point of [-1, 1]^2: the larger component
-    decides (x when both are equal), if it is at least 0.5 in size, and else the world stays.  Any
-    algorithm or planner for continuous actions so runs unchanged; its data hold unit vectors.
+    Observations are x and y of the cell's center.  States are numbered as `maze.free_cells`.  Episodes never
+    terminate, so that they can contain rests, and are truncated after `max_episode_steps`.
 
-    With the chance `slip` an evenly drawn one of the five actions happens instead.  `rewards` gives
-    what arriving in a cell, or staying there, pays; all other cells pay 0.  Episodes start in an
-    evenly drawn one of `starts`, by default any free cell, or in `reset(options={"reset_cell": cell})`.
-    They never terminate, so that staying at a place can be seen, and are truncated after
-    `max_episode_steps`.
-
-    States are numbered as `maze.free_cells`.
+    Args:
+        maze: a `Maze`, or rows of cells.
+        rewards: reward of arriving in a cell or staying there; 0 for all other cells.
+        slip: chance that a uniformly random action is executed instead.
+        actions: "discrete" or "vector".  A discrete action is a row number of `ACTIONS`.  A vector action is
+            a point of [-1, 1]^2: its larger component gives the move (x when both are equal) if its size is
+            at least 0.5; otherwise the agent stays.  With vectors, algorithms and planners for continuous
+            actions run unchanged; the data contain unit vectors.
+        starts: cells in which episodes start, drawn uniformly; None for all free cells.
+            `reset(options={"reset_cell": cell})` selects a cell.
+        max_episode_steps: number of steps after which an episode is truncated.
 
     Example:
-        >>> world = GridWorld([[0, 0, 0], [0, 1, 0]], rewards={(1, 2): 1.0})
-        >>> world.reset(seed=0, options={"reset_cell": (0, 1)})
+        >>> env = GridWorld([[0, 0, 0], [0, 1, 0]], rewards={(1, 2): 1.0})
+        >>> env.reset(seed=0, options={"reset_cell": (0, 1)})
         (array([0. , 0.5], dtype=float32), {'state': 1})
-        >>> world.step(1)
+        >>> env.step(1)
         (array([1. , 0.5], dtype=float32), 0.0, False, False, {'state': 2})
-        >>> world.step(4)  # down
+        >>> env.step(4)  # down
         (array([ 1. , -0.5], dtype=float32), 1.0, False, False, {'state': 4})
 
     Raises:
-        ValueError: an argument is out of bounds, or a rewarded or starting cell is a wall.
+        ValueError: an argument is out of bounds, or a cell of `rewards` or `starts` is not free.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gym.Env declares it
@@ -72,20 +71,20 @@ class GridWorld(gym.Env[Any, Any]):
         self.slip, self.actions, self.max_episode_steps = float(slip), actions, int(max_episode_steps)
         self.starts = list(self.maze.free_cells if starts is None else starts)
         if not 0 <= slip <= 1:
-            raise ValueError(f"`slip` is a chance and must be in [0, 1]. Received {slip}.")
+            raise ValueError(f"`slip` must be in [0, 1]. Received {slip}.")
         if actions not in ("discrete", "vector"):
             raise ValueError(f'`actions` must be "discrete" or "vector". Received {actions!r}.')
         if max_episode_steps < 1:
             raise ValueError(f"`max_episode_steps` must be at least 1. Received {max_episode_steps}.")
         if not self.starts:
-            raise ValueError("`starts` must hold at least one cell. Received none; leave it out for all.")
+            raise ValueError("`starts` must contain at least one cell. Received none; pass None for all.")
         self._number = {cell: number for number, cell in enumerate(self.maze.free_cells)}
         for name, cells in (("rewards", self.rewards), ("starts", self.starts)):
             for cell in cells:
                 if cell not in self._number:
                     raise ValueError(
-                        f"`{name}` must name free cells (row, column). Received {cell}, a wall or outside "
-                        f"{self.maze}; `Maze.free_cells` lists them."
+                        f"`{name}` must contain free cells (row, column). Received {cell}, which is a wall "
+                        f"or outside {self.maze}; `Maze.free_cells` lists them."
                     )
         if not np.isfinite(list(self.rewards.values())).all():
             raise ValueError(f"`rewards` must be finite. Received {self.rewards}.")
@@ -96,7 +95,7 @@ class GridWorld(gym.Env[Any, Any]):
         self.cell_rewards: Float[np.ndarray, " states"] = np.array(
             [float(self.rewards.get(cell, 0.0)) for cell in self.maze.free_cells]
         )
-        """What arriving in each state pays."""
+        """Reward of arriving in each state."""
         self.destination: Int[np.ndarray, "states actions"] = np.array(
             [
                 [
@@ -106,7 +105,7 @@ class GridWorld(gym.Env[Any, Any]):
                 for row, column in self.maze.free_cells
             ]
         )
-        """Where each action leads when it does not slip."""
+        """Next state of each action without slip."""
         half = np.array(self.maze.free.shape[::-1], np.float32) / 2 * np.float32(self.maze.scaling)
         self.observation_space = gym.spaces.Box(-half, half, dtype=np.float32)
         self.action_space: gym.spaces.Space[Any] = (
@@ -125,7 +124,7 @@ class GridWorld(gym.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32[np.ndarray, "2"], dict[str, Any]]:
-        """Go to a start.
+        """Start an episode in a cell of `starts`, or in `options["reset_cell"]`.
 
         Raises:
             ValueError: `options["reset_cell"]` is not a free cell.
@@ -138,11 +137,11 @@ class GridWorld(gym.Env[Any, Any]):
         return self.xy[self.state].copy(), {"state": self.state}
 
     def step(self, action: Any) -> tuple[Float32[np.ndarray, "2"], float, bool, bool, dict[str, Any]]:
-        """Move, or try to."""
-        chosen = int(self.action_number(np.asarray(action)[None])[0])
+        """Execute an action."""
+        number = int(self.action_number(np.asarray(action)[None])[0])
         if self.np_random.random() < self.slip:
-            chosen = int(self.np_random.integers(len(ACTIONS)))
-        self.state = int(self.destination[self.state, chosen])
+            number = int(self.np_random.integers(len(ACTIONS)))
+        self.state = int(self.destination[self.state, number])
         self._steps += 1
         reward = float(self.cell_rewards[self.state])
         truncated = self._steps >= self.max_episode_steps
@@ -157,31 +156,32 @@ class GridWorld(gym.Env[Any, Any]):
 
     @property
     def transition(self) -> Float[np.ndarray, "states actions states"]:
-        """Chance of each next state."""
-        sure = np.eye(self.n_states)[self.destination]  # [states, actions, states]
-        chances: np.ndarray = (1 - self.slip) * sure + self.slip * sure.mean(1, keepdims=True)
-        return chances
+        """Probability of each next state, for each state and action."""
+        without_slip = np.eye(self.n_states)[self.destination]  # [states, actions, states]
+        mean = without_slip.mean(1, keepdims=True)
+        probabilities: np.ndarray = (1 - self.slip) * without_slip + self.slip * mean
+        return probabilities
 
     @property
     def reward_table(self) -> Float[np.ndarray, "states actions states"]:
-        """The true reward of each transition: what its next state pays."""
+        """True reward of each transition, which depends on its next state only."""
         return np.tile(self.cell_rewards, (self.n_states, len(ACTIONS), 1))
 
     @property
     def start(self) -> Float[np.ndarray, " states"]:
-        """Chance that an episode starts in each state."""
+        """Probability that an episode starts in each state."""
         numbers = [self._number[cell] for cell in self.starts]
         return np.bincount(numbers, minlength=self.n_states) / len(numbers)
 
     def to_mdp(self, gamma: float) -> TabularMDP:
-        """Build the exact tabular process with the true reward, without the step limit.
+        """Return the exact tabular decision process with the true reward, without the step limit.
 
         Raises:
             ValueError: `gamma` is outside [0, 1).
 
         Example:
-            >>> world = GridWorld([[0, 0, 0]], {(0, 2): 1.0}, starts=[(0, 0)])
-            >>> mdp = world.to_mdp(gamma=0.9)
+            >>> env = GridWorld([[0, 0, 0]], {(0, 2): 1.0}, starts=[(0, 0)])
+            >>> mdp = env.to_mdp(gamma=0.9)
             >>> round(mdp.policy_return(mdp.optimal_policy()), 3)  # 0 + .9 + .81 + ...
             9.0
         """
@@ -189,14 +189,14 @@ class GridWorld(gym.Env[Any, Any]):
 
     @property
     def action_data(self) -> Float32[np.ndarray, "actions act"]:
-        """Each action as a row that a network reads: unit vectors, or one column of numbers."""
+        """Input of a network for each action: rows of unit vectors, or one column of action numbers."""
         return ACTIONS.copy() if self.actions == "vector" else np.arange(5, dtype=np.float32)[:, None]
 
     def state_of_cell(self, cell: Sequence[int] | Int[np.ndarray, "2"]) -> int:
-        """The number of a free cell (row, column).
+        """Return the state number of a free cell (row, column).
 
         Raises:
-            ValueError: it is a wall or outside the map.
+            ValueError: the cell is a wall or outside the map.
         """
         key = (int(cell[0]), int(cell[1]))
         if key not in self._number:
@@ -204,20 +204,20 @@ class GridWorld(gym.Env[Any, Any]):
         return self._number[key]
 
     def state_of(self, xy: Float[np.ndarray, "points 2"]) -> Int[np.ndarray, " points"]:
-        """The state whose center is nearest to each point: that of a free cell for points inside it."""
-        away = xy[:, None].astype(np.float64) - self.xy
-        return np.asarray((away**2).sum(-1).argmin(1))
+        """Return the state whose center is nearest to each point; points in a free cell get its state."""
+        offset = xy[:, None].astype(np.float64) - self.xy
+        return np.asarray((offset**2).sum(-1).argmin(1))
 
     def action_number(self, act: np.ndarray) -> Int[np.ndarray, " n"]:
-        """The row of `ACTIONS` that each action stands for.
+        """Return the row number in `ACTIONS` of each action.
 
         Raises:
-            ValueError: the shape is wrong, or a number is no action.
+            ValueError: the shape is wrong, or a number is not the number of an action.
         """
         if self.actions == "vector":
             if act.ndim != 2 or act.shape[1] != 2 or not np.isfinite(act).all():
                 raise ValueError(
-                    f"`act` must hold finite vectors, shape [n, 2]. Received shape {act.shape}: {act[:3]}."
+                    f"`act` must be finite vectors, shape [n, 2]. Received shape {act.shape}: {act[:3]}."
                 )
             along_y = np.abs(act[:, 1]) > np.abs(act[:, 0])
             value = np.where(along_y, act[:, 1], act[:, 0])
@@ -225,36 +225,37 @@ class GridWorld(gym.Env[Any, Any]):
             return np.where(np.abs(value) >= THRESHOLD, number, 0)
         number = act.reshape(len(act), -1)[:, 0] if act.size == len(act) else np.array([-1])
         if not np.isin(number, np.arange(len(ACTIONS))).all():
-            raise ValueError(f"`act` must be one of 0 to {len(ACTIONS) - 1} a row. Received {act[:5]}.")
+            raise ValueError(f"`act` must be numbers in 0..{len(ACTIONS) - 1}. Received {act[:5]}.")
         return number.astype(np.int64)
 
     def changed(self, **changes: Any) -> "GridWorld":
-        """The same world with some arguments of the constructor changed: other walls, slip, rewards.
+        """Return a copy with other arguments of the constructor, such as the maze, slip or rewards.
 
-        With another `maze`, starts that were all its free cells are all free cells again.
+        If `starts` are all free cells, they are all free cells of a new `maze`, too.
 
         Raises:
-            ValueError: as the constructor; for instance a wall now stands where there is a reward.
+            ValueError: see the constructor; for example, a cell of `rewards` is a wall of a new maze.
         """
-        everywhere = self.starts == self.maze.free_cells
+        starts_everywhere = self.starts == self.maze.free_cells
         settings: dict[str, Any] = {
             "maze": self.maze,
             "rewards": self.rewards,
             "slip": self.slip,
             "actions": self.actions,
-            "starts": None if everywhere else self.starts,
+            "starts": None if starts_everywhere else self.starts,
             "max_episode_steps": self.max_episode_steps,
         }
         unknown = sorted(set(changes) - set(settings))
         if unknown:
-            raise ValueError(f"`changes` must be some of {list(settings)}. Received {unknown}.")
+            raise ValueError(f"`changes` must be among {list(settings)}. Received {unknown}.")
         return GridWorld(**(settings | changes))
 
 
 def four_rooms(size: int = 9) -> list[list[int]]:
-    """A square map of `size` rows: four rooms, each joined to its two neighbors by a door.
+    """Return a square map of `size` rows: four rooms, each with doors to its two neighbors.
 
-    The doors are a quarter of the way along each inner wall.  Without an outer wall: the edge is one.
+    The doors are at a quarter and three quarters of each inner wall.  The map has no outer wall, since its
+    edge blocks moves.
 
     Raises:
         ValueError: `size` is even or below 5.
@@ -262,9 +263,9 @@ def four_rooms(size: int = 9) -> list[list[int]]:
     if size < 5 or size % 2 == 0:
         raise ValueError(f"`size` must be odd and at least 5, for a wall in the middle. Received {size}.")
     middle, door = size // 2, size // 4
-    plan = np.zeros((size, size), dtype=int)
-    plan[middle] = plan[:, middle] = WALL
-    for along in (door, size - 1 - door):
-        plan[middle, along] = plan[along, middle] = 0
-    rows: list[list[int]] = plan.tolist()
+    cells = np.zeros((size, size), dtype=int)
+    cells[middle] = cells[:, middle] = WALL
+    for position in (door, size - 1 - door):
+        cells[middle, position] = cells[position, middle] = 0
+    rows: list[list[int]] = cells.tolist()
     return rows

@@ -1,47 +1,48 @@
-"""The worlds in which a point looks for its way.
+"""Layouts of point mazes, and the environment itself.
 
-`WORLDS`    "umaze" is the demo's; "large" is large; "ring" has two ways to the goal.
-            "...-avoid" has demonstrations that go around some cells, "...-blocked" is the same
-            world with the usual way closed, to see what a reward is worth elsewhere
-`World`     what such a world is made of
-`make_env`  the environment
+`LAYOUTS`          layouts by name
+`MazeLayout`       the goal, the map and the defaults of a task
+`make_point_maze`  a point maze that never terminates
 """
 
 from collections.abc import Sequence
-from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
-from io import StringIO
 from typing import Any
 
 import gymnasium as gym
 
+from rlpriors.envs.make import make_env
 from rlpriors.envs.maze.maze import Cell
 from rlpriors.envs.maze.perturbations import FixedStartsAndGoals
 
-__all__ = ["WORLDS", "World", "make_env"]
+__all__ = ["LAYOUTS", "MazeLayout", "make_point_maze"]
 
 
 @dataclass(frozen=True)
-class World:
-    """What a task is made of, unless told otherwise."""
+class MazeLayout:
+    """Goal, map and defaults of a point maze task."""
 
     goal: tuple[float, float]
-    steps: int
+    """The x and y of the goal."""
+    max_episode_steps: int
+    """Length of an episode, in steps."""
     env_id: str = "PointMaze_UMaze-v3"
+    """Gymnasium id of the environment."""
     maze_map: tuple[tuple[int, ...], ...] | None = None
-    """Rows of 0 and 1 (a wall); without it the environment's own."""
+    """Rows of 0 (free) and 1 (a wall); None for the map of `env_id`."""
     avoid: tuple[Cell, ...] = ()
+    """Cells that demonstrations do not enter where another route exists."""
     walls: tuple[Cell, ...] = ()
-    """Further cells that are walls."""
+    """Free cells of the map that become walls."""
     openings: tuple[Cell, ...] = ()
-    """Walls that are none."""
+    """Walls of the map that become free cells."""
 
 
-_UMAZE = World(goal=(-1.0, -1.0), steps=300)
-_LARGE = World(goal=(4.5, 3.0), steps=800, env_id="PointMaze_Large-v3")
-_RING = World(
+_UMAZE = MazeLayout(goal=(-1.0, -1.0), max_episode_steps=300)
+_LARGE = MazeLayout(goal=(4.5, 3.0), max_episode_steps=800, env_id="PointMaze_Large-v3")
+_RING = MazeLayout(
     goal=(0.0, -2.0),
-    steps=400,
+    max_episode_steps=400,
     maze_map=tuple(
         tuple(
             int(0 in (row, column, 6 - row, 6 - column) or {row, column} <= {2, 3, 4}) for column in range(7)
@@ -50,7 +51,7 @@ _RING = World(
     ),
 )
 
-WORLDS = {
+LAYOUTS = {
     "umaze": _UMAZE,
     "umaze-blocked": replace(_UMAZE, walls=((2, 3),), openings=((2, 1),)),
     "large": _LARGE,
@@ -60,23 +61,26 @@ WORLDS = {
     "ring-avoid": replace(_RING, avoid=((2, 5), (3, 5), (4, 5))),
     "ring-blocked": replace(_RING, walls=((5, 2),)),
 }
-"""The U-maze has one way only, so its blocked one opens another: the wall hangs from the other side, as
-in AIRL's transfer (arXiv 1710.11248, section 7.1), and the old way is a dead end from the upper row."""
+"""Layouts by name.
+
+- "umaze" is the layout of the demo, "large" the large maze of gymnasium-robotics, and "ring" has two routes
+  to the goal.
+- "...-avoid" adds cells that demonstrations avoid.
+- "...-blocked" closes the shortest route, to evaluate a reward on a changed map.  The U-maze has one route
+  only, so "umaze-blocked" opens another: the wall hangs from the other side, as in AIRL's transfer experiment
+  (arXiv 1710.11248, section 7.1), and the old route is a dead end from the upper row.
+"""
 
 
-def make_env(
+def make_point_maze(
     max_episode_steps: int = 300,
     env_id: str = "PointMaze_UMaze-v3",
     starts: Sequence[Cell] = (),
-    **kwargs: Any,
+    **arguments: Any,
 ) -> gym.Env[Any, Any]:
-    """A point maze that never terminates, so that staying at a place can be seen.
+    """Return a point maze that never terminates, so that episodes can contain rests at the goal.
 
-    `starts` are cells (row, column) of which each episode begins in one; without them in any.
+    Each episode starts in a random cell (row, column) of `starts`; without `starts`, in any free cell.
     """
-    with redirect_stderr(StringIO()):  # it prints news about other environments when imported
-        import gymnasium_robotics
-
-    gym.register_envs(gymnasium_robotics)
-    env = gym.make(env_id, continuing_task=True, max_episode_steps=max_episode_steps, **kwargs)
+    env = make_env(env_id, continuing_task=True, max_episode_steps=max_episode_steps, **arguments)
     return FixedStartsAndGoals(env, starts=starts) if starts else env

@@ -1,6 +1,8 @@
-"""Mazes made of square cells: which points are free, which way leads where, how far it is.
+"""Map of a maze of square cells, with routes and shortest-path distances.
 
-`Maze`  the floor plan of a point maze, read from an environment or given as rows of cells
+`Maze`   map of a point maze, read from an environment or given as rows of cells
+`Cell`   row and column
+`Point`  x and y
 """
 
 from collections.abc import Sequence
@@ -12,27 +14,29 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
-from rlpriors.envs.maze.visibility import Sight
+from rlpriors.envs.maze.visibility import VisibilityGraph
 
 __all__ = ["Cell", "Maze", "Point"]
 
 Cell = tuple[int, int]
-"""Row (downwards) and column (to the right) in the map."""
+"""Row (downwards) and column (to the right) of a cell in the map."""
 
 Point = tuple[float, float] | Float[np.ndarray, "2"]
-"""x (to the right) and y (upwards); the middle of the map is the origin."""
+"""Coordinates x (to the right) and y (upwards); the center of the map is the origin."""
 
 WALL = 1
-CHUNK = 4096  # points whose sight lines are tested together; keeps the arrays inside the cache
+CHUNK = 4096  # points whose lines of sight are tested together; keeps the arrays inside the cache
 
 
 class Maze:
-    """The floor plan of a point maze, as gymnasium-robotics lays it out.
+    """Map of a point maze, in the layout of gymnasium-robotics.
 
-    `maze_map` holds rows of cells; 1 is a wall and everything else ("r", "g", "c", 0) is free.
-    Outside the map all is wall.  `scaling` is the length of a cell's side.  `avoid` holds free cells
-    that routes go around where another way exists; where none does, they cross as few as they can.
-    Distances do not heed it.
+    Args:
+        maze_map: rows of cells; 1 is a wall, and every other value ("r", "g", "c", 0) is free.  Everything
+            outside the map is wall.
+        scaling: length of the side of a cell.
+        avoid: free cells that routes avoid where another route exists; otherwise a route crosses as few of
+            them as possible.  Distances do not depend on `avoid`.
 
     Example:
         >>> maze = Maze([[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 1, 1, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 1, 1]])
@@ -40,7 +44,7 @@ class Maze:
         (-1.0, 1.0)
         >>> maze.route((1, 1), (3, 3))
         [(1, 1), (1, 2), (1, 3), (2, 3), (3, 3)]
-        >>> maze.geodesic(np.array([[-1.0, 1.0]]), (-1.0, -1.0)).round(2)  # straight it would be 2
+        >>> maze.geodesic(np.array([[-1.0, 1.0]]), (-1.0, -1.0)).round(2)  # the straight line is 2
         array([4.16])
 
     Raises:
@@ -61,51 +65,51 @@ class Maze:
                 f"Received rows of {sorted(widths)} cells."
             )
         if not scaling > 0:
-            raise ValueError(f"`scaling` is the side of a cell and must be above 0. Received {scaling}.")
+            raise ValueError(f"`scaling`, the side of a cell, must be above 0. Received {scaling}.")
         self.free: Bool[np.ndarray, "rows columns"] = np.array(
             [[cell != WALL for cell in row] for row in maze_map], dtype=bool
         )
         if not self.free.any():
             raise ValueError(
-                f"`maze_map` has no free cell: all {self.free.size} are walls (1). "
-                "Write 0 where the agent may be."
+                f"`maze_map` must have a free cell (0). Received a map whose {self.free.size} cells are all "
+                "walls (1)."
             )
         self.scaling = float(scaling)
         self.free_cells: list[Cell] = [(int(row), int(column)) for row, column in np.argwhere(self.free)]
         self._number = {cell: number for number, cell in enumerate(self.free_cells)}
         self.avoid = frozenset((int(row), int(column)) for row, column in avoid)
         for cell in sorted(self.avoid - self._number.keys()):
-            raise ValueError(f"`avoid` must hold free cells. {self._not_free(cell)}")
+            raise ValueError(f"`avoid` must contain free cells. {self._not_free(cell)}")
 
     @classmethod
     def from_env(cls, env: Any) -> "Maze":
-        """Read the plan of an environment whose base has a `maze`, as gymnasium-robotics' mazes do.
+        """Return the map of a maze environment of gymnasium-robotics.
 
         Raises:
-            ValueError: it has none.
+            ValueError: `env.unwrapped` has no `maze` with a `maze_map`.
         """
-        plan: Any = getattr(env.unwrapped, "maze", None)
-        if not hasattr(plan, "maze_map"):
+        maze: Any = getattr(env.unwrapped, "maze", None)
+        if not hasattr(maze, "maze_map"):
             raise ValueError(
                 "`env` must be a maze whose `env.unwrapped.maze` has a `maze_map`, such as "
-                f"PointMaze_UMaze-v3. Received {env!r}. Build the plan by hand: Maze(rows)."
+                f"PointMaze_UMaze-v3. Received {env!r}; build the map from its rows with Maze(rows)."
             )
-        return cls(plan.maze_map, float(plan.maze_size_scaling))
+        return cls(maze.maze_map, float(maze.maze_size_scaling))
 
     @property
     def maze_map(self) -> list[list[int | str]]:
-        """Rows of 0 and 1, as `gym.make(..., maze_map=...)` takes them."""
+        """Rows of 0 and 1, the format of `gym.make(..., maze_map=...)`."""
         return [[int(not free) for free in row] for row in self.free]
 
     def changed(
         self, walls: Sequence[Cell] = (), openings: Sequence[Cell] = (), avoid: Sequence[Cell] | None = None
     ) -> "Maze":
-        """The plan with further cells walled off or opened, and other cells to avoid if given.
+        """Return a map with more walls, more openings, and other cells to avoid if `avoid` is given.
 
-        Cells that are walls now are no longer avoided.
+        Without `avoid`, the new map avoids the cells of this map that are still free.
 
         Raises:
-            ValueError: a cell of `walls` is no free cell, or one of `openings` no wall of the map.
+            ValueError: a cell of `walls` is not free, or a cell of `openings` is not a wall.
         """
         rows = self.maze_map
         for name, cells, before, after in (("walls", walls, 0, 1), ("openings", openings, 1, 0)):
@@ -113,9 +117,7 @@ class Maze:
                 inside = 0 <= row < len(rows) and 0 <= column < len(rows[0])
                 if not inside or rows[row][column] != before:
                     kind = "free cells" if name == "walls" else "walls inside the map"
-                    raise ValueError(
-                        f"`{name}` must be {kind} until now. Received {(row, column)} in {self}."
-                    )
+                    raise ValueError(f"`{name}` must be {kind}. Received {(row, column)} in {self}.")
                 rows[row][column] = after
         kept = [cell for cell in sorted(self.avoid) if rows[cell[0]][cell[1]] == 0]
         return Maze(rows, self.scaling, kept if avoid is None else avoid)
@@ -125,7 +127,7 @@ class Maze:
         return f"Maze({rows}x{columns} cells, {len(self.free_cells)} free, scaling={self.scaling})"
 
     def cell_of(self, xy: Point) -> Cell:
-        """The cell that holds a point, be it free or a wall.
+        """Return the cell of a point, which may be free or a wall.
 
         Raises:
             ValueError: the point is outside the map.
@@ -142,12 +144,12 @@ class Maze:
         return row, column
 
     def center_of(self, cell: Cell) -> tuple[float, float]:
-        """The middle of a cell."""
+        """Return the center of a cell."""
         rows, columns = self.free.shape
         return (cell[1] + 0.5 - columns / 2) * self.scaling, (rows / 2 - cell[0] - 0.5) * self.scaling
 
     def is_free(self, xy: Float[np.ndarray, "points 2"]) -> Bool[np.ndarray, " points"]:
-        """Whether each point lies in a free cell; points outside the map do not."""
+        """Return True for each point in a free cell; points outside the map are not free."""
         rows, columns = self.free.shape
         row = np.floor(rows / 2 - xy[:, 1] / self.scaling)
         column = np.floor(columns / 2 + xy[:, 0] / self.scaling)
@@ -157,10 +159,9 @@ class Maze:
         return free
 
     def grid(self, resolution: float = 0.05, margin: float = 0.0) -> Float[np.ndarray, "points 2"]:
-        """Free points at the middles of squares of side `resolution`, row by row from the top.
+        """Return the free points of a grid of spacing `resolution`, row by row from the top.
 
-        `margin` leaves out the points nearer than that to a wall, where a body of that radius
-        cannot be.
+        Points at a distance below `margin` from a wall are left out: a body of this radius cannot be there.
         """
         if not resolution > 0 or margin < 0:
             raise ValueError(
@@ -171,19 +172,19 @@ class Maze:
         y = height / 2 - (np.arange(round(height / resolution)) + 0.5) * resolution
         xy = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         clear = self.is_free(xy)
-        for low, high in self._sight.walls if margin > 0 else ():
+        for low, high in self._visibility.walls if margin > 0 else ():
             outside = np.maximum(np.maximum(low - xy, xy - high), 0)
             clear &= np.hypot(outside[:, 0], outside[:, 1]) >= margin
         kept: np.ndarray = xy[clear]
         return kept
 
-    # The way, cell by cell
+    # Routes, cell by cell
 
     def route(self, start: Cell, goal: Cell) -> list[Cell]:
-        """The cells of a shortest way over shared sides, both ends included.
+        """Return the cells of a shortest route over shared sides, including both ends.
 
         Raises:
-            ValueError: an end is a wall, or no way leads there.
+            ValueError: an end is a wall, or no route exists.
         """
         cells = [start, self.next_cell(start, goal)]
         while cells[-1] != goal:
@@ -191,7 +192,7 @@ class Maze:
         return cells if start != goal else [start]
 
     def next_cell(self, cell: Cell, goal: Cell) -> Cell:
-        """The second cell of `route(cell, goal)`, from a table; `goal` itself once there.
+        """Return the second cell of `route(cell, goal)` from a table; `goal` if `cell` is the goal.
 
         Raises:
             ValueError: as `route`.
@@ -204,12 +205,13 @@ class Maze:
         following = int(self._next[self._number[goal], self._number[cell]])
         if following < 0:
             raise ValueError(
-                f"No way leads from cell {cell} to {goal}: walls part them. Choose another goal."
+                f"`goal` must be reachable. Received {goal}, which walls separate from cell {cell}; choose "
+                "another goal."
             )
         return self.free_cells[following]
 
     def reachable(self, cell: Cell) -> list[Cell]:
-        """The free cells that a way leads to from `cell`, itself included."""
+        """Return the free cells that are reachable from `cell`, including `cell`."""
         if cell not in self._number:
             raise ValueError(self._not_free(cell))
         number = self._number[cell]
@@ -220,7 +222,7 @@ class Maze:
 
     @cached_property
     def _next(self) -> Int[np.ndarray, "goal cell"]:
-        """Number of the next free cell on the way to each goal; negative where there is none."""
+        """Number of the next free cell on the route to each goal; negative where there is none."""
         links = [
             (number, self._number[neighbor])
             for (row, column), number in self._number.items()
@@ -228,21 +230,21 @@ class Maze:
             if neighbor in self._number
         ]
         ends = np.array(links, dtype=int).reshape(-1, 2).T
-        # A step into an avoided cell is longer than any way around.
+        # A step into an avoided cell is longer than any detour.
         far = float(len(self._number))
         length = [far if self.avoid & {self.free_cells[a], self.free_cells[b]} else 1.0 for a, b in links]
         graph = csr_array((np.array(length), (ends[0], ends[1])), shape=(len(self._number),) * 2)
         _, before = shortest_path(graph, directed=False, unweighted=not self.avoid, return_predecessors=True)
-        return np.asarray(before)  # the cell before `cell`, seen from the goal
+        return np.asarray(before)  # the cell before `cell` on the route from the goal
 
-    # How far it is.  A shortest path in a plane with polygonal walls bends only at the walls'
-    # outer corners: the distance is exact, over the graph of corners that see each other.
+    # Distances.  A shortest path in a plane with polygonal walls bends only at the outer corners of the
+    # walls, so distances over the visibility graph of the corners are exact.
 
     def geodesic(self, xy: Float[np.ndarray, "points 2"], goal: Point) -> Float[np.ndarray, " points"]:
-        """Length of the shortest path from each point to `goal` inside free space, for a point body.
+        """Return the length of the shortest path in free space from each point to `goal`, for a point body.
 
-        Points in a wall or outside the map count from the nearest free point.  Where walls part
-        the two, the length is infinite.
+        Points in a wall or outside the map are moved to the nearest free point.  The length is infinite where
+        walls separate a point from the goal.
 
         Raises:
             ValueError: a coordinate is not finite.
@@ -250,29 +252,29 @@ class Maze:
         end = np.asarray(goal, dtype=np.float64)
         if not (np.isfinite(xy).all() and np.isfinite(end).all()):
             raise ValueError("`xy` and `goal` must be finite. Received NaN or infinity; drop such rows.")
-        sight = self._sight
-        stations = np.concatenate([self._snap(end[None]), sight.corners])
-        from_goal = sight.between(stations[1:], stations[:1])[:, 0]  # straight from the goal to each corner
-        remaining = np.append(0.0, (from_goal[:, None] + sight.corner_ways).min(0, initial=np.inf))
+        graph = self._visibility
+        nodes = np.concatenate([self._snap(end[None]), graph.corners])
+        from_goal = graph.distances(nodes[1:], nodes[:1])[:, 0]  # straight from the goal to each corner
+        remaining = np.append(0.0, (from_goal[:, None] + graph.corner_distances).min(0, initial=np.inf))
         return np.concatenate(
             [
-                (sight.between(self._snap(xy[i : i + CHUNK]), stations) + remaining).min(1)
+                (graph.distances(self._snap(xy[i : i + CHUNK]), nodes) + remaining).min(1)
                 for i in range(0, max(len(xy), 1), CHUNK)
             ]
         )
 
     @cached_property
-    def _sight(self) -> Sight:
-        return Sight(self.free, self.scaling)
+    def _visibility(self) -> VisibilityGraph:
+        return VisibilityGraph(self.free, self.scaling)
 
     def _snap(self, xy: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
         """Move the points that are not free to the nearest point of a free cell."""
         snapped = xy.astype(np.float64)
-        lost = ~self.is_free(snapped)
-        if lost.any():
+        outside = ~self.is_free(snapped)
+        if outside.any():
             centers = np.array([self.center_of(cell) for cell in self.free_cells])
             side = self.scaling / 2
-            candidates = np.clip(snapped[lost][:, None], centers - side, centers + side)
-            nearest = np.linalg.norm(candidates - snapped[lost][:, None], axis=-1).argmin(1)
-            snapped[lost] = candidates[np.arange(len(nearest)), nearest]
+            candidates = np.clip(snapped[outside][:, None], centers - side, centers + side)
+            nearest = np.linalg.norm(candidates - snapped[outside][:, None], axis=-1).argmin(1)
+            snapped[outside] = candidates[np.arange(len(nearest)), nearest]
         return snapped

@@ -1,8 +1,8 @@
-"""Worlds that differ from the one a reward was learned in: what a reward is worth beyond imitation.
+"""Perturbed environments, to test the transfer of a learned reward.
 
-`PerturbedDynamics`  heavier or lighter bodies, stronger or weaker gravity, in MuJoCo environments
-`FixedStartsAndGoals`   mazes of gymnasium-robotics from chosen cells, to chosen cells
-`block`            a maze's map with further cells walled off
+`PerturbedDynamics`    other masses and gravity in MuJoCo environments
+`FixedStartsAndGoals`  chosen start and goal cells in mazes of gymnasium-robotics
+`add_walls`            a maze map with additional walls
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,18 @@ import numpy as np
 
 from rlpriors.envs.maze.maze import Cell, Maze
 
-__all__ = ["FixedStartsAndGoals", "PerturbedDynamics", "block"]
+__all__ = ["FixedStartsAndGoals", "PerturbedDynamics", "add_walls"]
 
 Env = gym.Wrapper[Any, Any, Any, Any]
 
 
 class PerturbedDynamics(Env, gym.utils.RecordConstructorArgs):
-    """The same task with other masses or another gravity.
+    """A MuJoCo environment with other masses or another gravity.
 
     Args:
-        env: a MuJoCo environment of gymnasium or gymnasium-robotics, fresh: each copy has a model
-            of its own, which is changed for good.
-        mass: factor on every body's mass and inertia.
-        gravity: factor on gravity; nothing changes where nothing can fall, as in PointMaze.
+        env: a new MuJoCo environment of gymnasium or gymnasium-robotics.  Its model is changed permanently.
+        mass: factor on the mass and inertia of each body.
+        gravity: factor on gravity; without effect where no body can fall, as in PointMaze.
 
     Raises:
         ValueError: a factor is not above 0 (gravity: not at least 0), or the environment has no
@@ -46,37 +45,37 @@ class PerturbedDynamics(Env, gym.utils.RecordConstructorArgs):
             raise ValueError(f"`mass` must be a finite factor above 0. Received {mass}.")
         if not (isfinite(gravity) and gravity >= 0):
             raise ValueError(f"`gravity` must be a finite factor of at least 0. Received {gravity}.")
-        bare: Any = env.unwrapped
+        base: Any = env.unwrapped
         # A maze keeps the simulation in the environment of its point or ant.
-        model = next((m for m in (_model(bare, n) for n in ("", "point_env", "ant_env")) if m), None)
+        model = next((m for m in (_model(base, n) for n in ("", "point_env", "ant_env")) if m), None)
         if model is None:
             raise ValueError(
-                "`env` must be a MuJoCo environment, as only these have masses and gravity to change. "
-                f"Received {env}."
+                f"`env` must be a MuJoCo environment, which has masses and gravity to change. Received {env}."
             )
         model.body_mass[:] *= mass
         model.body_inertia[:] *= mass
         model.opt.gravity[:] *= gravity
-        mujoco: Any = import_module("mujoco")  # an extra, which an environment with a model has brought
+        mujoco: Any = import_module("mujoco")  # an extra, installed with every environment with a model
 
-        # What MuJoCo derives from masses, it derives once: a lone sliding body would keep its old one.
+        # MuJoCo derives constants from the masses once: a single sliding body would keep its old one.
         mujoco.mj_setConst(model, mujoco.MjData(model))
 
 
 class FixedStartsAndGoals(Env, gym.utils.RecordConstructorArgs):
-    """A maze whose episodes start in one of some cells, and whose own goal lies in one of others.
+    """A maze with chosen start cells and goal cells.
 
     Args:
         env: a maze of gymnasium-robotics.
-        starts: cells (row, column), one of which is drawn at each reset; empty for the maze's own.
-        goals: the same for the goal that the environment pays for.
+        starts: start cells (row, column), one drawn at each reset; empty for the maze's own starts.
+        goals: goal cells (row, column) of the environment's reward, one drawn at each reset; empty for the
+            maze's own goals.
 
     Raises:
-        ValueError: a cell is a wall or outside, or the environment is no maze.
+        ValueError: a cell is a wall or outside the map, or the environment is not a maze.
 
     Example:
-        >>> from rlpriors.envs.maze.point_maze import make_env
-        >>> env = FixedStartsAndGoals(make_env(), starts=[(1, 1)])
+        >>> from rlpriors.envs.maze.point_maze import make_point_maze
+        >>> env = FixedStartsAndGoals(make_point_maze(), starts=[(1, 1)])
         >>> obs, _ = env.reset(seed=0)
         >>> bool(np.abs(obs["observation"][:2] - [-1, 1]).max() < 0.5)
         True
@@ -99,50 +98,47 @@ class FixedStartsAndGoals(Env, gym.utils.RecordConstructorArgs):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
         if seed is not None:
-            self._draws = np.random.default_rng(seed)
-        elif not hasattr(self, "_draws"):
-            self._draws = np.random.default_rng()
-        wanted: dict[str, Any] = {}
+            self._rng = np.random.default_rng(seed)
+        elif not hasattr(self, "_rng"):
+            self._rng = np.random.default_rng()
+        drawn: dict[str, Any] = {}
         for key, cells in (("reset_cell", self.starts), ("goal_cell", self.goals)):
             if cells:
-                wanted[key] = np.array(cells[int(self._draws.integers(len(cells)))])
-        both = {**wanted, **(options or {})}
-        return super().reset(seed=seed, options=both or None)
+                drawn[key] = np.array(cells[int(self._rng.integers(len(cells)))])
+        return super().reset(seed=seed, options={**drawn, **(options or {})} or None)
 
 
-def block(maze_map: Sequence[Sequence[Any]], cells: Sequence[Cell]) -> list[list[Any]]:
-    """`maze_map` with walls (1) in `cells`, for `gym.make(..., maze_map=...)`.
+def add_walls(maze_map: Sequence[Sequence[Any]], cells: Sequence[Cell]) -> list[list[Any]]:
+    """Return `maze_map` with walls (1) in `cells`, for `gym.make(..., maze_map=...)`.
 
     Raises:
-        ValueError: a cell is a wall already, or the rest would fall apart: then no way is left
-            between some places.
+        ValueError: a cell is not free, or the new walls would separate free cells from each other.
 
     Example:
         >>> ring = [[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 0, 1, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 1, 1]]
-        >>> block(ring, [(1, 2)])[1]
+        >>> add_walls(ring, [(1, 2)])[1]
         [1, 0, 1, 0, 1]
     """
     free = _free(Maze(maze_map))
     for cell in cells:
         if tuple(cell) not in free:
             raise ValueError(f"`cells` must be free cells (row, column): {sorted(free)}. Received {cell}.")
-    blocked = [list(row) for row in maze_map]
+    rows = [list(row) for row in maze_map]
     for row, column in cells:
-        blocked[row][column] = 1
+        rows[row][column] = 1
     left = free - {(row, column) for row, column in cells}
-    reached, edge = set(), [next(iter(left))] if left else []
-    while edge:
-        row, column = edge.pop()
+    reached, frontier = set(), [next(iter(left))] if left else []
+    while frontier:
+        row, column = frontier.pop()
         reached.add((row, column))
-        near = {(row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)}
-        edge += [cell for cell in near & left if cell not in reached]
+        neighbors = {(row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)}
+        frontier += [cell for cell in neighbors & left if cell not in reached]
     if reached != left or not left:
         raise ValueError(
-            f"`cells` must leave the maze in one piece. Received {list(cells)}, behind which "
-            f"{sorted(left - reached)} cannot be reached from {sorted(reached)}; block a way that has "
-            "another beside it."
+            f"`cells` must leave all free cells connected. Received {list(cells)}, which separate "
+            f"{sorted(left - reached)} from {sorted(reached)}; block a route that has an alternative."
         )
-    return blocked
+    return rows
 
 
 def _free(maze: Maze) -> set[Cell]:

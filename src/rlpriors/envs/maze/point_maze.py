@@ -1,8 +1,10 @@
-"""Points in mazes with a hidden goal: the data, what is true there, and what success means.
+"""Point maze tasks with a hidden goal: data, demonstrations, true reward and success.
 
-`make_task`      one of the worlds of `maze_worlds`, with a goal of your own if you like
-`PointMazeTask`  data, demonstrations, the true reward, acting and success in it
-`GridReward`     the true reward, read off a grid
+`make_task`        a task on one of the `LAYOUTS`
+`PointMazeTask`    data, demonstrations, true reward and success measures of a task
+`GridReward`       true reward, interpolated on a grid
+`make_point_maze`  the environment
+`OBS_KEYS`         observation keys of a point maze
 """
 
 from collections.abc import Callable, Sequence
@@ -17,27 +19,28 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.envs.maze.controllers import WaypointController, WaypointSettings, rollout
-from rlpriors.envs.maze.layouts import WORLDS, make_env
+from rlpriors.envs.maze.controllers import WaypointController, WaypointSettings
+from rlpriors.envs.maze.layouts import LAYOUTS, make_point_maze
 from rlpriors.envs.maze.maze import Cell, Maze
+from rlpriors.envs.maze.waypoint_rollout import waypoint_rollout
 from rlpriors.types import RewardFn
 
-__all__ = ["OBS_KEYS", "GridReward", "PointMazeTask", "make_env", "make_task"]
+__all__ = ["OBS_KEYS", "GridReward", "PointMazeTask", "make_point_maze", "make_task"]
 
 OBS_KEYS = ("observation",)
-"""x, y, vx, vy.  The goals that the environment itself shows are left out: they mean nothing here."""
+"""Observation keys (x, y, vx, vy), without the environment's own goals, which are not those of the task."""
 
 
 @dataclass(frozen=True)
 class PointMazeTask:
-    """A maze and a goal in it that only the demonstrations know.
+    """Point maze task with a goal that only the demonstrations show.
 
-    The truth is `distance`: the less of it, the better.  With cells to `avoid` it prefers the ways
-    that the demonstrations go, summed up over the way to the goal.
+    The true reward is `-distance`, up to a factor.  With cells to `avoid`, `distance` prefers the routes of
+    the demonstrations.
 
     Example:
-        >>> task = make_task(world="ring-avoid", steps=100)
-        >>> start = np.array([[2.0, 2.0]])  # in a corner: down and then left it would be 5.1
+        >>> task = make_task(layout="ring-avoid", max_episode_steps=100)
+        >>> start = np.array([[2.0, 2.0]])  # in a corner; the route down and then left is 5.1
         >>> task.distance(start).round(1)
         array([8.1])
         >>> replace(task, avoid=()).distance(start).round(1)
@@ -45,34 +48,34 @@ class PointMazeTask:
     """
 
     maze: Maze
+    """Map of the maze."""
     goal: tuple[float, float]
-    steps: int
-    """Length of an episode."""
-    radius: float = 0.45
-    """Being this near to the goal is being there."""
-    last: int = 30
-    """Final steps that must all be there for an episode to count as staying."""
+    """The x and y of the goal."""
+    max_episode_steps: int
+    """Length of an episode, in steps."""
+    goal_radius: float = 0.45
+    """Distance to the goal within which the goal is reached."""
+    stay_steps: int = 30
+    """Number of final observations at the goal for which an episode counts as staying."""
     env_id: str = "PointMaze_UMaze-v3"
-    """The environment, which is given the maze's map."""
+    """Gymnasium id of the environment, which is made with the map of `maze`."""
     avoid: tuple[Cell, ...] = ()
-    """Cells that demonstrations do not enter where another way exists."""
+    """Cells that demonstrations do not enter where another route exists."""
     penalty: float = 30.0
-    """What being in such a cell adds to the distance; it should outweigh the way around."""
+    """Increase of the distance in a cell of `avoid`, at least 0; it should exceed the length of a detour."""
     starts: tuple[Cell, ...] = ()
-    """Cells in which episodes begin; without them any from which the goal can be reached."""
+    """Cells in which episodes start; empty for all cells from which the goal is reachable."""
 
     def __post_init__(self) -> None:
         settings = WaypointSettings(goal=self.goal, avoid=self.avoid)
-        WaypointController(
-            self.maze, settings, np.random.default_rng(0)
-        )  # checks the goal and what is avoided
+        WaypointController(self.maze, settings, np.random.default_rng(0))  # checks `goal` and `avoid`
         if self.penalty < 0:
             raise ValueError(f"`penalty` must be at least 0. Received {self.penalty}.")
         reachable = self.maze.reachable(self.maze.cell_of(self.goal))
         for cell in self.starts:
             if cell not in reachable:
                 raise ValueError(
-                    f"`starts` must be free cells from which the goal can be reached: {reachable}. "
+                    f"`starts` must be free cells from which the goal is reachable: {reachable}. "
                     f"Received {cell}."
                 )
 
@@ -83,105 +86,105 @@ class PointMazeTask:
         openings: Sequence[Cell] = (),
         starts: Sequence[Cell] | None = None,
     ) -> "PointMazeTask":
-        """The same goal elsewhere: cells walled off or opened, or other places to begin.
+        """Return a task with the same goal, with more walls or openings, or other start cells.
 
         Raises:
-            ValueError: a cell is not what it should be, or the goal is walled in.
+            ValueError: a cell of `walls` is not free, a cell of `openings` is not a wall, or the goal is not
+                reachable.
         """
         maze = self.maze.changed(walls, openings)
         avoid = tuple(cell for cell in self.avoid if cell not in walls)
         new = self.starts if starts is None else tuple(starts)
         return replace(self, maze=maze, avoid=avoid, starts=new)
 
-    def data(self, n_episodes: int, seed: int, workers: int) -> EpisodeStore:
-        """Travels between random places with rests, anywhere: what the prior learns from."""
-        episodes = rollout(
-            self.env_factory, n_episodes, WaypointSettings(max_steps=self.steps), seed=seed, workers=workers
-        )
+    def data(self, n_episodes: int, seed: int, n_workers: int) -> EpisodeStore:
+        """Return episodes between random goals with rests: the training data of a prior."""
+        settings = WaypointSettings(max_episode_steps=self.max_episode_steps)
+        episodes = waypoint_rollout(self.env_factory, n_episodes, settings, seed=seed, n_workers=n_workers)
         return EpisodeStore.from_episodes(episodes, OBS_KEYS)
 
     def demonstrations(self, n_episodes: int, seed: int) -> EpisodeStore:
-        """Ways to the goal from random places, around what they avoid, and stays there."""
+        """Return episodes that go to the goal without entering `avoid`, and stay there."""
         settings = WaypointSettings(
-            goal=self.goal, max_steps=self.steps, avoid=self.avoid, starts=self.starts
+            goal=self.goal,
+            max_episode_steps=self.max_episode_steps,
+            avoid=self.avoid,
+            starts=self.starts,
         )
         return EpisodeStore.from_episodes(
-            rollout(self.env_factory, n_episodes, settings, seed=seed), OBS_KEYS
+            waypoint_rollout(self.env_factory, n_episodes, settings, seed=seed), OBS_KEYS
         )
 
     @property
     def env_factory(self) -> Callable[[], gym.Env[Any, Any]]:
-        """Makes one environment."""
+        """Picklable function that returns the environment."""
         return partial(
-            make_env,
-            self.steps,
-            self.env_id,
-            self.starts,
-            maze_map=self.maze.maze_map,
+            make_point_maze, self.max_episode_steps, self.env_id, self.starts, maze_map=self.maze.maze_map
         )
 
     def distance(self, xy: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points"]:
-        """How far it is to the goal: the shortest way that enters no cell to avoid.
+        """Return the length of the shortest path to the goal that enters no cell of `avoid`.
 
-        In such a cell it is the shortest way of all and `penalty` more.  Where every way leads
-        through such cells, it is the shortest of these.
+        In a cell of `avoid` it is the length of the shortest path through any cells, plus `penalty`.  Where
+        every path enters cells of `avoid`, it is the length of the shortest.
         """
         xy = xy.astype(np.float64)
         shortest = self.maze.geodesic(xy, self.goal)
         if not self.avoid:
             return shortest
-        around = self._around.geodesic(xy, self.goal)
+        detour = self._avoiding_maze.geodesic(xy, self.goal)
         inside = self.avoided(xy)
-        return np.asarray(np.where(inside | np.isinf(around), shortest, around) + self.penalty * inside)
+        return np.asarray(np.where(inside | np.isinf(detour), shortest, detour) + self.penalty * inside)
 
     def avoided(self, xy: Float[np.ndarray, "points 2"]) -> Bool[np.ndarray, " points"]:
-        """Whether each point lies in a cell to avoid."""
+        """Return True for each point in a cell of `avoid`."""
         if not self.avoid:
             return np.zeros(len(xy), dtype=bool)
-        inside: np.ndarray = self.maze.is_free(xy) & ~self._around.is_free(xy)
+        inside: np.ndarray = self.maze.is_free(xy) & ~self._avoiding_maze.is_free(xy)
         return inside
 
     @cached_property
-    def _around(self) -> Maze:
+    def _avoiding_maze(self) -> Maze:
         return self.maze.changed(walls=self.avoid)
 
     def oracle(self, weight: float = 0.5) -> RewardFn:
-        """-weight times the distance to the goal, differentiable by interpolation over a fine grid."""
+        """Return the true reward, -weight times the distance to the goal, differentiable (`GridReward`)."""
         return GridReward(self, weight)
 
     def reached(self, store: EpisodeStore) -> Bool[np.ndarray, " episodes"]:
-        """Which episodes were at the goal at any time."""
-        return np.array([self._there(store, i).any() for i in range(store.n_episodes)])
+        """Return True for each episode that was at the goal at any time."""
+        return np.array([self._at_goal(store, i).any() for i in range(store.n_episodes)])
 
     def stayed(self, store: EpisodeStore) -> Bool[np.ndarray, " episodes"]:
-        """Which episodes spent all of their final steps at the goal."""
-        return np.array([self._there(store, i)[-self.last :].all() for i in range(store.n_episodes)])
+        """Return True for each episode whose last `stay_steps` observations are at the goal."""
+        return np.array([self._at_goal(store, i)[-self.stay_steps :].all() for i in range(store.n_episodes)])
 
     def violations(self, store: EpisodeStore) -> Float[np.ndarray, " episodes"]:
-        """The part of each episode's frames that lie in cells to avoid, once it has been elsewhere.
+        """Return the fraction of each episode's observations that are in cells of `avoid`.
 
-        To begin there is no fault.  The mean is the part of all frames (episodes being equally
-        long), and the mean of `violations > 0` that of the episodes that ever entered.
+        Observations before the episode has left these cells do not count: a start there is no violation.
+        For episodes of equal length, the mean is the fraction of all observations; the mean of
+        `violations > 0` is the fraction of episodes that entered.
         """
-        parts = []
+        fractions = []
         for i in range(store.n_episodes):
             inside = self.avoided(store.episode(i).obs[:, :2].astype(np.float64))
-            parts.append((inside & np.logical_or.accumulate(~inside)).mean())
-        return np.array(parts)
+            fractions.append((inside & np.logical_or.accumulate(~inside)).mean())
+        return np.array(fractions)
 
-    def _there(self, store: EpisodeStore, episode: int) -> Bool[np.ndarray, " frames"]:
-        away = store.episode(episode).obs[:, :2] - np.array(self.goal)
-        there: np.ndarray = np.hypot(*away.T) <= self.radius
-        return there
+    def _at_goal(self, store: EpisodeStore, episode: int) -> Bool[np.ndarray, " observations"]:
+        offset = store.episode(episode).obs[:, :2] - np.array(self.goal)
+        at_goal: np.ndarray = np.hypot(*offset.T) <= self.goal_radius
+        return at_goal
 
 
 class GridReward:
-    """-weight times the shortest way to a task's goal, read off a grid with bilinear interpolation.
+    """Reward -weight times `PointMazeTask.distance`, by bilinear interpolation on a grid.
 
     Example:
-        >>> reward = GridReward(make_task(steps=10), weight=0.5)
-        >>> at_the_goal, act = torch.tensor([[-1.0, -1.0, 0.0, 0.0]]), torch.zeros(1, 2)
-        >>> bool(reward(at_the_goal, act, at_the_goal, torch.zeros(1, dtype=torch.bool)).abs() < 0.03)
+        >>> reward = GridReward(make_task(max_episode_steps=10), weight=0.5)
+        >>> at_goal, act = torch.tensor([[-1.0, -1.0, 0.0, 0.0]]), torch.zeros(1, 2)
+        >>> bool(reward(at_goal, act, at_goal, torch.zeros(1, dtype=torch.bool)).abs() < 0.03)
         True
     """
 
@@ -203,23 +206,25 @@ class GridReward:
 
 def make_task(
     goal: tuple[float, float] | None = None,
-    steps: int | None = None,
+    max_episode_steps: int | None = None,
     *,
-    world: str = "umaze",
+    layout: str = "umaze",
     avoid: Sequence[Cell] | None = None,
     starts: Sequence[Cell] = (),
 ) -> PointMazeTask:
-    """One of `WORLDS`: the U-maze with a goal at the end of one arm, unless told otherwise.
+    """Return a task on one of the `LAYOUTS`; the default is the U-maze with a goal at the end of one arm.
+
+    Arguments that are None take the value of the layout.
 
     Raises:
-        ValueError: there is no such world, the goal is not in free space, a cell to avoid is a wall
-            or the goal's, or no way leads from a start to the goal.
+        ValueError: there is no such layout, the goal is not in free space, a cell of `avoid` is a wall or the
+            cell of the goal, or the goal is not reachable from a start.
     """
-    if world not in WORLDS:
-        raise ValueError(f"`world` must be one of {', '.join(WORLDS)}. Received {world!r}.")
-    preset = WORLDS[world]
+    if layout not in LAYOUTS:
+        raise ValueError(f"`layout` must be one of {', '.join(LAYOUTS)}. Received {layout!r}.")
+    preset = LAYOUTS[layout]
     if preset.maze_map is None:
-        env = make_env(env_id=preset.env_id)
+        env = make_point_maze(env_id=preset.env_id)
         maze = Maze.from_env(env)
         env.close()
     else:
@@ -227,7 +232,7 @@ def make_task(
     return PointMazeTask(
         maze.changed(preset.walls, preset.openings),
         preset.goal if goal is None else goal,
-        preset.steps if steps is None else steps,
+        preset.max_episode_steps if max_episode_steps is None else max_episode_steps,
         env_id=preset.env_id,
         avoid=preset.avoid if avoid is None else tuple(avoid),
         starts=tuple(starts),

@@ -1,81 +1,96 @@
-"""Frames of MuJoCo's environments with positions and velocities beside them, for probing.
+"""Collection of MuJoCo frames with positions and velocities, for probing.
 
-`collect_mujoco`  renders random play into a `FrameStore`
-`make_mujoco`     an environment that shows itself
+`collect_mujoco`  rendered frames of a random policy in a `FrameStore`
+`make_mujoco`     MuJoCo environment with rendered frames for observations
 
-The arrays of the store are `qpos`, `qvel`, `act`, `rew`, `terminated` and `truncated`.
+The store has the arrays `qpos`, `qvel`, `act`, `rew`, `terminated` and `truncated`.
 """
 
-import os
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from rlpriors.data.frame_cache import found, held_actions, publishing
+from rlpriors.data.frame_cache import atomic_writer, load_if_matching
 from rlpriors.data.frames import FrameStore
+from rlpriors.envs.make import make_env
+from rlpriors.envs.rollout import iterate_episode, sticky_actions
+from rlpriors.wrappers.pixel_observation import PixelObservation
 
 __all__ = ["collect_mujoco", "make_mujoco"]
 
 
 def collect_mujoco(
     env_id: str,
-    steps: int,
+    n_steps: int,
     seed: int,
     folder: str | Path,
     *,
-    size: tuple[int, int] = (84, 84),
-    episode_steps: int = 200,
+    image_size: tuple[int, int] = (84, 84),
+    max_episode_steps: int = 200,
     camera: str | None = None,
     progress: bool = True,
 ) -> FrameStore:
-    """Act at random in `env_id` for `steps` steps, or open the store that is at `folder` already.
+    """Collect `n_steps` steps of a random policy in a new store at `folder`, or open a matching one.
 
-    Each action holds for 1 to 8 steps, so that more is seen than trembling.  Episodes end after
-    `episode_steps`.  `camera` is one of the model's, and by default where `render` looks from.
+    The policy repeats each random action for 1 to 8 steps (`sticky_actions`).
+
+    Args:
+        env_id: id of a MuJoCo environment.
+        n_steps: number of steps.
+        seed: seed of the environment and of the actions.
+        folder: folder of the store.
+        image_size: height and width of the frames.
+        max_episode_steps: number of steps after which an episode is truncated.
+        camera: name of a camera of the model; None for the camera of `render`.
+        progress: show a progress bar.
 
     Raises:
-        ValueError: there is no such environment or camera, it is not MuJoCo's, or `folder` holds something
-            else.
+        ValueError: there is no such environment or camera, it is not a MuJoCo environment, or `folder` holds
+            frames of other settings.
     """
-    if steps < 1 or episode_steps < 1:
+    if n_steps < 1 or max_episode_steps < 1:
         raise ValueError(
-            f"`steps` and `episode_steps` must be at least 1. Received {steps}, {episode_steps}."
+            f"`n_steps` and `max_episode_steps` must be at least 1. Received {n_steps}, {max_episode_steps}."
         )
     folder = Path(folder)
-    plan = {"env": env_id, "steps": steps, "seed": seed, "size": list(size), "episode_steps": episode_steps}
+    plan = {
+        "env": env_id,
+        "steps": n_steps,
+        "seed": seed,
+        "size": list(image_size),
+        "episode_steps": max_episode_steps,
+    }
     if camera is not None:
         plan["camera"] = camera
-    there = found(folder, "mujoco.json", plan)
-    if there is not None:
-        return there
-    env = make_mujoco(env_id, size, camera)
-    chances = np.random.default_rng(seed)
+    store = load_if_matching(folder, "mujoco.json", plan)
+    if store is not None:
+        return store
+    env = make_mujoco(env_id, image_size, camera)
+    rng = np.random.default_rng(seed)
     with (
-        publishing(folder, mujoco=plan) as writer,
-        tqdm(total=steps, desc=env_id, unit="step", disable=not progress) as bar,
+        atomic_writer(folder, mujoco=plan) as writer,
+        tqdm(total=n_steps, desc=env_id, unit="step", disable=not progress) as bar,
     ):
-        done = 0
-        while done < steps:
-            frame, _ = env.reset(seed=int(chances.integers(2**31)))
-            actions, action = held_actions(env.action_space, chances), np.zeros(0, np.float32)
-            for step in range(min(episode_steps, steps - done)):
-                action = next(actions)
-                seen, state = frame, _state(env)
-                frame, rew, terminated, truncated, _ = env.step(action)
-                done += 1
-                truncated = bool(truncated) or (
-                    not terminated and (step + 1 == episode_steps or done == steps)
-                )
-                row = {"act": action, "rew": np.float32(rew)}
-                writer.append(seen, **state, **row, terminated=bool(terminated), truncated=truncated)
+        left = n_steps
+        while left:
+            frame, _ = env.reset(seed=int(rng.integers(2**31)))
+            state, actions = _state(env), sticky_actions(env.action_space, rng)
+
+            def act(obs: Any, actions: Iterator[Any] = actions) -> Any:
+                return next(actions)
+
+            for step in iterate_episode(env, frame, act, min(max_episode_steps, left)):
+                row = {"act": step.act, "rew": np.float32(step.rew)}
+                row |= {"terminated": step.terminated, "truncated": step.truncated}
+                writer.append(step.obs, **state, **row)
+                frame, state = step.obs_next, _state(env)
+                left -= 1
                 bar.update(1)
-                if terminated or truncated:
-                    break
-            nothing = {"act": 0 * action, "rew": np.float32(0), "terminated": False, "truncated": False}
-            writer.append(frame, **_state(env), **nothing)
+            no_step = {"act": 0 * step.act, "rew": np.float32(0), "terminated": False, "truncated": False}
+            writer.append(frame, **state, **no_step)
             writer.end_episode()
     env.close()
     return FrameStore.open(folder)
@@ -86,29 +101,27 @@ def _state(env: Any) -> dict[str, np.ndarray]:
     return {"qpos": data.qpos.astype(np.float32), "qvel": data.qvel.astype(np.float32)}
 
 
-def make_mujoco(env_id: str, size: tuple[int, int], camera: str | None = None) -> Any:
-    """`env_id` with frames of `size` as its observations, seen from where it stands or by `camera`.
+def make_mujoco(
+    env_id: str, image_size: tuple[int, int], camera: str | None = None
+) -> PixelObservation[Any, Any]:
+    """Return the MuJoCo environment `env_id` with rendered frames of `image_size` for observations.
+
+    `camera` names a camera of the model; None is the camera of `render`.
 
     Raises:
-        ValueError: there is no such environment, it is not MuJoCo's, or has no such camera.
+        ValueError: there is no such environment, it is not a MuJoCo environment, or has no such camera.
     """
-    if sys.platform == "linux":  # before mujoco is imported: draws without a screen
-        os.environ.setdefault("MUJOCO_GL", "egl")
-    import gymnasium as gym
-
-    from rlpriors.wrappers.pixel_observation import PixelObservation
-
     try:
-        seen_by: dict[str, Any] = {} if camera is None else {"camera_name": camera}
-        env: Any = gym.make(env_id, render_mode="rgb_array", **seen_by)
+        arguments: dict[str, Any] = {} if camera is None else {"camera_name": camera}
+        env: Any = make_env(env_id, render_mode="rgb_array", **arguments)
         if not hasattr(env.unwrapped, "data") or not hasattr(env.unwrapped, "model"):
-            raise ValueError("it is not MuJoCo's")
-    except (gym.error.Error, ImportError, ValueError, TypeError) as error:
+            raise ValueError("It has no MuJoCo model.")
+    except ValueError as error:
         raise ValueError(
             f"`env` must be a MuJoCo environment, such as HalfCheetah-v5. Received {env_id!r}: {error}"
         ) from error
     model = env.unwrapped.model
-    known = [model.camera(number).name for number in range(model.ncam)]
-    if camera is not None and camera not in known:
-        raise ValueError(f"`camera` must be one of {env_id}'s: {known}. Received {camera!r}.")
-    return PixelObservation(env, *size)
+    cameras = [model.camera(number).name for number in range(model.ncam)]
+    if camera is not None and camera not in cameras:
+        raise ValueError(f"`camera` must be one of {cameras}, the cameras of {env_id}. Received {camera!r}.")
+    return PixelObservation(env, *image_size)

@@ -1,9 +1,9 @@
-"""Frames of MuJoCo's environments with the part that each pixel shows, for segmentation.
+"""Segmentation masks of MuJoCo environments.
 
-`collect_mujoco_masks`  renders random play, twice: in colors and by parts
+`collect_mujoco_masks`  frames of a random policy, rendered in color and by geom
 
-The store's array `mask` is uint8 [N, height, width]: 0 the sky, 1 the floor, then one class for each
-other geom in the model's order; `frame_folders.class_names` has their names.
+The store's array `mask` is uint8 [N, height, width]: 0 is the sky, 1 the floor, then one class for each other
+geom in the model's order; `rlpriors.data.frame_cache.class_names` returns their names.
 """
 
 from pathlib import Path
@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from rlpriors.data.frame_cache import found, held_actions, publishing
+from rlpriors.data.frame_cache import atomic_writer, load_if_matching
 from rlpriors.data.frames import FrameStore
-from rlpriors.data.photos.image_folder import NOT_JUDGED
+from rlpriors.data.photos.image_folder import IGNORE_INDEX
 from rlpriors.envs.mujoco.collect import make_mujoco
+from rlpriors.envs.rollout import sticky_actions
 
 __all__ = ["collect_mujoco_masks"]
 
@@ -25,78 +26,95 @@ SKY, FLOOR = 0, 1
 
 def collect_mujoco_masks(
     env_id: str,
-    frames: int,
+    n_frames: int,
     seed: int,
     folder: str | Path,
-    size: tuple[int, int] = (64, 64),
+    image_size: tuple[int, int] = (64, 64),
     *,
-    every: int = 5,
-    episode_steps: int = 200,
+    frame_interval: int = 5,
+    max_episode_steps: int = 200,
     camera: str | None = None,
-    past_the_end: bool = False,
+    continue_after_termination: bool = False,
     progress: bool = True,
 ) -> FrameStore:
-    """Act at random in `env_id` and keep every `every`-th frame with its mask, or open what is there already.
+    """Collect `n_frames` frames with masks in a new store at `folder`, or open a matching one.
 
-    Actions are held as `collect_mujoco` holds them; episodes end after `episode_steps`, and where the
-    environment says so.  With `past_the_end` they go on there: a body that soon falls is else hardly seen
-    but as it begins.  Frame and mask are drawn at `size`, from where `collect_mujoco` looks, without
-    antialiasing, so that every pixel shows one part only.  What is neither sky nor geom, such as a mark of a
-    goal, is 255: not judged.
+    The policy repeats each random action for 1 to 8 steps (`sticky_actions`).  Frames and masks are rendered
+    without antialiasing, so that each pixel shows one geom.  Pixels that show neither sky nor a geom, such as
+    the mark of a goal, have the value 255 (ignored).
+
+    Args:
+        env_id: id of a MuJoCo environment.
+        n_frames: number of frames.
+        seed: seed of the environment and of the actions.
+        folder: folder of the store.
+        image_size: height and width of frames and masks.
+        frame_interval: number of steps between two frames.
+        max_episode_steps: number of steps after which an episode is truncated.
+        camera: name of a camera of the model; None for the camera of `render`.
+        continue_after_termination: do not end episodes where the environment terminates.  Without it, frames
+            of a body that soon falls show little but its first steps.
+        progress: show a progress bar.
 
     Raises:
-        ValueError: there is no such environment or camera, it is not MuJoCo's or has too many parts, a
-            number is below 1, or `folder` holds something else.
+        ValueError: there is no such environment or camera, it is not a MuJoCo environment or has too many
+            geoms, a number is below 1, or `folder` holds frames of other settings.
     """
-    if min(frames, every, episode_steps) < 1:
+    if min(n_frames, frame_interval, max_episode_steps) < 1:
         raise ValueError(
-            "`frames`, `every` and `episode_steps` must be at least 1. Received "
-            f"{frames}, {every}, {episode_steps}."
+            "`n_frames`, `frame_interval` and `max_episode_steps` must be at least 1. Received "
+            f"{n_frames}, {frame_interval}, {max_episode_steps}."
         )
     folder = Path(folder)
-    plan = {"env": env_id, "frames": frames, "seed": seed, "size": list(size), "every": every}
-    plan["episode_steps"] = episode_steps
+    plan = {
+        "env": env_id,
+        "frames": n_frames,
+        "seed": seed,
+        "size": list(image_size),
+        "every": frame_interval,
+        "episode_steps": max_episode_steps,
+    }
     if camera is not None:
         plan["camera"] = camera
-    if past_the_end:
+    if continue_after_termination:
         plan["past_the_end"] = True
-    there = found(folder, "masks.json", plan)
-    if there is not None:
-        return there
-    env = make_mujoco(env_id, size, camera)
+    store = load_if_matching(folder, "masks.json", plan)
+    if store is not None:
+        return store
+    env: Any = make_mujoco(env_id, image_size, camera)
     if getattr(env.unwrapped, "mujoco_renderer", None) is None:
         raise ValueError(
             f"`env_id` must have a `mujoco_renderer`, as Gymnasium's own have. {env_id} has none."
         )
     names, classes = _classes(env.unwrapped.model)
-    chances = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     with (
-        publishing(folder, masks=plan, classes=names) as writer,
-        tqdm(total=frames, desc=env_id, unit="frame", disable=not progress) as bar,
+        atomic_writer(folder, masks=plan, classes=names) as writer,
+        tqdm(total=n_frames, desc=env_id, unit="frame", disable=not progress) as bar,
     ):
-        kept = time = 0
-        while kept < frames:
-            state, _ = env.env.reset(
-                seed=int(chances.integers(2**31))
-            )  # inside: what is not kept is not drawn
-            actions, before = held_actions(env.action_space, chances), kept
-            for _ in range(episode_steps):
-                if time % every == 0:
+        n_written = time = 0
+        while n_written < n_frames:
+            # Steps of the inner environment render nothing; only the stored frames are rendered.
+            state, _ = env.env.reset(seed=int(rng.integers(2**31)))
+            actions, n_before = sticky_actions(env.action_space, rng), n_written
+            for _ in range(max_episode_steps):
+                if time % frame_interval == 0:
                     writer.append(env.observation(state), mask=_mask(env, classes))
-                    kept += 1
+                    n_written += 1
                     bar.update(1)
                 time += 1
                 state, _, terminated, truncated, _ = env.env.step(next(actions))
-                if truncated or (terminated and not past_the_end) or kept == frames:
+                done = truncated or (terminated and not continue_after_termination)
+                if done or n_written == n_frames:
                     break
-            if kept > before:
+            if n_written > n_before:
                 writer.end_episode()
     env.close()
     return FrameStore.open(folder)
 
 
 def _classes(model: Any) -> tuple[list[str], UInt8[np.ndarray, " geoms"]]:
-    """Names of classes, and the class of each geom."""
+    """Return the names of the classes, and the class of each geom."""
     import mujoco
 
     plane = int(getattr(mujoco, "mjtGeom").mjGEOM_PLANE)  # noqa: B009 (compiled: type checkers do not see it)
@@ -104,15 +122,15 @@ def _classes(model: Any) -> tuple[list[str], UInt8[np.ndarray, " geoms"]]:
     for geom in np.flatnonzero(model.geom_type != plane):
         classes[geom] = len(names)
         names.append(model.geom(int(geom)).name or f"geom {geom}")
-    if len(names) > NOT_JUDGED:
-        raise ValueError(f"`env_id` must have at most {NOT_JUDGED - 2} geoms. It has {len(names) - 2}.")
+    if len(names) > IGNORE_INDEX:
+        raise ValueError(f"`env_id` must have at most {IGNORE_INDEX - 2} geoms. It has {len(names) - 2}.")
     return names, classes.astype(np.uint8)
 
 
 def _mask(env: Any, classes: UInt8[np.ndarray, " geoms"]) -> UInt8[np.ndarray, "height width"]:
-    """The class of each pixel, drawn by the renderer that drew the frame.
+    """Return the class of each pixel, rendered by the renderer of the frame.
 
-    Its own `segmentation=True` adds up bytes, which numpy 2 refuses (gymnasium 1.4).
+    The renderer's own `segmentation=True` adds up bytes, which numpy 2 refuses (gymnasium 1.4).
     """
     import mujoco
 
@@ -123,11 +141,11 @@ def _mask(env: Any, classes: UInt8[np.ndarray, " geoms"]) -> UInt8[np.ndarray, "
     scene.flags[flags] = 1
     colors = renderer.viewer.render("rgb_array", camera_id=renderer.camera_id)
     scene.flags[flags] = 0
-    shown = colors.astype(np.int64) @ np.array([1, 2**8, 2**16])  # 0, or one more than the part's number
-    table = np.full(scene.ngeom + 1, NOT_JUDGED, np.uint8)
+    segment = colors.astype(np.int64) @ np.array([1, 2**8, 2**16])  # 0, or 1 + the segment id
+    table = np.full(scene.ngeom + 1, IGNORE_INDEX, np.uint8)
     table[0] = SKY
     geom_type = int(getattr(mujoco, "mjtObj").mjOBJ_GEOM)  # noqa: B009
-    for part in scene.geoms[: scene.ngeom]:
-        if part.segid >= 0 and part.objtype == geom_type:
-            table[part.segid + 1] = classes[part.objid]
-    return np.asarray(table[np.minimum(shown, scene.ngeom)])
+    for geom in scene.geoms[: scene.ngeom]:
+        if geom.segid >= 0 and geom.objtype == geom_type:
+            table[geom.segid + 1] = classes[geom.objid]
+    return np.asarray(table[np.minimum(segment, scene.ngeom)])

@@ -1,0 +1,141 @@
+"""Environments by their id.
+
+`make_env`       an installed environment, with its own observations or with images
+`show_images`    an environment with images for observations
+`register_envs`  registration of the ids that other packages provide
+"""
+
+import os
+import sys
+import warnings
+from contextlib import redirect_stderr
+from importlib import import_module
+from io import StringIO
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+__all__ = ["make_env", "register_envs", "show_images"]
+
+
+def make_env(
+    env_id: str, *, image_size: tuple[int, int] | None = None, **arguments: Any
+) -> gym.Env[Any, Any]:
+    """Return the environment `env_id`, after registering the package that provides it.
+
+    Args:
+        env_id: the id of an installed environment, such as "Reacher-v5".  "ALE/..." registers ale_py and
+            another unknown id registers gymnasium_robotics; "module:Id-v0" imports the module first.
+        image_size: None leaves the observations unchanged.  (height, width) returns images [height, width,
+            channels] for observations, as `show_images` does; the environment is made with
+            `render_mode="rgb_array"` if it takes a render mode.
+        arguments: arguments of `gym.make`, such as `max_episode_steps` or `render_mode`.  On Linux,
+            `render_mode="rgb_array"` sets the variable `MUJOCO_GL` to "egl" if it is unset, so that MuJoCo
+            renders without a screen.
+
+    Raises:
+        ValueError: no such environment is installed, it needs a package that is not installed, it does not
+            take `arguments`, or its images do not fit (see `show_images`).
+
+    Example:
+        >>> make_env("CartPole-v1", max_episode_steps=7).spec.max_episode_steps
+        7
+    """
+    if image_size is not None:
+        arguments.setdefault("render_mode", "rgb_array")
+    if arguments.get("render_mode") == "rgb_array" and sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is imported
+    try:
+        register_envs(env_id)
+        with warnings.catch_warnings():
+            # Gymnasium warns of environments that do not render; `show_images` checks what was made.
+            warnings.filterwarnings("ignore", message=".*render_mode")
+            try:
+                env: gym.Env[Any, Any] = gym.make(env_id, **arguments)
+            except TypeError as error:
+                if image_size is None or "render_mode" not in str(error):
+                    raise
+                del arguments["render_mode"]  # an environment whose observations may be images already
+                env = gym.make(env_id, **arguments)
+    except (gym.error.Error, ImportError) as error:
+        raise ValueError(
+            f"`env` must be the id of an installed environment. Received {env_id!r}: {error} Install the "
+            'package that provides it, or write "module:Id-v0" for an id that a module registers on import.'
+        ) from error
+    except TypeError as error:
+        raise ValueError(f"`env` {env_id!r} does not take the arguments {arguments}: {error}") from error
+    return env if image_size is None else show_images(env, image_size)
+
+
+def show_images(env: gym.Env[Any, Any], image_size: tuple[int, int]) -> gym.Env[Any, Any]:
+    """Return `env` with uint8 images [height, width, channels] for observations.
+
+    The image is the observation itself or the one image of a Dict observation, at its own size; the last
+    frame of a frame stack.  An environment without an image in its observation is rendered at `image_size`.
+
+    Raises:
+        ValueError: the observation has several images, or an image of other axes or channels, or it has no
+            image and `env` was not made with `render_mode="rgb_array"`.
+    """
+    from rlpriors.wrappers.image_spaces import find_images, image_names
+    from rlpriors.wrappers.pixel_observation import PixelObservation
+
+    env_id = str(env.unwrapped) if env.spec is None else env.spec.id
+    names = image_names(env.observation_space)
+    if len(names) > 1:
+        raise ValueError(
+            f"`env` must have one image in its observation. Received {env_id!r}, which has "
+            f"{', '.join(names)}; register it in a wrapper that keeps one, such as "
+            "gymnasium.wrappers.FilterObservation."
+        )
+    if not names:
+        if env.render_mode != "rgb_array":
+            raise ValueError(
+                '`env` must have an image in its observation, or be made with render_mode="rgb_array". '
+                f"Received {env_id!r}, which has the observation space {env.observation_space} and takes no "
+                "such mode; add an image or the render mode."
+            )
+        return PixelObservation(env, *image_size)
+    try:
+        (leaf,) = find_images(env.observation_space, None, None, channels=3)
+    except ValueError as error:
+        raise ValueError(
+            "`env` must have images of 1 or 3 channels, [height, width, channels]. Received "
+            f"{env_id!r}, which has the observation space {env.observation_space}; register it in a wrapper "
+            "that converts them to this shape."
+        ) from error
+    if not leaf.path and leaf.layout == "HWC":
+        return env
+    height, width = (leaf.space.shape[leaf.layout.index(axis)] for axis in "HW")
+    space = gym.spaces.Box(0, 255, (height, width, leaf.channels), np.uint8)
+
+    def image(obs: Any) -> np.ndarray:
+        frame: np.ndarray = leaf.frames(leaf.select(obs)[None])[0, -1]  # of (1, T, H, W, C)
+        return frame
+
+    return gym.wrappers.TransformObservation(env, image, space)
+
+
+def register_envs(env_id: str) -> None:
+    """Register the package that provides `env_id`, if Gymnasium does not have the id yet.
+
+    "ALE/..." is in ale_py; gymnasium_robotics is tried for another unknown id.  "module:Id-v0" is left to
+    `gym.make`.
+
+    Raises:
+        ImportError: ale_py is not installed.
+    """
+    if ":" in env_id or env_id in gym.registry:
+        return
+    if env_id.startswith("ALE/"):
+        try:
+            gym.register_envs(import_module("ale_py"))
+        except ImportError as error:
+            raise ImportError('Atari games need the emulator: pip install "rlpriors[atari]".') from error
+        return
+    try:
+        with redirect_stderr(StringIO()):  # it prints news about other environments when imported
+            gym.register_envs(import_module("gymnasium_robotics"))
+    except ImportError:
+        pass
