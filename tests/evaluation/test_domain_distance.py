@@ -93,12 +93,12 @@ def test_features_follow_the_seed_and_take_any_size() -> None:
         (lambda: FixedFeatures((7, 16)), "`size` must be .*at least 8"),
         (lambda: FixedFeatures(dim=10), r"`dim` must be a multiple of 4 in 4..256. Received 10"),
         (lambda: FixedFeatures()(textures(2, 1, 9)), "must be fitted first"),
-        (lambda: FixedFeatures().fit(textures(1, 1, 9)), "`frames` must be at least 2"),
+        (lambda: FixedFeatures().fit(textures(1, 1, 9)), "`frames` must hold at least 2"),
         (lambda: FixedFeatures().fit(textures(2, 1, 9)[..., :2]), r"`frames` must be uint8 .*1 or 3"),
         (lambda: frechet_distance(np.ones((1, 3)), np.ones((4, 3))), "`a` must hold at least 2 vectors"),
         (lambda: frechet_distance(np.ones((4, 3)), np.full((4, 3), np.nan)), "`b` must be finite"),
         (lambda: domain_auc(np.ones((9, 3)), np.ones((4, 3)), seed=0), "`b` must hold at least 5 vectors"),
-        (lambda: domain_auc(*TWO, seed=0, groups=(np.arange(9), np.arange(9) // 2 % 4)), "at least 5 of `a`"),
+        (lambda: domain_auc(*TWO, seed=0, groups=(np.arange(9), np.arange(9) // 2 % 4)), "at least 5 groups of `a`"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(call: Any, message: str) -> None:
@@ -107,7 +107,7 @@ def test_what_cannot_be_compared_is_refused(call: Any, message: str) -> None:
 
 
 def test_unlike_dimensions_are_refused(without_type_checks: None) -> None:
-    with pytest.raises(ValueError, match="as many dimensions"):
+    with pytest.raises(ValueError, match="same number of dimensions"):
         frechet_distance(np.ones((4, 3)), np.ones((4, 2)))
     with pytest.raises(ValueError, match="must be 9 and 9 numbers"):
         domain_auc(*TWO, seed=0, groups=(np.arange(9), np.arange(8)))

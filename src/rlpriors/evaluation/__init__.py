@@ -1,25 +1,12 @@
-"""How good is what was learnt: numbers with their uncertainty.
+"""Evaluation of rewards and representations: numbers with their uncertainty.
 
-reward_distance.py  correlations of rewards, and EPIC: the same whatever shaping and scale
-dard.py             DARD from samples: the same, where the dynamics lead
-tabular.py          best policies, returns and occupancies where every state has a number
-canonical.py        EPIC, DARD and STARC of reward tables, exact
-trajectories.py     returns of whole episodes: ERC and preferences
-coverages.py        which episodes were judged, saved
-intervals.py        means and interquartile means with bootstrap intervals
-probes.py           what a representation knows, by AtariARI's linear probes
-probe_labels.py     what is asked of it, and on which frames
-probe_training.py   the linear layer that answers
-probe_layer.py      what it is made of
-supervised.py       the ceiling: a network that is told
-probe_scores.py     F1 and accuracy, by variable and by category
-state_probes.py     the same for continuous states, rewards and actions
-collapse.py         whether a representation uses its dimensions
-segmentation.py     what an encoder knows of each pixel: training a head, or everything
-segmenter.py        the encoder and the head that it trains
-segmentation_scores.py    intersection over union of masks
-segmentation_pictures.py  masks to look at
-domain_distance.py  how far two sets of images lie apart
+The package knows no reward model: it takes any `RewardFn`, and features as arrays.
+
+`intervals`        means and interquartile means with bootstrap intervals
+`domain_distance`  distances between sets of images
+`rewards`          distances and return agreement of rewards, tabular processes
+`probing`          linear and regression probes of representations, rank measures
+`segmentation`     training and metrics of segmentation heads over encoders
 """
 
 from rlpriors.evaluation.domain_distance import FixedFeatures, domain_auc, frechet_distance
@@ -32,7 +19,7 @@ from rlpriors.evaluation.intervals import (
 )
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask, frame_keys, make_task
-from rlpriors.evaluation.probing.linear_probe import majority, probe, shrink
+from rlpriors.evaluation.probing.linear_probe import downsample, majority_baseline, probe
 from rlpriors.evaluation.probing.metrics import ProbeScores, Scores
 from rlpriors.evaluation.probing.rank import feature_std, rankme
 from rlpriors.evaluation.probing.regression_probe import behavior_labels, knn_accuracy, ridge_r2
@@ -53,17 +40,16 @@ from rlpriors.evaluation.rewards.return_correlation import (
 from rlpriors.evaluation.rewards.tabular_distances import exact_dard, exact_epic, exact_starc
 from rlpriors.evaluation.rewards.tabular_mdp import TabularMDP, normalized_return, reward_table
 from rlpriors.evaluation.rewards.trajectory_sets import (
-    Coverage,
-    read_coverages,
-    three_coverages,
-    write_coverages,
+    TrajectorySet,
+    make_trajectory_sets,
+    read_trajectory_sets,
+    write_trajectory_sets,
 )
 from rlpriors.evaluation.segmentation.metrics import SegmentationScores, segmentation_scores
 from rlpriors.evaluation.segmentation.segmenter import Segmenter, predict
 from rlpriors.evaluation.segmentation.training import SegmentationSettings, fit_segmenter
 
 __all__ = [
-    "Coverage",
     "FixedFeatures",
     "Interval",
     "ProbeScores",
@@ -75,11 +61,13 @@ __all__ = [
     "SegmentationSettings",
     "Segmenter",
     "TabularMDP",
+    "TrajectorySet",
     "behavior_labels",
     "bootstrap_interval",
     "canonical_reward",
     "dard_distance",
     "domain_auc",
+    "downsample",
     "epic_distance",
     "episode_returns",
     "exact_dard",
@@ -91,8 +79,9 @@ __all__ = [
     "frechet_distance",
     "interquartile_mean",
     "knn_accuracy",
-    "majority",
+    "majority_baseline",
     "make_task",
+    "make_trajectory_sets",
     "normalized_return",
     "paired_difference",
     "pearson",
@@ -102,13 +91,11 @@ __all__ = [
     "probability_of_improvement",
     "probe",
     "rankme",
-    "read_coverages",
+    "read_trajectory_sets",
     "return_agreement",
     "reward_table",
     "ridge_r2",
     "segmentation_scores",
-    "shrink",
     "spearman",
-    "three_coverages",
-    "write_coverages",
+    "write_trajectory_sets",
 ]

@@ -1,8 +1,8 @@
-"""How far two sets of images lie apart, before anything is learned from either.
+"""Distances between two sets of images, without any training on them.
 
-`FixedFeatures`     what an image is described by: filters that no task has shaped
-`frechet_distance`  between two Gaussians with the means and covariances of two sets
-`domain_auc`        how well a linear classifier tells one set from the other
+`FixedFeatures`     image features from random and principal-component filters
+`frechet_distance`  distance of two Gaussians with the sets' means and covariances
+`domain_auc`        accuracy of a linear classifier that separates the sets
 """
 
 import numpy as np
@@ -21,14 +21,13 @@ FOLDS = 5
 
 
 class FixedFeatures:
-    """Vectors of `dim` numbers for images, alike for every source that is compared.
+    """Image features of `dim` numbers, the same for all sources of a comparison.
 
-    Half of them are means over the image of a network of random convolutions, which see textures and
-    colors (what they see without training is much already: Saxe et al. 2011, "On random weights and
-    unsupervised feature learning").  The other half are mean and standard deviation, over the image, of
-    its patches' principal components.  `fit` finds these components, and gives every number mean 0 and
-    deviation 1; give it the frames of *all* sources, as many of each, or the distance from a to b would
-    be another than that from b to a.
+    One half are means over the image of a network of random convolutions, which respond to textures and
+    colors (Saxe et al. 2011, "On random weights and unsupervised feature learning").  The other half are
+    mean and standard deviation, over the image, of the principal components of its patches.  `fit`
+    computes the components and scales each feature to mean 0 and deviation 1.  Pass it the same number
+    of frames of *all* sources; otherwise the distance is not symmetric.
 
     Raises:
         ValueError: `size` is below a patch of 8 pixels, or `dim` is no multiple of 4 in 4..256.
@@ -51,7 +50,7 @@ class FixedFeatures:
         for inputs, outputs in ((3, 32), (32, 64), (64, dim // 2)):
             layer = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, padding_mode="replicate", bias=False)
             with torch.no_grad():
-                # He's scale keeps the responses of all layers alike (arXiv 1502.01852, equation 10).
+                # He's scale keeps the responses of all layers equal in size (arXiv 1502.01852, equation 10).
                 layer.weight.normal_(0, (2 / (9 * inputs)) ** 0.5, generator=generator)
             layers += [layer, nn.ReLU()]
         self._network = nn.Sequential(*layers).requires_grad_(False)
@@ -59,9 +58,9 @@ class FixedFeatures:
         self._mean = self._scale = torch.zeros(dim)
 
     def fit(self, frames: UInt8[np.ndarray, "frames height width channels"]) -> "FixedFeatures":
-        """Find the components of the patches of `frames`, and the scale of every number; returns itself."""
+        """Compute the patch components and the scale of each feature from `frames`; return the object."""
         if len(frames) < 2:
-            raise ValueError(f"`frames` must be at least 2. Received {len(frames)}.")
+            raise ValueError(f"`frames` must hold at least 2 images. Received {len(frames)}.")
         rng = np.random.default_rng(self.seed)
         each = -(-PATCHES // len(frames))
         patches = []
@@ -74,15 +73,17 @@ class FixedFeatures:
         vectors = torch.linalg.eigh(centered.T @ centered / len(centered)).eigenvectors  # smallest first
         self._components = vectors[:, -(self.dim // 4) :].flip(1).T.float()
         raw = self._raw(frames)
-        # A number that never varies says nothing, whatever its rounding errors are.
+        # A constant feature carries no information; its rounding errors must not either.
         spread = raw.std(0)
         self._mean, self._scale = raw.mean(0), torch.where(spread > 1e-6, spread, torch.inf)
         return self
 
     def __call__(self, frames: UInt8[np.ndarray, "frames height width channels"]) -> Vectors:
-        """The vectors of `frames`, which may have any size; gray ones are taken as colors."""
+        """Return the feature vectors of `frames` of any size; gray frames are treated as color."""
         if self._components is None:
-            raise ValueError("FixedFeatures must be fitted first: `.fit(frames)`, with those of all sources.")
+            raise ValueError(
+                "FixedFeatures must be fitted first. Call `.fit(frames)` with the frames of all sources."
+            )
         return np.asarray(((self._raw(frames) - self._mean) / self._scale).numpy())
 
     def _raw(self, frames: np.ndarray) -> Float[Tensor, "frames dim"]:
@@ -91,8 +92,8 @@ class FixedFeatures:
         for start in range(0, len(frames), CHUNK):
             images = self._images(frames[start : start + CHUNK])
             responses = self._components @ self._patches(images)
-            seen = self._network(images).mean((2, 3))
-            rows.append(torch.cat([seen, responses.mean(2), responses.std(2, correction=0)], 1))
+            textures = self._network(images).mean((2, 3))
+            rows.append(torch.cat([textures, responses.mean(2), responses.std(2, correction=0)], 1))
         return torch.cat(rows)
 
     def _images(self, frames: np.ndarray) -> Float[Tensor, "frames 3 height width"]:
@@ -112,12 +113,12 @@ class FixedFeatures:
 
 
 def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
-    """|mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of the means and covariances of two sets.
+    """Compute |mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of two sets of vectors.
 
-    0 for equal ones; in squared units of the features (Heusel et al. 2017, arXiv 1706.08500, equation 6).
-    It holds for fewer vectors than dimensions too: the root is that of C_a^(1/2) C_b C_a^(1/2), which has
-    the same trace and is symmetric.  Few vectors make it too large: give both sets as many, and the same
-    number in every comparison.
+    C_a and C_b are the covariances.  The distance is 0 for equal sets and has squared units of the
+    features (Heusel et al. 2017, arXiv 1706.08500, equation 6).  The trace of the root is computed from
+    the symmetric C_a^(1/2) C_b C_a^(1/2), so sets smaller than the dimension are valid.  Small sets
+    overestimate the distance: use the same number of vectors in both sets and in all comparisons.
 
     Raises:
         ValueError: fewer than 2 vectors, or numbers that are not finite.
@@ -130,8 +131,8 @@ def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"
     x, y = _checked(a=a, b=b)
     root = _root(_covariance(x))
     values = np.linalg.eigvalsh(root @ _covariance(y) @ root)
-    apart = np.square(x.mean(0) - y.mean(0)).sum() + x.var(0, ddof=1).sum() + y.var(0, ddof=1).sum()
-    return float(max(apart - 2 * np.sqrt(values.clip(min=0)).sum(), 0))
+    spread = np.square(x.mean(0) - y.mean(0)).sum() + x.var(0, ddof=1).sum() + y.var(0, ddof=1).sum()
+    return float(max(spread - 2 * np.sqrt(values.clip(min=0)).sum(), 0))
 
 
 def domain_auc(
@@ -141,22 +142,22 @@ def domain_auc(
     seed: int,
     groups: tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]] | None = None,
 ) -> float:
-    """Area under the ROC curve with which a logistic regression tells `a` from `b`, on vectors unseen.
+    """Compute the ROC AUC of a logistic regression that separates `a` from `b`, on held-out vectors.
 
-    0.5 where nothing tells them apart, 1 where everything does; the mean of 5 folds, drawn by `seed`.
-    Frames that follow each other are alike: `groups`, a number for each vector of `a` and of `b`, keeps
-    those of one number in one fold, such as those of an episode.
+    The result is 0.5 for inseparable sets, 1 for separable ones: the mean of 5 folds drawn by `seed`.
+    Consecutive frames resemble each other.  `groups` holds one number for each vector of `a` and of `b`;
+    vectors with the same number, such as those of one episode, stay in one fold.
 
     Raises:
-        ValueError: fewer than 5 vectors or groups of either, not a group for each vector, or numbers that
-            are not finite.
+        ValueError: a set has fewer than 5 vectors or groups, a vector has no group, or a number is not
+            finite.
 
     Example:
         >>> a = np.random.default_rng(0).normal(size=(40, 2))
         >>> domain_auc(a, a + 100, seed=0)
         1.0
     """
-    from sklearn.linear_model import LogisticRegression  # takes a second, which few need
+    from sklearn.linear_model import LogisticRegression  # imported here, since it takes a second
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -170,17 +171,17 @@ def domain_auc(
         )
     if min(len(np.unique(side)) for side in (one, two)) < FOLDS:
         raise ValueError(
-            f"`groups` must be at least {FOLDS} of `a` and of `b`. Received {len(np.unique(one))} and "
-            f"{len(np.unique(two))}: take frames of more episodes, or cut episodes into stretches."
+            f"`groups` must hold at least {FOLDS} groups of `a` and of `b`. Received {len(np.unique(one))} "
+            f"and {len(np.unique(two))}; use frames of more episodes, or cut episodes into pieces."
         )
-    apart = np.concatenate(
+    fold_groups = np.concatenate(
         [np.unique(one, return_inverse=True)[1], -1 - np.unique(two, return_inverse=True)[1]]
     )
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
     kind = np.repeat([0, 1], [len(x), len(y)])
     both = np.concatenate([x, y])
-    return float(np.mean(cross_val_score(model, both, kind, groups=apart, cv=folds, scoring="roc_auc")))
+    return float(np.mean(cross_val_score(model, both, kind, groups=fold_groups, cv=folds, scoring="roc_auc")))
 
 
 def _covariance(x: np.ndarray) -> np.ndarray:
@@ -196,7 +197,7 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 def _checked(least: int = 2, **sets: np.ndarray) -> list[np.ndarray]:
     dims = {name: vectors.shape[1:] for name, vectors in sets.items()}
     if len(set(dims.values())) > 1:
-        raise ValueError(f"`a` and `b` must have as many dimensions. Received {dims}.")
+        raise ValueError(f"`a` and `b` must have the same number of dimensions. Received {dims}.")
     for name, vectors in sets.items():
         if len(vectors) < least:
             raise ValueError(f"`{name}` must hold at least {least} vectors. Received {len(vectors)}.")

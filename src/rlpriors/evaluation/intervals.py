@@ -1,11 +1,10 @@
-"""Scores of a few runs, and how sure they are.
+"""Confidence intervals for scores of a few runs (Agarwal et al. 2021, arXiv 2108.13264).
 
-`interquartile_mean`  the mean of the middle half
-`bootstrap_interval`  a mean or interquartile mean with a percentile bootstrap interval
-`paired_difference`   how much better one method is than another on the same seeds
-`probability_of_improvement`  how often a run of one is better than a run of the other
-
-After Agarwal et al. 2021, arXiv 2108.13264.
+`Interval`                    estimate with its confidence interval
+`interquartile_mean`          mean of the middle half
+`bootstrap_interval`          mean or interquartile mean with a percentile bootstrap interval
+`paired_difference`           difference of two methods on the same seeds
+`probability_of_improvement`  probability that a run of one method beats a run of another
 """
 
 from typing import Literal, NamedTuple
@@ -24,7 +23,7 @@ __all__ = [
 
 
 class Interval(NamedTuple):
-    """An estimate between the ends of its confidence interval.
+    """Estimate with the ends of its confidence interval.
 
     Example:
         >>> str(Interval(0.5, 0.25, 0.75))
@@ -40,10 +39,10 @@ class Interval(NamedTuple):
 
 
 def interquartile_mean(scores: Float[np.ndarray, "*runs"]) -> float:
-    """The mean without the lowest and highest quarter of all `scores` (rounded down).
+    """Return the mean without the lowest and highest quarter of all `scores` (rounded down).
 
     Raises:
-        ValueError: there are none, or one is NaN or infinite.
+        ValueError: `scores` is empty, or a score is NaN or infinite.
     """
     _check(scores, fewest=1)
     return float(trim_mean(scores.ravel(), 0.25))
@@ -57,10 +56,10 @@ def bootstrap_interval(
     confidence: float = 0.95,
     n_resamples: int = 2000,
 ) -> Interval:
-    """The mean or interquartile mean of all `scores`, with a percentile bootstrap interval.
+    """Return the mean or interquartile mean of all `scores` with a percentile bootstrap interval.
 
-    Runs are drawn anew within each task (a stratified bootstrap), for there is no chance in which
-    tasks there are.  Few runs give intervals that are too narrow: the paper wants five or more.
+    Runs are resampled within each task (a stratified bootstrap), because the tasks are fixed.  Few runs
+    give intervals that are too narrow; the paper recommends five or more.
 
     Raises:
         ValueError: fewer than two runs, a score that is NaN or infinite, or an argument out of
@@ -93,20 +92,20 @@ def paired_difference(
     confidence: float = 0.95,
     n_resamples: int = 2000,
 ) -> Interval:
-    """`bootstrap_interval` of `scores_a - scores_b`, where row i of both is the same seed.
+    """Return the `bootstrap_interval` of `scores_a - scores_b`, where row i of both has the same seed.
 
-    What a seed shares (data, goals, starts) cancels, so far fewer runs tell two methods apart than
-    two intervals side by side.  A difference is clear when the interval is on one side of 0.
+    Effects of the seed (data, goals, starts) cancel, so fewer runs separate two methods than with two
+    separate intervals.  A difference is clear when the interval lies on one side of 0.
 
     Raises:
-        ValueError: the numbers of runs differ, or as `bootstrap_interval`.
+        ValueError: the numbers of runs differ, or an error of `bootstrap_interval`.
     """
     _check(scores_a, fewest=2)
     _check(scores_b, fewest=2)
     if scores_a.shape != scores_b.shape:
         raise ValueError(
             "`scores_a` and `scores_b` must hold the same runs in the same order. "
-            f"Received shapes {scores_a.shape} and {scores_b.shape}; leave out seeds that only one has."
+            f"Received shapes {scores_a.shape} and {scores_b.shape}; leave out unpaired seeds."
         )
     return bootstrap_interval(
         scores_a.astype(np.float64) - scores_b,
@@ -125,13 +124,13 @@ def probability_of_improvement(
     confidence: float = 0.95,
     n_resamples: int = 2000,
 ) -> Interval:
-    """Chance that a random run of `a` scores above one of `b` in the same task; ties count half.
+    """Estimate the probability that a run of `a` scores above one of `b` in the same task.
 
-    The mean over tasks of the Mann-Whitney statistic (arXiv 2108.13264, section 4.3), with runs drawn
-    anew within each task of each method.  Seeds need not be paired.
+    Ties count half.  The estimate is the mean over tasks of the Mann-Whitney statistic (arXiv 2108.13264,
+    section 4.3); runs are resampled within each task of each method.  Seeds need not be paired.
 
     Raises:
-        ValueError: as `bootstrap_interval`, or the tasks differ.
+        ValueError: the tasks differ, or an error of `bootstrap_interval`.
     """
     _check(scores_a, fewest=2)
     _check(scores_b, fewest=2)
@@ -164,5 +163,5 @@ def _check(scores: Float[np.ndarray, "..."], fewest: int) -> None:
         bad = int((~np.isfinite(scores)).sum())
         raise ValueError(
             f"`scores` must be finite. Received {bad} that are NaN or infinite: "
-            "leave those runs out only if you say so beside the result."
+            "leave out those runs only with a note next to the result."
         )

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlpriors.evaluation.probing.batched_linear import ClassTable, Plateaus, ProbeSettings
+from rlpriors.evaluation.probing.batched_linear import ClassTable, PerVariableSchedule, ProbeSettings
 from rlpriors.evaluation.probing.labels import frame_keys, make_task, split_episodes
-from rlpriors.evaluation.probing.linear_probe import PROTOCOLS, majority, probe, shrink
+from rlpriors.evaluation.probing.linear_probe import PROTOCOLS, downsample, majority_baseline, probe
 from rlpriors.evaluation.probing.metrics import classification_scores, score_predictions
 from rlpriors.evaluation.probing.training import fit_probe
 
@@ -76,7 +76,7 @@ def test_dull_variables_short_episodes_and_known_frames_are_left_out() -> None:
     rare = np.zeros(400, np.int64)
     rare[::10] = 1  # entropy of (.1, .9): 0.325 nats
     lengths = np.array([40] * 9 + [20, 20])
-    made = make_task({"level": LEVEL, "rare": rare}, lengths, min_frames=21, least_entropy=0.6)
+    made = make_task({"level": LEVEL, "rare": rare}, lengths, min_frames=21, min_entropy=0.6)
     assert made.dropped == {"rare": "entropy 0.33 nats, below 0.6"}
     assert max(made.train.max(), made.val.max(), made.test.max()) < 360  # the two short ones are left out
     episode = np.repeat([0, 1, 2], 40)  # constant in each of three episodes: so in the test part
@@ -97,7 +97,7 @@ def test_frames_that_were_learnt_from_are_not_judged_by() -> None:
     assert len(made.test) == 60
     assert (LEVEL[made.test] > 0).all()
     assert len(made.train) == 280  # nothing is left out there
-    with pytest.raises(ValueError, match="Every frame of the test part stands in another part too"):
+    with pytest.raises(ValueError, match="must hold a frame that no other part holds"):
         make_task({"level": LEVEL}, LENGTHS, keys=np.zeros(400, np.int64))
 
 
@@ -107,8 +107,10 @@ def test_what_stands_in_the_features_is_read_and_what_does_not_is_not() -> None:
     scores = probe(ONE_HOT, made, "standardized", QUICK, device="cpu").variables
     assert scores["level"].f1_weighted == scores["level"].f1_macro == 1
     assert scores["other"].accuracy < 0.45
-    assert majority(made).variables["level"].accuracy == 0.25
-    assert majority(made).variables["level"].f1_weighted == pytest.approx(0.25 * 0.4)  # F1 of one class: 2/5
+    assert majority_baseline(made).variables["level"].accuracy == 0.25
+    assert majority_baseline(made).variables["level"].f1_weighted == pytest.approx(
+        0.25 * 0.4
+    )  # F1 of one class: 2/5
 
 
 def test_standardizing_decides_when_features_are_small() -> None:
@@ -169,7 +171,7 @@ def test_labels_that_the_training_part_lacks_count_as_wrong() -> None:
 
 def test_learning_rates_fall_and_training_ends_for_each_variable_alone() -> None:
     settings = ProbeSettings(lr=1e-3, lr_patience=1, lr_factor=0.1, min_lr=5e-5, patience=4)
-    plateaus = Plateaus(2, settings)
+    plateaus = PerVariableSchedule(2, settings)
     rates = []
     for epoch in range(6):  # the first gets better with every epoch, the second never again
         plateaus.step(np.array([epoch / 10, 0.5]))
@@ -188,7 +190,7 @@ def test_learning_rates_are_torchs() -> None:
     reference = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, mode="max", patience=2, factor=0.5, min_lr=0.02
     )
-    plateaus = Plateaus(1, settings)
+    plateaus = PerVariableSchedule(1, settings)
     for score in np.random.default_rng(0).uniform(size=14).round(1):
         reference.step(float(score))
         plateaus.step(np.array([score]))
@@ -210,8 +212,8 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
 def test_pixels_are_averaged_over_areas() -> None:
     frames = np.zeros((3, 4, 4, 1), np.uint8)
     frames[1, :2, :2] = [[[255], [0]], [[0], [255]]]
-    np.testing.assert_allclose(shrink(frames, (2, 2))[1], [0.5, 0, 0, 0])
-    assert shrink(frames[:, :, :, [0, 0, 0]]).shape == (3, 42 * 32 * 3)
+    np.testing.assert_allclose(downsample(frames, (2, 2))[1], [0.5, 0, 0, 0])
+    assert downsample(frames[:, :, :, [0, 0, 0]]).shape == (3, 42 * 32 * 3)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +223,7 @@ def test_pixels_are_averaged_over_areas() -> None:
         ({"labels": {"level": LEVEL - 1}}, r"in 0\.\.255\. Received -1 for 'level' in frame 0"),
         ({"labels": {"level": 100 * LEVEL}}, r"in 0\.\.255\. Received 300"),
         ({"labels": {}}, "at least one variable"),
-        ({"labels": {"level": 0 * LEVEL}}, "All were dropped: level: entropy"),
+        ({"labels": {"level": 0 * LEVEL}}, "Received only dropped ones: level: entropy"),
         ({"lengths": np.array([200, 200])}, "at least 3 episodes of at least 1 frames.*Received 2"),
         ({"min_frames": 41}, "at least 3 episodes of at least 41 frames.*Received 0 .of 10"),
         ({"keys": np.arange(3)}, "`keys` must have a row for each of 400"),
@@ -235,7 +237,7 @@ def test_unusable_labels_are_refused(change: dict[str, Any], message: str) -> No
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (np.where(np.arange(400)[:, None] == 7, np.nan, ONE_HOT), "Frame 7 holds NaN"),
+        (np.where(np.arange(400)[:, None] == 7, np.nan, ONE_HOT), "in frame 7"),
         (ONE_HOT[1:], r"numbers \[400 frames, dim\].*shape \(399, 4\)"),
     ],
 )

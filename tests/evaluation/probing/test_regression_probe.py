@@ -90,13 +90,13 @@ def test_std_tells_a_collapse() -> None:
     ("call", "message"),
     [
         (lambda: ridge_r2(X, X[:9], **PARTS), "a row for each of 300 frames. Received 9"),
-        (lambda: ridge_r2(X, X, **{**PARTS, "val": ROWS[:0]}), "`val` must be rows in 0..299.*none"),
-        (lambda: ridge_r2(X, X, **{**PARTS, "test": ROWS + 1}), "`test` must be rows.*1..300"),
+        (lambda: ridge_r2(X, X, **{**PARTS, "val": ROWS[:0]}), "`val` must hold at least one row in 0..299.*none"),
+        (lambda: ridge_r2(X, X, **{**PARTS, "test": ROWS + 1}), "`test` must hold at least one row.*1..300"),
         (lambda: ridge_r2(X, X, **{**PARTS, "val": ROWS[:1]}), "at least 2 rows.*Received 1 and 60"),
         (lambda: ridge_r2(X * np.float32(np.nan), X, **PARTS), "`features` must be finite"),
         (lambda: ridge_r2(X, X, **PARTS, alphas=[0.0]), "`alphas` must be above 0"),
         (lambda: knn_accuracy(X, ROWS, ROWS[:3], ROWS[3:], k=4), r"`k` must be in 1\.\.3"),
-        (lambda: rankme(np.zeros((3, 2), np.float32)), "must not all be 0"),
+        (lambda: rankme(np.zeros((3, 2), np.float32)), "Received only zeros"),
         (lambda: feature_std(np.full((3, 2), np.inf, np.float32)), "must be finite"),
     ],
 )

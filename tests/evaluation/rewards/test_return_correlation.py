@@ -10,7 +10,11 @@ from rlpriors.evaluation.rewards.return_correlation import (
     preference_accuracy,
     return_agreement,
 )
-from rlpriors.evaluation.rewards.trajectory_sets import read_coverages, three_coverages, write_coverages
+from rlpriors.evaluation.rewards.trajectory_sets import (
+    make_trajectory_sets,
+    read_trajectory_sets,
+    write_trajectory_sets,
+)
 
 
 def store(lengths, offset=0.0, discrete=False):
@@ -67,7 +71,7 @@ def test_preferences_by_hand():
 
 def test_coverages_are_of_distinct_episodes():
     base, expert = store([2] * 30), store([3] * 8, offset=1e4)
-    plain, mixed, noisy = three_coverages(base, expert, 20, seed=0, expert_share=0.3)
+    plain, mixed, noisy = make_trajectory_sets(base, expert, 20, seed=0, expert_share=0.3)
     assert [c.name for c in (plain, mixed, noisy)] == ["base", "mixed", "perturbed"]
     for coverage in (plain, mixed, noisy):
         assert (
@@ -86,65 +90,65 @@ def test_coverages_are_of_distinct_episodes():
 
 def test_perturbed_rollouts_instead_of_noise():
     base, expert, own = store([2] * 9), store([2] * 9), store([4] * 5, offset=7.0)
-    *_, coverage = three_coverages(base, expert, 4, seed=1, perturbed=own)
+    *_, coverage = make_trajectory_sets(base, expert, 4, seed=1, perturbed=own)
     assert coverage.source == ("perturbed",) * 4
     assert numbers(coverage).tolist() == (7.0 + 100 * coverage.episode).tolist()
     assert coverage.noise == 0
 
 
 def test_discrete_actions_get_no_noise():
-    *_, noisy = three_coverages(store([2] * 4, discrete=True), store([2] * 4, discrete=True), 3, seed=0)
+    *_, noisy = make_trajectory_sets(store([2] * 4, discrete=True), store([2] * 4, discrete=True), 3, seed=0)
     assert noisy.store.act.dtype == np.int64
     assert (noisy.store.act == 0).all()
 
 
 def test_the_same_trajectories_come_back_from_the_file(tmp_path):
     stores = {"base": store([2] * 12), "expert": store([3] * 6, offset=1e4)}
-    drawn = three_coverages(stores["base"], stores["expert"], 8, seed=3)
-    path = write_coverages(tmp_path / "new" / "trajectories.json", drawn, stores)
+    drawn = make_trajectory_sets(stores["base"], stores["expert"], 8, seed=3)
+    path = write_trajectory_sets(tmp_path / "new" / "trajectories.json", drawn, stores)
     content = json.loads(path.read_text())
     assert content["coverages"]["base"]["episode"] == drawn[0].episode.tolist()
-    again = read_coverages(path, stores)
+    again = read_trajectory_sets(path, stores)
     for before, after in zip(drawn, again, strict=True):
         assert (before.name, before.source, before.noise) == (after.name, after.source, after.noise)
         assert before.episode.tolist() == after.episode.tolist()
         for column in ("obs", "act", "rew", "terminated", "truncated", "lengths"):
             assert (getattr(before.store, column) == getattr(after.store, column)).all()
-    other = three_coverages(stores["base"], stores["expert"], 8, seed=4)
+    other = make_trajectory_sets(stores["base"], stores["expert"], 8, seed=4)
     assert other[0].episode.tolist() != drawn[0].episode.tolist()
 
 
 def test_a_file_for_other_data_is_refused(tmp_path):
     stores = {"base": store([2] * 4), "expert": store([2] * 4)}
-    path = write_coverages(tmp_path / "a.json", three_coverages(**stores, n=3, seed=0), stores)
+    path = write_trajectory_sets(tmp_path / "a.json", make_trajectory_sets(**stores, n=3, seed=0), stores)
     for other in ({"expert": store([2] * 4)}, stores | {"base": store([2, 2, 2, 3])}):
-        with pytest.raises(ValueError, match='`stores` must hold "base" as it was'):
-            read_coverages(path, other)
+        with pytest.raises(ValueError, match='`stores` must hold "base" with the'):
+            read_trajectory_sets(path, other)
     for text in ("{", "[]", "{}", '{"stores": 3}'):
         (tmp_path / "bad.json").write_text(text)
-        with pytest.raises(ValueError, match="`path` must be a file of `write_coverages`"):
-            read_coverages(tmp_path / "bad.json", stores)
+        with pytest.raises(ValueError, match="`path` must be a file of `write_trajectory_sets`"):
+            read_trajectory_sets(tmp_path / "bad.json", stores)
     with pytest.raises(FileNotFoundError):
-        read_coverages(tmp_path / "none.json", stores)
+        read_trajectory_sets(tmp_path / "none.json", stores)
     with pytest.raises(ValueError, match=r"`stores` must hold \['base', 'expert'\]"):
-        write_coverages(path, three_coverages(**stores, n=3, seed=0), {"base": stores["base"]})
+        write_trajectory_sets(path, make_trajectory_sets(**stores, n=3, seed=0), {"base": stores["base"]})
 
 
 def test_bad_arguments():
     few = store([2] * 3)
     with pytest.raises(ValueError, match=r"`base` must hold at least 4 episodes.*Received 3"):
-        three_coverages(few, store([2] * 9), 4, seed=0)
+        make_trajectory_sets(few, store([2] * 9), 4, seed=0)
     with pytest.raises(ValueError, match=r"`expert` must hold at least 4 episodes"):
-        three_coverages(store([2] * 9), few, 8, seed=0)
+        make_trajectory_sets(store([2] * 9), few, 8, seed=0)
     with pytest.raises(ValueError, match=r"`perturbed` must hold at least 5 episodes"):
-        three_coverages(store([2] * 9), store([2] * 9), 5, seed=0, perturbed=few)
+        make_trajectory_sets(store([2] * 9), store([2] * 9), 5, seed=0, perturbed=few)
     with pytest.raises(ValueError, match=r"`expert_share` in \(0, 1\)"):
-        three_coverages(few, few, 2, seed=0, expert_share=1.0)
+        make_trajectory_sets(few, few, 2, seed=0, expert_share=1.0)
     with pytest.raises(ValueError, match=r"`gamma` must be in \[0, 1\]"):
         episode_returns(None, few, gamma=1.1)
     with pytest.raises(ValueError, match="`true` must hold returns that differ"):
         preference_accuracy(np.arange(3.0), np.ones(3))
     with pytest.raises(ValueError, match="finite returns of the same trajectories"):
         preference_accuracy(np.arange(3.0), np.arange(4.0))
-    with pytest.raises(ValueError, match="is constant"):
+    with pytest.raises(ValueError, match="must vary"):
         return_agreement(np.arange(3.0), np.ones(3))

@@ -235,11 +235,11 @@ def test_dard_from_samples_of_a_random_world():
 @every_distance
 def test_nothing_but_shaping(distance):
     mdp = random_mdp()
-    with pytest.raises(ValueError, match="`reward_b` is constant or nothing but shaping"):
+    with pytest.raises(ValueError, match="`reward_b` must vary by more than shaping"):
         distance(mdp.reward, shaping(mdp), mdp)
-    with pytest.raises(ValueError, match="`reward_a` is constant or nothing but shaping"):
+    with pytest.raises(ValueError, match="`reward_a` must vary by more than shaping"):
         distance(np.zeros((4, 3, 4)), mdp.reward, mdp)
-    with pytest.raises(ValueError, match="of one world"):
+    with pytest.raises(ValueError, match="of one process"):
         distance(mdp.reward, mdp.reward[:, :2], mdp)
     with pytest.raises(ValueError, match=r"`reward_b` must be finite\. Received 48"):
         distance(mdp.reward, mdp.reward * np.inf, mdp)
@@ -253,7 +253,7 @@ def test_bad_arguments():
         exact_epic(AT_ONE, SWITCHING, 0.5, coverage=-AT_ONE)
     with pytest.raises(ValueError, match="`coverage` must hold weights"):
         exact_dard(AT_ONE, SWITCHING, mdp, coverage=0 * AT_ONE)
-    with pytest.raises(ValueError, match="`action_weights` must hold 2 chances"):
+    with pytest.raises(ValueError, match="`action_weights` must hold 2 probabilities"):
         exact_dard(AT_ONE, SWITCHING, mdp, action_weights=np.array([0.5, 0.6]))
     with pytest.raises(ValueError, match=r"`gamma` must be in \[0, 1\]"):
         exact_epic(AT_ONE, SWITCHING, 1.5)
@@ -266,7 +266,7 @@ def test_bad_arguments():
         ({"canonical_act": column([0])[:0]}, "at least one.*0 actions"),
         ({"sample_next": lambda obs, act: obs[:1]}, r"`sample_next` must return.*Received \(1, 1\)"),
         ({"reward_b": function(AT_ONE * np.nan)}, "`rewards` gave NaN or infinity"),
-        ({"reward_b": function(AT_ONE * 0 + 1)}, "`reward_b` is constant"),
+        ({"reward_b": function(AT_ONE * 0 + 1)}, "`reward_b` must vary"),
     ],
 )
 def test_bad_samples(changes, message):

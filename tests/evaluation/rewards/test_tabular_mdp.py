@@ -61,11 +61,11 @@ def test_occupancy_by_hand():
 def test_where_a_policy_gets_to():
     mdp = corridor(slip=0.0).to_mdp(gamma=0.9)
     right = np.tile([0.0, 1, 0, 0, 0], (3, 1))
-    assert mdp.state_chances(right, 0).tolist() == [1, 0, 0]
-    assert mdp.state_chances(right, 1).tolist() == [0, 1, 0]
-    assert mdp.state_chances(right, 9).tolist() == [0, 0, 1]
-    with pytest.raises(ValueError, match="`steps` must be at least 0"):
-        mdp.state_chances(right, -1)
+    assert mdp.state_probabilities(right, 0).tolist() == [1, 0, 0]
+    assert mdp.state_probabilities(right, 1).tolist() == [0, 1, 0]
+    assert mdp.state_probabilities(right, 9).tolist() == [0, 0, 1]
+    with pytest.raises(ValueError, match="`n_steps` must be at least 0"):
+        mdp.state_probabilities(right, -1)
 
 
 def test_normalized_return_of_policies_that_other_rewards_made():
@@ -76,7 +76,7 @@ def test_normalized_return_of_policies_that_other_rewards_made():
     assert normalized_return(mdp, same.optimal_policy()) == pytest.approx(1.0)
     opposite = mdp.with_reward(-mdp.reward)
     assert normalized_return(mdp, opposite.optimal_policy()) < 0
-    with pytest.raises(ValueError, match="by which policies differ"):
+    with pytest.raises(ValueError, match="that separates policies"):
         normalized_return(mdp.with_reward(np.ones((3, 5, 3))), mdp.uniform_policy())
 
 
@@ -113,11 +113,11 @@ def test_the_worlds_own_reward_as_a_function():
     [
         (
             lambda obs, act, obs_next, end: obs_next,
-            r"one number a transition, shape \(45,\). Received \(45, 2\)",
+            r"one number for each transition, shape \(45,\). Received \(45, 2\)",
         ),
         (
             lambda obs, act, obs_next, end: obs[:, 0] * torch.nan,
-            "`reward` must give finite numbers. Received 45",
+            "`reward` must return finite numbers. Received 45",
         ),
     ],
 )
@@ -131,12 +131,12 @@ def test_bad_rewards(reward, message):
 def test_bad_processes_and_policies():
     for changes, message in (
         ({"gamma": 1.0}, r"`gamma` must be in \[0, 1\)"),
-        ({"start": (0.5, 0.4)}, "`start` must hold chances"),
+        ({"start": (0.5, 0.4)}, "`start` must hold probabilities"),
         ({"reward": AT_ONE * np.nan}, "`reward` must be finite. Received 8"),
     ):
         with pytest.raises(ValueError, match=message):
             two(**changes)
-    with pytest.raises(ValueError, match="`transition` must hold chances"):
+    with pytest.raises(ValueError, match="`transition` must hold probabilities"):
         TabularMDP(TWO * 0.9, AT_ONE, np.array([1.0, 0]), 0.5)
-    with pytest.raises(ValueError, match="`policy` must hold chances"):
+    with pytest.raises(ValueError, match="`policy` must hold probabilities"):
         two().policy_return(np.ones((2, 2)))

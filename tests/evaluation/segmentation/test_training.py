@@ -10,7 +10,7 @@ import torch
 
 from rlpriors.encoders import Backbone, EncoderSpec, ImageEncoder, load_encoder
 from rlpriors.evaluation.segmentation.metrics import check_labels, segmentation_scores
-from rlpriors.evaluation.segmentation.plots import compare, overlay, palette
+from rlpriors.evaluation.segmentation.plots import compare_masks, overlay, palette
 from rlpriors.evaluation.segmentation.training import (
     SegmentationSettings,
     Segmenter,
@@ -89,7 +89,7 @@ def test_full_moves_everything_early_layers_less():
     names = ["enter.weight", *(f"blocks.{i}.from_heads.weight" for i in range(4)), "norm.weight"]
     steps = [moved[prefix + name] for name in names]
     assert all(early < 0.6 * late for early, late in pairwise(steps))
-    assert segmenter.encoder.changes > encoder.changes
+    assert segmenter.encoder.state_version > encoder.state_version
     assert segmenter.encoder.frozen
 
 
@@ -186,7 +186,7 @@ class Vector(Backbone):
 def test_what_cannot_be_trained_on_is_refused(without_type_checks):
     encoder, (frames, masks) = make(), squares(3, 32)
     blind = ImageEncoder(EncoderSpec("blind", "network", "blind", (32, 32)), Vector(), device="cpu")
-    with pytest.raises(ValueError, match="`encoder` must give maps, which 'blind' does not"):
+    with pytest.raises(ValueError, match=r"`encoder` must have feature maps. Received 'blind'"):
         fit_segmenter(blind, frames, masks, 3)
     with pytest.raises(ValueError, match="`frames` must hold at least one image"):
         fit_segmenter(encoder, frames[:0], masks[:0], 3)
@@ -196,12 +196,12 @@ def test_what_cannot_be_trained_on_is_refused(without_type_checks):
         fit_segmenter(encoder, frames, masks, 2)
     with pytest.raises(ValueError, match=r"`n_classes` must be in 2..255\. Received 1"):
         fit_segmenter(encoder, frames, masks, 1)
-    with pytest.raises(ValueError, match="`masks` must judge at least one pixel"):
+    with pytest.raises(ValueError, match="`masks` must label at least one pixel"):
         fit_segmenter(encoder, frames, np.full_like(masks, 255), 3)
     cropped = load_encoder(
         "vit-nano", weights="none", input_size=(32, 32), resize="shortest_crop", device="cpu"
     )
-    with pytest.raises(ValueError, match=r"`encoder` must see whole frames.*resize=\"squash\""):
+    with pytest.raises(ValueError, match=r"`encoder` must read whole frames.*resize=\"squash\""):
         fit_segmenter(cropped, np.zeros((3, 32, 40, 3), np.uint8), np.zeros((3, 32, 40), np.uint8), 2)
 
 
@@ -250,7 +250,7 @@ def test_scores_refuse_what_they_cannot_count(without_type_checks):
         segmentation_scores(np.full_like(truth, 255), truth, 3)
     with pytest.raises(ValueError, match=r"Received -1, first in frame 0"):
         check_labels("predicted", np.full((1, 1, 1), -1), 3)
-    with pytest.raises(ValueError, match="`truth` must judge at least one pixel"):
+    with pytest.raises(ValueError, match="`truth` must label at least one pixel"):
         segmentation_scores(truth, np.full_like(truth, 255), 3)
 
 
@@ -262,7 +262,7 @@ def test_pictures_by_hand(without_type_checks):
     expected = [[[66, 110, 140], [66, 110, 140], [100, 100, 100]]]
     assert overlay(frames, masks, opacity=0.5)[0].tolist() == expected
     assert overlay(frames[..., :1], masks, opacity=0.0).tolist() == frames.tolist()
-    sides = compare(frames, masks, np.full_like(masks, 255))
+    sides = compare_masks(frames, masks, np.full_like(masks, 255))
     assert sides[0, 0, :3].tolist() == sides[0, 0, 6:].tolist() == frames[0, 0].tolist()
     assert sides[0, 0, 3].tolist() != frames[0, 0, 0].tolist()
     with pytest.raises(ValueError, match=r"`opacity` must be in \[0, 1\]\. Received 2"):

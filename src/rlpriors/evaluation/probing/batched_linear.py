@@ -1,10 +1,10 @@
-"""What linear probes are made of.
+"""Batched linear classifiers: one layer that trains a probe for each variable.
 
-`ProbeSettings`   how probes are trained; by default as AtariARI's (arXiv 1906.08226)
-`ClassTable`      the classes of each variable, side by side in one layer
-`Plateaus`        learning rate and end of every variable's training, each by its own validation
-`ProbeLayer`      one linear layer for all of them, and its optimizer
-`choose`          from its outputs to classes
+`ProbeSettings`        training settings; the defaults are those of AtariARI (arXiv 1906.08226)
+`ClassTable`           classes of all variables, concatenated in one layer
+`PerVariableSchedule`  learning rate and early stopping of each variable
+`ProbeLayer`           linear layer with its optimizer
+`argmax_per_variable`  most probable class of each variable
 """
 
 from dataclasses import dataclass
@@ -17,36 +17,36 @@ from torch import Tensor
 
 from rlpriors.evaluation.probing.labels import ProbeTask
 
-__all__ = ["ClassTable", "Plateaus", "ProbeLayer", "ProbeSettings", "choose"]
+__all__ = ["ClassTable", "PerVariableSchedule", "ProbeLayer", "ProbeSettings", "argmax_per_variable"]
 
 BLOCK = 1 << 17
-"""Weights that are updated at once."""
+"""Number of weights in one block of an update."""
 
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How probes are trained.
+    """Training settings of linear probes.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     lr: float = 3e-4
-    """Adam's learning rate, above 0."""
+    """Learning rate of Adam, above 0."""
     eps: float = 1e-5
-    """Adam's epsilon, above 0."""
+    """Epsilon of Adam, above 0."""
     batch_size: int = 64
-    """Frames in a batch, at least 1."""
+    """Number of frames in a batch, at least 1."""
     epochs: int = 100
-    """Most passes over the frames, at least 1."""
+    """Maximum number of passes over the frames, at least 1."""
     lr_patience: int = 5
-    """A learning rate falls after more than so many epochs without a better validation accuracy."""
+    """Number of epochs without a better validation accuracy before the learning rate falls, at least 1."""
     lr_factor: float = 0.2
-    """By this factor, in (0, 1)."""
+    """Factor of each fall of the learning rate, in (0, 1)."""
     min_lr: float = 1e-5
-    """But not below this, above 0."""
+    """Minimum of the learning rate, above 0."""
     patience: int = 15
-    """After so many epochs without a better validation accuracy a variable's training ends."""
+    """Number of epochs without a better validation accuracy before a variable's training ends, at least 1."""
 
     def __post_init__(self) -> None:
         for name in ("lr", "eps", "min_lr"):
@@ -60,7 +60,7 @@ class ProbeSettings:
 
 
 class ClassTable:
-    """The classes that occur in the training part, of all variables side by side.
+    """Classes of all variables in the training part, concatenated.
 
     Example:
         >>> level = np.arange(40) % 4
@@ -71,36 +71,36 @@ class ClassTable:
     """
 
     sizes: list[int]
-    """How many classes each variable has."""
+    """Number of classes of each variable."""
 
     def __init__(self, task: ProbeTask) -> None:
         self.values = [np.unique(column) for column in task.labels[task.train].T]
         self.sizes = [len(values) for values in self.values]
         encoded = np.empty(task.labels.shape, np.int64)
         for column, values in enumerate(self.values):
-            place = np.searchsorted(values, task.labels[:, column]).clip(max=len(values) - 1)
-            encoded[:, column] = np.where(values[place] == task.labels[:, column], place, -1)
+            index = np.searchsorted(values, task.labels[:, column]).clip(max=len(values) - 1)
+            encoded[:, column] = np.where(values[index] == task.labels[:, column], index, -1)
         self.encoded: Int[Tensor, "frames variables"] = torch.from_numpy(encoded)
-        """Each label's place among its variable's classes, -1 where the training part lacks it."""
+        """Class index of each label, -1 for labels that do not occur in the training part."""
 
-    def choose(self, logits: Float[Tensor, "frames classes"]) -> Int[Tensor, "frames variables"]:
-        """The place of the likeliest class of each variable."""
-        return choose(logits, self.sizes)
+    def argmax(self, logits: Float[Tensor, "frames classes"]) -> Int[Tensor, "frames variables"]:
+        """Return the index of the most probable class of each variable."""
+        return argmax_per_variable(logits, self.sizes)
 
     def decode(self, logits: Float[Tensor, "frames classes"]) -> Int[np.ndarray, "frames variables"]:
-        """The likeliest label of each variable."""
-        places = self.choose(logits).cpu().numpy()
-        return np.stack([v[places[:, column]] for column, v in enumerate(self.values)], axis=1)
+        """Return the most probable label of each variable."""
+        indices = self.argmax(logits).cpu().numpy()
+        return np.stack([v[indices[:, column]] for column, v in enumerate(self.values)], axis=1)
 
 
-class Plateaus:
-    """When each variable's learning rate falls, and when its training ends: the same rule for all.
+class PerVariableSchedule:
+    """Learning rate and early stopping of each variable, by its own validation accuracy.
 
-    As torch's ReduceLROnPlateau (by more than 1e-4 of the best to count as better) and AtariARI's early
-    stopping (anything counts), for many variables at once.
+    The learning rate follows torch's ReduceLROnPlateau, which requires an improvement of 1e-4 of the best.
+    Early stopping follows AtariARI, where any improvement counts.
 
     Example:
-        >>> plateaus = Plateaus(1, ProbeSettings(patience=2))
+        >>> plateaus = PerVariableSchedule(1, ProbeSettings(patience=2))
         >>> [plateaus.step(np.array([score])).tolist() for score in (0.5, 0.4, 0.5)]
         [[True], [False], [False]]
         >>> plateaus.running.tolist()
@@ -116,13 +116,13 @@ class Plateaus:
         self._best_for_lr, self._waited_for_lr = np.full(count, -np.inf), np.zeros(count, np.int64)
 
     def step(self, scores: Float[np.ndarray, " variables"]) -> np.ndarray:
-        """Take the validation scores of an epoch; whose are the best so far, among those that run?"""
+        """Record the validation scores of an epoch; return True for running variables with a new best."""
         settings = self.settings
         better = self.running & (scores > self.best)
         self.best = np.where(better, scores, self.best)
         self._waited = np.where(better, 0, self._waited + 1)
 
-        with np.errstate(invalid="ignore"):  # nothing times minus infinity
+        with np.errstate(invalid="ignore"):  # 0 times minus infinity
             clearly = scores > self._best_for_lr + 1e-4 * np.abs(self._best_for_lr)
         clearly |= np.isinf(self._best_for_lr)
         self._best_for_lr = np.where(clearly, scores, self._best_for_lr)
@@ -135,20 +135,23 @@ class Plateaus:
         return np.asarray(better)
 
 
-def choose(logits: Float[Tensor, "frames classes"], sizes: list[int]) -> Int[Tensor, "frames variables"]:
-    """The place of the likeliest class of each variable, of which `sizes` are the numbers of classes."""
+def argmax_per_variable(
+    logits: Float[Tensor, "frames classes"], sizes: list[int]
+) -> Int[Tensor, "frames variables"]:
+    """Return the index of the most probable class of each variable; `sizes` are the numbers of classes."""
     return torch.stack([part.argmax(1) for part in logits.split(sizes, 1)], 1)
 
 
 class ProbeLayer:
-    """Outputs of all variables, each trained by Adam with a learning rate of its own.
+    """Linear layer of all variables, trained by Adam with one learning rate for each variable.
 
-    Adam (Kingma and Ba 2014, arXiv 1412.6980, algorithm 1) with eps outside of the root, as torch's.  Torch's
-    own takes a parameter for each learning rate, and with forty of them more time than the products.
+    Adam (Kingma and Ba 2014, arXiv 1412.6980, algorithm 1) has eps outside of the root, as in torch.
+    torch.optim.Adam needs one parameter for each learning rate; with forty of them it takes more time
+    than the matrix products.
 
     Example:
         >>> layer = ProbeLayer(torch.zeros(2, 3), eps=1e-5)
-        >>> layer.learn(torch.ones(4, 3), torch.zeros(4, 1, dtype=torch.int64), [2], torch.ones(2, 1))
+        >>> layer.step(torch.ones(4, 3), torch.zeros(4, 1, dtype=torch.int64), [2], torch.ones(2, 1))
         >>> layer.weight.sign().tolist()
         [[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]]
     """
@@ -157,25 +160,27 @@ class ProbeLayer:
         self.weight, self.eps, self.steps = weight, eps, 0
         self._first, self._second = torch.zeros_like(weight), torch.zeros_like(weight)
 
-    def keep(self, left: Bool[Tensor, " classes"]) -> None:
-        """Go on with some of the outputs."""
-        self.weight, self._first, self._second = (x[left] for x in (self.weight, self._first, self._second))
+    def select_outputs(self, selected: Bool[Tensor, " classes"]) -> None:
+        """Keep only some of the outputs."""
+        self.weight, self._first, self._second = (
+            x[selected] for x in (self.weight, self._first, self._second)
+        )
 
-    def learn(
+    def step(
         self,
         x: Float[Tensor, "batch dim_and_one"],
-        places: Int[Tensor, "batch variables"],
+        classes: Int[Tensor, "batch variables"],
         sizes: list[int],
         rates: Float[Tensor, "classes 1"],
     ) -> None:
-        """One step down the sum of the variables' cross-entropies.
+        """Take one gradient step on the sum of the variables' cross-entropies.
 
-        `places` are the true classes of each variable, which has `sizes` of them.
+        `classes` are the true class indices of each variable; `sizes` are the numbers of classes.
         """
         error = torch.cat([part.softmax(1) for part in (x @ self.weight.T).split(sizes, 1)], 1)
         offsets = torch.tensor([0, *sizes[:-1]], device=x.device).cumsum(0)
-        # The gradient by the logits: chances less the truth.
-        error.scatter_add_(1, places + offsets, torch.full_like(places, -1, dtype=error.dtype))
+        # Gradient with respect to the logits: probabilities minus one-hot labels.
+        error.scatter_add_(1, classes + offsets, torch.full_like(classes, -1, dtype=error.dtype))
         gradient = (error.T @ x).div_(len(x))
         self.steps += 1
         root, rates = sqrt(1 - 0.999**self.steps), rates / (1 - 0.9**self.steps)

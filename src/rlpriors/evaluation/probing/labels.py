@@ -1,8 +1,9 @@
-"""What a probe shall read off a representation, on which frames it learns and on which it is judged.
+"""Probing tasks: labels of variables and a split of the frames by episodes.
 
-`ProbeTask`   labels of several variables, and three parts of the frames without a common episode
-`make_task`   from raw labels: short episodes, dull variables and repeated frames are left out
-`frame_keys`  a number for each frame that equal frames share
+`ProbeTask`       labels and the frames for training, validation and testing
+`make_task`       task from raw labels, without short episodes, constant variables and repeated frames
+`split_episodes`  balanced split of the episodes
+`frame_keys`      number for each frame that equal frames share
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,42 +16,43 @@ from jaxtyping import Bool, Float, Int, Shaped
 __all__ = ["ProbeTask", "frame_keys", "make_task"]
 
 CLASSES = 256
-"""Labels are bytes."""
+"""Number of label values; labels are bytes."""
 PARTS = (0.7, 0.1, 0.2)
+"""Fractions of the frames for training, validation and testing."""
 TRIES = 64
-"""Random splits that are drawn, of which the most even one is taken."""
+"""Number of random splits, from which the most balanced one is chosen."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ProbeTask:
-    """Labels of `names`, and the frames on which probes learn, stop and are judged.
+    """Labels of the variables in `names`, and the frames for training, validation and testing.
 
     Example:
         >>> level = np.arange(40) % 4
         >>> make_task({"level": level}, np.full(4, 10))
-        ProbeTask(1 variables; 20 frames to learn from, 10 to stop by, 10 to judge by; 0 dropped)
+        ProbeTask(1 variables; 20 training, 10 validation, 10 test frames; 0 dropped)
     """
 
     names: tuple[str, ...]
-    """Variables that are left."""
+    """Names of the variables."""
     labels: Int[np.ndarray, "frames variables"]
-    """Their values in every frame, in 0..255."""
+    """Values of the variables in every frame, in 0..255."""
     categories: Mapping[str, tuple[str, ...]]
-    """Which means each of them counts in."""
-    train: Int[np.ndarray, " learning"]
-    """Frames to learn from."""
-    val: Int[np.ndarray, " stopping"]
-    """Frames that decide when to stop, and the learning rate."""
-    test: Int[np.ndarray, " judging"]
-    """Frames to judge by."""
+    """Categories of each variable, whose means it enters."""
+    train: Int[np.ndarray, " train"]
+    """Training frames."""
+    val: Int[np.ndarray, " val"]
+    """Validation frames, which set the learning rate and the end of training."""
+    test: Int[np.ndarray, " test"]
+    """Test frames."""
     dropped: Mapping[str, str]
-    """Variables that were left out, and why."""
+    """Dropped variables, with the reason."""
 
     def __repr__(self) -> str:
-        """Sizes, not contents."""
+        """Return a summary of the sizes."""
         return (
-            f"ProbeTask({len(self.names)} variables; {len(self.train)} frames to learn from, "
-            f"{len(self.val)} to stop by, {len(self.test)} to judge by; {len(self.dropped)} dropped)"
+            f"ProbeTask({len(self.names)} variables; {len(self.train)} training, {len(self.val)} validation, "
+            f"{len(self.test)} test frames; {len(self.dropped)} dropped)"
         )
 
 
@@ -62,21 +64,22 @@ def make_task(
     keys: Int[np.ndarray, " _"] | None = None,
     seed: int = 0,
     min_frames: int = 1,
-    least_entropy: float = 0.6,
+    min_entropy: float = 0.6,
 ) -> ProbeTask:
-    """Split by episodes, 70 / 10 / 20 %, and leave out what says nothing about a representation.
+    """Make a task: split the episodes 70 / 10 / 20 % and drop uninformative variables and frames.
 
-    `lengths` are the frames of each episode; episodes shorter than `min_frames` are left out
-    (AtariARI, arXiv 1906.08226, takes 65).  Of many random splits that one is taken whose three parts
-    are most alike, in their labels and in their share of the frames.  Dropped are test frames that
-    also stand in another part (`keys` tells which are equal, see `frame_keys`), variables of less
-    than `least_entropy` nats, and those that are constant in the test part.
+    `lengths` are the numbers of frames of the episodes.  Episodes shorter than `min_frames` are left out
+    (AtariARI, arXiv 1906.08226, uses 65).  The split is the most balanced of many random ones, in its
+    labels and its numbers of frames.  Dropped are test frames that occur in another part (equal frames
+    share a number in `keys`, see `frame_keys`), variables of less than `min_entropy` nats, and variables
+    that are constant in the test part.
 
-    Variables without an entry in `categories` count in none; without `categories` all are one.
+    A variable without an entry in `categories` belongs to no category; without `categories` all belong
+    to one.
 
     Raises:
-        ValueError: labels are not integers in 0..255 or of another length than the frames, fewer than
-            three episodes, or nothing is left.
+        ValueError: labels are not integers in 0..255, their number differs from that of the frames,
+            there are fewer than three episodes, or no variable is left.
     """
     names = tuple(labels)
     table = _table(labels, lengths)
@@ -89,15 +92,15 @@ def make_task(
             f"Received {len(long_enough)} (of {len(lengths)}); collect more, or lower `min_frames`."
         )
     rows = [np.arange(end - length, end) for end, length in zip(np.cumsum(lengths), lengths, strict=True)]
-    kept = np.concatenate([rows[episode] for episode in long_enough])
-    entropies = [_entropy(column) for column in table[kept].T]
+    used = np.concatenate([rows[episode] for episode in long_enough])
+    entropies = [_entropy(column) for column in table[used].T]
     dropped = {
-        name: f"entropy {entropy:.2f} nats, below {least_entropy:g}"
+        name: f"entropy {entropy:.2f} nats, below {min_entropy:g}"
         for name, entropy in zip(names, entropies, strict=True)
-        if entropy < least_entropy
+        if entropy < min_entropy
     }
-    alive = np.array([name not in dropped for name in names])
-    histograms = _histograms([table[rows[episode]][:, alive] for episode in long_enough])
+    informative = np.array([name not in dropped for name in names])
+    histograms = _histograms([table[rows[episode]][:, informative] for episode in long_enough])
     part = split_episodes(histograms, lengths[long_enough], np.random.default_rng(seed))
     train, val, test = (
         np.concatenate([rows[episode] for episode in long_enough[part == number]]) for number in range(3)
@@ -106,21 +109,21 @@ def make_task(
         test = test[~np.isin(keys[test], keys[np.concatenate([train, val])])]
         if not len(test):
             raise ValueError(
-                "Every frame of the test part stands in another part too. Collect more frames, or by a "
-                "policy that gets further."
+                "The test part must hold a frame that no other part holds. Received none; collect more "
+                "frames, or use a policy that reaches more states."
             )
-    for index in np.flatnonzero(alive):
+    for index in np.flatnonzero(informative):
         if (table[test, index] == table[test[0], index]).all():
             dropped[names[index]] = "constant in the test part"
-    left = tuple(name for name in names if name not in dropped)
-    if not left:
-        told = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
-        raise ValueError(f"`labels` must hold a variable that varies. All were dropped: {told}.")
-    known = {name: ("all",) for name in left} if categories is None else categories
+    kept = tuple(name for name in names if name not in dropped)
+    if not kept:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
+        raise ValueError(f"`labels` must hold a variable that varies. Received only dropped ones: {reasons}.")
+    known = {name: ("all",) for name in kept} if categories is None else categories
     return ProbeTask(
-        names=left,
-        labels=table[:, [names.index(name) for name in left]],
-        categories={name: tuple(known.get(name, ())) for name in left},
+        names=kept,
+        labels=table[:, [names.index(name) for name in kept]],
+        categories={name: tuple(known.get(name, ())) for name in kept},
         train=train,
         val=val,
         test=test,
@@ -129,7 +132,7 @@ def make_task(
 
 
 def frame_keys(frames: Shaped[np.ndarray, "frames *rest"]) -> Int[np.ndarray, " frames"]:
-    """A 64-bit digest of each frame: equal frames have the same, and others (almost surely) do not."""
+    """Compute a 64-bit digest of each frame, the same for equal frames."""
     digests = [blake2b(np.ascontiguousarray(frame).data, digest_size=8).digest() for frame in frames]
     return np.frombuffer(b"".join(digests), np.int64)
 
@@ -139,11 +142,11 @@ def split_episodes(
     lengths: Int[np.ndarray, " episodes"],
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " episodes"]:
-    """Which part (0 train, 1 val, 2 test) each of at least three episodes belongs to.
+    """Assign each of at least three episodes to a part: 0 train, 1 val, 2 test.
 
-    `histograms` count each class of each variable.  The split is the most even of many random ones:
-    the sum of how far labels of the second and third part are from those of the first (total
-    variation of `histograms`' rows) and how far shares of frames are from 70 / 10 / 20 %.
+    `histograms` count each class of each variable.  The split minimizes a sum over many random ones: the
+    total variation between the labels of the second and third part and those of the first, and the
+    deviation of the numbers of frames from 70 / 10 / 20 %.
     """
     count = len(lengths)
     n_val, n_test = (max(1, round(share * count)) for share in PARTS[1:])
@@ -191,7 +194,7 @@ def _entropy(values: Int[np.ndarray, " frames"]) -> float:
 
 
 def _histograms(tables: Sequence[Int[np.ndarray, "_ variables"]]) -> Float[np.ndarray, "episodes classes"]:
-    """How often each value of each variable comes, episode by episode."""
+    """Count each value of each variable in each episode."""
     width = tables[0].shape[1]
     offsets = CLASSES * np.arange(width)
     counts = np.stack(

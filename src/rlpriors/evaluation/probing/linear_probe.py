@@ -1,16 +1,16 @@
-"""What does a representation know?  The probes of AtariARI, on features that were encoded before.
+"""Linear probes of a representation by the protocol of AtariARI, on precomputed features.
 
-`PROTOCOLS`   `published` takes features as they are, `standardized` brings them to one scale first
-`probe`       linear probes for every variable of a task, and their scores
-`majority`    the scores of always saying what is commonest
-`shrink`      frames as features: the control that any encoder should beat
+`PROTOCOLS`          `published` uses features unchanged, `standardized` scales them first
+`probe`              linear probes for all variables of a task, and their scores
+`majority_baseline`  scores of the most frequent label
+`downsample`         small frames as features, the control that encoders should beat
 
     task = make_task(labels, store.lengths, keys=frame_keys(store.frames))
     probe(features, task, "standardized").mean.f1_weighted
 
-AtariARI (Anand et al. 2019, arXiv 1906.08226) trains probes with one learning rate on features as they
-come.  Whoever's features are small then learns next to nothing, whatever they know: the first protocol
-is for comparison with papers, the second for comparison of encoders.
+AtariARI (Anand et al. 2019, arXiv 1906.08226) trains probes with one learning rate on unscaled features.
+Probes of small features then learn almost nothing, for any encoder.  The first protocol serves the
+comparison with papers, the second the comparison of encoders.
 """
 
 from typing import Literal, get_args
@@ -25,7 +25,7 @@ from rlpriors.evaluation.probing.labels import ProbeTask
 from rlpriors.evaluation.probing.metrics import ProbeScores, score_predictions
 from rlpriors.evaluation.probing.training import fit_probe
 
-__all__ = ["PROTOCOLS", "Protocol", "majority", "probe", "shrink"]
+__all__ = ["PROTOCOLS", "Protocol", "downsample", "majority_baseline", "probe"]
 
 Protocol = Literal["published", "standardized"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -41,12 +41,12 @@ def probe(
     device: str | torch.device = "auto",
     progress: bool = False,
 ) -> ProbeScores:
-    """Train linear probes on `features` of every frame of `task`, and score them on its test part.
+    """Train linear probes on `features` of all frames of `task`, and score them on its test part.
 
-    Features of several dimensions are flattened.  `fit_probe` tells how probes are trained.
+    Features of several dimensions are flattened.  `fit_probe` documents the training.
 
     Raises:
-        ValueError: features are not finite or not one for each frame, or there is no such protocol.
+        ValueError: features are not finite or not one for each frame, or the protocol is unknown.
 
     Example:
         >>> from rlpriors.evaluation.probing.labels import make_task
@@ -71,23 +71,23 @@ def probe(
     return score_predictions(task, fitted.predict(flat, task.test))
 
 
-def majority(task: ProbeTask) -> ProbeScores:
-    """Scores of the commonest label of the training part, said of every frame.
+def majority_baseline(task: ProbeTask) -> ProbeScores:
+    """Score the most frequent label of the training part as the prediction for all frames.
 
     Example:
         >>> from rlpriors.evaluation.probing.labels import make_task
         >>> level = np.arange(400) % 4
-        >>> majority(make_task({"level": level}, np.full(10, 40))).mean.accuracy
+        >>> majority_baseline(make_task({"level": level}, np.full(10, 40))).mean.accuracy
         0.25
     """
-    commonest = [np.bincount(column).argmax() for column in task.labels[task.train].T]
-    return score_predictions(task, np.tile(commonest, (len(task.test), 1)))
+    most_frequent = [np.bincount(column).argmax() for column in task.labels[task.train].T]
+    return score_predictions(task, np.tile(most_frequent, (len(task.test), 1)))
 
 
-def shrink(
+def downsample(
     frames: UInt8[np.ndarray, "frames height width channels"], size: tuple[int, int] = (42, 32)
 ) -> Float[np.ndarray, "frames dim"]:
-    """Frames as features in [0, 1]: averaged over areas down to `size`, and flattened.
+    """Average frames over areas down to `size` and flatten them to features in [0, 1].
 
     Raises:
         ValueError: `size` is below 1.

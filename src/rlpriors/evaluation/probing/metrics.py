@@ -1,9 +1,9 @@
-"""How good predicted labels are: F1 and accuracy, by variable, by category and on the whole.
+"""Classification metrics of probes: F1 and accuracy by variable, by category and in the mean.
 
-`Scores`                  weighted F1, macro F1 and accuracy
-`classification_scores`   those of one variable
-`ProbeScores`             those of a `ProbeTask`, with their means
-`score_predictions`       from predicted labels
+`Scores`                 weighted F1, macro F1 and accuracy
+`ProbeScores`            scores of a `ProbeTask`, with their means
+`classification_scores`  scores of one variable
+`score_predictions`      scores of predicted labels of a task
 """
 
 from collections.abc import Mapping
@@ -19,33 +19,33 @@ __all__ = ["ProbeScores", "Scores", "classification_scores", "score_predictions"
 
 
 class Scores(NamedTuple):
-    """How good predictions are, each number in [0, 1]."""
+    """Classification scores, each in [0, 1]."""
 
     f1_weighted: float
-    """Mean F1 over classes, weighted by how often they are true: what papers report.  Hides rare ones."""
+    """Mean F1 over classes, weighted by their frequency, as in the papers.  It hides rare classes."""
     f1_macro: float
-    """Mean F1 over classes, each counted alike."""
+    """Unweighted mean F1 over classes."""
     accuracy: float
-    """Part that is right."""
+    """Fraction of correct predictions."""
 
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """What a representation shows of a `ProbeTask`."""
+    """Probe scores of a representation on a `ProbeTask`."""
 
     variables: Mapping[str, Scores]
-    """By variable."""
+    """Scores of each variable."""
     categories: Mapping[str, Scores]
-    """By category, the mean over its variables."""
+    """Mean scores of each category over its variables."""
     mean: Scores
-    """The mean over categories, so that one with many variables does not count more."""
+    """Mean over categories, so that a category with many variables has no larger weight."""
 
 
 def classification_scores(truth: Int[np.ndarray, " frames"], predicted: Int[np.ndarray, " frames"]) -> Scores:
-    """Scores of predicted classes.
+    """Compute the scores of predicted classes by scikit-learn.
 
-    By scikit-learn: macro F1 is the mean over all classes that are true or predicted somewhere, and a
-    class that is never right has F1 0.
+    Macro F1 is the mean over all classes that occur as truth or prediction.  A class that is never
+    predicted correctly has F1 0.
 
     Raises:
         ValueError: there are no frames.
@@ -56,7 +56,7 @@ def classification_scores(truth: Int[np.ndarray, " frames"], predicted: Int[np.n
         >>> [round(score, 4) for score in scores]
         [0.7667, 0.7333, 0.75]
     """
-    # Takes a second to import, which few need.
+    # Imported here, since it takes a second.
     from sklearn.metrics import accuracy_score, f1_score
 
     if not len(truth):
@@ -68,10 +68,10 @@ def classification_scores(truth: Int[np.ndarray, " frames"], predicted: Int[np.n
     )
 
 
-def score_predictions(task: ProbeTask, predicted: Int[np.ndarray, "judging variables"]) -> ProbeScores:
-    """Scores of labels that were predicted for the test part of `task`.
+def score_predictions(task: ProbeTask, predicted: Int[np.ndarray, "test variables"]) -> ProbeScores:
+    """Score labels that were predicted for the test part of `task`.
 
-    Where no variable belongs to a category, the mean is over the variables.
+    If no variable belongs to a category, the mean is over the variables.
     """
     truth = task.labels[task.test]
     variables = {

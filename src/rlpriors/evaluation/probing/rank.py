@@ -1,7 +1,7 @@
-"""Does a representation use its dimensions, or has it collapsed?
+"""Measures of the collapse of a representation.
 
-`rankme`        how many directions its vectors fill
-`feature_std`   how far they lie apart
+`rankme`       effective rank of the features
+`feature_std`  spread of the feature directions
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ __all__ = ["feature_std", "rankme"]
 
 
 def rankme(features: Float[np.ndarray, "frames dim"], eps: float = 1e-7) -> float:
-    """The effective rank of `features`: exp of the entropy of their singular values' shares.
+    """Compute the effective rank of `features`: exp of the entropy of the normalized singular values.
 
-    Between 1, where all vectors lie on one line, and the smaller of `frames` and `dim`, where they
-    fill all directions alike; it predicts how good an encoder is without any labels (Garrido et al.
-    2022, arXiv 2210.02885, equations 1 and 2).  Take the same number of frames for all encoders that
-    are compared, and more frames than dimensions.
+    The rank lies between 1, where all vectors lie on one line, and the smaller of `frames` and `dim`,
+    where all directions have equal variance.  It predicts the quality of an encoder without labels
+    (Garrido et al. 2022, arXiv 2210.02885, equations 1 and 2).  Use the same number of frames for all
+    compared encoders, and more frames than dimensions.
 
     Raises:
         ValueError: `features` are empty, not finite, or all 0.
@@ -31,16 +31,18 @@ def rankme(features: Float[np.ndarray, "frames dim"], eps: float = 1e-7) -> floa
     gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
     values = np.sqrt(np.linalg.eigvalsh(gram).clip(min=0))
     if not values.sum() > 0:
-        raise ValueError("`features` must not all be 0: nothing has a rank.")
+        raise ValueError(
+            "`features` must hold a number other than 0. Received only zeros, which have no rank."
+        )
     shares = values / values.sum() + eps
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def feature_std(features: Float[np.ndarray, "frames dim"]) -> float:
-    """Mean over dimensions of the standard deviation of vectors scaled to length 1, times sqrt(dim).
+    """Compute the mean standard deviation of the vectors scaled to length 1, times sqrt(dim).
 
-    About 1 where vectors point everywhere alike, 0 where all point the same way (Chen and He 2020, arXiv
-    2011.10566, section 4.1).  Vectors of length 0 stay as they are.
+    The result is about 1 for uniformly distributed directions and 0 for equal ones (Chen and He 2020,
+    arXiv 2011.10566, section 4.1).  Vectors of length 0 stay unchanged.
 
     Raises:
         ValueError: `features` are empty or not finite.

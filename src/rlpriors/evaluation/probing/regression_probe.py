@@ -1,9 +1,9 @@
-"""What a representation shows of continuous states, of rewards, and of what to do.
+"""Probes of continuous states, rewards and actions.
 
-`ridge_r2`         how much of the variance of each target a ridge regression explains
-`knn_accuracy`     how often the nearest frames have the same label
-`step_frames`      the frames that steps were taken from
-`behavior_labels` actions and rewards of a store as labels for `make_task`
+`ridge_r2`         explained variance of each target by ridge regression
+`knn_accuracy`     accuracy of a nearest-neighbor classifier
+`step_frames`      frames from which steps were taken
+`behavior_labels`  actions and rewards of a store as labels for `make_task`
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,16 +22,15 @@ Rows = Int[np.ndarray, " frames"]
 def ridge_r2(
     features: Float[np.ndarray, "all dim"],
     targets: Float[np.ndarray, "_ targets"],
-    train: Int[np.ndarray, " learning"],
-    val: Int[np.ndarray, " stopping"],
-    test: Int[np.ndarray, " judging"],
+    train: Int[np.ndarray, " train"],
+    val: Int[np.ndarray, " val"],
+    test: Int[np.ndarray, " test"],
     alphas: Sequence[float] = ALPHAS,
 ) -> Float[np.ndarray, " targets"]:
-    """R2 of each target in the test rows, from features that are standardized on the training rows.
+    """Compute R2 of each target in the test rows, from features standardized on the training rows.
 
-    1 is perfect, 0 no better than the test rows' mean, below 0 worse; NaN for a target that is constant
-    there.  The penalty of each target is the one of `alphas` with the best R2 in the `val` rows.  All by
-    scikit-learn.
+    1 is perfect, 0 equals the mean of the test rows, and constant targets give NaN.  The penalty of each
+    target is the one of `alphas` with the best R2 in the `val` rows.  The computation is scikit-learn's.
 
     Raises:
         ValueError: numbers are not finite, parts are empty, or rows do not exist.
@@ -42,7 +41,7 @@ def ridge_r2(
         >>> ridge_r2(x, x @ np.ones((3, 1), np.float32), rows[:40], rows[40:50], rows[50:]).round(3)
         array([1.])
     """
-    from sklearn.linear_model import Ridge  # takes a second, which few need
+    from sklearn.linear_model import Ridge  # imported here, since it takes a second
     from sklearn.metrics import r2_score
     from sklearn.preprocessing import StandardScaler
 
@@ -53,8 +52,7 @@ def ridge_r2(
         )
     if min(len(val), len(test)) < 2:
         raise ValueError(
-            "`val` and `test` must be at least 2 rows, or nothing varies. Received "
-            f"{len(val)} and {len(test)}."
+            f"`val` and `test` must hold at least 2 rows each. Received {len(val)} and {len(test)}."
         )
     if not alphas or min(alphas) <= 0:
         raise ValueError(f"`alphas` must be above 0. Received {tuple(alphas)}.")
@@ -68,9 +66,11 @@ def ridge_r2(
     best, chosen = np.full(y["test"].shape[1], -np.inf), np.full(y["test"].shape[1], np.nan)
     for alpha in alphas:
         model = Ridge(alpha * len(train)).fit(x["train"], y["train"])
-        said = {name: model.predict(x[name]).reshape(y[name].shape) for name in ("val", "test")}
-        # A target that is constant in `val` says nothing there: all penalties are alike, the first stays.
-        val_score, test_score = (np.asarray(r2_score(y[n], said[n], multioutput="raw_values")) for n in said)
+        predicted = {name: model.predict(x[name]).reshape(y[name].shape) for name in ("val", "test")}
+        # For a target that is constant in `val`, all penalties score 0 and the first one stays.
+        val_score, test_score = (
+            np.asarray(r2_score(y[n], predicted[n], multioutput="raw_values")) for n in predicted
+        )
         val_score = np.where(np.ptp(y["val"], axis=0) > 0, val_score, 0)
         better = val_score > best
         best, chosen = np.where(better, val_score, best), np.where(better, test_score, chosen)
@@ -80,14 +80,14 @@ def ridge_r2(
 def knn_accuracy(
     features: Float[np.ndarray, "all dim"],
     labels: Int[np.ndarray, " all"],
-    train: Int[np.ndarray, " learning"],
-    test: Int[np.ndarray, " judging"],
+    train: Int[np.ndarray, " train"],
+    test: Int[np.ndarray, " test"],
     k: int = 5,
 ) -> float:
-    """How often the commonest label of the `k` nearest training rows is right.
+    """Compute the accuracy of the most frequent label of the `k` nearest training rows.
 
-    Near by Euclidean distance of features that are standardized on the training rows; among labels
-    that are as common the smallest is said.  By scikit-learn.
+    Distances are Euclidean, between features standardized on the training rows.  Ties go to the smallest
+    label.  The computation is scikit-learn's.
 
     Raises:
         ValueError: `k` is not in 1..number of training rows, numbers are not finite, or rows do not exist.
@@ -97,20 +97,22 @@ def knn_accuracy(
         >>> knn_accuracy(x, np.array([0, 0, 1, 1, 1]), np.arange(4), np.array([4]), k=2)
         1.0
     """
-    from sklearn.neighbors import KNeighborsClassifier  # takes a second, which few need
+    from sklearn.neighbors import KNeighborsClassifier  # imported here, since it takes a second
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     _check_rows(len(features), train=train, test=test)
     if not 1 <= k <= len(train):
         raise ValueError(f"`k` must be in 1..{len(train)}, the training rows. Received {k}.")
-    known, asked = (_finite("features", features, rows) for rows in (train, test))
+    known, queries = (_finite("features", features, rows) for rows in (train, test))
     model = make_pipeline(StandardScaler(), KNeighborsClassifier(k)).fit(known, labels[train])
-    return float((model.predict(asked) == labels[test]).mean())
+    return float((model.predict(queries) == labels[test]).mean())
 
 
-def step_frames(lengths: Int[np.ndarray, " episodes"]) -> tuple[Rows, Int[np.ndarray, " left"]]:
-    """All frames but the last of each episode, and the lengths of the episodes that are left.
+def step_frames(
+    lengths: Int[np.ndarray, " episodes"],
+) -> tuple[Rows, Int[np.ndarray, " episodes_with_steps"]]:
+    """Return all frames but the last of each episode, and the lengths of the remaining episodes.
 
     Example:
         >>> step_frames(np.array([3, 1, 2]))
@@ -123,22 +125,23 @@ def step_frames(lengths: Int[np.ndarray, " episodes"]) -> tuple[Rows, Int[np.nda
 
 def behavior_labels(
     arrays: Mapping[str, np.ndarray], lengths: Int[np.ndarray, " episodes"]
-) -> tuple[Rows, dict[str, Rows], Int[np.ndarray, " left"]]:
-    """Which frames a step was taken from, the step's `action` and `reward` as labels, and new lengths.
+) -> tuple[Rows, dict[str, Rows], Int[np.ndarray, " episodes_with_steps"]]:
+    """Return frames of steps, the steps' `action` and `reward` as labels, and the episodes' lengths.
 
-    For the probes of rewards and of experts' actions that go with success in reinforcement learning
-    (Zhang et al. 2022, arXiv 2208.12345): features of those frames, `make_task(labels, lengths)`.
-    Actions must be discrete; for others see `ridge_r2`.  A reward's label is its sign, plus one.
+    Probes of rewards and of experts' actions correlate with success in reinforcement learning (Zhang et
+    al. 2022, arXiv 2208.12345).  Pass the result on as `make_task(labels, lengths)` with the features of
+    these frames.  Actions must be discrete; `ridge_r2` serves continuous ones.  The label of a reward is
+    its sign plus one.
 
     Raises:
-        ValueError: there are no discrete actions `act` and no rewards `rew`, or no episode has a step.
+        ValueError: there are neither discrete actions `act` nor rewards `rew`, or no episode has a step.
 
     Example:
         >>> arrays = {"act": np.array([3, 1, 0]), "rew": np.array([0.0, -2.0, 0.0])}
         >>> behavior_labels(arrays, np.array([3]))
         (array([0, 1]), {'action': array([3, 1]), 'reward': array([1, 0])}, array([2]))
     """
-    rows, left = step_frames(lengths)
+    rows, step_lengths = step_frames(lengths)
     labels = {}
     if "act" in arrays and arrays["act"].ndim == 1 and arrays["act"].dtype.kind in "iu":
         labels["action"] = np.asarray(arrays["act"][rows], np.int64)
@@ -149,13 +152,13 @@ def behavior_labels(
             "`arrays` must hold discrete actions `act` or rewards `rew` of at least one step. Received "
             f"{ {name: array.shape for name, array in arrays.items()} } and {len(rows)} steps."
         )
-    return rows, labels, left
+    return rows, labels, step_lengths
 
 
-def _finite(what: str, array: np.ndarray, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
+def _finite(name: str, array: np.ndarray, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
     part = np.asarray(array[rows], np.float64)
     if not np.isfinite(part).all():
-        raise ValueError(f"`{what}` must be finite. Received NaN or infinity.")
+        raise ValueError(f"`{name}` must be finite. Received NaN or infinity.")
     return part
 
 
@@ -163,6 +166,6 @@ def _check_rows(count: int, **parts: np.ndarray) -> None:
     for name, rows in parts.items():
         if not len(rows) or rows.min() < 0 or rows.max() >= count:
             raise ValueError(
-                f"`{name}` must be rows in 0..{count - 1}, at least one. Received "
+                f"`{name}` must hold at least one row in 0..{count - 1}. Received "
                 f"{f'{rows.min()}..{rows.max()}' if len(rows) else 'none'}."
             )

@@ -1,6 +1,6 @@
-"""What a network reads off frames when it is told: the ceiling for probes.
+"""Supervised baseline: an encoder trained on the labels, the upper bound of probes.
 
-`fit_supervised`  trains an encoder and a linear layer for every variable on the labels
+`fit_supervised`  training of an encoder with a linear layer for each variable
 """
 
 import copy
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from rlpriors.encoders.backbones.weights import seeded
+from rlpriors.encoders.backbones.weights import seeded_init
 from rlpriors.encoders.encoder import ImageEncoder
-from rlpriors.evaluation.probing.batched_linear import ClassTable, Plateaus, ProbeSettings
+from rlpriors.evaluation.probing.batched_linear import ClassTable, PerVariableSchedule, ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask
 
 __all__ = ["fit_supervised"]
 
 CHUNK = 256
-"""Frames that are predicted at once."""
+"""Number of frames in one prediction batch."""
 
 
 def fit_supervised(
@@ -31,23 +31,24 @@ def fit_supervised(
     *,
     seed: int = 0,
     progress: bool = False,
-) -> Int[np.ndarray, "judging variables"]:
-    """Train a copy of `encoder` on the labels of `task`; its predictions for the test part.
+) -> Int[np.ndarray, "test variables"]:
+    """Train a copy of `encoder` on the labels of `task`; return predictions for the test part.
 
-    The same data, losses, optimizer and stopping rule as those of `fit_probe`.  What differs is that
-    all variables share one network: its learning rate follows their mean validation accuracy, and
-    each variable's predictions are those of its own best epoch.  (AtariARI trains a network for each
-    variable.)  `encoder` itself stays as it is.
+    Data, losses, optimizer and stopping rule are those of `fit_probe`.  All variables share one network,
+    whose learning rate follows their mean validation accuracy.  Each variable's predictions are those of
+    its own best epoch.  (AtariARI trains one network for each variable.)  `encoder` stays unchanged.
 
     Raises:
         ValueError: there is not one frame for each label.
     """
     if len(frames) != len(task.labels):
-        raise ValueError(f"`frames` must be {len(task.labels)}, one for each label. Received {len(frames)}.")
+        raise ValueError(
+            f"`frames` must hold {len(task.labels)} images, one for each label. Received {len(frames)}."
+        )
     settings = ProbeSettings() if settings is None else settings
     table, mixed = ClassTable(task), np.random.default_rng(seed)
     body = copy.deepcopy(encoder).unfreeze().train()
-    with seeded(seed):
+    with seeded_init(seed):
         head = nn.Linear(int(np.prod(encoder.output_shape)), sum(table.sizes)).to(encoder.device)
     parameters = [*body.parameters(), *head.parameters()]
     fused = all(parameter.dtype == torch.float32 for parameter in parameters)
@@ -56,7 +57,7 @@ def fit_supervised(
 
     def logits(rows: np.ndarray) -> Tensor:
         x = body.preprocess(np.array(frames[rows]))
-        out: Tensor = head(body.read(body(x)).flatten(1))
+        out: Tensor = head(body.apply_readout(body(x)).flatten(1))
         return out
 
     def predict(rows: np.ndarray) -> Tensor:
@@ -66,7 +67,7 @@ def fit_supervised(
         body.train()
         return torch.cat(chunks)
 
-    rate, plateaus = Plateaus(1, settings), Plateaus(len(table.sizes), settings)
+    rate, schedule = PerVariableSchedule(1, settings), PerVariableSchedule(len(table.sizes), settings)
     best = np.zeros((len(task.test), len(table.sizes)), np.int64)
     with tqdm(
         total=settings.epochs, desc="supervised", unit="epoch", disable=not progress, leave=False
@@ -81,16 +82,16 @@ def fit_supervised(
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
-            told = targets[torch.from_numpy(task.val).to(targets.device)]
-            right = (table.choose(predict(task.val)) == told).double().mean(0).cpu().numpy()
-            better = plateaus.step(right)
+            labels = targets[torch.from_numpy(task.val).to(targets.device)]
+            right = (table.argmax(predict(task.val)) == labels).double().mean(0).cpu().numpy()
+            better = schedule.step(right)
             rate.step(right.mean(keepdims=True))
             for group in optimizer.param_groups:
                 group["lr"] = float(rate.lr[0])
             if better.any():
                 best[:, better] = table.decode(predict(task.test))[:, better]
             bar.update(1)
-            bar.set_postfix(accuracy=f"{plateaus.best.mean():.3f}", running=int(plateaus.running.sum()))
-            if not plateaus.running.any():
+            bar.set_postfix(accuracy=f"{schedule.best.mean():.3f}", running=int(schedule.running.sum()))
+            if not schedule.running.any():
                 break
     return best

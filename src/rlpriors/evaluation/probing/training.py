@@ -1,8 +1,8 @@
-"""Linear probes: what can be read off a representation by one linear layer.
+"""Training of linear probes on precomputed features.
 
-`LinearProbe`     predicts the labels of a `ProbeTask` from features
-`fit_probe`       trains it on features that were encoded before
-`check_features`  what it cannot be trained on
+`LinearProbe`     linear classifier of all variables of a `ProbeTask`
+`fit_probe`       training of a `LinearProbe`
+`check_features`  validation of the features
 """
 
 from collections.abc import Iterator
@@ -16,34 +16,40 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rlpriors.device import resolve_device
-from rlpriors.evaluation.probing.batched_linear import ClassTable, Plateaus, ProbeLayer, ProbeSettings, choose
+from rlpriors.evaluation.probing.batched_linear import (
+    ClassTable,
+    PerVariableSchedule,
+    ProbeLayer,
+    ProbeSettings,
+    argmax_per_variable,
+)
 from rlpriors.evaluation.probing.labels import ProbeTask
 
 __all__ = ["LinearProbe", "check_features", "fit_probe"]
 
 CHUNK = 4096
-"""Frames that are predicted at once."""
+"""Number of frames in one prediction batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class LinearProbe:
-    """One linear layer for all variables, each with the weights of its best epoch."""
+    """Linear layer for all variables, each with the weights of its best epoch."""
 
     table: ClassTable
-    """Which classes the layer's outputs stand for."""
+    """Classes of the layer's outputs."""
     weight: Float[Tensor, "classes dim_and_one"]
-    """The last column is the bias."""
+    """Weights of the layer; the last column is the bias."""
     shift: Float[Tensor, " dim"]
-    """Subtracted from features ..."""
+    """Offset that is subtracted from the features."""
     scale: Float[Tensor, " dim"]
-    """... which are then multiplied by this."""
+    """Factor of the shifted features."""
     curve: Float[np.ndarray, "epochs variables"]
     """Validation accuracy after each epoch; NaN once a variable's training has ended."""
 
     def predict(
         self, features: Float[np.ndarray, "all dim"], rows: Int[np.ndarray, " frames"]
     ) -> Int[np.ndarray, "frames variables"]:
-        """Labels of the frames in `rows`."""
+        """Predict the labels of the frames in `rows`."""
         chunks = [
             self.table.decode(x @ self.weight.T)
             for x in _batches(features, rows, CHUNK, self.shift, self.scale)
@@ -61,12 +67,12 @@ def fit_probe(
     device: str | torch.device = "auto",
     progress: bool = False,
 ) -> LinearProbe:
-    """Train a linear probe for every variable of `task`, all in one layer, on features in memory or mapped.
+    """Train a linear probe for each variable of `task`, all in one layer.
 
-    Probes do not influence each other: the losses are summed, Adam works on each weight by itself,
-    and learning rates and ends are those of each variable alone.  Of each variable the weights of the
-    epoch with the best validation accuracy are kept.  `standardize` subtracts the mean of the training
-    part from each feature and divides by its standard deviation (1 for features that are constant).
+    Features may be memory-mapped.  Probes are independent: the losses are summed, Adam treats each weight
+    separately, and each variable has its own learning rate and early stopping.  The result holds each
+    variable's weights of the epoch with the best validation accuracy.  `standardize` subtracts the mean
+    of the training part from each feature and divides by its standard deviation (1 if constant).
 
     Raises:
         ValueError: `features` are not one finite vector for each frame.
@@ -83,41 +89,41 @@ def fit_probe(
     best, targets = layer.weight.clone(), table.encoded.to(device)
     owner = np.repeat(np.arange(len(table.sizes)), table.sizes)  # the variable of each output
     left = np.arange(len(owner))  # outputs that are still trained
-    plateaus, curve = Plateaus(len(table.sizes), settings), list[np.ndarray]()
+    schedule, curve = PerVariableSchedule(len(table.sizes), settings), list[np.ndarray]()
 
     with tqdm(total=settings.epochs, desc="probe", unit="epoch", disable=not progress, leave=False) as bar:
-        while plateaus.running.any() and len(curve) < settings.epochs:
-            running = np.flatnonzero(plateaus.running)
+        while schedule.running.any() and len(curve) < settings.epochs:
+            running = np.flatnonzero(schedule.running)
             sizes, truth = [table.sizes[k] for k in running], targets[:, running]
-            rates = torch.from_numpy(plateaus.lr[owner[left]]).float().to(device)
+            rates = torch.from_numpy(schedule.lr[owner[left]]).float().to(device)
             order = mixed.permutation(task.train)
             starts = range(0, len(order), settings.batch_size)
             batches = _batches(features, order, settings.batch_size, shift, scale)
             for first, x in zip(starts, batches, strict=True):
                 rows = torch.from_numpy(order[first : first + settings.batch_size])
-                layer.learn(x, truth[rows.to(device)], sizes, rates[:, None])
+                layer.step(x, truth[rows.to(device)], sizes, rates[:, None])
             right = np.full(len(table.sizes), np.nan)
             chunks = _batches(features, task.val, CHUNK, shift, scale)
-            chosen = torch.cat([choose(x @ layer.weight.T, sizes) for x in chunks])
-            told = truth[torch.from_numpy(task.val).to(device)]
-            right[running] = (chosen == told).double().mean(0).cpu().numpy()
+            chosen = torch.cat([argmax_per_variable(x @ layer.weight.T, sizes) for x in chunks])
+            labels = truth[torch.from_numpy(task.val).to(device)]
+            right[running] = (chosen == labels).double().mean(0).cpu().numpy()
             curve.append(right)
-            better = plateaus.step(right)[owner[left]]
+            better = schedule.step(right)[owner[left]]
             best[left[better]] = layer.weight[torch.from_numpy(better).to(device)]
-            going = plateaus.running[owner[left]]
-            if not going.all():
-                layer.keep(torch.from_numpy(going).to(device))
-                left = left[going]
+            running_outputs = schedule.running[owner[left]]
+            if not running_outputs.all():
+                layer.select_outputs(torch.from_numpy(running_outputs).to(device))
+                left = left[running_outputs]
             bar.update(1)
-            bar.set_postfix(accuracy=f"{plateaus.best.mean():.3f}", running=int(plateaus.running.sum()))
+            bar.set_postfix(accuracy=f"{schedule.best.mean():.3f}", running=int(schedule.running.sum()))
     return LinearProbe(table, best, shift, scale, np.stack(curve))
 
 
 def check_features(features: np.ndarray, task: ProbeTask) -> None:
-    """Refuse features that are not one finite vector for each of the task's frames.
+    """Check that `features` hold one finite vector for each of the task's frames.
 
     Raises:
-        ValueError: they are not.
+        ValueError: the shape, dtype or a value is wrong.
     """
     count = len(task.labels)
     if features.ndim != 2 or len(features) != count or features.dtype.kind != "f":
@@ -129,7 +135,7 @@ def check_features(features: np.ndarray, task: ProbeTask) -> None:
         finite = np.isfinite(features[first : first + CHUNK]).all(1)
         if not finite.all():
             raise ValueError(
-                f"`features` must be finite. Frame {first + int(finite.argmin())} holds NaN or infinity."
+                f"`features` must be finite. Received NaN or inf in frame {first + int(finite.argmin())}."
             )
 
 
@@ -143,7 +149,7 @@ def _standard(
     mean = sum(features[chunk].astype(np.float64).sum(0) for chunk in chunks) / len(rows)
     spread = sum(((features[chunk] - mean) ** 2).sum(0) for chunk in chunks) / len(rows)
     std = np.sqrt(spread)
-    # What varies less than float32 resolves is rounding, not information.
+    # Variation below the resolution of float32 is rounding, not information.
     constant = std <= 1e-6 * np.abs(mean)
     return torch.from_numpy(mean).float(), torch.from_numpy(1 / np.where(constant, 1.0, std)).float()
 
@@ -155,7 +161,7 @@ def _batches(
     shift: Float[Tensor, " dim"],
     scale: Float[Tensor, " dim"],
 ) -> Iterator[Float[Tensor, "batch dim_and_one"]]:
-    """Standardized features with a column of ones, for the bias."""
+    """Yield standardized features with a column of ones for the bias."""
     for first in range(0, len(rows), size):
         x = torch.from_numpy(np.asarray(features[rows[first : first + size]])).to(shift.device).float()
         yield torch.cat([(x - shift) * scale, x.new_ones(len(x), 1)], 1)

@@ -1,1 +1,12 @@
-"""Rewards modules."""
+"""Comparison of reward functions: distances, return agreement and exact tabular results.
+
+All functions take any `RewardFn`; none knows an environment.
+
+`epic`                EPIC distance and correlations
+`dard`                DARD distance, from samples of a transition model
+`tabular_distances`   exact EPIC, DARD and STARC of reward tables
+`tabular_mdp`         tabular processes: exact policies, returns and occupancies
+`value_iteration`     exact planning, with or without an entropy bonus
+`return_correlation`  agreement of two rewards on the returns of trajectories
+`trajectory_sets`     trajectories on which rewards are compared
+"""

@@ -1,11 +1,11 @@
-"""DARD from samples: how alike two rewards are where the dynamics lead.
+"""DARD: distance of two rewards on reachable transitions (Wulfe et al. 2022, arXiv 2201.10081).
 
-`dynamics_canonical_rewards`  rewards without their potential shaping, by means of a transition model
-`dard_distance`               the Pearson distance of two such
+`dynamics_canonical_rewards`  rewards without potential shaping, computed with a transition model
+`dard_distance`               Pearson distance of two of them
 
-From Wulfe et al. 2022, arXiv 2201.10081.  EPIC asks a reward about transitions between any two
-observations, most of which no dynamics allow and no reward was trained on; DARD asks about next
-observations that a simulator or a learned model gives.  For tables see `canonical.py`.
+EPIC evaluates rewards on transitions between any two observations, most of which are impossible and far
+from training data.  DARD evaluates them on next observations from a simulator or a learned model.
+`tabular_distances` holds the exact version.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from rlpriors.types import RewardFn, Transition
 __all__ = ["SampleNext", "dard_distance", "dynamics_canonical_rewards"]
 
 SampleNext = Callable[[Tensor, Tensor], Tensor]
-"""Draws a next observation for each row of (obs, act); a simulator or a learned model."""
+"""Function that draws a next observation for each row of (obs, act): a simulator or a learned model."""
 
 
 def dynamics_canonical_rewards(
@@ -33,17 +33,17 @@ def dynamics_canonical_rewards(
     gamma: float,
     batch_size: int = 65536,
 ) -> Float[np.ndarray, "rewards batch"]:
-    """`R(s,a,s') + E[gamma R(s',A,S'') - R(s,A,S') - gamma R(S',A,S'')]` of each (DARD, definition 4).
+    """Compute `R(s,a,s') + E[gamma R(s',A,S'') - R(s,A,S') - gamma R(S',A,S'')]` (DARD, definition 4).
 
-    Each row A of `canonical_act` gives every transition one draw of S' from (s, A) and one of S''
-    from (s', A).  All rewards meet the same draws, so adding `gamma phi(s') - phi(s)` to one
-    changes nothing but rounding, for any number of draws.  A reward is called on
-    transitions x (3 x actions + 1) rows and always told `terminated = False`.  All tensors are on
-    the rewards' device.
+    For each transition, each row A of `canonical_act` gives one draw of S' from (s, A) and one of S''
+    from (s', A).  All rewards use the same draws, so adding `gamma phi(s') - phi(s)` to one changes
+    only rounding errors, for any number of draws.  A reward is evaluated on
+    transitions x (3 x actions + 1) rows, always with `terminated` False.  All tensors are on the
+    rewards' device.
 
     Raises:
-        ValueError: an argument is out of bounds, `sample_next` gives another shape, or a reward
-            gives NaN or infinity.
+        ValueError: an argument is out of bounds, `sample_next` returns a wrong shape, or a reward
+            returns NaN or infinity.
     """
     draws = len(canonical_act)
     if not 0 <= gamma <= 1 or batch_size < 1 or draws < 1 or not rewards:
@@ -60,9 +60,9 @@ def dynamics_canonical_rewards(
             here, there = (x.repeat_interleave(draws, dim=0) for x in (obs, obs_next))
             after, later = (_sampled(sample_next, x, acts) for x in (here, there))
             for number, reward in enumerate(rewards):
-                plain = _judge(reward, obs, act, obs_next)
+                plain = _evaluate(reward, obs, act, obs_next)
                 onward, back, cross = (
-                    _judge(reward, start, acts, end).view(-1, draws).mean(1)
+                    _evaluate(reward, start, acts, end).view(-1, draws).mean(1)
                     for start, end in ((there, later), (here, after), (after, later))
                 )
                 columns[number].append(plain + gamma * onward - back - gamma * cross)
@@ -72,7 +72,7 @@ def dynamics_canonical_rewards(
         raise ValueError(
             "`rewards` gave NaN or infinity on these transitions. Check the models and their inputs."
         )
-    # What rounding leaves of a reward that is shaping and nothing else must not look like a reward.
+    # The rounding error of a reward that is only shaping must not count as a reward.
     for values, size in zip(canonical, sizes, strict=True):
         if np.ptp(values) <= 1e-5 * size:
             values[:] = values.mean()
@@ -89,13 +89,14 @@ def dard_distance(
     gamma: float,
     batch_size: int = 65536,
 ) -> float:
-    """Distance of two rewards, in [0, 1], that neither scale nor potential shaping changes.
+    """Compute the DARD distance of two rewards, in [0, 1], which ignores scale and potential shaping.
 
-    `transitions` are a sample of the coverage distribution and should be possible ones.  For the
-    other arguments see `dynamics_canonical_rewards`.
+    `transitions` are a sample of the coverage distribution and should be possible.  For the other
+    arguments see `dynamics_canonical_rewards`.
 
     Raises:
-        ValueError: as `dynamics_canonical_rewards`, or a reward is nothing but shaping there.
+        ValueError: a reward is constant or only shaping on these transitions, or an error of
+            `dynamics_canonical_rewards`.
     """
     canonical = dynamics_canonical_rewards(
         (reward_a, reward_b),
@@ -108,8 +109,8 @@ def dard_distance(
     for name, values in zip(("reward_a", "reward_b"), canonical, strict=True):
         if len(values) < 2 or np.ptp(values) == 0:
             raise ValueError(
-                f"`{name}` is constant or nothing but shaping on the {len(values)} `transitions`: a "
-                "distance has no meaning. Give more varied transitions, or train the reward."
+                f"`{name}` must vary by more than shaping on the {len(values)} `transitions`. Received a "
+                "constant; pass more varied transitions, or train the reward."
             )
     return pearson_distance(canonical[0], canonical[1])
 
@@ -124,6 +125,6 @@ def _sampled(sample_next: SampleNext, obs: Tensor, act: Tensor) -> Tensor:
     return given.to(obs)
 
 
-def _judge(reward: RewardFn, obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
+def _evaluate(reward: RewardFn, obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
     never = torch.zeros(len(obs), dtype=torch.bool, device=obs.device)
     return reward(obs, act, obs_next, never).double()

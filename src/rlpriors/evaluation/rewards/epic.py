@@ -1,12 +1,12 @@
-"""How alike two rewards are.
+"""EPIC: distance of two rewards that ignores scale and shaping (Gleave et al. 2021, arXiv 2006.13900).
 
-`pearson`, `spearman`  correlations of two lists of numbers
-`pearson_distance`     0 for the same up to scale and offset, 1 for opposite
-`canonical_reward`     a reward without its potential shaping
-`epic_distance`        the Pearson distance of two canonical rewards
+`pearson`           linear correlation
+`spearman`          rank correlation
+`pearson_distance`  0 for rewards equal up to scale and offset, 1 for opposite ones
+`canonical_reward`  reward without its potential shaping
+`epic_distance`     Pearson distance of two canonical rewards
 
-EPIC is from Gleave et al. 2021, arXiv 2006.13900: 0 means that, whatever the dynamics, both rewards
-want the same policies.
+An EPIC distance of 0 means that both rewards have the same optimal policies under any dynamics.
 """
 
 import numpy as np
@@ -21,30 +21,30 @@ __all__ = ["canonical_reward", "epic_distance", "pearson", "pearson_distance", "
 
 
 def pearson(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
-    """Linear correlation, in [-1, 1].
+    """Compute the linear correlation, in [-1, 1].
 
     Raises:
-        ValueError: fewer than two numbers, different lengths, NaN or infinity, or all are the same.
+        ValueError: fewer than two numbers, different lengths, NaN or infinity, or a constant input.
     """
     _check(a, b)
     return float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1])
 
 
 def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
-    """Correlation of the ranks, in [-1, 1]; equal numbers share their mean rank.
+    """Compute the rank correlation, in [-1, 1]; equal numbers share their mean rank.
 
     Raises:
-        ValueError: as `pearson`.
+        ValueError: see `pearson`.
     """
     _check(a, b)
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
 def pearson_distance(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
-    """`sqrt((1 - pearson) / 2)`, in [0, 1] (EPIC, section 4).
+    """Compute `sqrt((1 - pearson) / 2)`, in [0, 1] (EPIC, section 4).
 
     Raises:
-        ValueError: as `pearson`.
+        ValueError: see `pearson`.
     """
     return float(np.sqrt(max(0.0, 1 - pearson(a, b)) / 2))
 
@@ -58,18 +58,17 @@ def canonical_reward(
     gamma: float,
     batch_size: int = 65536,
 ) -> Float[np.ndarray, " batch"]:
-    """`R(s,a,s') + E[gamma R(s',A,S') - R(s,A,S')]` (EPIC, section 4, from samples).
+    """Compute `R(s,a,s') + E[gamma R(s',A,S') - R(s,A,S')]` from samples (EPIC, section 4).
 
-    The constant `-E[gamma R(S,A,S')]` is left out: correlations do not see it.  Adding
-    `gamma phi(s') - phi(s)` to the reward changes the result by a constant only, and exactly so
-    for any samples.
+    The constant `-E[gamma R(S,A,S')]` is left out, since correlations ignore it.  For any samples,
+    adding `gamma phi(s') - phi(s)` to the reward changes the result by a constant only.
 
-    Row i of `canonical_obs` and `canonical_act` is one draw of (S', A): draw the two independently.
-    Every transition meets every draw, `batch_size` at a time, so the reward is called on
+    Row i of `canonical_obs` and `canonical_act` is one draw of (S', A); draw the two independently.
+    Each transition is combined with each draw, `batch_size` rows at a time: the reward is evaluated on
     2 x transitions x samples rows.
 
-    The reward is taken as a function of (s, a, s'): it is always told `terminated = False`, since
-    no shaping is constant across the ends of episodes.  All tensors are on the reward's device.
+    The reward is treated as a function of (s, a, s'): `terminated` is always False, since no shaping
+    is constant across ends of episodes.  All tensors are on the reward's device.
 
     Raises:
         ValueError: `gamma` or `batch_size` is out of bounds, there are no samples, or the reward
@@ -86,34 +85,34 @@ def canonical_reward(
             f"Received {samples} and {len(canonical_act)}."
         )
 
-    def judge(obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
+    def evaluate(obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
         with torch.no_grad():
             never = torch.zeros(len(obs), dtype=torch.bool, device=obs.device)
             return reward(obs, act, obs_next, never).double()
 
     def mean_from(obs: Tensor) -> Tensor:
-        """E[R(s,A,S')] for each row s."""
+        """Compute E[R(s,A,S')] for each row s."""
         means = []
-        for some in obs.split(max(1, batch_size // samples)):
-            rows = some.repeat_interleave(samples, dim=0)
-            act = canonical_act.repeat(len(some), *[1] * (canonical_act.ndim - 1))
-            obs_next = canonical_obs.repeat(len(some), *[1] * (canonical_obs.ndim - 1))
-            judged = [
-                judge(*part)
+        for chunk in obs.split(max(1, batch_size // samples)):
+            rows = chunk.repeat_interleave(samples, dim=0)
+            act = canonical_act.repeat(len(chunk), *[1] * (canonical_act.ndim - 1))
+            obs_next = canonical_obs.repeat(len(chunk), *[1] * (canonical_obs.ndim - 1))
+            scores = [
+                evaluate(*part)
                 for part in zip(*(x.split(batch_size) for x in (rows, act, obs_next)), strict=True)
             ]
-            means.append(torch.cat(judged).view(len(some), samples).mean(1))
+            means.append(torch.cat(scores).view(len(chunk), samples).mean(1))
         return torch.cat(means)
 
     obs, act, obs_next, _ = transitions
     parts = zip(obs.split(batch_size), act.split(batch_size), obs_next.split(batch_size), strict=True)
-    plain = torch.cat([judge(*part) for part in parts])
+    plain = torch.cat([evaluate(*part) for part in parts])
     canonical: np.ndarray = (plain + gamma * mean_from(obs_next) - mean_from(obs)).cpu().numpy()
     if not np.isfinite(canonical).all():
         raise ValueError(
             "`reward` gave NaN or infinity on these transitions. Check the model and its inputs."
         )
-    # What rounding leaves of a reward that is shaping and nothing else must not look like a reward.
+    # The rounding error of a reward that is only shaping must not count as a reward.
     if np.ptp(canonical) <= 1e-5 * float(plain.abs().max()):
         canonical = np.full_like(canonical, canonical.mean())
     return canonical
@@ -129,14 +128,15 @@ def epic_distance(
     gamma: float,
     batch_size: int = 65536,
 ) -> float:
-    """Distance of two rewards, in [0, 1], that neither scale nor potential shaping changes.
+    """Compute the EPIC distance of two rewards, in [0, 1], which ignores scale and potential shaping.
 
-    `transitions` are a sample of the coverage distribution: where the two are compared.  For
-    the other arguments see `canonical_reward`; both rewards meet the same samples.
-    For rewards of the state alone this is the Pearson distance at the transitions' `obs_next`.
+    `transitions` are a sample of the coverage distribution, on which the rewards are compared.  For the
+    other arguments see `canonical_reward`; both rewards use the same samples.  For rewards of the
+    state alone, this is the Pearson distance at the transitions' `obs_next`.
 
     Raises:
-        ValueError: as `canonical_reward`, or a reward is nothing but shaping on these transitions.
+        ValueError: a reward is constant or only shaping on these transitions, or an error of
+            `canonical_reward`.
     """
     canonical = []
     for name, reward in (("reward_a", reward_a), ("reward_b", reward_b)):
@@ -150,8 +150,8 @@ def epic_distance(
         )
         if len(values) < 2 or np.ptp(values) == 0:
             raise ValueError(
-                f"`{name}` is constant or nothing but shaping on the {len(values)} `transitions`: a "
-                "distance has no meaning. Give more varied transitions, or train the reward."
+                f"`{name}` must vary by more than shaping on the {len(values)} `transitions`. Received a "
+                "constant; pass more varied transitions, or train the reward."
             )
         canonical.append(values)
     return pearson_distance(canonical[0], canonical[1])
@@ -170,6 +170,6 @@ def _check(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> None:
         # Below this spread the correlation is rounding noise, as scipy warns too.
         if np.ptp(x) <= 1e-12 * np.abs(x).max():
             raise ValueError(
-                f"`{name}` is constant ({float(x[0]):g}), so a correlation has no meaning. Compare on more "
-                "varied data, or check that the reward learnt anything."
+                f"`{name}` must vary for a correlation. Received the constant {float(x[0]):g}; compare on "
+                "more varied data, or check the training of the reward."
             )

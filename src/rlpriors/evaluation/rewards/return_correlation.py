@@ -1,10 +1,11 @@
-"""Do two rewards rank whole trajectories alike?
+"""Agreement of two rewards on the returns of whole trajectories.
 
-`episode_returns`      what a reward pays for each episode
-`return_agreement`     correlations of two lists of returns (ERC), and how often preferences agree
-`preference_accuracy`  the latter alone
+`episode_returns`      return of each episode under a reward
+`ReturnAgreement`      correlations and preference accuracy of two lists of returns
+`return_agreement`     their computation (ERC)
+`preference_accuracy`  fraction of pairs that both rewards rank in the same order
 
-`coverages.py` chooses the trajectories.
+`trajectory_sets` chooses the trajectories.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ __all__ = ["ReturnAgreement", "episode_returns", "preference_accuracy", "return_
 
 
 class ReturnAgreement(NamedTuple):
-    """How alike two rewards pay trajectories.
+    """Agreement of two rewards on the returns of trajectories.
 
     Example:
         >>> returns = np.array([1.0, 2.0, 4.0])
@@ -32,11 +33,11 @@ class ReturnAgreement(NamedTuple):
     pearson: float
     """Linear correlation of returns, in [-1, 1]."""
     spearman: float
-    """Correlation of their ranks, in [-1, 1]."""
+    """Rank correlation of returns, in [-1, 1]."""
     distance: float
-    """`sqrt((1 - pearson) / 2)`, in [0, 1]: the ERC distance of arXiv 2006.13900, section 5."""
+    """ERC distance `sqrt((1 - pearson) / 2)`, in [0, 1] (arXiv 2006.13900, section 5)."""
     preference: float
-    """Part of the pairs that both order alike, in [0, 1]."""
+    """Fraction of the pairs that both rewards rank in the same order, in [0, 1]."""
 
 
 def episode_returns(
@@ -47,22 +48,22 @@ def episode_returns(
     gamma: float = 1.0,
     per_step: bool = False,
 ) -> Float[np.ndarray, " n"]:
-    """The sum of `gamma**t` times the reward, for each episode (of `indices`, in that order).
+    """Compute the sum of `gamma**t` times the reward, for each episode (of `indices`, in that order).
 
-    Without a `reward` the store's own rewards count.  `per_step` divides by the sum of `gamma**t`:
-    for episodes of several lengths, since a learned reward has no natural zero and a constant added
-    to it would order episodes by length.
+    Without a `reward`, the store's own rewards are used.  `per_step` divides by the sum of `gamma**t`.
+    It is meant for episodes of different lengths: a learned reward has no natural zero, and a constant
+    added to it would rank episodes by length.
 
     Raises:
-        ValueError: `gamma` is out of bounds, an index is no episode, or the reward is not finite.
+        ValueError: `gamma` is out of bounds, an index has no episode, or the reward is not finite.
     """
     if not 0 <= gamma <= 1:
         raise ValueError(f"`gamma` must be in [0, 1]. Received {gamma}.")
     chosen = store if indices is None else store.subset(np.asarray(indices, np.int64))
-    paid = chosen.rew if reward is None else chosen.relabel(reward).rew
+    rewards = chosen.rew if reward is None else chosen.relabel(reward).rew
     time = np.arange(chosen.n_steps) - chosen.step_starts[chosen.episode_of]
     discounts = gamma ** time.astype(np.float64)
-    sums: np.ndarray = np.add.reduceat(discounts * paid, chosen.step_starts)
+    sums: np.ndarray = np.add.reduceat(discounts * rewards, chosen.step_starts)
     return sums / np.add.reduceat(discounts, chosen.step_starts) if per_step else sums
 
 
@@ -70,7 +71,7 @@ def return_agreement(learned: Float[np.ndarray, " n"], true: Float[np.ndarray, "
     """Compare the returns that two rewards give the same trajectories, in the same order.
 
     Raises:
-        ValueError: as `reward_distance.pearson`: too few, different lengths, all the same or not finite.
+        ValueError: there are too few returns, or they are constant, not finite or of different lengths.
     """
     rho = pearson(learned, true)
     distance = float(np.sqrt(max(0.0, 1 - rho) / 2))
@@ -78,9 +79,9 @@ def return_agreement(learned: Float[np.ndarray, " n"], true: Float[np.ndarray, "
 
 
 def preference_accuracy(learned: Float[np.ndarray, " n"], true: Float[np.ndarray, " m"]) -> float:
-    """Part of the pairs with different `true` returns that `learned` orders in the same way.
+    """Compute the fraction of pairs with different `true` returns that `learned` ranks in the same order.
 
-    A pair that `learned` cannot tell apart counts one half, so that knowing nothing is 0.5.
+    A tie of `learned` counts one half, so an uninformative reward scores 0.5.
 
     Raises:
         ValueError: lengths differ, a return is not finite, or no two `true` returns differ.
@@ -91,15 +92,15 @@ def preference_accuracy(learned: Float[np.ndarray, " n"], true: Float[np.ndarray
             f"Received {len(learned)} and {len(true)}."
         )
     order = np.argsort(true, kind="stable")
-    ranked, paid = true[order], learned[order]
+    ranked, scores = true[order], learned[order]
     agreed, pairs = 0.0, 0
     for number, better in enumerate(np.searchsorted(ranked, ranked, side="right")):
-        later = paid[better:]
-        agreed += np.count_nonzero(later > paid[number]) + np.count_nonzero(later == paid[number]) / 2
+        later = scores[better:]
+        agreed += np.count_nonzero(later > scores[number]) + np.count_nonzero(later == scores[number]) / 2
         pairs += len(later)
     if pairs == 0:
         raise ValueError(
             "`true` must hold returns that differ. "
-            f"Received {len(true)} equal ones; take more varied episodes."
+            f"Received {len(true)} equal ones; use more varied episodes."
         )
     return float(agreed / pairs)

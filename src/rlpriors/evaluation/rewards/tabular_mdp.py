@@ -1,8 +1,8 @@
-"""What a reward wants, computed exactly where every state has a number.
+"""Tabular Markov decision processes: exact policies, returns and occupancies.
 
-`TabularMDP`         a discounted process in tables: best and soft-best policies, returns, occupancies
-`reward_table`       any reward function, evaluated on every transition of a tabular environment
-`normalized_return`  how well a policy that another reward made does by the true one
+`TabularMDP`         discounted process in tables, with optimal and soft-optimal policies
+`reward_table`       reward function evaluated on all transitions of a tabular environment
+`normalized_return`  return of a policy between the uniform and the optimal one
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ __all__ = ["TabularMDP", "normalized_return", "reward_table"]
 
 @dataclass(frozen=True, eq=False)
 class TabularMDP:
-    """A discounted decision process whose parts are known. It never terminates.
+    """Discounted Markov decision process in tables, without termination.
 
     Example:
         >>> forward = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 1]])[:, None]  # one action: to the right
@@ -36,16 +36,16 @@ class TabularMDP:
         array([0.1 , 0.09, 0.81])
 
     Raises:
-        ValueError: shapes disagree, a row holds no chances, a reward is not finite or `gamma` is
-            out of bounds.
+        ValueError: shapes disagree, a row is no probability distribution, a reward is not finite or
+            `gamma` is out of bounds.
     """
 
     transition: Float[np.ndarray, "states actions states"]
-    """Chance of each next state."""
+    """Probability of each next state."""
     reward: Float[np.ndarray, "states actions states"]
-    """What each transition pays, possible or not."""
+    """Reward of each transition, impossible ones included."""
     start: Float[np.ndarray, " states"]
-    """Chance of each first state."""
+    """Probability of each initial state."""
     gamma: float
     """Discount, in [0, 1)."""
 
@@ -60,11 +60,12 @@ class TabularMDP:
                 "`transition` and `reward` must be [states, actions, states] and `start` [states]. Received "
                 f"{self.transition.shape}, {self.reward.shape} and {self.start.shape}."
             )
-        for name, chances in (("transition", self.transition), ("start", self.start)):
-            if not (chances >= 0).all() or not np.allclose(chances.sum(-1), 1):
+        for name, probabilities in (("transition", self.transition), ("start", self.start)):
+            if not (probabilities >= 0).all() or not np.allclose(probabilities.sum(-1), 1):
+                sums = probabilities.sum(-1)
                 raise ValueError(
-                    f"`{name}` must hold chances that add up to 1 over its last axis. Received a least of "
-                    f"{chances.min():g} and sums from {chances.sum(-1).min():g} to {chances.sum(-1).max():g}."
+                    f"`{name}` must hold probabilities that add up to 1 over its last axis. Received a "
+                    f"minimum of {probabilities.min():g} and sums from {sums.min():g} to {sums.max():g}."
                 )
         if not np.isfinite(self.reward).all():
             raise ValueError(
@@ -74,76 +75,79 @@ class TabularMDP:
             raise ValueError(f"`gamma` must be in [0, 1), for returns to be finite. Received {self.gamma}.")
 
     def with_reward(self, reward: Float[np.ndarray, "states actions states"]) -> "TabularMDP":
-        """The same process paid by another table."""
+        """Return the same process with another reward table."""
         return replace(self, reward=reward)
 
     @property
     def expected_reward(self) -> Float[np.ndarray, "states actions"]:
-        """Mean reward of each action."""
+        """Mean reward of each state and action."""
         return np.asarray((self.transition * self.reward).sum(-1))
 
     def value_iteration(self, temperature: float = 0.0) -> Float[np.ndarray, "states actions"]:
-        """Optimal Q, with an entropy bonus at a `temperature` above 0 (`value_iteration`)."""
+        """Compute the optimal Q, with an entropy bonus at a `temperature` above 0."""
         return value_iteration(
             self.transition, self.expected_reward, gamma=self.gamma, temperature=temperature
         )
 
     def optimal_policy(self, temperature: float = 0.0) -> Float[np.ndarray, "states actions"]:
-        """Chances of each action; at temperature 0 all best actions share evenly."""
+        """Return action probabilities; at temperature 0 all optimal actions share evenly."""
         return soft_policy(self.value_iteration(temperature), temperature)
 
     def uniform_policy(self) -> Float[np.ndarray, "states actions"]:
-        """Every action as likely as any other."""
+        """Return the policy that draws all actions with equal probability."""
         return np.full(self.transition.shape[:2], 1 / self.transition.shape[1])
 
     def state_values(self, policy: Float[np.ndarray, "states actions"]) -> Float[np.ndarray, " states"]:
-        """Expected discounted return from each state, by solving the Bellman equation."""
-        ways = self._under(policy)
-        pay = (policy * self.expected_reward).sum(-1)
-        return np.asarray(np.linalg.solve(np.eye(len(ways)) - self.gamma * ways, pay))
+        """Compute the expected discounted return from each state by solving the Bellman equation."""
+        transition = self._under(policy)
+        rewards = (policy * self.expected_reward).sum(-1)
+        return np.asarray(np.linalg.solve(np.eye(len(transition)) - self.gamma * transition, rewards))
 
     def policy_return(self, policy: Float[np.ndarray, "states actions"]) -> float:
-        """Expected discounted return from the start."""
+        """Compute the expected discounted return from the start."""
         return float(self.start @ self.state_values(policy))
 
     def occupancy(self, policy: Float[np.ndarray, "states actions"]) -> Float[np.ndarray, "states actions"]:
-        """`(1 - gamma) sum_t gamma**t P(s_t = s, a_t = a)`; it adds up to 1."""
-        ways = self._under(policy)
-        visits = np.linalg.solve(np.eye(len(ways)) - self.gamma * ways.T, (1 - self.gamma) * self.start)
+        """Compute `(1 - gamma) sum_t gamma**t P(s_t = s, a_t = a)`, which adds up to 1."""
+        transition = self._under(policy)
+        visits = np.linalg.solve(
+            np.eye(len(transition)) - self.gamma * transition.T, (1 - self.gamma) * self.start
+        )
         return np.asarray(visits[:, None] * policy)
 
-    def state_chances(
-        self, policy: Float[np.ndarray, "states actions"], steps: int
+    def state_probabilities(
+        self, policy: Float[np.ndarray, "states actions"], n_steps: int
     ) -> Float[np.ndarray, " states"]:
-        """Where the policy is after `steps` steps from the start; a goal's entry is its success."""
-        if steps < 0:
-            raise ValueError(f"`steps` must be at least 0. Received {steps}.")
-        return np.asarray(self.start @ np.linalg.matrix_power(self._under(policy), steps))
+        """Compute the state distribution of a policy after `n_steps` steps from the start."""
+        if n_steps < 0:
+            raise ValueError(f"`n_steps` must be at least 0. Received {n_steps}.")
+        return np.asarray(self.start @ np.linalg.matrix_power(self._under(policy), n_steps))
 
     def _under(self, policy: Float[np.ndarray, "states actions"]) -> Float[np.ndarray, "states states"]:
-        """Chances of the next state when `policy` acts."""
+        """Return the state transition probabilities under `policy`."""
         if (policy < 0).any() or not np.allclose(policy.sum(-1), 1):
             raise ValueError(
-                "`policy` must hold chances that add up to 1 for each state. "
+                "`policy` must hold probabilities that add up to 1 for each state. "
                 f"Received sums from {policy.sum(-1).min():g} to {policy.sum(-1).max():g}."
             )
         return np.asarray(np.einsum("sa,san->sn", policy, self.transition))
 
 
 def normalized_return(mdp: TabularMDP, policy: Float[np.ndarray, "states actions"]) -> float:
-    """Return of `policy` by the reward of `mdp`: 1 for the best policy, 0 for the uniform one.
+    """Compute the return of `policy` in `mdp`: 1 for the optimal policy, 0 for the uniform one.
 
-    To judge a learned reward, take `mdp.with_reward(table).optimal_policy()`, also in changed worlds.
+    To evaluate a learned reward, pass `mdp.with_reward(table).optimal_policy()`, also for changed
+    environments.
 
     Raises:
-        ValueError: all policies return the same, or `policy` holds no chances.
+        ValueError: all policies have the same return, or `policy` is no probability distribution.
     """
     floor = mdp.policy_return(mdp.uniform_policy())
     span = mdp.policy_return(mdp.optimal_policy()) - floor
     if span <= 1e-9 * max(1.0, abs(floor)):
         raise ValueError(
-            "`mdp` must have a reward by which policies differ. Received one by which the best "
-            f"policy and the uniform one both return {floor:g}."
+            "`mdp` must have a reward that separates policies. Received one under which the optimal "
+            f"and the uniform policy both return {floor:g}."
         )
     return (mdp.policy_return(policy) - floor) / span
 
@@ -161,7 +165,7 @@ def reward_table(
     these are `world.xy` and `world.action_data`.  The evaluation runs on the reward's device.
 
     Raises:
-        ValueError: `reward` returns something else than one finite number a row.
+        ValueError: `reward` does not return one finite number for each row.
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received {batch_size}.")
@@ -173,17 +177,17 @@ def reward_table(
         for part in torch.arange(int(np.prod(shape))).split(batch_size):
             s, a, following = torch.unravel_index(part, shape)
             never = torch.zeros(len(part), dtype=torch.bool)
-            given = reward(*(x.to(device) for x in (states[s], actions[a], states[following], never)))
-            if given.shape != part.shape:
+            scores = reward(*(x.to(device) for x in (states[s], actions[a], states[following], never)))
+            if scores.shape != part.shape:
                 raise ValueError(
-                    f"`reward` must return one number a transition, shape ({len(part)},). "
-                    f"Received {tuple(given.shape)}."
+                    f"`reward` must return one number for each transition, shape ({len(part)},). "
+                    f"Received {tuple(scores.shape)}."
                 )
-            rows.append(given.double().cpu())
+            rows.append(scores.double().cpu())
     table: np.ndarray = torch.cat(rows).reshape(shape).numpy()
     if not np.isfinite(table).all():
         raise ValueError(
-            f"`reward` must give finite numbers. Received {int((~np.isfinite(table)).sum())} of {table.size} "
-            "that are not; check the model and its inputs."
+            f"`reward` must return finite numbers. Received {int((~np.isfinite(table)).sum())} of "
+            f"{table.size} that are not; check the model and its inputs."
         )
     return table

@@ -1,12 +1,14 @@
-"""Which trajectories rewards are judged on.
+"""Trajectory sets on which rewards are compared.
 
-`three_coverages`      base, expert-mixed and perturbed trajectories, each of another episode
-`write_coverages`, `read_coverages`  which episodes these were, as a file, and back
+`TrajectorySet`           trajectories and their origin
+`make_trajectory_sets`    base, expert-mixed and perturbed trajectories
+`write_trajectory_sets`   file with the chosen episodes
+`read_trajectory_sets`    the same trajectories from that file
 
-Correlating returns depends on the trajectories: on those of the base alone a reward may look good
-that is wrong near experts, and the other way round.  So there are three sets, each trajectory is a
-whole episode of its own (overlapping windows would count as more evidence than they are), and the
-choice is saved, so that every method is judged on the same.
+The correlation of returns depends on the trajectories: a reward can be right on the base data and wrong
+near experts, or the reverse.  Therefore there are three sets.  Each trajectory is a whole episode,
+because overlapping windows would overstate the evidence.  The choice is saved, so that all methods are
+evaluated on the same trajectories.
 """
 
 import json
@@ -21,33 +23,33 @@ from jaxtyping import Int
 from rlpriors.checkpoint import write_atomically
 from rlpriors.data.episodes import EpisodeStore
 
-__all__ = ["Coverage", "read_coverages", "three_coverages", "write_coverages"]
+__all__ = ["TrajectorySet", "make_trajectory_sets", "read_trajectory_sets", "write_trajectory_sets"]
 
 
 @dataclass(frozen=True, eq=False)
-class Coverage:
-    """Trajectories to judge rewards on, and where they are from.
+class TrajectorySet:
+    """Trajectories for the evaluation of rewards, and their origin.
 
     Example:
         >>> store = EpisodeStore(np.zeros((4, 1)), np.zeros((2, 1)), np.zeros(2),
         ...     np.zeros(2, bool), np.ones(2, bool), np.array([1, 1]))
-        >>> Coverage("base", store, ("base", "base"), np.array([1, 0])).store.n_episodes
+        >>> TrajectorySet("base", store, ("base", "base"), np.array([1, 0])).store.n_episodes
         2
     """
 
     name: str
     store: EpisodeStore
     source: tuple[str, ...]
-    """The store that each trajectory is an episode of."""
+    """Name of each trajectory's store."""
     episode: Int[np.ndarray, " trajectories"]
-    """Its number there."""
+    """Episode number of each trajectory in its store."""
     noise: float = 0.0
-    """What was added to observations and actions, in standard deviations of the base's."""
+    """Noise on observations and actions, in standard deviations of the base data."""
     seed: int = 0
-    """What the noise was drawn with."""
+    """Random seed of the noise."""
 
 
-def three_coverages(
+def make_trajectory_sets(
     base: EpisodeStore,
     expert: EpisodeStore,
     n: int = 500,
@@ -56,13 +58,13 @@ def three_coverages(
     expert_share: float = 0.5,
     perturbed: EpisodeStore | None = None,
     noise: float = 0.1,
-) -> tuple[Coverage, Coverage, Coverage]:
-    """`n` trajectories each: of the base, of experts and base mixed, and perturbed ones.
+) -> tuple[TrajectorySet, TrajectorySet, TrajectorySet]:
+    """Draw three sets of `n` trajectories: base, expert mixed with base, and perturbed.
 
-    All are drawn without replacement.  `expert` should be other episodes than the demonstrations
-    that the reward was learned from.  Best give `perturbed`: rollouts of the expert with some random
-    actions.  Without it, the mixed trajectories get normal `noise` on observations and (real) actions,
-    in standard deviations of the base's, which may leave the world's free space.
+    All are drawn without replacement.  `expert` should differ from the demonstrations that the reward
+    was learned from.  `perturbed` should hold rollouts of the expert with some random actions.  Without
+    it, the mixed trajectories get normal `noise` on observations and (real) actions, in standard
+    deviations of the base data; such trajectories may be impossible in the environment.
 
     Raises:
         ValueError: an argument is out of bounds, or a store holds too few episodes.
@@ -85,7 +87,7 @@ def three_coverages(
             if stores[source].n_episodes < count:
                 raise ValueError(
                     f"`{source}` must hold at least {count} episodes for `n` {n} trajectories, all "
-                    f"distinct. Received {stores[source].n_episodes}; record more, or take a smaller `n`."
+                    f"distinct. Received {stores[source].n_episodes}; record more, or use a smaller `n`."
                 )
         source_names = [source for source, count in parts.items() for _ in range(count)]
         drawn = [
@@ -98,13 +100,13 @@ def three_coverages(
     return built[0], built[1], built[2]
 
 
-def write_coverages(
-    path: str | Path, coverages: Sequence[Coverage], stores: Mapping[str, EpisodeStore]
+def write_trajectory_sets(
+    path: str | Path, coverages: Sequence[TrajectorySet], stores: Mapping[str, EpisodeStore]
 ) -> Path:
-    """Save which episodes the coverages hold, as JSON; `stores` are those that they were drawn from.
+    """Save the chosen episodes as JSON; `stores` are the stores that they were drawn from.
 
     Raises:
-        ValueError: a coverage's source is not among `stores`.
+        ValueError: a set's source is not among `stores`.
     """
     sources = {source for coverage in coverages for source in coverage.source}
     if not sources <= set(stores):
@@ -132,12 +134,12 @@ def write_coverages(
     return Path(path)
 
 
-def read_coverages(path: str | Path, stores: Mapping[str, EpisodeStore]) -> tuple[Coverage, ...]:
-    """The same trajectories again, from the file of `write_coverages` and the same `stores`.
+def read_trajectory_sets(path: str | Path, stores: Mapping[str, EpisodeStore]) -> tuple[TrajectorySet, ...]:
+    """Load the same trajectories from the file of `write_trajectory_sets` and the same `stores`.
 
     Raises:
-        ValueError: the stores have other sizes than those that the file was written for, or one is
-            missing, or the file is no such file.
+        ValueError: a store is missing or has a different size than in the file, or the file has another
+            format.
         FileNotFoundError: there is no file.
     """
     try:
@@ -146,15 +148,15 @@ def read_coverages(path: str | Path, stores: Mapping[str, EpisodeStore]) -> tupl
         parts: dict[str, dict[str, Any]] = content["coverages"]
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"`path` must be a file of `write_coverages`. Received {path} ({error!r}); write it again."
+            f"`path` must be a file of `write_trajectory_sets`. Received {path} ({error!r}); write it again."
         ) from error
     for name, size in sizes.items():
-        found = stores.get(name)
-        here = None if found is None else (found.n_episodes, found.n_steps)
-        if here != size:
+        store = stores.get(name)
+        received = None if store is None else (store.n_episodes, store.n_steps)
+        if received != size:
             raise ValueError(
-                f'`stores` must hold "{name}" as it was when {path} was written, {size} episodes and steps. '
-                f"Received {here}; give the same data, or draw anew with `three_coverages`."
+                f'`stores` must hold "{name}" with the {size} episodes and steps of {path}. '
+                f"Received {received}; pass the same data, or draw again with `make_trajectory_sets`."
             )
     return tuple(_build(name, stores, **part) for name, part in parts.items())
 
@@ -166,8 +168,8 @@ def _build(
     episode: Sequence[int],
     noise: float = 0.0,
     seed: int = 0,
-) -> Coverage:
-    """Join the chosen episodes, and add the noise, drawn from `seed` for the whole."""
+) -> TrajectorySet:
+    """Join the chosen episodes and add the noise, drawn from `seed`."""
     chosen = (stores[where].episode(number) for where, number in zip(source, episode, strict=True))
     store = EpisodeStore.from_episodes(chosen)
     if noise > 0:
@@ -181,4 +183,4 @@ def _build(
                 changed[column] = values + rng.standard_normal(values.shape) * spread
         rest = {column: getattr(store, column) for column in ("obs", "act", "rew", "terminated", "truncated")}
         store = EpisodeStore(**(rest | changed), lengths=store.lengths)
-    return Coverage(name, store, tuple(source), np.asarray(episode, np.int64), noise, seed)
+    return TrajectorySet(name, store, tuple(source), np.asarray(episode, np.int64), noise, seed)

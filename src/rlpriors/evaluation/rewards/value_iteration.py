@@ -1,7 +1,7 @@
-"""Exact planning where every state has a number.
+"""Exact planning in tabular processes.
 
-`value_iteration`  values of the best policy, with or without a bonus for entropy
-`soft_policy`      the policy that those values want
+`value_iteration`  action values of the optimal policy, with or without an entropy bonus
+`soft_policy`      greedy or Boltzmann policy of action values
 """
 
 import numpy as np
@@ -20,16 +20,16 @@ def value_iteration(
     tolerance: float = 1e-9,
     max_iterations: int = 100_000,
 ) -> Float[np.ndarray, "*stack"]:
-    """Optimal Q of a discounted process, for each of a stack of expected rewards [..., states, actions].
+    """Compute the optimal Q of a discounted process for expected rewards [..., states, actions].
 
     Iterates `Q = reward + gamma E[V(s')]` with `V = max_a Q`, or with a `temperature` above 0
-    `V = temperature log sum_a exp(Q / temperature)`: the values of maximum-entropy control (Haarnoja
-    et al. 2017, arXiv 1702.08165, eq. 4 to 6; Ziebart 2010).  Ends when no Q is further than
-    `tolerance` from its fixed point, which the contraction by `gamma` bounds.
+    `V = temperature log sum_a exp(Q / temperature)`, the values of maximum-entropy control (Haarnoja
+    et al. 2017, arXiv 1702.08165, eq. 4 to 6; Ziebart 2010).  The iteration ends when all Q are within
+    `tolerance` of the fixed point, by the bound of the contraction.
 
     Raises:
         ValueError: an argument is out of bounds, shapes disagree or a reward is not finite.
-        RuntimeError: `max_iterations` were not enough.
+        RuntimeError: the iteration did not converge within `max_iterations`.
     """
     if not 0 <= gamma < 1:
         raise ValueError(f"`gamma` must be in [0, 1), for values to be finite. Received {gamma}.")
@@ -41,8 +41,8 @@ def value_iteration(
     if reward.shape[-2:] != transition.shape[:2] or not np.isfinite(reward).all():
         raise ValueError(
             f"`reward` must hold finite numbers for each of the {transition.shape[:2]} states and actions. "
-            f"Received shape {reward.shape}, {int((~np.isfinite(reward)).sum())} not finite; take the mean "
-            "over next states of a reward that depends on them."
+            f"Received shape {reward.shape}, {int((~np.isfinite(reward)).sum())} not finite; average over "
+            "next states if the reward depends on them."
         )
     states, actions = transition.shape[:2]
     ways = transition.reshape(states * actions, states).T.astype(np.float64)
@@ -65,7 +65,7 @@ def value_iteration(
 def soft_policy(
     q: Float[np.ndarray, "*goals states actions"], temperature: float
 ) -> Float[np.ndarray, "*goals states actions"]:
-    """Chances of each action, `exp(Q / temperature)` normalized; at 0 the best actions share evenly.
+    """Return action probabilities `exp(Q / temperature)`, normalized; at 0 the best actions share evenly.
 
     Raises:
         ValueError: `temperature` is below 0.
@@ -73,9 +73,9 @@ def soft_policy(
     if temperature < 0:
         raise ValueError(f"`temperature` must be at least 0. Received {temperature}.")
     if temperature > 0:
-        chances: np.ndarray = softmax(q / temperature, axis=-1)
-        return chances
+        probabilities: np.ndarray = softmax(q / temperature, axis=-1)
+        return probabilities
     top = q.max(-1, keepdims=True)
-    best = (q >= top - 1e-7 * np.maximum(1.0, np.abs(top))).astype(np.float64)  # rounding makes no choice
+    best = (q >= top - 1e-7 * np.maximum(1.0, np.abs(top))).astype(np.float64)  # rounding must not break ties
     shared: np.ndarray = best / best.sum(-1, keepdims=True)
     return shared

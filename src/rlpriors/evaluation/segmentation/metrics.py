@@ -1,9 +1,9 @@
-"""How good predicted masks are: intersection over union, and the part of pixels that is right.
+"""Segmentation metrics: intersection over union and pixel accuracy.
 
-`SegmentationScores`    both, and each class by itself
-`segmentation_scores`   from predicted and true masks
-`check_labels`          refuses masks with classes that there are not
-`IGNORED`               the label of pixels that are not judged
+`SegmentationScores`   mean IoU, pixel accuracy and the IoU of each class
+`segmentation_scores`  scores of predicted masks
+`check_labels`         validation of the labels in masks
+`IGNORED`              label of pixels that are left out
 """
 
 from typing import NamedTuple
@@ -15,19 +15,18 @@ __all__ = ["IGNORED", "SegmentationScores", "check_labels", "segmentation_scores
 
 IGNORED = 255
 CHUNK = 1024
-"""Frames that are counted at once."""
+"""Number of frames that are counted at once."""
 
 
 class SegmentationScores(NamedTuple):
-    """How good masks are, each number in [0, 1]."""
+    """Segmentation scores, each in [0, 1]."""
 
     miou: float
-    """Mean of `iou` over the classes that are true or predicted somewhere."""
+    """Mean of `iou` over the classes that occur as truth or prediction."""
     pixel_accuracy: float
-    """Part of the judged pixels that is right.  Says little where one class fills the frame."""
+    """Fraction of correct pixels.  It carries little information where one class fills the frame."""
     iou: Float[np.ndarray, " classes"]
-    """Of each class the pixels that are both predicted and true, among those that are either; NaN where
-    none is."""
+    """Intersection over union of each class; NaN for classes that do not occur."""
 
 
 def segmentation_scores(
@@ -35,10 +34,10 @@ def segmentation_scores(
     truth: UInt8[np.ndarray, "frames height width"],
     n_classes: int,
 ) -> SegmentationScores:
-    """Scores of predicted masks, over the pixels of all frames together; 255 in `truth` is not judged.
+    """Score predicted masks over the pixels of all frames; pixels with 255 in `truth` are left out.
 
     Raises:
-        ValueError: the two differ in shape, a label is outside 0..n_classes-1, or nothing is judged.
+        ValueError: the shapes differ, a label is outside 0..n_classes-1, or all pixels are left out.
 
     Example:
         >>> truth = np.array([[[0, 0, 0, 1, 255]]], np.uint8)
@@ -55,12 +54,12 @@ def segmentation_scores(
     check_labels("truth", truth, n_classes)
     counts = np.zeros((n_classes, n_classes), np.int64)  # rows are true, columns predicted
     for first in range(0, len(truth), CHUNK):
-        told, said = truth[first : first + CHUNK], predicted[first : first + CHUNK]
-        judged = told != IGNORED
-        pairs = told[judged].astype(np.int64) * n_classes + said[judged].astype(np.int64)
+        labels, guesses = truth[first : first + CHUNK], predicted[first : first + CHUNK]
+        counted = labels != IGNORED
+        pairs = labels[counted].astype(np.int64) * n_classes + guesses[counted].astype(np.int64)
         counts += np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
     if not counts.any():
-        raise ValueError("`truth` must judge at least one pixel. Received none that is not 255.")
+        raise ValueError("`truth` must label at least one pixel. Received only 255.")
     both = counts.diagonal().astype(np.float64)
     either = counts.sum(0) + counts.sum(1) - counts.diagonal()
     iou = np.divide(both, either, out=np.full(n_classes, np.nan), where=either > 0)
@@ -68,10 +67,10 @@ def segmentation_scores(
 
 
 def check_labels(name: str, masks: np.ndarray, n_classes: int, *, ignored: bool = True) -> None:
-    """Refuse masks that hold other labels than 0..n_classes-1 and, if `ignored`, 255.
+    """Check that masks hold only the labels 0..n_classes-1 and, if `ignored`, 255.
 
     Raises:
-        ValueError: they do, or there cannot be that many classes.
+        ValueError: another label occurs, or `n_classes` is out of bounds.
     """
     if not 2 <= n_classes <= IGNORED:
         raise ValueError(f"`n_classes` must be in 2..{IGNORED}. Received {n_classes}.")
@@ -84,5 +83,5 @@ def check_labels(name: str, masks: np.ndarray, n_classes: int, *, ignored: bool 
             row = first + int(np.flatnonzero(wrong.any(tuple(range(1, part.ndim))))[0])
             raise ValueError(
                 f"`{name}` must hold labels in 0..{n_classes - 1}{f' or {IGNORED}' if ignored else ''}. "
-                f"Received {part[wrong][0]}, first in frame {row}; raise `n_classes`, or give other masks."
+                f"Received {part[wrong][0]}, first in frame {row}; raise `n_classes`, or pass other masks."
             )

@@ -1,8 +1,8 @@
-"""Masks to look at: each class in its color, over the frame it was seen in.
+"""Pictures of masks: colored classes over frames.
 
-`palette`   a color for each class, always the same ones
-`overlay`   masks over frames
-`compare`   frame, truth and prediction side by side
+`palette`        fixed color of each class
+`overlay`        masks over frames
+`compare_masks`  frame, true mask and predicted mask in one row
 """
 
 import numpy as np
@@ -10,17 +10,17 @@ from jaxtyping import UInt8
 
 from rlpriors.evaluation.segmentation.metrics import IGNORED
 
-__all__ = ["compare", "overlay", "palette"]
+__all__ = ["compare_masks", "overlay", "palette"]
 
 
 def palette() -> UInt8[np.ndarray, "20 3"]:
-    """Matplotlib's tab10, then the lighter shades of the same ten from tab20.
+    """Return matplotlib's tab10 colors, followed by their lighter shades of tab20.
 
     Example:
         >>> palette()[:2].tolist()  # blue and orange
         [[31, 119, 180], [255, 127, 14]]
     """
-    from matplotlib import colormaps  # takes long to import, which few need
+    from matplotlib import colormaps  # imported here, since it takes long
 
     colors = np.asarray(colormaps["tab20"](range(20)))[:, :3]
     return (np.concatenate([colors[::2], colors[1::2]]) * 255).round().astype(np.uint8)
@@ -31,13 +31,13 @@ def overlay(
     masks: UInt8[np.ndarray, "frames height width"],
     opacity: float = 0.6,
 ) -> UInt8[np.ndarray, "frames height width 3"]:
-    """Frames with the color of its class over each pixel; where the mask is 255 the frame alone.
+    """Draw the color of its class over each pixel; pixels with mask 255 stay unchanged.
 
-    Frames may be gray or colored.  Class 20 has the color of class 0 again.
+    Frames may be gray or colored.  Colors repeat after 20 classes.
 
     Raises:
-        ValueError: there is not one mask for each frame, of its size; frames have neither 1 nor 3
-            channels; or `opacity` is outside [0, 1].
+        ValueError: `masks` do not fit the frames, frames have neither 1 nor 3 channels, or `opacity` is
+            outside [0, 1].
 
     Example:
         >>> frames = np.zeros((1, 1, 3, 1), np.uint8)
@@ -56,25 +56,25 @@ def overlay(
         )
     colors = palette()[masks % 20]
     mixed = (1 - opacity) * frames + opacity * colors
-    shown = np.where((masks == IGNORED)[..., None], frames, mixed.round())
-    return shown.astype(np.uint8)
+    drawn = np.where((masks == IGNORED)[..., None], frames, mixed.round())
+    return drawn.astype(np.uint8)
 
 
-def compare(
+def compare_masks(
     frames: UInt8[np.ndarray, "frames height width channels"],
     truth: UInt8[np.ndarray, "frames height width"],
     predicted: UInt8[np.ndarray, "frames height width"],
     opacity: float = 0.6,
 ) -> UInt8[np.ndarray, "frames height three_widths 3"]:
-    """Each frame, its true mask over it, and the predicted one, from left to right.
+    """Place each frame, its true mask and its predicted mask in one row.
 
     Raises:
-        ValueError: as `overlay`.
+        ValueError: see `overlay`.
 
     Example:
         >>> masks = np.zeros((2, 8, 6), np.uint8)
-        >>> compare(np.zeros((2, 8, 6, 3), np.uint8), masks, masks).shape
+        >>> compare_masks(np.zeros((2, 8, 6, 3), np.uint8), masks, masks).shape
         (2, 8, 18, 3)
     """
-    nothing = np.full_like(truth, IGNORED)
-    return np.concatenate([overlay(frames, mask, opacity) for mask in (nothing, truth, predicted)], 2)
+    empty = np.full_like(truth, IGNORED)
+    return np.concatenate([overlay(frames, mask, opacity) for mask in (empty, truth, predicted)], 2)

@@ -1,7 +1,7 @@
-"""An encoder and a head over its maps: frames in, a class for each pixel out.
+"""Segmentation networks: an encoder and a head over its feature maps.
 
-`Segmenter`   both as one module
-`predict`     masks of frames
+`Segmenter`  encoder and head in one module
+`predict`    predicted masks of frames
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from rlpriors.encoders.backbones.weights import seeded
+from rlpriors.encoders.backbones.weights import seeded_init
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.evaluation.segmentation.metrics import IGNORED
 from rlpriors.networks.segmentation import build_head
@@ -18,18 +18,19 @@ from rlpriors.types import Features
 __all__ = ["Segmenter", "predict"]
 
 CHUNK = 256
-"""Frames that are encoded or predicted at once."""
+"""Number of frames in one batch of encoding or prediction."""
 
 
 class Segmenter(nn.Module):
-    """An encoder's maps, each channel brought to one scale, and a head that reads them.
+    """Encoder, per-channel scaling of its feature maps, and a segmentation head.
 
-    Without `standardize` maps go to the head as they are.  `seed` draws the head's weights; `encoder`
-    is used, not copied.  A map is laid over the whole frame: exact for vision transformers and padded
-    convolutions; nature-cnn and atari-cnn, which do not pad, see places nearer the middle than that.
+    Until `standardize` is called, maps are not scaled.  `seed` draws the head's weights; `encoder` is not
+    copied.  A map is stretched over the whole frame.  This is exact for vision transformers and padded
+    convolutions; the positions of nature-cnn and atari-cnn, which do not pad, lie nearer to the center.
 
     Raises:
-        ValueError: the encoder gives no maps, or sees clips; there is no such head or so many classes.
+        ValueError: the encoder has no maps or reads clips, the head is unknown, or `n_classes` is out of
+            bounds.
 
     Example:
         >>> from rlpriors.encoders import load_encoder
@@ -48,39 +49,39 @@ class Segmenter(nn.Module):
             raise ValueError(f"`n_classes` must be in 2..{IGNORED}. Received {n_classes}.")
         dim = _dim(encoder)
         self.encoder, self.n_classes = encoder, n_classes
-        with seeded(seed):
+        with seeded_init(seed):
             self.head = build_head(head, dim, n_classes).to(encoder.device)
         self.register_buffer("shift", torch.zeros(dim, 1, 1, device=encoder.device))
         self.register_buffer("scale", torch.ones(dim, 1, 1, device=encoder.device))
 
     def forward(self, frames: np.ndarray | Tensor) -> Float[Tensor, "batch classes height width"]:
-        """Logits for each pixel of frames (see `Preprocess` for what may come), of their own size."""
+        """Compute the logits of each pixel, in the frames' own size; `Preprocess` lists the frame formats."""
         checked = self.encoder.preprocess.check(frames)
-        return self.read(self.maps(checked), (checked.shape[1], checked.shape[2]))
+        return self.decode(self.maps(checked), (checked.shape[1], checked.shape[2]))
 
     def maps(self, frames: np.ndarray | Tensor) -> Float[Tensor, "batch dim rows columns"]:
-        """What the encoder sees at each place, as it comes."""
-        seen: Features = self.encoder(self.encoder.preprocess(frames))
-        assert seen.maps is not None  # checked when it was made
-        return seen.maps
+        """Compute the encoder's unscaled feature maps."""
+        features: Features = self.encoder(self.encoder.preprocess(frames))
+        assert features.maps is not None  # checked in __init__
+        return features.maps
 
-    def read(
+    def decode(
         self, maps: Float[Tensor, "batch dim rows columns"], size: tuple[int, int]
     ) -> Float[Tensor, "batch classes height width"]:
-        """Logits of `size` from what `maps` gave."""
+        """Compute logits of `size` from the result of `maps`."""
         logits: Tensor = self.head((maps - self.shift) * self.scale, size)
         return logits
 
     def standardize(self, maps: Float[Tensor, "frames dim rows columns"]) -> None:
-        """Bring each channel to mean 0 and standard deviation 1 over these maps, from now on.
+        """Scale each channel to mean 0 and standard deviation 1 over these maps.
 
-        So that one learning rate serves encoders of any scale.  Channels that are constant keep theirs.
+        One learning rate then serves encoders of any scale.  Constant channels keep their scale.
         """
         mean = maps.mean((0, 2, 3), dtype=torch.float64)
-        apart = ((part.double() - mean[:, None, None]).square() for part in maps.split(CHUNK))
-        spread = torch.stack([part.sum((0, 2, 3)) for part in apart]).sum(0)
+        squares = ((part.double() - mean[:, None, None]).square() for part in maps.split(CHUNK))
+        spread = torch.stack([part.sum((0, 2, 3)) for part in squares]).sum(0)
         std = (spread / (maps.numel() // maps.shape[1])).sqrt()
-        # What varies less than float32 resolves is rounding, not information.
+        # Variation below the resolution of float32 is rounding, not information.
         constant = std <= 1e-6 * mean.abs()
         self.shift.copy_(mean[:, None, None])
         self.scale.copy_((1 / torch.where(constant, 1.0, std))[:, None, None])
@@ -89,7 +90,7 @@ class Segmenter(nn.Module):
 def predict(
     segmenter: Segmenter, frames: UInt8[np.ndarray, "frames height width channels"]
 ) -> UInt8[np.ndarray, "frames height width"]:
-    """The most probable class of each pixel.
+    """Predict the most probable class of each pixel.
 
     Example:
         >>> from rlpriors.encoders import load_encoder
@@ -111,11 +112,11 @@ def predict(
 
 
 def _dim(encoder: ImageEncoder) -> int:
-    """Width of the maps, read off a black image."""
+    """Return the number of map channels, measured on a black image."""
     spec = encoder.spec
     if spec.frames > 1:
         raise ValueError(
-            f"`encoder` must see single frames. Received {spec.name!r}, which sees clips of {spec.frames}."
+            f"`encoder` must read single frames. Received {spec.name!r}, which reads clips of {spec.frames}."
         )
     mode = encoder.training
     with torch.no_grad():
@@ -123,7 +124,7 @@ def _dim(encoder: ImageEncoder) -> int:
     encoder.train(mode)
     if maps is None:
         raise ValueError(
-            f"`encoder` must give maps, which {spec.name!r} does not. Take a convolutional network or a "
-            "vision transformer."
+            f"`encoder` must have feature maps. Received {spec.name!r} without; use a convolutional network "
+            "or a vision transformer."
         )
     return int(maps.shape[1])

@@ -1,7 +1,7 @@
-"""What an encoder knows of each pixel: segmentation by a head over its maps.
+"""Training of segmentation networks, with a frozen or a fine-tuned encoder.
 
-`SegmentationSettings`  which head, what learns, how long and how fast
-`fit_segmenter`         trains a `Segmenter`, the head alone or everything
+`SegmentationSettings`  head, mode, training length and learning rates
+`fit_segmenter`         training of a `Segmenter`
 """
 
 import copy
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from rlpriors.encoders.backbones.blocks import layer_groups
+from rlpriors.encoders.backbones.blocks import layer_decay_groups
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.evaluation.segmentation.metrics import IGNORED, check_labels
 from rlpriors.evaluation.segmentation.segmenter import CHUNK, Segmenter, predict
@@ -28,39 +28,39 @@ __all__ = ["SegmentationMode", "SegmentationSettings", "Segmenter", "fit_segment
 
 SegmentationMode = Literal["frozen", "full"]
 MEASURED = 512
-"""Frames that the scale of maps is measured on where they are not all encoded beforehand."""
+"""Number of frames that measure the scale of maps in mode "full"."""
 
 
 @dataclass(frozen=True)
 class SegmentationSettings:
-    """How a `Segmenter` is trained.
+    """Training settings of a `Segmenter`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     head: str = "linear"
-    """What reads the maps: a name of `HEADS`."""
+    """Head over the maps, a name of `HEADS`."""
     mode: SegmentationMode = "frozen"
-    """What learns: the head alone, or the encoder with it."""
+    """Trained weights: "frozen" trains the head, "full" also the encoder."""
     updates: int = 300
-    """Updates of the whole training, at least 1."""
+    """Number of gradient updates, at least 1."""
     batch_size: int = 16
-    """Frames in an update, at least 1; all, where there are fewer."""
+    """Number of frames in an update, at least 1; at most all frames."""
     lr: float = 1e-2
-    """Highest learning rate of the head, between a linear warm-up and a cosine to nothing."""
+    """Peak learning rate of the head, after a linear warm-up and before a cosine decay to 0."""
     encoder_lr: float = 1e-3
-    """The same of the encoder's last block, by mode "full"."""
+    """Peak learning rate of the encoder's last block in mode "full"."""
     layer_decay: float = 0.75
-    """By how much the encoder's learning rate falls from each block to the one before it, in (0, 1]; see
-    `rlpriors.encoders.backbones.blocks.layer_groups`."""
+    """Factor of the encoder's learning rate from each block to the previous one, in (0, 1]; see
+    `rlpriors.encoders.backbones.blocks.layer_decay_groups`."""
     balance: float = 0.5
-    """By how much rare classes count more: as (part of all pixels)^-balance, from 0 (each pixel alike) to 1
-    (each class alike: Eigen and Fergus 2015, arXiv 1411.4734)."""
+    """Exponent of the class weights (fraction of pixels)^-balance, from 0 (equal pixels) to 1 (equal
+    classes; Eigen and Fergus 2015, arXiv 1411.4734)."""
     weight_decay: float = 0.05
-    """Of weights of two or more axes; biases and scales have none."""
+    """Weight decay of weights with two or more axes; biases and scales have none."""
     warm_up: float = 0.1
-    """The part of all updates that the learning rate rises in, in [0, 1)."""
+    """Fraction of all updates in the learning rate's warm-up, in [0, 1)."""
 
     def __post_init__(self) -> None:
         if self.head not in HEADS:
@@ -95,18 +95,18 @@ def fit_segmenter(
     seed: int = 0,
     progress: bool = False,
 ) -> Segmenter:
-    """Train a head over a copy of `encoder`, and with `mode="full"` that copy too, on labeled frames.
+    """Train a head over a copy of `encoder` on labeled frames; `mode="full"` trains the copy too.
 
-    Masks hold classes 0..n_classes-1, and 255 where a pixel is not judged; both arrays may be mapped
-    from a file.  The loss is the cross-entropy of pixels, those of rare classes counting more by
-    `balance`; the optimizer is AdamW.  What is seen of each frame is encoded once where the encoder is
-    frozen, and held in memory: `dim` x rows x columns floats for each.  `seed` decides the head's
-    first weights and the batches; on a CPU the same seed gives the same bits.
+    Masks hold classes 0..n_classes-1, and 255 for pixels that are left out; both arrays may be
+    memory-mapped.  The loss is the cross-entropy of pixels with the class weights of `balance`; the
+    optimizer is AdamW.  A frozen encoder encodes each frame once, and the maps stay in memory: `dim` x
+    rows x columns floats for each frame.  `seed` sets the head's initial weights and the batches; on a
+    CPU, equal seeds give bit-equal results.
 
     Raises:
-        ValueError: the encoder gives no maps or sees only a part of the frames; there are no frames, not
-            one mask for each, of its size; or labels out of range.
-        FloatingPointError: the loss is no number any more.
+        ValueError: the encoder has no maps or crops the frames, there are no frames, masks do not fit
+            them, or labels are out of range.
+        FloatingPointError: the loss is NaN or infinite.
 
     Example:
         >>> from rlpriors.encoders import load_encoder
@@ -127,12 +127,14 @@ def fit_segmenter(
     rows = np.arange(len(frames))
     if not frozen:
         rows = np.unique(np.linspace(0, len(frames) - 1, MEASURED).astype(np.int64))
-    seen = _encode(segmenter, frames, rows)
-    segmenter.standardize(seen)
-    groups = layer_groups(segmenter.head, settings.lr, layer_decay=1.0, weight_decay=settings.weight_decay)
+    maps = _encode(segmenter, frames, rows)
+    segmenter.standardize(maps)
+    groups = layer_decay_groups(
+        segmenter.head, settings.lr, layer_decay=1.0, weight_decay=settings.weight_decay
+    )
     if not frozen:
         body.unfreeze().readout.requires_grad_(False)
-        groups += layer_groups(
+        groups += layer_decay_groups(
             body.backbone,
             settings.encoder_lr,
             layer_decay=settings.layer_decay,
@@ -149,7 +151,7 @@ def fit_segmenter(
     ):
         for batch in _batches(len(frames), settings, seed):
             if frozen:
-                logits = segmenter.read(seen[torch.from_numpy(batch)].to(device), size)
+                logits = segmenter.decode(maps[torch.from_numpy(batch)].to(device), size)
             else:
                 logits = segmenter(np.array(frames[batch]))
             loss = _loss(logits, torch.from_numpy(np.array(masks[batch])).to(device), weight)
@@ -159,14 +161,16 @@ def fit_segmenter(
             schedule.step()
             bar.update(1)
     if not torch.isfinite(loss):
-        raise FloatingPointError(f"The loss is {loss.item()} in the end. Lower `lr` ({settings.lr}).")
+        raise FloatingPointError(
+            f"The training loss must be finite. Received {loss.item()}; lower `lr` ({settings.lr})."
+        )
     if not frozen:
-        body.freeze().changes += 1  # what was encoded before is out of date
+        body.freeze().state_version += 1  # earlier encodings are out of date
     return segmenter.eval()
 
 
 def _check(encoder: ImageEncoder, frames: np.ndarray, masks: np.ndarray, n_classes: int) -> tuple[int, int]:
-    """Rows and columns of frames, where they and masks are fit to train on."""
+    """Check frames and masks; return the frames' rows and columns."""
     if not len(frames):
         raise ValueError("`frames` must hold at least one image. Received none.")
     checked = encoder.preprocess.check(frames[:1])
@@ -181,12 +185,12 @@ def _check(encoder: ImageEncoder, frames: np.ndarray, masks: np.ndarray, n_class
         whole = whole and spec.crop_pct == 1
     if spec.resize in ("pad", "shortest_crop") and not whole:
         raise ValueError(
-            f"`encoder` must see whole frames and nothing else, so that its maps lie over masks. Received "
+            f"`encoder` must read whole frames, so that its maps fit the masks. Received "
             f'{spec.name!r} with resize={spec.resize!r} for frames of {size}; load it with resize="squash".'
         )
     check_labels("masks", masks, n_classes)
     if not any((masks[first : first + CHUNK] != IGNORED).any() for first in range(0, len(masks), CHUNK)):
-        raise ValueError(f"`masks` must judge at least one pixel. Received none that is not {IGNORED}.")
+        raise ValueError(f"`masks` must label at least one pixel. Received only {IGNORED}.")
     return size
 
 
@@ -197,7 +201,7 @@ def _encode(segmenter: Segmenter, frames: np.ndarray, rows: np.ndarray) -> Tenso
 
 
 def _batches(count: int, settings: SegmentationSettings, seed: int) -> Int[np.ndarray, "updates batch"]:
-    """Rows for each update: all of them in random order, again and again."""
+    """Draw the rows of each update from repeated random permutations of all rows."""
     mixed, size = np.random.default_rng(seed), min(settings.batch_size, count)
     rounds = ceil(settings.updates * size / count)
     rows = np.concatenate([mixed.permutation(count) for _ in range(rounds)])
@@ -205,12 +209,12 @@ def _batches(count: int, settings: SegmentationSettings, seed: int) -> Int[np.nd
 
 
 def _class_weights(masks: np.ndarray, n_classes: int, balance: float) -> Float[Tensor, " classes"]:
-    """What a pixel of each class counts, 1 in the mean over judged pixels; 0 where nothing is of a class."""
+    """Compute the weight of each class, with mean 1 over labeled pixels; 0 for classes without pixels."""
     chunks = (np.asarray(masks[first : first + CHUNK]) for first in range(0, len(masks), CHUNK))
     counts = sum(np.bincount(chunk.ravel(), minlength=IGNORED + 1)[:n_classes] for chunk in chunks)
-    part = torch.from_numpy(counts / np.sum(counts))
-    weight = torch.where(part > 0, part.clamp_min(1e-12) ** -balance, 0.0)
-    return (weight / (weight * part).sum()).float()
+    fraction = torch.from_numpy(counts / np.sum(counts))
+    weight = torch.where(fraction > 0, fraction.clamp_min(1e-12) ** -balance, 0.0)
+    return (weight / (weight * fraction).sum()).float()
 
 
 def _loss(
@@ -219,11 +223,11 @@ def _loss(
     truth = truth.long()
     counted = F.pad(weight, (0, IGNORED + 1 - len(weight)))[truth].sum()
     total = F.cross_entropy(logits, truth, weight=weight, ignore_index=IGNORED, reduction="sum")
-    return total / counted.clamp_min(weight.max())  # a batch may have nothing that is judged
+    return total / counted.clamp_min(weight.max())  # a batch may have no labeled pixel
 
 
 def _rate(update: int, settings: SegmentationSettings) -> float:
-    """Part of the highest learning rate."""
+    """Compute the fraction of the peak learning rate."""
     warm_up = max(1, round(settings.warm_up * settings.updates))
     if update < warm_up:
         return (update + 1) / warm_up
@@ -233,7 +237,7 @@ def _rate(update: int, settings: SegmentationSettings) -> float:
 
 @contextmanager
 def _randomness(device: torch.device, seed: int) -> Iterator[None]:
-    """What dropout draws from, on the CPU and on `device`: seeded inside, and put back."""
+    """Seed the generators of dropout on the CPU and on `device`, and restore them at the end."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
