@@ -1,4 +1,4 @@
-"""The house holds together: package table, folders and links agree, and a wheel carries all of it."""
+"""Packaging: the package table, folders and links agree, and a wheel holds all modules."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ import rlpriors
 
 ROOT = Path(__file__).parents[1]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-TOP_ROOMS = ("agents", "rewards", "scripts", "wrappers")
+TOP_PACKAGES = ("agents", "rewards", "scripts", "wrappers")
 
 
 def tracked() -> dict[str, str]:
@@ -35,12 +35,12 @@ def tracked() -> dict[str, str]:
 def package_folders() -> Iterator[str]:
     """Dotted names of the folders that hold an `__init__.py`, links followed."""
     yield "rlpriors"
-    for room in sorted((ROOT / "src/rlpriors").iterdir()):
-        if (room / "__init__.py").exists():
-            yield f"rlpriors.{room.name}"
-            for inner in sorted(room.rglob("__init__.py")):
-                if inner.parent != room:
-                    yield ".".join(["rlpriors", room.name, *inner.parent.relative_to(room).parts])
+    for package in sorted((ROOT / "src/rlpriors").iterdir()):
+        if (package / "__init__.py").exists():
+            yield f"rlpriors.{package.name}"
+            for inner in sorted(package.rglob("__init__.py")):
+                if inner.parent != package:
+                    yield ".".join(["rlpriors", package.name, *inner.parent.relative_to(package).parts])
 
 
 def test_package_table_names_every_folder() -> None:
@@ -48,22 +48,22 @@ def test_package_table_names_every_folder() -> None:
     assert sorted(SETUPTOOLS["packages"]) == sorted(package_folders())
 
 
-def test_package_dir_sends_rooms_to_the_top() -> None:
-    expected = {"": "src"} | {f"rlpriors.{room}": room for room in TOP_ROOMS}
+def test_package_dir_maps_packages_to_the_top() -> None:
+    expected = {"": "src"} | {f"rlpriors.{package}": package for package in TOP_PACKAGES}
     assert SETUPTOOLS["package-dir"] == expected
-    assert all((ROOT / room / "__init__.py").is_file() for room in TOP_ROOMS)
+    assert all((ROOT / package / "__init__.py").is_file() for package in TOP_PACKAGES)
 
 
-@pytest.mark.parametrize("room", TOP_ROOMS)
-def test_rooms_at_the_top_are_linked_into_the_package(room: str) -> None:
-    link = ROOT / "src/rlpriors" / room
-    assert link.is_symlink(), f"{link} is a copy; the room is {ROOT / room}, restore the link"
-    assert link.readlink() == Path("../..", room)
+@pytest.mark.parametrize("package", TOP_PACKAGES)
+def test_top_level_packages_are_linked(package: str) -> None:
+    link = ROOT / "src/rlpriors" / package
+    assert link.is_symlink(), f"{link} is a copy of {ROOT / package}, restore the link"
+    assert link.readlink() == Path("../..", package)
 
 
 def test_git_tracks_links_as_links() -> None:
     links = {name for name, mode in tracked().items() if mode == "120000"}
-    assert links == {f"src/rlpriors/{room}" for room in TOP_ROOMS}
+    assert links == {f"src/rlpriors/{package}" for package in TOP_PACKAGES}
 
 
 def test_tests_are_no_packages() -> None:
@@ -71,15 +71,15 @@ def test_tests_are_no_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
-@pytest.mark.parametrize("room", TOP_ROOMS)
-def test_bare_names_stay_free_for_users(room: str, tmp_path: Path) -> None:
-    code = f"import importlib.util; assert importlib.util.find_spec({room!r}) is None"
+@pytest.mark.parametrize("package", TOP_PACKAGES)
+def test_bare_names_stay_free_for_users(package: str, tmp_path: Path) -> None:
+    code = f"import importlib.util; assert importlib.util.find_spec({package!r}) is None"
     subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=True, env={"PATH": "/nowhere"})
 
 
 def test_package_is_importable_outside_the_checkout(tmp_path: Path) -> None:
-    rooms = [name for name in SETUPTOOLS["packages"] if name != "rlpriors"]
-    code = f"import importlib.util; assert all(importlib.util.find_spec(name) for name in {rooms!r})"
+    packages = [name for name in SETUPTOOLS["packages"] if name != "rlpriors"]
+    code = f"import importlib.util; assert all(importlib.util.find_spec(name) for name in {packages!r})"
     subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=True, env={"PATH": "/nowhere"})
 
 
@@ -109,7 +109,7 @@ def test_wheel_built_from_the_sdist_holds_every_module(tmp_path: Path) -> None:
     expected = {"rlpriors/py.typed"}
     for name in tracked():
         path = Path(name)
-        if path.suffix in (".py", ".json") and path.parts[0] in TOP_ROOMS:
+        if path.suffix in (".py", ".json") and path.parts[0] in TOP_PACKAGES:
             expected.add(f"rlpriors/{name}")
         elif (path.suffix in (".py", ".json") or "pretrained" in path.parts) and path.parts[0] == "src":
             expected.add(path.relative_to("src").as_posix())
