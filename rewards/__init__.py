@@ -1,19 +1,23 @@
-"""Reward models: judges of transitions that are learned, saved and loaded; torch only.
+"""Reward models of single transitions.
 
-base.py            `RewardModel`: the four inputs, `score` for numpy, `save`
-networks.py        `MLPReward`: r(s), r(s, a), r(s, a, s') with the normalizer inside
-shaping.py         `ShapedReward`: potential shaping over any reward model
-compose.py         `SumReward`: `reach + 2 * stay`
-ensemble.py        `EnsembleReward`: mean - k standard deviations of several
-running.py         `NormalizedReward`: divided by its running standard deviation
-parts.py           how these three remember what they are made of
-trajectory.py      `TrajectoryValue`: a value of whole windows, for comparison; no reward
-discriminators.py  `GAILReward`, `AIRLReward`: what tells demonstrations from an agent's steps
-drail.py           `DRAILReward`: the same by diffusion
-registry.py        `load_reward` and the names of what can be loaded
-losses.py          losses that learn a reward
-divergences.py     `Divergence`: how far generated points are from demonstrated ones
-two_samples.py     the functions behind it: MMD, energy distance, Sinkhorn
+Covers scoring, saving, loading and combining rewards that are learned from demonstrations.  The package
+depends on no environment, RL algorithm or wrapper.
+
+base                   `RewardModel`: the contract, scores for numpy data, saving, arithmetic
+mlp                    `MLPReward`: r(s), r(s, a) or r(s, a, s') with the normalizer inside
+shaping                `ShapedReward`: potential-based shaping over any reward model
+sum                    `SumReward`: weighted sums such as `reach + 2 * stay`
+ensemble               `EnsembleReward`: mean minus k standard deviations of several rewards
+normalized             `NormalizedReward`: a reward divided by its running standard deviation
+components             descriptions of the rewards that a combined reward consists of
+trajectory_value       `TrajectoryValue`: a value of whole windows, for comparison only
+discriminators         `Discriminator`, `GAILReward`, `AIRLReward`: adversarial imitation rewards
+drail                  `DRAILReward`: the diffusion discriminator
+registry               `load_reward` and the classes it can load
+losses                 losses that train a reward
+divergences            `Divergence`: distances between generated and demonstrated samples
+two_sample_statistics  MMD, energy distance and Sinkhorn divergence as pure functions
+validation             checks of inputs and settings
 """
 
 from rlpriors.rewards.base import RewardModel

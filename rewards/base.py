@@ -1,11 +1,15 @@
-"""What every learned reward is.
+"""Base class and class table of reward models.
 
-`RewardModel`  a module that judges transitions in raw units, and can be saved and loaded
-`with_tuples`  settings as read from JSON, which has lists only, with tuples in their place
+`RewardModel`       base class of reward models: scores transitions in raw units, saves and adds up
+`REWARDS`           reward classes by the name in saved files, filled by `rewards.registry`
+`reward_class`      lookup of a class by name, entry points included
+`registered_names`  names that `reward_class` accepts
+`check_registered`  check that a class can be loaded again
+`lists_to_tuples`   conversion of settings that were read from JSON
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from numbers import Real
 from pathlib import Path
@@ -18,30 +22,38 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from rlpriors import checkpoint
+from rlpriors.rewards.validation import check_rows
 
-__all__ = ["REWARDS", "RewardModel", "check_registered", "registered_names", "reward_class", "with_tuples"]
+__all__ = [
+    "REWARDS",
+    "RewardModel",
+    "check_registered",
+    "lists_to_tuples",
+    "registered_names",
+    "reward_class",
+]
 
 GROUP = "rlpriors.rewards"
 
 REWARDS: "dict[str, type[RewardModel]]" = {}
-"""Reward model classes by the name that stands in saved files; `rewards.registry` fills it."""
+"""Reward model classes by their name in saved files; `rewards.registry` fills the table."""
 
 
-def with_tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give settings that went through JSON their tuples back."""
+def lists_to_tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings read from JSON with each list converted to a tuple."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
 class RewardModel(nn.Module, ABC):
-    """A learned reward: `model(obs, act, obs_next, terminated)` gives one number for each row.
+    """Base class of learned rewards: `model(obs, act, obs_next, terminated)` returns one number per row.
 
-    Inputs are in raw units, exactly as the environment and the stored data hold them; whatever
-    normalization the model needs is part of it.  That makes one model serve at all three doors:
-    in a wrapper while acting, in a replay buffer, and over a stored data set.
+    Inputs are in raw units, as in the environment and in stored data.  The model contains any
+    normalization that it needs.  One model therefore serves in three places: in a wrapper during
+    rollouts, in a replay buffer, and over a stored data set.
 
-    A subclass implements `forward` and `from_settings` and sets the attributes below.  To be
-    found by `load_reward` it stands in `rewards.registry.REWARDS`, or in the entry point group
-    `rlpriors.rewards` of the package that brings it.
+    A subclass implements `forward` and `from_settings` and sets the attributes below.  `load_reward`
+    finds a class in `rewards.REWARDS` or in the entry point group `rlpriors.rewards` of an installed
+    package.
 
     Rewards add up: `a + 2 * b`, `-a`, `a - b`, `a / 3` and `a + 0.5` are rewards too, see
     `rewards.sum.SumReward`.
@@ -69,20 +81,20 @@ class RewardModel(nn.Module, ABC):
     """
 
     obs_dim: int
-    """Numbers in one observation."""
+    """Number of entries in one observation."""
     act_dim: int
-    """Numbers in one action; a Discrete action is one number."""
+    """Number of entries in one action; a Discrete action has one."""
     obs_keys: tuple[str, ...] | None
-    """Leaves of a Dict observation that make up `obs`, in this order; None for plain observations."""
+    """Leaves of a Dict observation that `obs` consists of, in this order; None for plain observations."""
     n_actions: int | None = None
-    """For a reward that reads actions of Discrete(n_actions) only: 0, 1, ..., n_actions - 1."""
+    """Size of the Discrete(n_actions) space for a reward that reads such actions only, else None."""
     settings: Any
-    """The dataclass that `from_settings` rebuilds the model from; plain data only."""
+    """Dataclass of plain data from which `from_settings` rebuilds the model."""
 
     @classmethod
     @abstractmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "RewardModel":
-        """Build an untrained model from the settings of a saved one, as read from JSON."""
+        """Build an untrained model from the settings of a saved model, as read from JSON."""
 
     @abstractmethod
     def forward(
@@ -92,11 +104,11 @@ class RewardModel(nn.Module, ABC):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """Judge each transition.  Differentiable in `obs`, `act` and `obs_next`."""
+        """Return the reward of each transition, differentiable in `obs`, `act` and `obs_next`."""
 
     @property
     def device(self) -> torch.device:
-        """Where the model's weights lie; the CPU for a model without any."""
+        """Device of the model's weights; the CPU for a model without weights."""
         for tensor in (*self.parameters(), *self.buffers()):
             return tensor.device
         return torch.device("cpu")
@@ -104,18 +116,17 @@ class RewardModel(nn.Module, ABC):
     def score(
         self, obs: ArrayLike, act: ArrayLike, obs_next: ArrayLike, terminated: ArrayLike | None = None
     ) -> Float32[np.ndarray, " batch"]:
-        """Judge numpy data without a gradient, on the model's device.
+        """Score numpy data without a gradient, on the model's device.
 
         `obs` and `obs_next` are [batch, obs_dim], `act` is [batch, act_dim], `terminated` is
-        [batch] and False everywhere when left out.
+        [batch] and False everywhere by default.
 
         Raises:
-            ValueError: an array has another rank or size, or it or what the model makes of it holds
-                NaN or infinity.
+            ValueError: an array has another rank or size, or an array or a reward is NaN or infinite.
         """
-        rows_obs = self._rows("obs", obs, self.obs_dim)
-        rows_act = self._rows("act", act, self.act_dim)
-        rows_next = self._rows("obs_next", obs_next, self.obs_dim)
+        rows_obs = check_rows("obs", obs, self.obs_dim)
+        rows_act = check_rows("act", act, self.act_dim)
+        rows_next = check_rows("obs_next", obs_next, self.obs_dim)
         batch = len(rows_obs)
         ends = np.zeros(batch, np.bool_) if terminated is None else np.asarray(terminated, np.bool_)
         shapes = {"act": rows_act.shape[:1], "obs_next": rows_next.shape[:1], "terminated": ends.shape}
@@ -131,17 +142,17 @@ class RewardModel(nn.Module, ABC):
         bad = ~np.isfinite(scores)
         if bad.any():
             raise ValueError(
-                f"The reward must give finite numbers, but does not for {int(bad.sum())} of {batch} rows. "
-                f"Received {scores[bad][0]} in row {int(bad.argmax())}; its training diverged, or the row "
-                "lies far outside of what it was learned from."
+                f"The reward must be finite, but is not for {int(bad.sum())} of {batch} rows. Received "
+                f"{scores[bad][0]} in row {int(bad.argmax())}; its training diverged, or the row lies far "
+                "outside of its training data."
             )
         return scores
 
     def save(self, folder: str | Path) -> Path:
-        """Publish the model in `folder`, to be read by `load_reward`.
+        """Write the model to `folder` for `load_reward`.
 
         Raises:
-            ValueError: the class is not registered, so that nobody could load the file, or a weight is
+            ValueError: the class is not registered, so that the file could not be loaded, or a weight is
                 NaN or infinite; nothing is written then.
         """
         for module in self.modules():
@@ -150,8 +161,8 @@ class RewardModel(nn.Module, ABC):
         for name, tensor in self.state_dict().items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise ValueError(
-                    f"A reward is saved with finite weights only. Received NaN or infinity in {name!r}; its "
-                    "training diverged: go back to an earlier one, or train with a smaller learning rate."
+                    f"The weights of a saved reward must be finite. Received NaN or infinity in {name!r}; "
+                    "the training diverged: use an earlier checkpoint, or train with a smaller learning rate."
                 )
         return checkpoint.save(self, self.settings, folder)
 
@@ -181,50 +192,36 @@ class RewardModel(nn.Module, ABC):
             raise ZeroDivisionError("A reward cannot be divided by 0.")
         return _add(self, 1 / float(divisor), 0.0, 1.0)
 
-    def _rows(self, name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "batch dim"]:
-        rows = np.asarray(values, np.float32)
-        if rows.ndim != 2:
-            raise ValueError(
-                f"`{name}` must be [batch, {dim}]: one row for each transition. Received shape {rows.shape}."
-            )
-        if rows.shape[1] != dim:
-            what = "observation" if name.startswith("obs") else "action"
-            raise ValueError(
-                f"`{name}` must be [batch, {dim}], since this reward reads {dim} numbers of each {what}. "
-                f"Received shape {rows.shape}; give the data in the form that it was learned from."
-            )
-        bad = ~np.isfinite(rows).all(1)
-        if bad.any():
-            raise ValueError(
-                f"`{name}` must be finite, but {int(bad.sum())} of its {len(rows)} rows hold NaN or "
-                f"infinity. Received {rows[bad][0].tolist()} in row {int(bad.argmax())}; drop or repair it."
-            )
-        return rows
+    def _set_layout(self, models: Sequence["RewardModel"]) -> None:
+        """Set the observation and action layout to that of `models`, which agree on it."""
+        first = models[0]
+        self.obs_dim, self.act_dim, self.obs_keys = first.obs_dim, first.act_dim, first.obs_keys
+        self.n_actions = next((model.n_actions for model in models if model.n_actions is not None), None)
 
 
 def _add(a: RewardModel, weight_a: float, b: object, weight_b: float) -> RewardModel:
-    build: Callable[..., RewardModel] = REWARDS["SumReward"]  # `rewards.registry` puts it there
+    sum_reward: Callable[..., RewardModel] = REWARDS["SumReward"]  # added by `rewards.registry`
     if isinstance(b, RewardModel):
-        return build([a, b], [weight_a, weight_b])
-    return build([a], [weight_a], weight_b * float(b)) if isinstance(b, Real) else NotImplemented
+        return sum_reward([a, b], [weight_a, weight_b])
+    return sum_reward([a], [weight_a], weight_b * float(b)) if isinstance(b, Real) else NotImplemented
 
 
 def reward_class(name: str) -> type[RewardModel]:
-    """The class that `name` stands for in a saved reward's configuration.
+    """Return the class that `name` denotes in a saved reward's configuration.
 
     Raises:
-        ValueError: there is no such name here, nor among the installed packages' entry points.
-        TypeError: another package's entry point leads to something else than a `RewardModel`.
+        ValueError: neither `REWARDS` nor an installed package's entry point has this name.
+        TypeError: the entry point of another package is no `RewardModel` class.
     """
     if name in REWARDS:
         return REWARDS[name]
-    others = _entry_points()
-    if name not in others:
+    entries = _entry_points()
+    if name not in entries:
         raise ValueError(
-            f"`name` must be one of {sorted({*REWARDS, *others})}. Received {name!r}; install the package "
-            f"that brings it (entry point group {GROUP!r})."
+            f"`name` must be one of {registered_names()}. Received {name!r}; install the package "
+            f"that provides it (entry point group {GROUP!r})."
         )
-    loaded = others[name].load()
+    loaded = entries[name].load()
     if not (isinstance(loaded, type) and issubclass(loaded, RewardModel)):
         raise TypeError(
             f"Entry point {name!r} of {GROUP!r} must be a RewardModel class. Received {loaded!r}."
@@ -233,28 +230,28 @@ def reward_class(name: str) -> type[RewardModel]:
 
 
 def check_registered(kind: type[RewardModel]) -> None:
-    """Refuse a class that a saved file could name, but nobody find.
+    """Check that `load_reward` finds the class by its name.
 
     Raises:
-        ValueError: no class has its name here, nor among the entry points; or another class has.
+        ValueError: the name is neither in `REWARDS` nor among the entry points, or denotes another class.
     """
     name = kind.__name__
     if name in REWARDS:
         if REWARDS[name] is not kind:
             raise ValueError(
-                f"The name of a saved reward's class must lead back to it. Received a {name} of "
-                f"{kind.__module__}, but {REWARDS[name].__module__} has a class of that name; rename yours."
+                f"The class name of a saved reward must be unique. Received a {name} of {kind.__module__}, "
+                f"but {REWARDS[name].__module__} registered another class of that name; rename yours."
             )
     elif name not in _entry_points():
         raise ValueError(
-            f"A reward is saved only if `load_reward` can find its class. Received a {name}, which is not "
-            f'registered; write `rewards.REWARDS["{name}"] = {name}` here and wherever it is loaded, or '
-            f"bring it by an entry point in the group {GROUP!r}."
+            f"The class of a saved reward must be registered. Received a {name}; set "
+            f'`rewards.REWARDS["{name}"] = {name}` before saving and before loading, or provide an entry '
+            f"point in the group {GROUP!r}."
         )
 
 
 def registered_names() -> list[str]:
-    """Sorted class names that `reward_class` finds here and among the entry points."""
+    """Return the sorted class names of `REWARDS` and of the entry points."""
     return sorted({*REWARDS, *_entry_points()})
 
 

@@ -1,10 +1,12 @@
-"""Rewards that come out of telling demonstrations from what an agent does.
+"""Reward models of adversarial imitation: discriminators between demonstrations and agent transitions.
 
-`Discriminator`  a reward model with a logit: how much likelier the demonstrator made this step
-`GAILReward`     a perceptron over (s, a)
+`Discriminator`  base class: a reward model with a logit of "this step was demonstrated"
+`GAILReward`     a multi-layer perceptron over (s, a)
+`GAILSettings`   settings of `GAILReward`
 `AIRLReward`     r(s) + gamma phi(s') - phi(s) against the policy's own log-probability
+`AIRLSettings`   settings of `AIRLReward`
 
-They learn in `agents.imitation.adversarial`, and are saved, loaded and used as any reward model.
+`agents.imitation.adversarial` trains them.  They are saved, loaded and used as any reward model.
 """
 
 from abc import abstractmethod
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
-from rlpriors.rewards.base import RewardModel, with_tuples
+from rlpriors.rewards.base import RewardModel, lists_to_tuples
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
 
 __all__ = ["AIRLReward", "AIRLSettings", "Discriminator", "GAILReward", "GAILSettings", "RewardForm"]
@@ -28,14 +30,14 @@ RewardForm = Literal["-log(1-D)", "log(D)", "logit"]
 
 
 class Discriminator(RewardModel):
-    """A reward model that says of each step how likely it was demonstrated: D = sigmoid(logit).
+    """Base class of discriminators: D = sigmoid(logit) is the probability that a step was demonstrated.
 
     The logit is `logits` of `points`, so that a loss can take gradient penalties in normalized
-    units, where every entry counts alike.
+    units, in which all entries have the same scale.
     """
 
     subtracts_log_prob: ClassVar[bool] = False
-    """Whether D = sigmoid(logit - log pi(a|s)), so that the policy's log-probability is needed."""
+    """Flag of D = sigmoid(logit - log pi(a|s)), which needs the policy's log-probability."""
 
     @abstractmethod
     def points(
@@ -44,7 +46,7 @@ class Discriminator(RewardModel):
         act: Float[Tensor, "batch act"],
         obs_next: Float[Tensor, "batch obs"],
     ) -> Float[Tensor, "batch points"]:
-        """The normalized numbers that `logits` reads."""
+        """Return the normalized inputs of `logits`."""
 
     @abstractmethod
     def logits(
@@ -53,7 +55,7 @@ class Discriminator(RewardModel):
         terminated: Bool[Tensor, " batch"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, " batch"]:
-        """The logit of each step; `generator` is the source of noise for those that draw some."""
+        """Return the logit of each step; `generator` is the source of noise, if any is drawn."""
 
     def training_reward(
         self,
@@ -62,25 +64,26 @@ class Discriminator(RewardModel):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """What the policy learns from while both learn; what is published unless said otherwise."""
+        """Return the policy's reward during adversarial training; by default that of `forward`."""
         rewards: Tensor = self(obs, act, obs_next, terminated)
         return rewards
 
 
 @dataclass(frozen=True)
 class GAILSettings(RewardSettings):
-    """What a `GAILReward` reads, how large it is, and which function of D it pays.
+    """Inputs, size and reward function of a `GAILReward`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     inputs: tuple[RewardInput, ...] = ("obs", "act")
-    """What of a transition is read; ("obs", "obs_next") imitates without seeing actions."""
+    """Inputs of the network; ("obs", "obs_next") imitates from observations without actions."""
 
     form: RewardForm = "-log(1-D)"
-    """"-log(1-D)" is the original and always positive, so an agent gains by living on; "log(D)" is
-    always negative, so it gains by ending; "logit", their sum, favors neither (1809.02925, 4.1)."""
+    """Reward as a function of D.  "-log(1-D)" is the original: always positive, it favors long episodes.
+    "log(D)" is always negative and favors short episodes.  "logit", their sum, favors neither
+    (arXiv 1809.02925, section 4.1)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,11 +92,11 @@ class GAILSettings(RewardSettings):
 
 
 class GAILReward(MLPReward, Discriminator):
-    """The discriminator of generative adversarial imitation (GAIL, 1606.03476, algorithm 1).
+    """Discriminator of generative adversarial imitation learning (GAIL, arXiv 1606.03476, algorithm 1).
 
-    D is the probability that a step was demonstrated (the paper's D is that it was not).  When the
-    agent imitates perfectly D is 1/2 everywhere: what remains is no reward to train another agent
-    on, and GAIL does not claim it.
+    D is the probability that a step was demonstrated; the paper's D is the probability of the opposite.
+    For a perfect imitator D is 1/2 everywhere.  The remaining reward is constant, so that it cannot train
+    another agent; GAIL does not claim that it can.
 
     Example:
         >>> model = GAILReward(GAILSettings(obs_dim=1, act_dim=1, hidden=()))
@@ -110,7 +113,7 @@ class GAILReward(MLPReward, Discriminator):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "GAILReward":
-        return cls(GAILSettings(**with_tuples(settings)))
+        return cls(GAILSettings(**lists_to_tuples(settings)))
 
     def points(
         self,
@@ -130,7 +133,7 @@ class GAILReward(MLPReward, Discriminator):
         return logit.squeeze(-1)
 
     def from_features(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch"]:
-        """Judge what `features` gave, in the form of the settings."""
+        """Return the rewards of what `features` returned, in the form of `settings.form`."""
         logit: Tensor = self.net(features).squeeze(-1)
         if self.settings.form == "logit":
             return logit
@@ -141,19 +144,19 @@ class GAILReward(MLPReward, Discriminator):
 
 @dataclass(frozen=True)
 class AIRLSettings(RewardSettings):
-    """What an `AIRLReward` reads and how large it is; by default the reward is one of states alone.
+    """Inputs and size of an `AIRLReward`; by default a reward of states only.
 
-    `spectral_norm` bounds the slope of the reward, not of the potential.
+    `spectral_norm` bounds the slope of the reward, not that of the potential.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     gamma: float = 0.99
-    """Discount of the task, from 0 to 1; the policy that learns from it must use the same."""
+    """Discount factor of the task, from 0 to 1; the policy must be trained with the same discount."""
 
     potential_hidden: tuple[int, ...] = (64, 64)
-    """Width of each hidden layer of the potential; empty makes it linear."""
+    """Widths of the potential's hidden layers; () makes the potential linear."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,13 +166,12 @@ class AIRLSettings(RewardSettings):
 
 
 class AIRLReward(MLPReward, Discriminator):
-    """The discriminator of adversarial inverse RL (AIRL, 1710.11248, eq. 4 and section 6).
+    """Discriminator of adversarial inverse RL (AIRL, arXiv 1710.11248, eq. 4 and section 6).
 
-    D = sigmoid(f - log pi(a|s)) with f = r + gamma (1 - terminated) phi(s') - phi(s).  Judging, it
-    gives r, the part that transfers to other dynamics when it reads states alone (theorem 5.1: and
-    the dynamics are deterministic).  While both learn, an on-policy algorithm is paid f - log pi(a|s)
-    (algorithm 1); an off-policy one is paid f, and its entropy bonus stands for - log pi: exact for a
-    maximum-entropy policy of temperature 1.
+    D = sigmoid(f - log pi(a|s)) with f = r + gamma (1 - terminated) phi(s') - phi(s).  `forward` returns
+    r.  A state-only r transfers to other dynamics if these are deterministic (theorem 5.1).  During
+    training, an on-policy algorithm receives f - log pi(a|s) (algorithm 1).  An off-policy algorithm
+    receives f; its entropy bonus replaces - log pi, exactly for a maximum-entropy policy of temperature 1.
 
     The potential reads whole observations through the same normalizer.
 
@@ -191,10 +193,10 @@ class AIRLReward(MLPReward, Discriminator):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "AIRLReward":
-        return cls(AIRLSettings(**with_tuples(settings)))
+        return cls(AIRLSettings(**lists_to_tuples(settings)))
 
     def potential(self, obs: Float[Tensor, "batch obs"]) -> Float[Tensor, " batch"]:
-        """phi(s) of each observation."""
+        """Return the potential phi(s) of each observation."""
         return self._potential(self.obs_normalizer(obs))
 
     def points(
@@ -212,10 +214,10 @@ class AIRLReward(MLPReward, Discriminator):
         terminated: Bool[Tensor, " batch"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, " batch"]:
-        """f of each step; the policy's log-probability is still to be subtracted."""
-        features, now, later = points.split([self.feature_dim, self.obs_dim, self.obs_dim], -1)
-        after = self._potential(later).masked_fill(terminated, 0.0)
-        return self.from_features(features) + self.settings.gamma * after - self._potential(now)
+        """Return f of each step; the caller subtracts the policy's log-probability."""
+        features, obs, obs_next = points.split([self.feature_dim, self.obs_dim, self.obs_dim], -1)
+        next_potential = self._potential(obs_next).masked_fill(terminated, 0.0)
+        return self.from_features(features) + self.settings.gamma * next_potential - self._potential(obs)
 
     def training_reward(
         self,
@@ -224,7 +226,7 @@ class AIRLReward(MLPReward, Discriminator):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """f, the reward with its shaping; - log pi(a|s) is for the algorithm to add."""
+        """Return f, the shaped reward; the algorithm adds - log pi(a|s)."""
         return self.logits(self.points(obs, act, obs_next), terminated)
 
     def _potential(self, normalized: Float[Tensor, "batch obs"]) -> Float[Tensor, " batch"]:

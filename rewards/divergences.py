@@ -1,11 +1,10 @@
-"""How far generated points are from demonstrated ones, as a loss with a scale that stays.
+"""Distances between generated and demonstrated samples, as losses with a fixed scale.
 
-`Divergence`          one of `DIVERGENCES`, its scale fitted once and saved
-`DivergenceSettings`  which one, and its knobs
-`DIVERGENCES`         their names
+`Divergence`          one of `DIVERGENCES` with a scale that is fitted once and saved
+`DivergenceSettings`  name and options of a divergence
+`DIVERGENCES`         names of the divergences
 
-The functions themselves, `mse`, `mmd_rbf`, `mmd_matern`, `energy_distance`, `sinkhorn_divergence`
-and `median_distance`, are those of `rewards.two_sample_statistics`.
+`rewards.two_sample_statistics` holds the distances as pure functions.
 """
 
 import math
@@ -17,80 +16,71 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rlpriors.rewards.two_sample_statistics import (
-    MATERN,
+    MATERN_NU,
     energy_distance,
-    mean_square,
+    mean_squared_distance,
     median_distance,
     mmd_matern,
     mmd_rbf,
     mse,
-    require_positive,
     sinkhorn_divergence,
 )
+from rlpriors.rewards.validation import check_positive
 
-__all__ = [
-    "DIVERGENCES",
-    "Divergence",
-    "DivergenceName",
-    "DivergenceSettings",
-    "energy_distance",
-    "median_distance",
-    "mmd_matern",
-    "mmd_rbf",
-    "mse",
-    "sinkhorn_divergence",
-]
+__all__ = ["DIVERGENCES", "Divergence", "DivergenceName", "DivergenceSettings"]
 
 DivergenceName = Literal["mse", "mmd-rbf", "mmd-matern", "energy", "sinkhorn"]
 
 DIVERGENCES: tuple[DivergenceName, ...] = get_args(DivergenceName)
-"""What `DivergenceSettings.name` may be."""
+"""Allowed values of `DivergenceSettings.name`."""
 
 
 @dataclass(frozen=True)
 class DivergenceSettings:
-    """Which divergence, and its knobs.
+    """Name and options of a divergence.
 
     Raises:
-        ValueError: a field is out of its bounds, or would have no effect on this divergence.
+        ValueError: a field is out of its bounds, or has no effect on this divergence.
     """
 
     name: DivergenceName = "energy"
-    """One of `DIVERGENCES`; "mse" alone compares in pairs."""
+    """Name of the divergence, one of `DIVERGENCES`; only "mse" compares points in pairs."""
 
     nu: float = 1.5
-    """Smoothness of "mmd-matern": 0.5, 1.5 or 2.5."""
+    """Smoothness of the "mmd-matern" kernel: 0.5, 1.5 or 2.5."""
 
     biased: bool = False
-    """Whether the two "mmd" also compare each point with itself."""
+    """Biased estimate of "mmd-rbf" and "mmd-matern", which also compares each point with itself."""
 
-    moving: bool = False
-    """"mmd-rbf" only: take the bandwidth anew from each pair of samples (the mean squared distance
-    between different points of both together).  The loss then changes with what is compared; kept
-    for comparison with work that does so."""
+    adaptive_bandwidth: bool = False
+    """Bandwidth of "mmd-rbf" from each pair of samples: the mean squared distance between different
+    points of both together.  The loss then changes with the samples; kept for comparison with earlier
+    work that does so."""
 
     epsilon: float = 0.05
-    """Entropy of "sinkhorn", as a part of the squared median distance; above 0."""
+    """Entropy weight of "sinkhorn" as a fraction of the squared median distance; above 0."""
 
     n_iters: int = 50
-    """Iterations of "sinkhorn", at least 1."""
+    """Number of "sinkhorn" iterations, at least 1."""
 
     def __post_init__(self) -> None:
         if self.name not in DIVERGENCES:
             raise ValueError(f"`name` must be one of {DIVERGENCES}. Received {self.name!r}.")
-        if self.nu not in MATERN:
-            raise ValueError(f"`nu` must be one of {MATERN}. Received {self.nu}.")
+        if self.nu not in MATERN_NU:
+            raise ValueError(f"`nu` must be one of {MATERN_NU}. Received {self.nu}.")
         if self.biased and not self.name.startswith("mmd"):
             raise ValueError(f"`biased` must be False unless `name` is an mmd. Received {self.name!r}.")
-        if self.moving and self.name != "mmd-rbf":
-            raise ValueError(f"`moving` must be False unless `name` is 'mmd-rbf'. Received {self.name!r}.")
-        require_positive(epsilon=self.epsilon)
+        if self.adaptive_bandwidth and self.name != "mmd-rbf":
+            raise ValueError(
+                f"`adaptive_bandwidth` must be False unless `name` is 'mmd-rbf'. Received {self.name!r}."
+            )
+        check_positive(epsilon=self.epsilon)
         if self.n_iters < 1:
             raise ValueError(f"`n_iters` must be at least 1. Received {self.n_iters}.")
 
 
 class Divergence(nn.Module):
-    """A divergence by name, whose scale is fitted once, kept, and saved with the state.
+    """A divergence by name, with a scale that is fitted once and saved with the state.
 
     Example:
         >>> rng = torch.Generator().manual_seed(0)
@@ -109,12 +99,12 @@ class Divergence(nn.Module):
 
     @property
     def needs_fit(self) -> bool:
-        """Whether this divergence has a scale at all."""
-        return self.settings.name not in ("mse", "energy") and not self.settings.moving
+        """Flag of a divergence that has a scale to fit."""
+        return self.settings.name not in ("mse", "energy") and not self.settings.adaptive_bandwidth
 
     @property
     def is_fitted(self) -> bool:
-        """Whether `forward` may be called."""
+        """Flag of a divergence that is ready for `forward`."""
         return not self.needs_fit or bool(torch.isfinite(self.scale))
 
     def fit(self, x: Float[Tensor, "n dim"]) -> "Divergence":
@@ -123,16 +113,16 @@ class Divergence(nn.Module):
         return self
 
     def forward(self, a: Float[Tensor, "n dim"], b: Float[Tensor, "m dim"]) -> Float[Tensor, ""]:
-        """How far the points `a` are from the points `b`; differentiable in both.
+        """Return the divergence between the points `a` and `b`, differentiable in both.
 
         Raises:
-            RuntimeError: it needs a scale and was not fitted.
-            ValueError: there are too few points, or they are of different sizes.
+            RuntimeError: the divergence needs a scale and was not fitted.
+            ValueError: there are too few points, or their dimensions differ.
         """
         if not self.is_fitted:
             raise RuntimeError(
-                f"A {self.settings.name!r} divergence needs a scale before it can compare. Call `fit` with "
-                "features of demonstrations and prior data, or load a fitted state."
+                f"A {self.settings.name!r} divergence needs a scale before it can compare samples. Call "
+                "`fit` with features of demonstrations and prior data, or load a fitted state."
             )
         settings, scale = self.settings, self.scale.to(a.dtype)
         if settings.name == "mse":
@@ -143,9 +133,9 @@ class Divergence(nn.Module):
             return mmd_matern(a, b, scale, settings.nu, settings.biased)
         if settings.name == "sinkhorn":
             return sinkhorn_divergence(a, b, settings.epsilon * scale.square(), settings.n_iters)
-        bandwidth = mean_square(a, b) if settings.moving else scale.square()
+        bandwidth = mean_squared_distance(a, b) if settings.adaptive_bandwidth else scale.square()
         return mmd_rbf(a, b, bandwidth, settings.biased)
 
     def extra_repr(self) -> str:
-        """What `print` shows of it."""
+        """Return the name and the scale for `print`."""
         return f"{self.settings.name}, scale={float(self.scale):.4g}"

@@ -1,7 +1,7 @@
-"""The diffusion discriminator.
+"""Reward model of diffusion-reward adversarial imitation.
 
-`DRAILReward`    tells demonstrations by which of two conditions makes a denoiser restore them better
-`DRAILSettings`  what it reads and how large it is
+`DRAILReward`    discriminator that compares a denoiser's errors under two conditions
+`DRAILSettings`  settings of `DRAILReward`
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from rlpriors.data.normalize import Normalizer
 from rlpriors.diffusion.schedule import NoiseSchedule
-from rlpriors.networks.embeddings import sinusoidal
+from rlpriors.networks.base import check_at_least
+from rlpriors.networks.embeddings import check_time_features, sinusoidal_embedding
 from rlpriors.networks.mlp import build_mlp
-from rlpriors.rewards.base import with_tuples
+from rlpriors.rewards.base import lists_to_tuples
 from rlpriors.rewards.discriminators import Discriminator
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
 
@@ -25,44 +26,44 @@ __all__ = ["DRAILReward", "DRAILSettings"]
 
 @dataclass(frozen=True)
 class DRAILSettings(RewardSettings):
-    """What a `DRAILReward` reads and how large it is.
+    """Inputs and size of a `DRAILReward`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     inputs: tuple[RewardInput, ...] = ("obs", "act")
-    """What of a transition is noised and restored."""
+    """Inputs that are noised and denoised."""
 
     num_train_timesteps: int = 50
-    """Noise levels of the diffusion, at least 2."""
+    """Number of noise levels of the diffusion, at least 2."""
 
     n_draws: int = 4
-    """Noise levels that a judgment averages over, at least 1; its cost grows with them."""
+    """Number of noise levels that a reward averages over, at least 1; the cost is proportional to it."""
 
     time_features: int = 8
-    """Sines and cosines that encode the noise level; even, at least 2."""
+    """Number of sines and cosines that encode the noise level; even, at least 2."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("num_train_timesteps", 2), ("n_draws", 1), ("time_features", 2)):
-            if getattr(self, name) < least:
-                raise ValueError(f"`{name}` must be at least {least}. Received {getattr(self, name)}.")
-        if self.time_features % 2:
-            raise ValueError(f"`time_features` must be even. Received {self.time_features}.")
+        check_at_least(2, num_train_timesteps=self.num_train_timesteps)
+        check_at_least(1, n_draws=self.n_draws)
+        check_time_features(self.time_features)
         if self.spectral_norm:
-            raise ValueError("`spectral_norm` is not for a denoiser. Received True; use a gradient penalty.")
+            raise ValueError(
+                "`spectral_norm` must be False for a denoiser. Received True; use a gradient penalty."
+            )
 
 
 class DRAILReward(MLPReward, Discriminator):
-    """The discriminator of diffusion-reward adversarial imitation (DRAIL, 2405.16194, eq. 5-8).
+    """Discriminator of diffusion-reward adversarial imitation (DRAIL, arXiv 2405.16194, eq. 5-8).
 
-    One denoiser predicts noise under a condition c: "demonstrated" (+) or "the agent's" (-).
+    One denoiser predicts noise under a condition c: "demonstrated" (+) or "from the agent" (-).
     With L(c) = |noise - prediction(x_t, t, c)|^2, D = sigmoid(L(-) - L(+)), and the reward is its
-    logit.  Learning draws a noise level and noise for each step; judging averages over `n_draws`
-    levels with noise that is drawn once and saved, so that equal steps get equal rewards.
+    logit.  Training draws a noise level and noise for each step.  Scoring averages over `n_draws`
+    levels with noise that is drawn once and saved, so that equal steps receive equal rewards.
 
-    The noised numbers should be of the size of 1: give a normalizer.
+    The noised inputs should be of size 1: pass a normalizer.
 
     Example:
         >>> model = DRAILReward(DRAILSettings(obs_dim=2, act_dim=1))
@@ -88,7 +89,7 @@ class DRAILReward(MLPReward, Discriminator):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "DRAILReward":
-        return cls(DRAILSettings(**with_tuples(settings)))
+        return cls(DRAILSettings(**lists_to_tuples(settings)))
 
     def points(
         self,
@@ -104,7 +105,7 @@ class DRAILReward(MLPReward, Discriminator):
         terminated: Bool[Tensor, " batch"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, " batch"]:
-        """The logit at one noise level drawn for each step; the judged ones without a generator."""
+        """Return the logit at one noise level drawn for each step; without a generator, that of `forward`."""
         if generator is None:
             return self.from_features(points)
         shape, device = points.shape, points.device
@@ -112,21 +113,21 @@ class DRAILReward(MLPReward, Discriminator):
         return self._difference(points, t, torch.randn(shape, generator=generator, device=device))
 
     def from_features(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch"]:
-        """Judge what `features` gave: the mean logit over the fixed noise."""
+        """Return the mean logit over the fixed noise for what `features` returned."""
         flat = features.reshape(-1, self.feature_dim)
-        n, draws = len(flat), self.settings.n_draws
+        n, n_draws = len(flat), self.settings.n_draws
         t, noise = self.times.repeat(n), self.noise.repeat(n, 1)
-        differences = self._difference(flat.repeat_interleave(draws, 0), t, noise)
-        return differences.reshape(*features.shape[:-1], draws).mean(-1)
+        differences = self._difference(flat.repeat_interleave(n_draws, 0), t, noise)
+        return differences.reshape(*features.shape[:-1], n_draws).mean(-1)
 
     def _difference(
         self, x: Float[Tensor, "n dim"], t: Int[Tensor, " n"], noise: Float[Tensor, "n dim"]
     ) -> Float[Tensor, " n"]:
-        """L(-) - L(+) of each row at its noise level."""
+        """Return L(-) - L(+) of each row at its noise level."""
         abar = self.schedule.alphas_cumprod[t, None]
         x_t = abar.sqrt() * x + (1 - abar).sqrt() * noise
-        known = torch.cat([x_t, sinusoidal(t, self.settings.time_features).to(x.dtype)], -1)
+        inputs = torch.cat([x_t, sinusoidal_embedding(t, self.settings.time_features).to(x.dtype)], -1)
         conditions = torch.eye(2, dtype=x.dtype, device=x.device)[:, None].expand(2, len(x), 2)
-        predicted = self.net(torch.cat([known.expand(2, -1, -1), conditions], -1))  # both in one pass
+        predicted = self.net(torch.cat([inputs.expand(2, -1, -1), conditions], -1))  # both in one pass
         errors: Tensor = (noise - predicted).square().sum(-1)
         return errors[0] - errors[1]

@@ -1,7 +1,7 @@
-"""Several rewards as one that is careful where they disagree.
+"""Ensemble of rewards with a penalty on their disagreement.
 
-`EnsembleReward`    mean - k standard deviations of its members
-`EnsembleSettings`  what it is rebuilt from
+`EnsembleReward`    mean minus k standard deviations of its members
+`EnsembleSettings`  settings of `EnsembleReward`
 """
 
 import math
@@ -14,25 +14,25 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.components import RewardPart, build_parts, check_alike
+from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
 
 __all__ = ["EnsembleReward", "EnsembleSettings"]
 
 
 @dataclass(frozen=True)
 class EnsembleSettings:
-    """What an `EnsembleReward` is rebuilt from.
+    """Members and penalty of an `EnsembleReward`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
-    parts: tuple[RewardPart, ...]
+    members: tuple[RewardComponent, ...]
     """Class and settings of each member."""
 
     k: float = 0.0
-    """Standard deviations that are taken off the mean; below 0 it rewards disagreement, as
-    exploration does."""
+    """Number of standard deviations that are subtracted from the mean; a negative number rewards
+    disagreement, for exploration."""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.k):
@@ -40,26 +40,26 @@ class EnsembleSettings:
 
 
 class EnsembleReward(RewardModel):
-    """Mean minus `k` standard deviations of several rewards (members are the population, not a sample).
+    """Mean minus `k` population standard deviations of several rewards.
 
-    Members that were learned from different starting weights agree where there was data.  With
-    `k` above 0, an agent gains less by going where they do not, instead of exploiting one member's
-    error there (Coste et al. 2023, arXiv 2310.02743, who take off a multiple of the variance; in
-    the reward's own units, it is the deviation here).  Take it while acting, and `k` = 0 while
-    comparing rewards.
+    Members with different initial weights agree on transitions like those of the training data.  A
+    positive `k` lowers the reward of transitions on which they disagree, so that an agent cannot exploit
+    the error of a single member.  Coste et al. 2023 (arXiv 2310.02743) subtract a multiple of the
+    variance; the standard deviation has the unit of the reward.  Use a positive `k` for training a
+    policy, and `k` = 0 for comparing rewards.
 
-    A learned reward has no scale of its own.  Where the members' scales differ much, the largest
-    one decides; wrap each in a `NormalizedReward` first.
+    The scale of a learned reward is arbitrary.  If the members' scales differ much, the largest
+    dominates; wrap each member in a `NormalizedReward` first.
 
     Raises:
-        ValueError: no members, or they read different transitions, or `k` is not finite.
+        ValueError: there are no members, they read different transitions, or `k` is not finite.
 
     Example:
         >>> from rlpriors.rewards.mlp import MLPReward, RewardSettings
         >>> settings = RewardSettings(obs_dim=2, act_dim=1)
         >>> model = EnsembleReward([MLPReward(settings) for _ in range(3)], k=1.0)
         >>> obs, act, end = torch.zeros(4, 2), torch.zeros(4, 1), torch.zeros(4, dtype=torch.bool)
-        >>> mean = model.judgments(obs, act, obs, end).mean(0)
+        >>> mean = model.member_rewards(obs, act, obs, end).mean(0)
         >>> torch.allclose(model(obs, act, obs, end), mean - model.disagreement(obs, act, obs, end))
         True
     """
@@ -68,35 +68,33 @@ class EnsembleReward(RewardModel):
 
     def __init__(self, members: Sequence[RewardModel], k: float = 0.0) -> None:
         super().__init__()
-        check_alike("members", members)
-        self.settings = EnsembleSettings(tuple(RewardPart.of(member) for member in members), k)
-        self.obs_dim, self.act_dim = members[0].obs_dim, members[0].act_dim
-        self.obs_keys = members[0].obs_keys
-        self.n_actions = next((m.n_actions for m in members if m.n_actions is not None), None)
+        check_compatible("members", members)
+        self.settings = EnsembleSettings(tuple(RewardComponent.of(member) for member in members), k)
+        self._set_layout(members)
         self._members = nn.ModuleList(members)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "EnsembleReward":
-        return cls(build_parts(settings["parts"]), settings["k"])
+        return cls(build_components(settings["members"]), settings["k"])
 
     @property
     def members(self) -> tuple[RewardModel, ...]:
-        """The rewards that are averaged."""
+        """Rewards that are averaged."""
         return tuple(cast(RewardModel, member) for member in self._members)
 
     @property
     def k(self) -> float:
-        """Standard deviations that are taken off."""
+        """Number of standard deviations that are subtracted."""
         return self.settings.k
 
-    def judgments(
+    def member_rewards(
         self,
         obs: Float[Tensor, "batch obs"],
         act: Float[Tensor, "batch act"],
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, "members batch"]:
-        """What each member says."""
+        """Return the rewards of each member."""
         return torch.stack([member(obs, act, obs_next, terminated) for member in self._members])
 
     def disagreement(
@@ -106,8 +104,8 @@ class EnsembleReward(RewardModel):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """Standard deviation over the members."""
-        return _spread(self.judgments(obs, act, obs_next, terminated))
+        """Return the standard deviation over the members."""
+        return _population_std(self.member_rewards(obs, act, obs_next, terminated))
 
     def forward(
         self,
@@ -116,14 +114,14 @@ class EnsembleReward(RewardModel):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """Judge each transition: mean - k standard deviations."""
-        judgments = self.judgments(obs, act, obs_next, terminated)
-        mean = judgments.mean(0)
-        return mean if self.k == 0 else mean - self.k * _spread(judgments)
+        """Return the mean minus k standard deviations for each transition."""
+        member_rewards = self.member_rewards(obs, act, obs_next, terminated)
+        mean = member_rewards.mean(0)
+        return mean if self.k == 0 else mean - self.k * _population_std(member_rewards)
 
 
-def _spread(judgments: Float[Tensor, "members batch"]) -> Float[Tensor, " batch"]:
-    variance = (judgments - judgments.mean(0)).square().mean(0)  # `var` warns of an empty batch
+def _population_std(member_rewards: Float[Tensor, "members batch"]) -> Float[Tensor, " batch"]:
+    variance = (member_rewards - member_rewards.mean(0)).square().mean(0)  # `var` warns of an empty batch
     differs = variance > 0
     # The root's gradient at 0 is infinite; where all members agree it is taken as 0.
     return torch.where(differs, variance, 1.0).sqrt() * differs

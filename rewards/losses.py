@@ -1,9 +1,9 @@
-"""Losses that learn a reward: pure functions of rewards and windows.
+"""Losses and penalties that train a reward: pure functions of rewards and windows.
 
-`contrastive_loss`  demonstrations should score higher than samples of the current model
-`gradient_penalty`  and the score should change gently in between
-`quickness`         how fast each entry of a frame changes: what to weigh that penalty by
-`slowness_penalty`  the score should change slowly along any trajectory
+`contrastive_loss`    mean reward of samples minus that of demonstrations
+`gradient_penalty`    mean squared gradient between demonstrations and samples
+`temporal_variation`  rate of change of each entry of a window, for weighting that penalty
+`slowness_penalty`    mean squared change of the reward along windows
 """
 
 import torch
@@ -12,21 +12,21 @@ from torch import Tensor
 
 from rlpriors.diffusion.guidance import Value
 
-__all__ = ["contrastive_loss", "gradient_penalty", "quickness", "slowness_penalty"]
+__all__ = ["contrastive_loss", "gradient_penalty", "slowness_penalty", "temporal_variation"]
 
 
 def contrastive_loss(
     demonstrated: Float[Tensor, "batch steps"], sampled: Float[Tensor, "batch2 steps"]
 ) -> Float[Tensor, ""]:
-    """Mean reward of the model's samples minus that of the demonstrations.
+    """Return the mean reward of the model's samples minus that of the demonstrations.
 
-    Its gradient is the maximum-entropy one, E_p[grad J] - E_demonstrations[grad J], divided by
-    the steps of a window, when `sampled` is drawn from p proportional to p_prior exp(J) (Finn et
+    If `sampled` is drawn from p proportional to p_prior exp(J), the gradient is the maximum-entropy
+    gradient E_p[grad J] - E_demonstrations[grad J] divided by the number of steps in a window (Finn et
     al. 2016, arXiv 1603.00448, eq. 3).
 
     Args:
         demonstrated: reward of each step of demonstrated windows.
-        sampled: reward of each step of sampled windows, which are constants here.
+        sampled: reward of each step of sampled windows; the windows are constants.
     """
     return sampled.mean() - demonstrated.mean()
 
@@ -39,18 +39,18 @@ def gradient_penalty(
     *,
     weight: Float[Tensor, " dim"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean over windows of |d value / d x|^2, at random points between the two sets.
+    """Return the mean over windows of |d value / d x|^2 at random points between the two sets.
 
-    Centered at 0 (Mescheder et al. 2018, arXiv 1801.04406, eq. 9) rather than at 1: the reward's
-    scale is part of what is learned.  The points in between are WGAN-GP's (Gulrajani et al. 2017,
-    arXiv 1704.00028, algorithm 1).  Differentiable in the value's parameters.
+    Centered at 0 (Mescheder et al. 2018, arXiv 1801.04406, eq. 9) instead of 1, since the scale of the
+    reward is learned.  The interpolation is that of WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028,
+    algorithm 1).  Differentiable in the parameters of `value`.
 
     Args:
-        value: judges windows, J.
+        value: value J of each window.
         demonstrated: demonstrated windows.
-        sampled: as many sampled ones.
-        generator: source of the mixing weights.
-        weight: of each entry of a frame; all 1 when left out.
+        sampled: the same number of sampled windows.
+        generator: random generator of the interpolation.
+        weight: weight of each entry of a timestep; 1 by default.
     """
     mix = torch.rand(len(sampled), 1, 1, generator=generator, device=sampled.device)
     x = (mix * demonstrated + (1 - mix) * sampled).detach().requires_grad_()
@@ -59,45 +59,45 @@ def gradient_penalty(
     return square.sum((1, 2)).mean()
 
 
-def quickness(windows: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " dim"]:
-    """How fast each entry of a frame changes, as a multiple of the slowest: at least 1.
+def temporal_variation(windows: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " dim"]:
+    """Return the rate of change of each entry of a timestep relative to the slowest entry, from 1 to 1000.
 
-    The mean squared change from frame to frame, divided by the entry's variance: the measure that
-    slow feature analysis makes small (Wiskott & Sejnowski 2002, Neural Computation 14(4), eq. 1-4).
-    Places are slow, velocities faster, actions fastest.  Entries that hardly change within a window
-    (by less than a thousandth of their spread, such as a goal that is given) count as slowest, and
-    none counts more than 1000 times.
+    The rate is the mean squared change between consecutive timesteps, divided by the entry's variance:
+    the objective of slow feature analysis (Wiskott & Sejnowski 2002, Neural Computation 14(4), eq. 1-4).
+    Positions change slowly, velocities faster, actions fastest.  Entries that hardly change within a
+    window (by less than a thousandth of their standard deviation, such as a given goal) count as the
+    slowest.  Values are clipped at 1000.
 
     Raises:
-        ValueError: nothing changes at all, or windows have a single frame.
+        ValueError: no entry changes, or windows have a single timestep.
     """
     if windows.shape[1] < 2:
-        raise ValueError(f"`windows` must have at least 2 frames. Received {windows.shape[1]}.")
+        raise ValueError(f"`windows` must have at least 2 timesteps. Received {windows.shape[1]}.")
     variance = windows.flatten(0, 1).var(0)
-    moving = variance > 1e-12
+    varies = variance > 1e-12
     change = windows.diff(dim=1).square().mean((0, 1)) / variance.clamp(min=1e-12)
-    moving &= change > 1e-6  # below, it is rounding or jitter, and all else would look infinitely fast
-    if not moving.any():
-        raise ValueError("`windows` must hold frames that change. Received constant ones; check the data.")
-    slowest = change[moving].min()
-    return torch.where(moving, change / slowest, 1.0).clamp(max=1000.0)
+    varies &= change > 1e-6  # a smaller change is rounding or jitter, which would make all ratios infinite
+    if not varies.any():
+        raise ValueError("`windows` must change over time. Received constant windows; check the data.")
+    slowest = change[varies].min()
+    return torch.where(varies, change / slowest, 1.0).clamp(max=1000.0)
 
 
 def slowness_penalty(rewards: Float[Tensor, "batch steps"]) -> Float[Tensor, ""]:
-    """Mean of (r_{t+1} - r_t)^2 along windows: how fast the reward changes from frame to frame.
+    """Return the mean of (r_{t+1} - r_t)^2 along windows.
 
-    The slowness principle (Wiskott & Sejnowski 2002, Neural Computation 14(4), eq. 1-2) put on a
-    reward.  Many rewards explain the same demonstrations.  Velocities and actions tell them from
-    samples as well as places do, and a reward of those imitates perfectly and is worth nothing in
-    another body.  They change much faster than what is achieved, so a reward that changes slowly
-    along trajectories of any kind leaves them out by itself, with no input chosen by hand.
+    This is the slowness principle (Wiskott & Sejnowski 2002, Neural Computation 14(4), eq. 1-2) applied
+    to a reward.  Many rewards explain the same demonstrations.  Velocities and actions separate
+    demonstrations from samples as well as positions do, but a reward that reads them does not transfer
+    to other dynamics.  They change much faster than the task's progress.  A reward that changes slowly
+    along all trajectories therefore ignores them without a manual choice of inputs.
 
     Raises:
         ValueError: windows have a single step.
     """
     if rewards.shape[1] < 2:
         raise ValueError(
-            f"`rewards` must have at least 2 steps in a row. Received {rewards.shape[1]}; take longer "
-            "windows, or leave the penalty out."
+            f"`rewards` must have at least 2 consecutive steps. Received {rewards.shape[1]}; use longer "
+            "windows, or a penalty weight of 0."
         )
     return rewards.diff(dim=1).square().mean()

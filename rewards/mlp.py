@@ -1,7 +1,8 @@
-"""Reward networks over single transitions: r(s), r(s, a), r(s, a, s').
+"""Reward networks over single transitions: r(s), r(s, a) or r(s, a, s').
 
-`MLPReward`       a small multi-layer perceptron with its normalizers inside
-`RewardSettings`  what it reads and how large it is
+`MLPReward`       a small multi-layer perceptron that contains its normalizers
+`RewardSettings`  settings of `MLPReward`
+`RewardInput`     names of the inputs: "obs", "act", "obs_next"
 """
 
 from collections.abc import Mapping
@@ -14,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
 from rlpriors.data.normalize import Normalizer
-from rlpriors.networks.base import check_widths
+from rlpriors.networks.base import check_at_least, check_widths
 from rlpriors.networks.mlp import build_mlp
-from rlpriors.rewards.base import RewardModel, with_tuples
+from rlpriors.rewards.base import RewardModel, lists_to_tuples
 
 __all__ = ["MLPReward", "RewardInput", "RewardSettings"]
 
@@ -25,57 +26,56 @@ RewardInput = Literal["obs", "act", "obs_next"]
 
 @dataclass(frozen=True)
 class RewardSettings:
-    """What an `MLPReward` reads and how large it is.
+    """Inputs and size of an `MLPReward`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     obs_dim: int
-    """Numbers in one observation, at least 1."""
+    """Number of entries in one observation, at least 1."""
 
     act_dim: int
-    """Numbers in one action, at least 1; a Discrete action is one number."""
+    """Number of entries in one action, at least 1; a Discrete action has one."""
 
     inputs: tuple[RewardInput, ...] = ("obs",)
-    """What of a transition is read: ("obs",) makes it r(s), ("obs", "act") r(s, a), and all three
-    r(s, a, s').  The fewer, the better a reward transfers to other dynamics (AIRL, 1710.11248)."""
+    """Inputs of the network: ("obs",) for r(s), ("obs", "act") for r(s, a), all three for r(s, a, s').
+    A reward with fewer inputs transfers better to other dynamics (AIRL, arXiv 1710.11248)."""
 
     obs_index: tuple[int, ...] | None = None
-    """Entries of an observation that may be read; None for all."""
+    """Indices of the observation entries that the network reads; None for all."""
 
     n_actions: int | None = None
-    """For Discrete(n_actions): the action's number is read as a one-hot vector; None for numbers."""
+    """Size of a Discrete(n_actions) space, whose actions are encoded one-hot; None for vector actions."""
 
     hidden: tuple[int, ...] = (64, 64)
-    """Width of each hidden layer; empty makes the reward linear."""
+    """Widths of the hidden layers; () makes the reward linear."""
 
     obs_keys: tuple[str, ...] | None = None
-    """Leaves of a Dict observation that make up `obs`; None for plain observations."""
+    """Leaves of a Dict observation that `obs` consists of; None for plain observations."""
 
     spectral_norm: bool = False
-    """Whether each layer's weight is divided by its largest singular value (Miyato et al. 2018, arXiv
-    1802.05957).  That bounds the slope of the reward in normalized units by 1.1, SiLU's own, to the
-    power of the number of hidden layers.  The value is computed anew at each judgment: slower
-    (1 ms for 64 x 64), yet also right for averaged weights.  Such a reward cannot be pickled."""
+    """Spectral normalization: division of each layer's weight by its largest singular value (Miyato et
+    al. 2018, arXiv 1802.05957).  The slope of the reward in normalized units is then at most 1.1, the
+    slope of SiLU, to the power of the number of hidden layers.  The singular value is computed at each
+    call: slower (1 ms for 64 x 64), but also correct for averaged weights.  Such a reward cannot be
+    pickled."""
 
     def __post_init__(self) -> None:
-        for name in ("obs_dim", "act_dim"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        known = get_args(RewardInput)
-        if not self.inputs or len(set(self.inputs)) < len(self.inputs) or not set(self.inputs) <= set(known):
-            raise ValueError(f"`inputs` must be some of {known}, each once. Received {self.inputs}.")
+        check_at_least(1, obs_dim=self.obs_dim, act_dim=self.act_dim)
+        names = get_args(RewardInput)
+        if not self.inputs or len(set(self.inputs)) < len(self.inputs) or not set(self.inputs) <= set(names):
+            raise ValueError(f"`inputs` must be some of {names}, each once. Received {self.inputs}.")
         if self.obs_index is not None:
-            inside = all(0 <= i < self.obs_dim for i in self.obs_index)
-            if not self.obs_index or not inside or len(set(self.obs_index)) < len(self.obs_index):
+            in_bounds = all(0 <= i < self.obs_dim for i in self.obs_index)
+            if not self.obs_index or not in_bounds or len(set(self.obs_index)) < len(self.obs_index):
                 raise ValueError(
-                    f"`obs_index` must hold entries between 0 and {self.obs_dim - 1}, each once. "
+                    f"`obs_index` must hold indices between 0 and {self.obs_dim - 1}, each once. "
                     f"Received {self.obs_index}."
                 )
         if self.n_actions is not None and (self.n_actions < 1 or self.act_dim != 1):
             raise ValueError(
-                "`n_actions` must be at least 1 and needs `act_dim` 1, the action's number. Received "
+                "`n_actions` must be at least 1 and requires `act_dim` 1, the action's index. Received "
                 f"n_actions={self.n_actions}, act_dim={self.act_dim}."
             )
         check_widths(hidden=self.hidden)
@@ -84,17 +84,17 @@ class RewardSettings:
 
 
 class MLPReward(RewardModel):
-    """A perceptron over the normalized parts of a transition that `settings.inputs` names.
+    """Multi-layer perceptron over the normalized inputs that `settings.inputs` names.
 
-    `normalizer` covers one step [obs, act] of `obs_dim + act_dim` numbers (the same that a
-    trajectory model of these windows uses), or the observation alone; without it numbers are read
-    as they come.  It is saved with the weights.
+    `normalizer` covers one step [obs, act] of `obs_dim + act_dim` entries (the normalizer of a
+    trajectory model of these windows), or the observation alone; by default inputs stay in raw units.
+    It is saved with the weights.
 
     `forward` is `from_features` of `features`, so that a loss can take a gradient penalty in
-    normalized units, where every entry counts alike.
+    normalized units, in which all entries have the same scale.
 
     Raises:
-        ValueError: the normalizer's size fits neither of both.
+        ValueError: the normalizer has another size.
 
     Example:
         >>> model = MLPReward(RewardSettings(obs_dim=3, act_dim=1, inputs=("obs", "act"), obs_index=(0, 1)))
@@ -125,11 +125,11 @@ class MLPReward(RewardModel):
             for layer in self.net:
                 if isinstance(layer, nn.Linear):
                     register_parametrization(layer, "weight", _SpectralNorm())
-        self.to(self.obs_normalizer.loc.device)  # a policy may already have moved what it shares
+        self.to(self.obs_normalizer.loc.device)  # a policy may have moved a shared normalizer before
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "MLPReward":
-        return cls(RewardSettings(**with_tuples(settings)))
+        return cls(RewardSettings(**lists_to_tuples(settings)))
 
     def features(
         self,
@@ -137,14 +137,16 @@ class MLPReward(RewardModel):
         act: Float[Tensor, "*batch act"],
         obs_next: Float[Tensor, "*batch obs"],
     ) -> Float[Tensor, "*batch features"]:
-        """The normalized numbers that the network reads, in the order of `settings.inputs`."""
-        parts = {"obs": obs, "act": act, "obs_next": obs_next}
-        return torch.cat(
-            [self._act(part) if name == "act" else self._obs(part) for name, part in self._named(parts)], -1
-        )
+        """Return the normalized inputs of the network, in the order of `settings.inputs`."""
+        values = {"obs": obs, "act": act, "obs_next": obs_next}
+        inputs = [
+            self._act_features(values[name]) if name == "act" else self._obs_features(values[name])
+            for name in self.settings.inputs
+        ]
+        return torch.cat(inputs, -1)
 
     def from_features(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch"]:
-        """Judge what `features` gave."""
+        """Return the rewards of what `features` returned."""
         rewards: Tensor = self.net(features)
         return rewards.squeeze(-1)
 
@@ -155,17 +157,14 @@ class MLPReward(RewardModel):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """Judge each transition; its end (`terminated`) is not read."""
+        """Return the reward of each transition; `terminated` is not read."""
         return self.from_features(self.features(obs, act, obs_next))
 
-    def _named(self, parts: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
-        return [(name, parts[name]) for name in self.settings.inputs]
-
-    def _obs(self, obs: Float[Tensor, "*batch obs"]) -> Float[Tensor, "*batch seen"]:
+    def _obs_features(self, obs: Float[Tensor, "*batch obs"]) -> Float[Tensor, "*batch features"]:
         normalized: Tensor = self.obs_normalizer(obs)
         return normalized if self.index is None else normalized[..., self.index]
 
-    def _act(self, act: Float[Tensor, "*batch act"]) -> Float[Tensor, "*batch seen"]:
+    def _act_features(self, act: Float[Tensor, "*batch act"]) -> Float[Tensor, "*batch features"]:
         if self.settings.n_actions is None:
             normalized: Tensor = self.act_normalizer(act)
             return normalized
@@ -173,11 +172,11 @@ class MLPReward(RewardModel):
 
 
 class _SpectralNorm(nn.Module):
-    # torch's own follows the singular value by power iteration in training mode only.  An average of
-    # weights, which nobody trains, would keep the value of its first weights, and judgments would
-    # depend on how many came before.
+    # torch's version updates the singular value by power iteration in training mode only.  A moving average
+    # of weights, which is never trained, would keep the value of its first weights, and a reward would
+    # depend on the number of earlier calls.
     def forward(self, weight: Float[Tensor, "out in"]) -> Float[Tensor, "out in"]:
-        # Not `matrix_norm`, whose last digit depends on whether a gradient is wanted.
+        # Not `matrix_norm`, whose last digit depends on whether a gradient is computed.
         _, values, _ = torch.linalg.svd(weight, full_matrices=False)
         normed: Tensor = weight / values[0].clamp(min=1e-12)
         return normed
@@ -188,11 +187,11 @@ def _split(normalizer: Normalizer | None, obs_dim: int, act_dim: int) -> tuple[N
         return Normalizer.identity(obs_dim), Normalizer.identity(act_dim)
     if normalizer.dim not in (obs_dim, obs_dim + act_dim):
         raise ValueError(
-            f"`normalizer` must cover an observation of {obs_dim} numbers, or observation and action side "
-            f"by side ({obs_dim + act_dim}). Received one of {normalizer.dim}; see `Normalizer.concat`."
+            f"`normalizer` must cover an observation of {obs_dim} entries, or an observation and an action "
+            f"({obs_dim + act_dim}). Received one of {normalizer.dim}; see `Normalizer.concat`."
         )
     loc, scale = normalizer.loc, normalizer.scale
-    obs_part = Normalizer(loc[:obs_dim], scale[:obs_dim])
+    obs_normalizer = Normalizer(loc[:obs_dim], scale[:obs_dim])
     if normalizer.dim == obs_dim:
-        return obs_part, Normalizer.identity(act_dim)
-    return obs_part, Normalizer(loc[obs_dim:], scale[obs_dim:])
+        return obs_normalizer, Normalizer.identity(act_dim)
+    return obs_normalizer, Normalizer(loc[obs_dim:], scale[obs_dim:])

@@ -1,7 +1,7 @@
-"""Rewards of a known size, whatever they were learned as.
+"""Reward normalized to unit standard deviation.
 
 `NormalizedReward`    a reward divided by its running standard deviation
-`NormalizedSettings`  what it is rebuilt from
+`NormalizedSettings`  settings of `NormalizedReward`
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.components import RewardPart, build_parts
+from rlpriors.rewards.components import RewardComponent, build_components
+from rlpriors.rewards.validation import check_positive
 
 __all__ = ["NormalizedReward", "NormalizedSettings"]
 
@@ -22,41 +23,40 @@ STATISTICS = ("count", "mean", "variance")
 
 @dataclass(frozen=True)
 class NormalizedSettings:
-    """What a `NormalizedReward` is rebuilt from.
+    """Base reward and options of a `NormalizedReward`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
-    part: RewardPart
+    base: RewardComponent
     """Class and settings of the base reward."""
 
     center: bool = False
-    """Whether the running mean is taken off, too.  That adds a constant to every step, which
-    changes the best policy of a task that can end early."""
+    """Subtraction of the running mean.  It adds a constant to every step, which changes the optimal
+    policy of a task that can end early."""
 
     eps: float = 1e-6
-    """A standard deviation up to this is not divided by: the base is constant then.  Above 0."""
+    """Standard deviation up to which the base reward counts as constant and is not divided; above 0."""
 
     def __post_init__(self) -> None:
-        if not self.eps > 0:
-            raise ValueError(f"`eps` must be above 0. Received {self.eps}.")
+        check_positive(eps=self.eps)
 
 
 class NormalizedReward(RewardModel):
-    """A reward divided by the running standard deviation of what it gave.
+    """A reward divided by its running standard deviation.
 
-    For deployment: step sizes and entropy bonuses of an RL algorithm expect rewards of about 1,
-    while a learned reward has whatever scale its penalties left it with.  Not for learning the
-    base, whose scale has a meaning there.
+    For deployment: the step sizes and entropy bonuses of an RL algorithm are tuned for rewards of about
+    1, and the scale of a learned reward is arbitrary.  Not for training the base reward, whose scale
+    matters there.
 
-    Statistics move only through `observe`.  It is called by hand, on the rewards of stored data,
-    or by every judgment while `updating` is True: switch it on while acting and off for good
-    once the statistics have settled, since each change moves the task under the agent.  A new or
-    loaded model does not update.  Before anything was observed, rewards pass unchanged.
+    Only `observe` changes the statistics.  It is called by the user, on the rewards of stored data, or
+    by `forward` while `updating` is True.  Set `updating` during rollouts and clear it once the
+    statistics have converged, since each change also changes the agent's task.  A new or loaded model
+    does not update.  Before the first `observe`, rewards pass unchanged.
 
-    The running mean and variance are those of all rewards seen, merged batch by batch (Chan,
-    Golub and LeVeque 1983, The American Statistician 37, eq. 2.1).  They are constants to the
+    The running mean and variance are those of all observed rewards, merged batch by batch (Chan,
+    Golub and LeVeque 1983, The American Statistician 37, eq. 2.1).  They are constants in the
     gradient, which flows through the base.
 
     Raises:
@@ -80,12 +80,11 @@ class NormalizedReward(RewardModel):
 
     def __init__(self, base: RewardModel, center: bool = False, eps: float = 1e-6) -> None:
         super().__init__()
-        self.settings = NormalizedSettings(RewardPart.of(base), center, eps)
-        self.obs_dim, self.act_dim, self.obs_keys = base.obs_dim, base.act_dim, base.obs_keys
-        self.n_actions = base.n_actions
+        self.settings = NormalizedSettings(RewardComponent.of(base), center, eps)
+        self._set_layout([base])
         self.base = base
         self.updating = False
-        """Whether every judgment is observed."""
+        """Switch for observing the base rewards of each `forward`."""
         device = base.device
         self.register_buffer("count", torch.tensor(0, device=device))
         self.register_buffer("mean", torch.tensor(0.0, device=device))
@@ -93,50 +92,50 @@ class NormalizedReward(RewardModel):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "NormalizedReward":
-        (base,) = build_parts([settings["part"]])
-        return cls(base, **{name: value for name, value in settings.items() if name != "part"})
+        (base,) = build_components([settings["base"]])
+        return cls(base, **{name: value for name, value in settings.items() if name != "base"})
 
     @property
     def std(self) -> Float[Tensor, ""]:
-        """What rewards are divided by: 1 as long as nothing varied."""
+        """Divisor of the rewards: their running standard deviation, or 1 for constant rewards."""
         std = self.variance.sqrt()
         return torch.where(std > self.settings.eps, std, 1.0)
 
     @torch.no_grad()
     def observe(self, rewards: Float[Tensor, " batch"]) -> None:
-        """Count the base's `rewards` in.
+        """Update the statistics with `rewards` of the base.
 
         Raises:
-            ValueError: they hold NaN or infinity, which no later ones could repair.
+            ValueError: a reward is NaN or infinite, which would spoil the statistics permanently.
         """
         if not torch.isfinite(rewards).all():
             raise ValueError(
-                "`rewards` must be finite. Received NaN or infinity from the base reward; statistics were "
-                "left as they were."
+                "`rewards` must be finite. Received NaN or infinity from the base reward; the statistics are "
+                "unchanged. Check the base reward."
             )
         if not len(rewards):
             return
         rewards = rewards.detach().to(self.mean)
         count = self.count + len(rewards)
-        share = len(rewards) / count
+        fraction = len(rewards) / count
         delta = rewards.mean() - self.mean
-        spread = rewards.var(unbiased=False)
-        self.variance += share * (spread - self.variance + (1 - share) * delta.square())
-        self.mean += share * delta
+        batch_variance = rewards.var(unbiased=False)
+        self.variance += fraction * (batch_variance - self.variance + (1 - fraction) * delta.square())
+        self.mean += fraction * delta
         self.count.copy_(count)
 
     def statistics(self) -> dict[str, Tensor]:
-        """How many rewards were seen, their mean and variance: what a run that is resumed goes on with."""
+        """Return the number of observed rewards, their mean and variance, for resuming a run."""
         return {name: getattr(self, name).clone() for name in STATISTICS}
 
     def load_statistics(self, statistics: Mapping[str, Tensor]) -> None:
-        """Go on from what `statistics` gave; the base stays as it is.
+        """Restore what `statistics` returned; the base is unchanged.
 
         Raises:
-            KeyError: one is missing; nothing is changed then.
+            KeyError: a statistic is missing; nothing is changed then.
         """
-        found = [statistics[name] for name in STATISTICS]
-        for name, value in zip(STATISTICS, found, strict=True):
+        values = [statistics[name] for name in STATISTICS]
+        for name, value in zip(STATISTICS, values, strict=True):
             getattr(self, name).copy_(value)
 
     def forward(
@@ -146,9 +145,9 @@ class NormalizedReward(RewardModel):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """Judge each transition; observes the base's rewards first while `updating`."""
+        """Return the normalized reward of each transition; observe the base rewards first if `updating`."""
         rewards: Tensor = self.base(obs, act, obs_next, terminated)
         if self.updating:
             self.observe(rewards)
-        # Copies: a later `observe` must not change what this judgment's graph holds.
+        # A copy: a later `observe` must not change the tensors in the graph of this call.
         return (rewards - self.mean.clone() if self.settings.center else rewards) / self.std

@@ -1,13 +1,13 @@
-"""Saved rewards by folder.
+"""Registry and loader of saved rewards.
 
-`REWARDS`           the reward models of this library, by the name that stands in their files
-`reward_class`      the class of a name, also one that another package brings
-`check_registered`  refuses a class that could not be loaded
-`load_reward`       a saved reward model, ready to judge
+`REWARDS`           the reward models of this library by the name in saved files
+`reward_class`      lookup of a class by name, entry points of other packages included
+`check_registered`  check that a class can be loaded again
+`load_reward`       loader of a saved reward model
 
-Another package joins with an entry point in the group `rlpriors.rewards`, whose name is that of a
-`RewardModel` subclass and whose value leads to it; a script of its own writes the class into
-`REWARDS`, before it saves and before it loads.
+Another package joins with an entry point in the group `rlpriors.rewards`: the name is that of a
+`RewardModel` subclass, the value its import path.  A script adds its own class to `REWARDS` before it
+saves and before it loads.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,8 +48,8 @@ def load_reward(folder: str | Path, device: str | torch.device = "auto") -> Rewa
     """Load the reward that `RewardModel.save` wrote, in evaluation mode.
 
     Raises:
-        CheckpointError: the folder or a file is missing or damaged, or holds something else.
-        ValueError: this machine has no such device.
+        CheckpointError: the folder or a file is missing or damaged, or holds another kind of model.
+        ValueError: the device does not exist on this machine.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -59,10 +59,10 @@ def load_reward(folder: str | Path, device: str | torch.device = "auto") -> Rewa
         3
     """
     names = registered_names()
-    # Asking for the class only when its name is met keeps other packages unimported until then.
+    # A class is looked up only when its name occurs, so that other packages are imported only if needed.
     module = checkpoint.load(folder, {name: _builder(name) for name in names}, resolve_device(device))
     if not isinstance(module, RewardModel):
-        raise CheckpointError(f"{folder} holds a {type(module).__name__}, not a RewardModel.")
+        raise CheckpointError(f"{folder} must hold a RewardModel. Received a {type(module).__name__}.")
     return module.eval()
 
 

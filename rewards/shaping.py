@@ -1,7 +1,7 @@
-"""Potential shaping: what may be added to a reward without changing the best policy.
+"""Potential-based reward shaping, which preserves the optimal policies.
 
-`ShapedReward`      r(s, a, s') + gamma phi(s') - phi(s) over any reward model
-`ShapingSettings`   the base reward, the discount and the size of the potential
+`ShapedReward`     r(s, a, s') + gamma phi(s') - phi(s) over any reward model
+`ShapingSettings`  settings of `ShapedReward`
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from torch import Tensor
 from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
-from rlpriors.rewards.base import RewardModel, reward_class, with_tuples
+from rlpriors.rewards.base import RewardModel, lists_to_tuples, reward_class
 from rlpriors.rewards.mlp import MLPReward
 
 __all__ = ["ShapedReward", "ShapingSettings"]
@@ -22,23 +22,23 @@ __all__ = ["ShapedReward", "ShapingSettings"]
 
 @dataclass(frozen=True)
 class ShapingSettings:
-    """What a `ShapedReward` is rebuilt from.
+    """Base reward, discount and size of the potential of a `ShapedReward`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     base_class: str
-    """Name of the base reward's class, as in `rewards.registry.REWARDS`."""
+    """Name of the base reward's class, as in `rewards.REWARDS`."""
 
     base_settings: dict[str, Any]
     """Settings of the base reward, as plain data."""
 
     gamma: float = 0.99
-    """Discount of the task, from 0 to 1; the policy that learns from the reward must use the same."""
+    """Discount factor of the task, from 0 to 1; the policy must be trained with the same discount."""
 
     hidden: tuple[int, ...] = (64, 64)
-    """Width of each hidden layer of the potential; empty makes it linear."""
+    """Widths of the potential's hidden layers; () makes the potential linear."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.gamma <= 1:
@@ -47,15 +47,15 @@ class ShapingSettings:
 
 
 class ShapedReward(RewardModel):
-    """r(s, a, s') + gamma (1 - terminated) phi(s') - phi(s), with a learned potential phi.
+    """Shaped reward r(s, a, s') + gamma (1 - terminated) phi(s') - phi(s) with a learned potential phi.
 
     For any phi this has the same optimal policies as r under the discount gamma (Ng, Harada and
-    Russell 1999, theorem 1); a terminal state's potential is 0, as the theorem needs in episodic
-    tasks.  Learned together, phi takes up what depends on the dynamics and leaves in `unshaped` a
-    reward that transfers, if that one reads states only (AIRL, 1710.11248, section 6).
+    Russell 1999, theorem 1).  A terminal state's potential is 0, as the theorem requires in episodic
+    tasks.  In joint training phi absorbs the terms that depend on the dynamics; `unshaped` is then a
+    reward that transfers, if it reads states only (AIRL, arXiv 1710.11248, section 6).
 
-    The potential reads whole observations through `normalizer` (`obs_dim` numbers); left out, it
-    is that of the base if the base is an `MLPReward`, else none.
+    The potential reads whole observations through `normalizer` (`obs_dim` entries).  The default is the
+    observation normalizer of an `MLPReward` base, and none for other rewards.
 
     Raises:
         ValueError: `gamma` is outside [0, 1], or the normalizer has another size.
@@ -81,40 +81,39 @@ class ShapedReward(RewardModel):
     ) -> None:
         super().__init__()
         self.settings = ShapingSettings(type(base).__name__, asdict(base.settings), gamma, tuple(hidden))
-        self.obs_dim, self.act_dim, self.obs_keys = base.obs_dim, base.act_dim, base.obs_keys
-        self.n_actions = base.n_actions
+        self._set_layout([base])
         if normalizer is None and isinstance(base, MLPReward):
             normalizer = base.obs_normalizer
         elif normalizer is None:
             normalizer = Normalizer.identity(self.obs_dim)
         if normalizer.dim != self.obs_dim:
             raise ValueError(
-                f"`normalizer` must cover an observation of {self.obs_dim} numbers. Received one of "
+                f"`normalizer` must cover an observation of {self.obs_dim} entries. Received one of "
                 f"{normalizer.dim}."
             )
         self.base = base
-        # A copy: one tensor under two names would be refused when the model is saved.
+        # A copy: `save` refuses one tensor under two names.
         self.obs_normalizer = Normalizer(normalizer.loc, normalizer.scale)
         self.net = build_mlp(self.obs_dim, hidden, 1).to(base.device)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "ShapedReward":
-        shaping = ShapingSettings(**with_tuples(settings))
+        shaping = ShapingSettings(**lists_to_tuples(settings))
         base = reward_class(shaping.base_class).from_settings(shaping.base_settings)
         return cls(base, shaping.gamma, shaping.hidden)
 
     @property
     def gamma(self) -> float:
-        """Discount of the task."""
+        """Discount factor of the task."""
         return self.settings.gamma
 
     @property
     def unshaped(self) -> RewardModel:
-        """The reward without the shaping: what is meant to transfer to other dynamics."""
+        """Reward without the shaping, the term that transfers to other dynamics."""
         return self.base
 
     def potential(self, obs: Float[Tensor, "*batch obs"]) -> Float[Tensor, "*batch"]:
-        """phi(s) of each observation."""
+        """Return the potential phi(s) of each observation."""
         values: Tensor = self.net(self.obs_normalizer(obs))
         return values.squeeze(-1)
 
@@ -125,7 +124,7 @@ class ShapedReward(RewardModel):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """Judge each transition, shaping included."""
+        """Return the shaped reward of each transition."""
         reward: Tensor = self.base(obs, act, obs_next, terminated)
-        later = self.potential(obs_next).masked_fill(terminated, 0.0)
-        return reward + self.gamma * later - self.potential(obs)
+        next_potential = self.potential(obs_next).masked_fill(terminated, 0.0)
+        return reward + self.gamma * next_potential - self.potential(obs)

@@ -1,7 +1,7 @@
-"""Rewards added up: `reach + 2 * stay`, `-cost`, `reward / 3`.
+"""Weighted sums of rewards: `reach + 2 * stay`, `-cost`, `reward / 3`.
 
-`SumReward`    a weighted sum of rewards, what these expressions give
-`SumSettings`  what it is rebuilt from
+`SumReward`    a weighted sum of rewards, the result of these expressions
+`SumSettings`  settings of `SumReward`
 """
 
 import math
@@ -13,32 +13,32 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.components import RewardPart, build_parts, check_alike
+from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
 
 __all__ = ["SumReward", "SumSettings"]
 
 
 @dataclass(frozen=True)
 class SumSettings:
-    """What a `SumReward` is rebuilt from.
+    """Terms, weights and offset of a `SumReward`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
-    parts: tuple[RewardPart, ...]
+    terms: tuple[RewardComponent, ...]
     """Class and settings of each term."""
 
     weights: tuple[float, ...]
-    """What each term is multiplied by; finite, as many as terms."""
+    """Finite factor of each term."""
 
     offset: float = 0.0
-    """Number that is added to every step.  It changes the best policy of a task that can end early."""
+    """Constant that is added to every step.  It changes the optimal policy of a task that can end early."""
 
     def __post_init__(self) -> None:
-        if len(self.weights) != len(self.parts):
+        if len(self.weights) != len(self.terms):
             raise ValueError(
-                f"`weights` must hold one number for each of the {len(self.parts)} terms. "
+                f"`weights` must hold one number for each of the {len(self.terms)} terms. "
                 f"Received {len(self.weights)}."
             )
         for name, values in (("weights", self.weights), ("offset", (self.offset,))):
@@ -47,17 +47,17 @@ class SumSettings:
 
 
 class SumReward(RewardModel):
-    """w_1 r_1 + w_2 r_2 + ... + offset, over rewards that read the same transitions.
+    """Weighted sum w_1 r_1 + w_2 r_2 + ... + offset of rewards that read the same transitions.
 
-    A maximum-entropy agent for the sum does what all of them want (Haarnoja et al. 2018, arXiv
-    1803.06773, on composing such agents).  Learned rewards have each a scale of their own; see
-    `NormalizedReward` before weighing them.
+    A maximum-entropy policy for the sum pursues all terms at once (Haarnoja et al. 2018, arXiv
+    1803.06773, on composing such policies).  The scale of each learned reward is arbitrary; see
+    `NormalizedReward` before weighting them.
 
-    Terms that are sums themselves are taken apart.  Terms are not copied: what trains a term
-    trains the sum.  Loaded again, a term that stood twice becomes two.
+    Terms that are sums themselves are flattened.  Terms are not copied: training a term changes the
+    sum.  A term that occurs twice becomes two terms after loading.
 
     Raises:
-        ValueError: no terms, or they read different transitions, or a weight is missing or not
+        ValueError: there are no terms, they read different transitions, or a weight is missing or not
             finite.
 
     Example:
@@ -77,8 +77,8 @@ class SumReward(RewardModel):
 
     def __init__(self, terms: Sequence[RewardModel], weights: Sequence[float], offset: float = 0.0) -> None:
         super().__init__()
-        check_alike("terms", terms)
-        SumSettings(tuple(map(RewardPart.of, terms)), tuple(map(float, weights)), float(offset))
+        check_compatible("terms", terms)
+        SumSettings(tuple(map(RewardComponent.of, terms)), tuple(map(float, weights)), float(offset))
         flat: list[RewardModel] = []
         factors: list[float] = []
         for term, weight in zip(terms, weights, strict=True):
@@ -89,23 +89,22 @@ class SumReward(RewardModel):
             else:
                 flat.append(term)
                 factors.append(float(weight))
-        self.settings = SumSettings(tuple(map(RewardPart.of, flat)), tuple(factors), float(offset))
-        self.obs_dim, self.act_dim, self.obs_keys = flat[0].obs_dim, flat[0].act_dim, flat[0].obs_keys
-        self.n_actions = next((term.n_actions for term in flat if term.n_actions is not None), None)
+        self.settings = SumSettings(tuple(map(RewardComponent.of, flat)), tuple(factors), float(offset))
+        self._set_layout(flat)
         self._terms = nn.ModuleList(flat)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "SumReward":
-        return cls(build_parts(settings["parts"]), settings["weights"], settings["offset"])
+        return cls(build_components(settings["terms"]), settings["weights"], settings["offset"])
 
     @property
     def terms(self) -> tuple[RewardModel, ...]:
-        """The rewards that are added, none of them a sum."""
+        """Rewards that are added, none of them a sum."""
         return tuple(cast(RewardModel, term) for term in self._terms)
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """What each term is multiplied by."""
+        """Factor of each term."""
         return self.settings.weights
 
     def forward(
@@ -115,7 +114,7 @@ class SumReward(RewardModel):
         obs_next: Float[Tensor, "batch obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
-        """Judge each transition."""
+        """Return the weighted sum for each transition."""
         first, *others = (
             weight * cast(Tensor, term(obs, act, obs_next, terminated))
             for weight, term in zip(self.weights, self._terms, strict=True)

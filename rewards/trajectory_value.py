@@ -1,7 +1,7 @@
-"""A value of whole windows, for comparison with work that learns one instead of a reward.
+"""Value of whole windows, for comparison with work that learns a value instead of a reward.
 
-`TrajectoryValue`          a perceptron over the flattened window
-`TrajectoryValueSettings`  its sizes
+`TrajectoryValue`          a multi-layer perceptron over the flattened window
+`TrajectoryValueSettings`  settings of `TrajectoryValue`
 """
 
 from collections.abc import Mapping
@@ -15,46 +15,45 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rlpriors import checkpoint
-from rlpriors.networks.base import at_least
+from rlpriors.networks.base import check_at_least
 from rlpriors.networks.mlp import build_mlp
-from rlpriors.rewards.base import with_tuples
+from rlpriors.rewards.base import lists_to_tuples
 
 __all__ = ["TrajectoryValue", "TrajectoryValueSettings"]
 
 
 @dataclass(frozen=True)
 class TrajectoryValueSettings:
-    """Sizes of a `TrajectoryValue`.
+    """Window and layer sizes of a `TrajectoryValue`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     horizon: int
-    """Frames in a window, at least 1."""
+    """Number of timesteps in a window, at least 1."""
 
     dim: int
-    """Numbers in a frame (normalized observation and action side by side), at least 1."""
+    """Number of entries per timestep (normalized observation and action), at least 1."""
 
     hidden: tuple[int, ...] = (384, 128, 64)
-    """Width of each hidden layer; empty makes the value linear.  The default was made for 128
-    frames of 6 numbers; for 384 frames of 6 the same work took (1024, 512, 128)."""
+    """Widths of the hidden layers; () makes the value linear.  The default comes from work with 128
+    timesteps of 6 entries, which used (1024, 512, 128) for 384 timesteps of 6 entries."""
 
     def __post_init__(self) -> None:
-        at_least(1, horizon=self.horizon, dim=self.dim)
-        at_least(1, **{f"hidden[{i}]": size for i, size in enumerate(self.hidden)})
+        check_at_least(1, horizon=self.horizon, dim=self.dim)
+        check_at_least(1, **{f"hidden[{i}]": size for i, size in enumerate(self.hidden)})
 
 
 class TrajectoryValue(nn.Module):
-    """V(x): one number for a whole window of normalized frames, by a ReLU perceptron.
+    """Value V(x) of a whole normalized window, by a ReLU perceptron.
 
-    What diffusion models are guided by in Diffuser (arXiv 2205.09991, section 3.3), with the
-    network flattened as in the first work on inverse reinforcement learning through it.
+    Diffuser guides its diffusion model by such a value (arXiv 2205.09991, section 3.3); the perceptron
+    over the flattened window is that of the first work on inverse reinforcement learning with Diffuser.
 
-    It is no reward: it cannot say what a single step is worth, so it can neither stand in for an
-    environment's reward nor relabel a buffer nor shape one; it fits windows of one horizon and one
-    normalizer only; and where it is trained on noisy windows it says nothing reliable about clean
-    ones.  Learn a `RewardModel` for any of these.
+    The value is no reward.  It does not score single steps, so it cannot replace an environment's
+    reward, relabel a buffer or shape a reward.  It fits windows of one horizon and one normalizer only.
+    Trained on noisy windows, it is unreliable on clean ones.  Train a `RewardModel` for these uses.
 
     Example:
         >>> import torch
@@ -69,36 +68,36 @@ class TrajectoryValue(nn.Module):
         self.net = build_mlp(settings.horizon * settings.dim, settings.hidden, 1, nn.ReLU)
 
     def forward(self, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " batch"]:
-        """Judge each normalized window.
+        """Return the value of each normalized window.
 
         Raises:
-            ValueError: the windows are of another size.
+            ValueError: the windows have another size.
         """
         horizon, dim = self.settings.horizon, self.settings.dim
         if tuple(x.shape[1:]) != (horizon, dim):
             raise ValueError(
-                f"`x` must be [batch, {horizon}, {dim}], the windows this value was made for. Received shape "
-                f"{tuple(x.shape)}; a value of whole windows fits no other horizon."
+                f"`x` must be [batch, {horizon}, {dim}], the window size of this value. Received shape "
+                f"{tuple(x.shape)}; cut windows of this horizon, or train a value for the other size."
             )
         values: Tensor = self.net(rearrange(x, "b h d -> b (h d)"))
         return values.squeeze(-1)
 
     def save(self, folder: str | Path) -> Path:
-        """Publish the value in `folder`, to be read by `TrajectoryValue.load`."""
+        """Write the value to `folder` for `TrajectoryValue.load`."""
         return checkpoint.save(self, self.settings, folder)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "TrajectoryValue":
         """Build an untrained value from settings as read from JSON."""
-        return cls(TrajectoryValueSettings(**with_tuples(settings)))
+        return cls(TrajectoryValueSettings(**lists_to_tuples(settings)))
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "auto") -> "TrajectoryValue":
-        """Read a saved value, in evaluation mode.
+        """Load a saved value, in evaluation mode.
 
         Raises:
-            CheckpointError: the folder or a file is missing or damaged, or holds something else.
+            CheckpointError: the folder or a file is missing or damaged, or holds another kind of model.
         """
         value = checkpoint.load(folder, {"TrajectoryValue": cls.from_settings}, device)
-        assert isinstance(value, cls)  # the only class that the line above lets in
+        assert isinstance(value, cls)  # the only class that the line above accepts
         return value.eval()

@@ -1,12 +1,12 @@
-"""Distances between two samples of points [n, dim] and [m, dim]: differentiable, without settings.
+"""Differentiable distances between two samples of points [n, dim] and [m, dim].
 
-`mse`                  mean squared difference of paired points
-`mmd_rbf`              maximum mean discrepancy under five Gaussian kernels
-`mmd_matern`           the same under a Matern kernel
-`energy_distance`      needs no bandwidth at all
-`sinkhorn_divergence`  entropic optimal transport without its bias
-`median_distance`      the scale of a data set, to be taken once
-`mean_square`          the mean squared distance within two samples together
+`mse`                    mean squared difference of paired points
+`mmd_rbf`                maximum mean discrepancy with five Gaussian kernels
+`mmd_matern`             maximum mean discrepancy with a Matern kernel
+`energy_distance`        energy distance, which has no bandwidth
+`sinkhorn_divergence`    debiased entropic optimal transport
+`median_distance`        scale of a data set, for a fixed bandwidth
+`mean_squared_distance`  mean squared distance within two samples together
 """
 
 import math
@@ -15,30 +15,31 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rlpriors.rewards.validation import check_positive
+
 __all__ = [
-    "MATERN",
+    "MATERN_NU",
     "energy_distance",
-    "mean_square",
+    "mean_squared_distance",
     "median_distance",
     "mmd_matern",
     "mmd_rbf",
     "mse",
-    "require_positive",
     "sinkhorn_divergence",
 ]
 
 RBF_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
-MATERN = (0.5, 1.5, 2.5)
-"""What `nu` of `mmd_matern` may be."""
+MATERN_NU = (0.5, 1.5, 2.5)
+"""Allowed values of `nu` in `mmd_matern`."""
 
 
 def mse(a: Float[Tensor, "n dim"], b: Float[Tensor, "m dim"]) -> Float[Tensor, ""]:
-    """Mean over points and entries of (a - b)^2, row i of `a` paired with row i of `b`."""
+    """Return the mean over points and entries of (a - b)^2, with row i of `a` paired with row i of `b`."""
     if a.shape != b.shape:
         raise ValueError(
-            f"`b` must have a row for each of `a`, since they are compared in pairs: {_shape(a)}. Received "
-            f"{_shape(b)}; take another divergence where there are no pairs."
+            f"`b` must have the shape of `a`, {_shape(a)}, since rows are compared in pairs. Received "
+            f"{_shape(b)}; use another divergence for unpaired samples."
         )
     return (a - b).square().mean()
 
@@ -49,19 +50,19 @@ def mmd_rbf(
     bandwidth: float | Float[Tensor, ""],
     biased: bool = False,
 ) -> Float[Tensor, ""]:
-    """Squared maximum mean discrepancy, kernel sum_k exp(-|x - y|^2 / (bandwidth 2^k)), k = -2 ... 2.
+    """Return the squared MMD with kernel sum_k exp(-|x - y|^2 / (bandwidth 2^k)), k = -2 ... 2.
 
-    Unbiased it is the U-statistic of Gretton et al. 2012 (JMLR 13, eq. 3): its mean is 0 between
-    samples of one distribution, so it may be negative.  Biased (their eq. 5) it is never negative
-    and stays above 0, the more the smaller the samples.
+    The unbiased estimate is the U-statistic of Gretton et al. 2012 (JMLR 13, eq. 3): its mean is 0
+    between samples of one distribution, so it may be negative.  The biased estimate (their eq. 5) is
+    never negative; its bias is larger for smaller samples.
 
     Args:
         a: points.
         b: points.
         bandwidth: a squared distance, above 0.
-        biased: whether a point is also compared with itself.
+        biased: also compare each point with itself.
     """
-    require_positive(bandwidth=bandwidth)
+    check_positive(bandwidth=bandwidth)
 
     def kernel(square: Tensor) -> Tensor:
         return torch.stack([torch.exp(-square / (bandwidth * factor)) for factor in RBF_FACTORS]).sum(0)
@@ -76,9 +77,9 @@ def mmd_matern(
     nu: float = 1.5,
     biased: bool = False,
 ) -> Float[Tensor, ""]:
-    """Squared maximum mean discrepancy under a Matern kernel (Rasmussen and Williams 2006, section 4.2.1).
+    """Return the squared MMD with a Matern kernel (Rasmussen and Williams 2006, section 4.2.1).
 
-    Its tails are heavier than a Gaussian's: far points are still felt.
+    The kernel's tails are heavier than a Gaussian's, so that distant points still contribute.
 
     Args:
         a: points.
@@ -87,9 +88,9 @@ def mmd_matern(
         nu: smoothness: 0.5 (exponential), 1.5 or 2.5.
         biased: as in `mmd_rbf`.
     """
-    require_positive(lengthscale=lengthscale)
-    if nu not in MATERN:
-        raise ValueError(f"`nu` must be one of {MATERN}. Received {nu}.")
+    check_positive(lengthscale=lengthscale)
+    if nu not in MATERN_NU:
+        raise ValueError(f"`nu` must be one of {MATERN_NU}. Received {nu}.")
 
     def kernel(x: Tensor, y: Tensor) -> Tensor:
         scaled = _distances(x, y) * (math.sqrt(2 * nu) / lengthscale)
@@ -102,9 +103,9 @@ def mmd_matern(
 
 
 def energy_distance(a: Float[Tensor, "n dim"], b: Float[Tensor, "m dim"]) -> Float[Tensor, ""]:
-    """2 E|a - b| - E|a - a'| - E|b - b'|, a U-statistic (Szekely and Rizzo 2013, JSPI 143).
+    """Return 2 E|a - b| - E|a - a'| - E|b - b'| as a U-statistic (Szekely and Rizzo 2013, JSPI 143).
 
-    Zero in the mean between samples of one distribution and of one only; has no bandwidth.
+    Its mean is 0 if and only if both samples have the same distribution.  It has no bandwidth.
     """
     return -_discrepancy(_distances(a, a), _distances(b, b), _distances(a, b), biased=False)
 
@@ -115,20 +116,20 @@ def sinkhorn_divergence(
     epsilon: float | Float[Tensor, ""],
     n_iters: int = 50,
 ) -> Float[Tensor, ""]:
-    """OT(a, b) - OT(a, a) / 2 - OT(b, b) / 2, where OT has the cost |x - y|^2 and entropy.
+    """Return OT(a, b) - OT(a, a) / 2 - OT(b, b) / 2 with cost |x - y|^2 and entropic regularization.
 
-    This is Feydy et al. 2018 (arXiv 1810.08278), eq. 3.  Taking off the two self-terms removes the
-    bias by which entropy shrinks a sample to its mean: it is 0 for equal samples after any number
-    of iterations.  Symmetric updates in the log domain; the gradient is that
-    of the iterations themselves.
+    This is Feydy et al. 2018 (arXiv 1810.08278), eq. 3.  Subtracting the two self-terms removes the
+    bias by which the entropy shrinks a sample to its mean: the divergence is 0 for equal samples after
+    any number of iterations.  Symmetric updates in the log domain; the gradient is that of the
+    iterations.
 
     Args:
         a: points.
         b: points.
         epsilon: weight of the entropy in units of the cost, a squared distance, above 0.
-        n_iters: updates of the dual potentials; small `epsilon` needs more.
+        n_iters: number of updates of the dual potentials; a small `epsilon` needs more.
     """
-    require_positive(epsilon=epsilon)
+    check_positive(epsilon=epsilon)
     if n_iters < 1:
         raise ValueError(f"`n_iters` must be at least 1. Received {n_iters}.")
 
@@ -138,7 +139,7 @@ def sinkhorn_divergence(
         for i in range(n_iters):
             best_f = -epsilon * ((g - cost) / epsilon - math.log(len(y))).logsumexp(1)
             best_g = -epsilon * ((f - cost.T) / epsilon - math.log(len(x))).logsumexp(1)
-            # Half a step each, since both move at once; the last is a whole one.
+            # Half a step each, since both change at once; the last update is a whole step.
             last = i == n_iters - 1
             f, g = (best_f, best_g) if last else ((f + best_f) / 2, (g + best_g) / 2)
         return f.mean() + g.mean()
@@ -147,17 +148,17 @@ def sinkhorn_divergence(
 
 
 def median_distance(x: Float[Tensor, "n dim"], max_rows: int = 1000) -> float:
-    """Median distance between two different rows of `x`, such as demonstrations and prior data together.
+    """Return the median distance between two different rows of `x`, such as demonstrations and prior data.
 
-    To be taken once and then kept: a scale that follows the generated points changes the loss
-    under the feet of whoever minimizes it.  Of more than `max_rows` rows, evenly spaced ones count.
+    Compute it once and keep it: a scale that follows the generated points changes the loss during its
+    minimization.  If there are more than `max_rows` rows, evenly spaced rows are used.
 
     Raises:
-        ValueError: fewer than two rows, or NaN or infinity, or over half of the pairs are equal.
+        ValueError: there are fewer than two rows, a row is not finite, or over half of the pairs are equal.
     """
     if max_rows < 2:
         raise ValueError(f"`max_rows` must be at least 2. Received {max_rows}.")
-    _rows_of("x", x, 2)
+    _check_points("x", x, 2)
     if not torch.isfinite(x).all():
         raise ValueError("`x` must be finite. Received NaN or infinity; drop or repair these rows.")
     rows = x.detach()
@@ -167,33 +168,33 @@ def median_distance(x: Float[Tensor, "n dim"], max_rows: int = 1000) -> float:
     if median == 0:
         raise ValueError(
             "`x` must vary, but over half of its pairs of rows are equal. Received a median distance of 0; "
-            "leave out entries that never change, or repeated rows."
+            "drop constant entries or repeated rows."
         )
     return median
 
 
-def mean_square(a: Float[Tensor, "n dim"], b: Float[Tensor, "m dim"]) -> Float[Tensor, ""]:
-    """Mean squared distance between two different points of both samples together, as a constant."""
+def mean_squared_distance(a: Float[Tensor, "n dim"], b: Float[Tensor, "m dim"]) -> Float[Tensor, ""]:
+    """Return the mean squared distance between different points of both samples together, as a constant."""
     pooled = torch.cat([a, b]).detach()
     mean = torch.pdist(pooled).square().mean()
-    return mean.clamp(min=torch.finfo(mean.dtype).tiny)  # all points equal: any bandwidth will do
+    return mean.clamp(min=torch.finfo(mean.dtype).tiny)  # all points are equal: any bandwidth is valid
 
 
 def _squares(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[Tensor, "n m"]:
-    # From differences: |x|^2 + |y|^2 - 2 x.y loses the digits that decide between near points.
-    _rows_of("a", x, 1)
+    # From differences: |x|^2 + |y|^2 - 2 x.y cancels the digits of nearby points.
+    _check_points("a", x, 1)
     if y.ndim != 2 or y.shape[1] != x.shape[1] or not len(y):
         raise ValueError(
-            f"`b` must be points of {x.shape[1]} numbers, as `a`, at least one. Received {_shape(y)}."
+            f"`b` must be [m, {x.shape[1]}] like `a`, with at least 1 point. Received {_shape(y)}."
         )
     return (x[:, None] - y[None]).square().sum(-1)
 
 
 def _distances(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Float[Tensor, "n m"]:
     square = _squares(x, y)
-    apart = square > 0
-    # The root's gradient at 0 is infinite; for points that coincide it is taken as 0.
-    return torch.where(apart, square, 1.0).sqrt() * apart
+    nonzero = square > 0
+    # The root's gradient at 0 is infinite; for coinciding points it is defined as 0.
+    return torch.where(nonzero, square, 1.0).sqrt() * nonzero
 
 
 def _discrepancy(
@@ -206,25 +207,16 @@ def _discrepancy(
         n = len(square)
         if n < 2:
             raise ValueError(
-                f"`{name}` must hold at least 2 points for an estimate without bias. Received {n}; give "
-                "more, or take `biased=True` where there is such."
+                f"`{name}` must hold at least 2 points for an unbiased estimate. Received {n}; pass more "
+                "points, or `biased=True` for an MMD."
             )
         within.append((square.sum() - square.diagonal().sum()) / (n * (n - 1)))
     return within[0] + within[1] - 2 * ab.mean()
 
 
-def require_positive(**values: float | Tensor) -> None:
-    """Raise a ValueError that names the first of `values` that is not above 0."""
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0. Received {float(value)}.")
-
-
-def _rows_of(name: str, x: Tensor, least: int) -> None:
-    if x.ndim != 2 or len(x) < least or not x.shape[1]:
-        raise ValueError(
-            f"`{name}` must be points in rows, [n, dim], at least {least} of them. Received {_shape(x)}."
-        )
+def _check_points(name: str, x: Tensor, min_points: int) -> None:
+    if x.ndim != 2 or len(x) < min_points or not x.shape[1]:
+        raise ValueError(f"`{name}` must be [n, dim], with n of at least {min_points}. Received {_shape(x)}.")
 
 
 def _shape(x: Tensor) -> tuple[int, ...]:

@@ -1,24 +1,27 @@
-"""What stands between an environment and a learner.
+"""Wrappers around environments: encoded images, rendered images and learned rewards.
 
-encode.py           `EncodeObservation`: what a pretrained encoder sees in place of images
-vector_encode.py    `VectorEncodeObservation`: the same for `gymnasium.vector` environments
-tianshou_encode.py  `TianshouEncodeObservation`: the same for Tianshou's vector environments
-encode_settings.py, encode_batch.py, encode_frames.py, images.py, ring.py   what these share
+Covers single environments, `gymnasium.vector` environments and Tianshou's vector environments.  The
+wrappers accept any encoder or reward and know no RL algorithm.  The package does not import Tianshou:
+import the Tianshou twins from `rlpriors.wrappers.tianshou`.
 
-pixels.py           `PixelObservation`: rendered frames as observations
-
-reward.py           `LearnedReward`: a learned reward in place of the environment's
-vector.py           `VectorLearnedReward`: the same for `gymnasium.vector` environments
-tianshou_venv.py    `TianshouLearnedReward`: the same for Tianshou's vector environments
-judge.py            what these share
-
-autoreset.py        where episodes begin and end in a vector environment
-
-The Tianshou twins are imported from their files, so that workers that only step an environment do not
-import Tianshou.
+encode_observation   `EncodeObservation`: encodings in place of images
+learned_reward       `LearnedReward`: a learned reward in place of the environment's own
+pixel_observation    `PixelObservation`: rendered frames as observations
+flat_observation     `FlatObservation`: chosen leaves of an observation as one vector
+vector               twins of the first two for `gymnasium.vector` environments
+tianshou             twins of the first two for Tianshou's vector environments
+encode_options       `EncodeOptions`: options of the encode wrappers
+encoder_source       the encoder from a name, a folder or an `ImageEncoder`
+option_checks        checks that encoder, options and images fit together
+observation_encoder  `ObservationEncoder`: encoding of the observations of many environments
+frame_encoder        `FrameEncoder`: one forward pass for frames of several sizes, with a cache
+frame_stack          `FrameStack`: last encoded frames of each environment
+image_spaces         image leaves of observation spaces and their axes
+reward_adapter       `RewardAdapter`: a reward fitted to an environment's spaces
 """
 
 from rlpriors.wrappers.encode_observation import EncodeObservation
+from rlpriors.wrappers.flat_observation import FlatObservation
 from rlpriors.wrappers.learned_reward import LearnedReward
 from rlpriors.wrappers.pixel_observation import PixelObservation
 from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
@@ -27,6 +30,7 @@ from rlpriors.wrappers.vector.learned_reward import VectorLearnedReward
 
 __all__ = [
     "EncodeObservation",
+    "FlatObservation",
     "LearnedReward",
     "PixelObservation",
     "RewardAdapter",

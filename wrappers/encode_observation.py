@@ -1,49 +1,55 @@
-"""Encoded images in the place of an environment's own.
+"""Wrapper that replaces an environment's images by encodings.
 
-`EncodeObservation`  for one environment; its vector twins are in vector_encode.py and tianshou_encode.py
+`EncodeObservation`  for a single environment; `vector` and `tianshou` hold the twins for many
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import gymnasium as gym
 import numpy as np
-import torch
 from gymnasium.core import ActType, ObsType
 
-from rlpriors.encoders.encoder import Amp, ImageEncoder
-from rlpriors.wrappers.encode_options import Cache, DType, EncoderSource, EncodeSettings, Output
+from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.wrappers.encode_options import EncodeOptions, EncodeOptionsDict, show_options
+from rlpriors.wrappers.encoder_source import EncoderSource
 from rlpriors.wrappers.observation_encoder import ObservationEncoder
 
 __all__ = ["EncodeObservation"]
 
-ROW = np.arange(1)
+ENV_ID = np.arange(1)
 
 
 class EncodeObservation(gym.Wrapper[Any, ActType, ObsType, ActType], gym.utils.RecordConstructorArgs):
-    """Replaces the images of each observation by what a pretrained encoder sees in them.
+    """Wrapper that replaces the images of each observation by encodings of a pretrained encoder.
 
-    `encoder` is a name that `load_encoder` knows, the folder of a saved encoder, or an `ImageEncoder`
-    (shared, not copied).  Only a name or a folder can be written into a spec: with it
-    `gym.make(env.spec)`, JSON and `additional_wrappers` work.  The encoder is frozen, whatever
-    `train()` is called on it or its parts.  The options are explained at `EncodeSettings`.
+    `encoder` is a name for `load_encoder`, the folder of a saved encoder, or an `ImageEncoder` (shared,
+    not copied).  A spec can hold a name or a folder, but no `ImageEncoder`; with them
+    `gym.make(env.spec)`, JSON and `additional_wrappers` work.  The encoder stays frozen even if `train()`
+    is called on it or on a module inside.
 
-    Images are [height, width, channels], [channels, height, width] or gray [height, width]; an
-    encoder of colors sees a gray image as three equal ones.  A stack that the environment makes
-    (FrameStackObservation; gray ones are [frames, height, width]) is encoded frame by frame, all of
-    them at each step, and fused.  `stack` instead encodes each frame once; an episode's first frame
-    stands for those before it.
+    The options are the fields of `EncodeOptions`, which documents each of them:
 
-    Of a Dict observation all uint8 images, or those named by `keys`, are encoded under their names and
-    the rest passes through unchanged.
+    - encoder: `readout`, `weights`, `input_size`, `device`, `amp`, `compile`, `channels_last`,
+      `chunk_size`, `allow_noncommercial`, `fingerprint`
+    - images: `obs_keys`, `layout`, `stack`, `fuse`, `cache`
+    - result: `output`, `dtype`, `keep_pixels`
 
-    Many environments: `VectorEncodeObservation` and `TianshouEncodeObservation` encode the images of
-    all of them in one forward pass and in the main process, where a GPU can be used.
+    Images are [height, width, channels], [channels, height, width] or gray [height, width].  An encoder
+    of color images receives a gray image as three equal channels.  A stack from the environment
+    (FrameStackObservation; gray stacks are [frames, height, width]) is encoded frame by frame at each
+    step, and fused.  The option `stack` encodes each frame once instead; the first frame of an episode
+    fills the stack.
+
+    In a Dict observation all uint8 images, or the leaves `obs_keys`, are encoded under their names.
+    Other leaves pass unchanged.
+
+    For many environments, `VectorEncodeObservation` and `TianshouEncodeObservation` encode all images of
+    a step in one forward pass in the main process, which can use a GPU.
 
     Raises:
-        ValueError: the observations hold no such images, or an option does not suit; `fingerprint`
-            is another encoder's (says which part differs).
+        ValueError: the observations hold no such images, an option does not fit, or `fingerprint` is
+            that of another encoder (the message names the difference).
         TypeError: pixels are neither uint8 nor floats.
         FileNotFoundError, CheckpointError: as `load_encoder`.
 
@@ -63,76 +69,39 @@ class EncodeObservation(gym.Wrapper[Any, ActType, ObsType, ActType], gym.utils.R
         ((2048,), dtype('float32'))
     """
 
+    @show_options()
     def __init__(
-        self,
-        env: gym.Env[ObsType, ActType],
-        encoder: EncoderSource,
-        *,
-        readout: str | None = None,
-        weights: str = "auto",
-        input_size: Sequence[int] | None = None,
-        keys: Sequence[str] | None = None,
-        layout: str | None = None,
-        keep_pixels: bool = False,
-        stack: int = 1,
-        fuse: str = "concat",
-        device: str | torch.device = "auto",
-        amp: Amp | None = None,
-        compile: bool = False,
-        channels_last: bool = False,
-        output: Output = "numpy",
-        dtype: DType = "float32",
-        cache: Cache = None,
-        chunk_size: int | None = None,
-        allow_noncommercial: bool = False,
-        fingerprint: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        self, env: gym.Env[ObsType, ActType], encoder: EncoderSource, **options: Unpack[EncodeOptionsDict]
     ) -> None:
-        settings = EncodeSettings(
-            readout=readout,
-            weights=weights,
-            input_size=input_size,
-            keys=keys,
-            layout=layout,
-            keep_pixels=keep_pixels,
-            stack=stack,
-            fuse=fuse,
-            device=device,
-            amp=amp,
-            compile=compile,
-            channels_last=channels_last,
-            output=output,
-            dtype=dtype,
-            cache=cache,
-            chunk_size=chunk_size,
-            allow_noncommercial=allow_noncommercial,
-            fingerprint=fingerprint,
-        )
-        loaded = isinstance(encoder, ImageEncoder)
+        encode_options = EncodeOptions(**options)
         gym.utils.RecordConstructorArgs.__init__(
             self,
-            encoder=encoder if loaded or not isinstance(encoder, os.PathLike) else os.fspath(encoder),
-            **settings.as_json(),
-            _disable_deepcopy=loaded,
+            encoder=os.fspath(encoder) if isinstance(encoder, os.PathLike) else encoder,
+            **encode_options.as_json(),
+            _disable_deepcopy=isinstance(encoder, ImageEncoder),
         )
         gym.Wrapper.__init__(self, env)
-        self.encoding = ObservationEncoder(encoder, env.observation_space, rows=1, settings=settings)
-        self.observation_space = self.encoding.single_space
+        self.observation_encoder = ObservationEncoder(
+            encoder, env.observation_space, n_envs=1, options=encode_options
+        )
+        self.observation_space = self.observation_encoder.single_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         obs, info = self.env.reset(seed=seed, options=options)
-        return self._encoded(obs, first=True), info
+        return self._encode(obs, first=True), info
 
     def step(self, action: ActType) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         obs, reward, terminated, truncated, info = self.env.step(action)
-        return self._encoded(obs, first=False), reward, terminated, truncated, info
+        return self._encode(obs, first=False), reward, terminated, truncated, info
 
     def close(self) -> None:
-        """Close the environment and let go of the encoder."""
-        self.encoding.close()
+        """Close the environment and release the encoder."""
+        self.observation_encoder.close()
         super().close()
 
-    def _encoded(self, obs: ObsType, first: bool) -> Any:
-        self.encoding.observe(self.encoding.images_of([obs]), ROW, np.array([first]))
-        return self.encoding.replace(obs, [vectors[0] for vectors in self.encoding.read(ROW)])
+    def _encode(self, obs: ObsType, first: bool) -> Any:
+        encoder = self.observation_encoder
+        encoder.update(encoder.images_of_list([obs]), ENV_ID, np.array([first]))
+        return encoder.replace_images(obs, [vectors[0] for vectors in encoder.read(ENV_ID)])

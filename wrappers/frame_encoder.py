@@ -1,6 +1,6 @@
-"""Frames of several cameras and environments through one encoder, at once.
+"""Batched encoding of frames from several cameras and environments.
 
-`FrameEncoder`  one forward pass for all of them, with or without a cache
+`FrameEncoder`  one forward pass for frames of any sizes, with an optional cache
 """
 
 from collections.abc import Sequence
@@ -12,27 +12,26 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from rlpriors.encoders.dataset.cache import CacheStats, VectorCache
+from rlpriors.encoders.dataset.cache import CacheStats, FeatureCache
 from rlpriors.encoders.encoder import ImageEncoder
-from rlpriors.encoders.readouts.base import Readout, Views
+from rlpriors.encoders.readouts.base import ImageViews, Readout
 from rlpriors.wrappers.encode_options import Cache
 
 __all__ = ["FrameEncoder"]
 
-# A cache of no given size keeps at most so many images, and so many bytes of vectors.  Of Atari's
-# frames that is 100 MB, of their crops (1 + 4 + 16 a frame) about 230 MB.
-ENTRIES = {"frame": 1024, "crop": 16384}
-SLAB = 2**28
+# Default bounds of a cache: the number of images, and the bytes of their vectors.  Atari frames then take
+# 100 MB, their crops (1 + 4 + 16 per frame) about 230 MB.
+CACHE_ENTRIES = {"frame": 1024, "crop": 16384}
+CACHE_BYTES = 2**28
 
 Frames = Shaped[np.ndarray, "_batch ... _height _width _channels"]
 
 
 class FrameEncoder:
-    """Encodes batches of frames, each of its own size, in one forward pass.
+    """Encoder of several batches of frames, each of its own size, in one forward pass.
 
-    Gray frames become three equal colors for an encoder that sees colors.  Encodings are ordinary
-    tensors on the encoder's device; those from the cache are what the encoder once made of the very
-    same bytes.
+    Gray frames are repeated to three channels for an encoder of color images.  Encodings are tensors on
+    the encoder's device.  A cached encoding is that of an earlier image with the same bytes.
 
     Raises:
         ValueError: the cache does not suit the readout.
@@ -50,72 +49,80 @@ class FrameEncoder:
     def __init__(self, encoder: ImageEncoder, cache: Cache = None) -> None:
         self.encoder = encoder
         readout = encoder.readout
-        self._plain = type(readout).views is Readout.views  # a frame is its only view
-        self._frames: VectorCache | None = None
-        self._crops: VectorCache | None = None
+        self._single_view = type(readout).make_views is Readout.make_views  # a frame is its only view
+        self._frame_cache: FeatureCache | None = None
+        self._crop_cache: FeatureCache | None = None
         if cache is None:
             return
-        kind = cache if isinstance(cache, str) else "frame" if self._plain else "crop"
+        kind = cache if isinstance(cache, str) else "frame" if self._single_view else "crop"
         if kind == "frame" and readout.needs_previous:
             raise ValueError(
-                f'`cache` must be "crop" for the readout {readout.name!r}, for which a frame alone does not '
-                f"decide what is encoded. Received {cache!r}."
+                f'`cache` must be "crop" for the readout {readout.name!r}, which also reads the previous '
+                f"frame. Received {cache!r}."
             )
         size = 4 * prod(encoder.output_shape) // (readout.views_per_frame if kind == "crop" else 1)
-        room = max(1, min(ENTRIES[kind], SLAB // size)) if isinstance(cache, str) else cache
-        if kind == "frame" or self._plain:
-            self._frames = VectorCache(room)
+        default_entries = max(1, min(CACHE_ENTRIES[kind], CACHE_BYTES // size))
+        n_entries = default_entries if isinstance(cache, str) else cache
+        if kind == "frame" or self._single_view:
+            self._frame_cache = FeatureCache(n_entries)
         else:
-            self._crops = VectorCache(room)
+            self._crop_cache = FeatureCache(n_entries)
 
     @property
     def stats(self) -> CacheStats | None:
-        """What the cache has saved so far; None without one."""
-        cache = self._crops if self._frames is None else self._frames  # an empty cache is falsy
+        """Hits, misses and evictions of the cache; None without a cache."""
+        cache = (
+            self._crop_cache if self._frame_cache is None else self._frame_cache
+        )  # an empty cache is falsy
         return None if cache is None else cache.stats
 
     @torch.no_grad()
     def __call__(
         self, batches: Sequence[Frames], previous: Sequence[Frames] | None = None
     ) -> list[Float[Tensor, "_ *out"]]:
-        """One encoding for each frame, batch by batch; `previous` are the frames one step earlier."""
-        sizes: dict[Any, list[int]] = {}
-        for number, batch in enumerate(batches):
-            sizes.setdefault((batch.shape[1:], batch.dtype), []).append(number)
-        groups = list(sizes.values())
-        parts = [_joined(batches, group) for group in groups]
-        if self._frames is not None:
-            encoded = self._frames.encode(parts, self._encode)
+        """Encode each frame, batch by batch; `previous` are the frames one step earlier."""
+        by_size: dict[Any, list[int]] = {}
+        for index, batch in enumerate(batches):
+            by_size.setdefault((batch.shape[1:], batch.dtype), []).append(index)
+        groups = list(by_size.values())
+        frames = [_concatenate(batches, group) for group in groups]
+        if self._frame_cache is not None:
+            encoded = self._frame_cache.encode(frames, self._encode)
         else:
-            before = None if previous is None else [_joined(previous, group) for group in groups]
-            encoded = self._encode(parts, before)
-        order = [number for group in groups for number in group]
-        pieces = encoded.split([len(batches[number]) for number in order])
-        return [pieces[order.index(number)] for number in range(len(batches))]
+            before = None if previous is None else [_concatenate(previous, group) for group in groups]
+            encoded = self._encode(frames, before)
+        order = [index for group in groups for index in group]
+        encodings = encoded.split([len(batches[index]) for index in order])
+        return [encodings[order.index(index)] for index in range(len(batches))]
 
-    def _encode(self, parts: list[Tensor], previous: list[Tensor] | None = None) -> Tensor:
-        before: Sequence[Tensor | None] = [None] * len(parts) if previous is None else previous
-        views = [self._views(*frames) for frames in zip(parts, before, strict=True)]
-        images = [image for view in views for image in view.parts]
-        vectors = self._vectors(images) if self._crops is None else self._crops.encode(images, self._vectors)
-        pieces = vectors.split([sum(len(image) for image in view.parts) for view in views])
-        join = self.encoder.readout.join
-        return torch.cat([join(piece, view.order) for piece, view in zip(pieces, views, strict=True)])
+    def _encode(self, groups: list[Tensor], previous: list[Tensor] | None = None) -> Tensor:
+        before: Sequence[Tensor | None] = [None] * len(groups) if previous is None else previous
+        views = [self._make_views(*frames) for frames in zip(groups, before, strict=True)]
+        images = [image for view in views for image in view.batches]
+        if self._crop_cache is None:
+            vectors = self._encode_images(images)
+        else:
+            vectors = self._crop_cache.encode(images, self._encode_images)
+        per_group = vectors.split([sum(len(image) for image in view.batches) for view in views])
+        combine = self.encoder.readout.combine_views
+        return torch.cat([combine(v, view.indices) for v, view in zip(per_group, views, strict=True)])
 
-    def _views(self, frames: Tensor, previous: Tensor | None) -> Views:
-        if self._plain:
+    def _make_views(self, frames: Tensor, previous: Tensor | None) -> ImageViews:
+        if self._single_view:
             rows = torch.arange(len(frames))
-            return Views((frames,), rows[:, None], torch.zeros_like(rows))
-        if self._crops is None:
+            return ImageViews((frames,), rows[:, None], torch.zeros_like(rows))
+        if self._crop_cache is None:
             device = self.encoder.device
-            return self.encoder.views(frames.to(device), None if previous is None else previous.to(device))
+            return self.encoder.make_views(
+                frames.to(device), None if previous is None else previous.to(device)
+            )
         with torch.inference_mode():  # on the CPU: the cache compares bytes there
-            return self.encoder.readout.views(frames, previous)
+            return self.encoder.readout.make_views(frames, previous)
 
-    def _vectors(self, images: list[Tensor]) -> Tensor:
+    def _encode_images(self, images: list[Tensor]) -> Tensor:
         device, channels = self.encoder.device, self.encoder.spec.channels
-        # Gray ones are repeated behind the way to the device, where that costs nothing.
-        return self.encoder.vectors(
+        # Gray images are expanded after the transfer to the device, without a copy.
+        return self.encoder.encode_images(
             [
                 image.to(device).expand(*image.shape[:-1], channels) if image.shape[-1] == 1 else image
                 for image in images
@@ -123,6 +130,6 @@ class FrameEncoder:
         )
 
 
-def _joined(batches: Sequence[np.ndarray], numbers: Sequence[int]) -> Tensor:
-    # A copy in any case: what an environment gives may change before the device has read it.
-    return torch.from_numpy(np.concatenate([batches[number] for number in numbers]))
+def _concatenate(batches: Sequence[np.ndarray], indices: Sequence[int]) -> Tensor:
+    # Always a copy: an environment may overwrite its array before the transfer to the device.
+    return torch.from_numpy(np.concatenate([batches[index] for index in indices]))

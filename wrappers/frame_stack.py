@@ -1,6 +1,6 @@
-"""The last `stack` encoded frames of each environment, on the device.
+"""Ring buffer of each environment's last encoded frames, on the device.
 
-`FrameStack`  a ring buffer, so that a stack costs one encoding a step
+`FrameStack`  last `stack` encodings of each environment, so that each frame is encoded once
 """
 
 import torch
@@ -11,49 +11,49 @@ __all__ = ["FrameStack"]
 
 
 class FrameStack:
-    """Keeps the last `stack` frames of each of `rows` environments: [rows, stack, *frame].
+    """The last `stack` encoded frames of `n_envs` environments: [n_envs, stack, *shape].
 
-    A frame is written over the oldest one; nothing else moves.  What is read is in memory of its own
-    and runs from the oldest frame to the newest.
+    A new encoding overwrites the oldest one.  `read` and `peek` return copies, ordered from the oldest
+    frame to the newest.
 
     Example:
-        >>> ring = FrameStack(rows=2, stack=3, frame=(1,))
+        >>> frame_stack = FrameStack(n_envs=2, stack=3, shape=(1,))
         >>> both = torch.tensor([0, 1])
-        >>> ring.fill(both, torch.tensor([[1.0], [5.0]]))
-        >>> ring.push(torch.tensor([0]), torch.tensor([[2.0]]))
-        >>> ring.read(both)[..., 0]
+        >>> frame_stack.fill(both, torch.tensor([[1.0], [5.0]]))
+        >>> frame_stack.push(torch.tensor([0]), torch.tensor([[2.0]]))
+        >>> frame_stack.read(both)[..., 0]
         tensor([[1., 1., 2.],
                 [5., 5., 5.]])
     """
 
     def __init__(
-        self, rows: int, stack: int, frame: tuple[int, ...], device: str | torch.device = "cpu"
+        self, n_envs: int, stack: int, shape: tuple[int, ...], device: str | torch.device = "cpu"
     ) -> None:
-        self.frames = torch.zeros(rows, stack, *frame, device=device)
-        self.oldest = torch.zeros(rows, dtype=torch.long, device=device)
-        self._order = torch.arange(stack, device=device)
+        self.encodings = torch.zeros(n_envs, stack, *shape, device=device)
+        self.oldest = torch.zeros(n_envs, dtype=torch.long, device=device)
+        self._positions = torch.arange(stack, device=device)
 
     @torch.no_grad()
-    def fill(self, rows: Int[Tensor, " batch"], frames: Float[Tensor, "batch *frame"]) -> None:
-        """An episode begins: as if its first frame had been there for ever."""
-        self.frames[rows] = frames.unsqueeze(1).to(self.frames.dtype)
+    def fill(self, env_ids: Int[Tensor, " batch"], encodings: Float[Tensor, "batch *shape"]) -> None:
+        """Start an episode in these environments: fill the whole stack with its first frame."""
+        self.encodings[env_ids] = encodings.unsqueeze(1).to(self.encodings.dtype)
 
     @torch.no_grad()
-    def push(self, rows: Int[Tensor, " batch"], frames: Float[Tensor, "batch *frame"]) -> None:
-        """One more frame for each of these rows."""
-        self.frames[rows, self.oldest[rows]] = frames.to(self.frames.dtype)
-        self.oldest[rows] = (self.oldest[rows] + 1) % len(self._order)
+    def push(self, env_ids: Int[Tensor, " batch"], encodings: Float[Tensor, "batch *shape"]) -> None:
+        """Add one frame to each of these environments."""
+        self.encodings[env_ids, self.oldest[env_ids]] = encodings.to(self.encodings.dtype)
+        self.oldest[env_ids] = (self.oldest[env_ids] + 1) % len(self._positions)
 
     @torch.no_grad()
-    def read(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch stack *frame"]:
-        """The frames of these rows, in the order they came."""
-        order = (self.oldest[rows].unsqueeze(1) + self._order) % len(self._order)
-        return self.frames[rows.unsqueeze(1), order]
+    def read(self, env_ids: Int[Tensor, " batch"]) -> Float[Tensor, "batch stack *shape"]:
+        """Return the stacks of these environments, from the oldest frame to the newest."""
+        order = (self.oldest[env_ids].unsqueeze(1) + self._positions) % len(self._positions)
+        return self.encodings[env_ids.unsqueeze(1), order]
 
     @torch.no_grad()
     def peek(
-        self, rows: Int[Tensor, " batch"], frames: Float[Tensor, "batch *frame"]
-    ) -> Float[Tensor, "batch stack *frame"]:
-        """What `read` would give after `push`, with the ring left as it is."""
-        older = self.read(rows)[:, 1:]
-        return torch.cat([older, frames.unsqueeze(1).to(older.dtype)], 1)
+        self, env_ids: Int[Tensor, " batch"], encodings: Float[Tensor, "batch *shape"]
+    ) -> Float[Tensor, "batch stack *shape"]:
+        """Return what `read` would return after `push`, without changing the stack."""
+        older = self.read(env_ids)[:, 1:]
+        return torch.cat([older, encodings.unsqueeze(1).to(older.dtype)], 1)

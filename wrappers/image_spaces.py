@@ -1,10 +1,10 @@
-"""Which parts of an observation are images, and how their axes run.
+"""Image leaves of observation spaces and their axes.
 
-`ImageLeaf`      one image of an observation: where it is, and its axes
-`LeafPath`       the keys that lead to a leaf
-`find_images`    the image leaves of an observation space
-`image_names`    their names alone, whatever their axes mean
-`set_leaves`     an observation, or its space, with some leaves replaced
+`ImageLeaf`    one image of an observation: its path, space and axes
+`LeafPath`     keys that lead to a leaf
+`find_images`  image leaves of an observation space that fit an encoder
+`image_names`  names of all uint8 images of an observation space
+`set_leaves`   an observation, or its space, with some leaves replaced
 
 A leaf of nested dictionaries is named by its path: `"pixels"`, or `"camera/left"`.
 """
@@ -16,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Shaped
 
-from rlpriors.encoders.preprocess import seen_channels
+from rlpriors.encoders.preprocess import accepted_channels
 
 __all__ = ["ImageLeaf", "LeafPath", "find_images", "image_names", "set_leaves"]
 
@@ -24,31 +24,42 @@ LeafPath = tuple[str, ...]
 
 
 class ImageLeaf(NamedTuple):
-    """One image of an observation, or a stack of frames that the environment gives as one."""
+    """One image of an observation, or a stack of frames from the environment."""
 
     path: LeafPath
-    """The keys that lead to it; () where the observation is the image."""
+    """Keys that lead to the leaf; () if the observation is the image."""
     space: gym.spaces.Box
+    """Space of the leaf."""
     layout: str
-    """Its axes by their letters: height H, width W, and where it has them channels C and time T."""
+    """Letters of the axes: height H, width W and, if present, channels C and time T."""
 
     @property
     def name(self) -> str:
-        """Its path as users write it."""
+        """Path of the leaf in `obs_keys`, such as "camera/left"; "" if the observation is the image."""
         return "/".join(self.path)
 
     @property
-    def time(self) -> int:
-        """How many frames it holds."""
+    def quoted_name(self) -> str:
+        """Name for error messages: a space and the quoted name; "" if the observation is the image."""
+        return _quoted(self.name)
+
+    @property
+    def pixels_name(self) -> str:
+        """Key of the image next to its encoding if `keep_pixels` is set."""
+        return f"{self.path[-1]}_pixels"
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames in the leaf; 1 without a time axis."""
         return int(self.space.shape[self.layout.index("T")]) if "T" in self.layout else 1
 
     @property
     def channels(self) -> int:
-        """How many channels each frame has; 1 where there is no such axis."""
+        """Number of channels of each frame; 1 without a channel axis."""
         return int(self.space.shape[self.layout.index("C")]) if "C" in self.layout else 1
 
-    def pick(self, obs: Any) -> np.ndarray:
-        """This leaf of an observation, or of a batch of them."""
+    def select(self, obs: Any) -> np.ndarray:
+        """Return this leaf of an observation, or of a batch of observations."""
         for key in self.path:
             obs = obs[key]
         return np.asarray(obs)
@@ -56,16 +67,16 @@ class ImageLeaf(NamedTuple):
     def frames(
         self, batch: Shaped[np.ndarray, "batch ..."]
     ) -> Shaped[np.ndarray, "batch time height width channels"]:
-        """A batch of this leaf with its axes in order; nothing is copied.
+        """Return a batch of this leaf with ordered axes, without a copy.
 
         Raises:
-            ValueError: the environment gives another shape than its space says.
+            ValueError: shape or data type differ from the environment's space.
         """
         if batch.shape[1:] != self.space.shape or batch.dtype != self.space.dtype:
             raise ValueError(
-                f"The observation{self.name and f' {self.name!r}'} must be what the environment's space "
-                f"says, {self.space.dtype} {self.space.shape}. Received {batch.dtype} {batch.shape[1:]}; "
-                "correct the environment's `observation_space`."
+                f"The observation{self.quoted_name} must match the environment's space, {self.space.dtype} "
+                f"{self.space.shape}. Received {batch.dtype} {batch.shape[1:]}; correct the environment's "
+                "`observation_space`."
             )
         axes = [1 + self.layout.index(axis) for axis in "THWC" if axis in self.layout]
         ordered = batch.transpose(0, *axes)
@@ -75,19 +86,19 @@ class ImageLeaf(NamedTuple):
 
 
 def find_images(
-    space: gym.Space[Any], keys: Sequence[str] | None, layout: str | None, channels: int
+    space: gym.Space[Any], obs_keys: Sequence[str] | None, layout: str | None, channels: int
 ) -> list[ImageLeaf]:
-    """The leaves that an encoder of `channels` channels reads.
+    """Return the image leaves for an encoder of `channels` channels.
 
-    Without `keys` these are all uint8 images (Box(0, 255, ...) of two to four axes).  `layout`
-    names the axes of all of them, for example "HWC"; without it they are guessed: channels (1, 3,
-    or as many as the encoder has) last or first, else the shortest axis first is a stack of gray
-    frames, as FrameStackObservation gives them; a fourth axis, the first, is a stack of frames.
+    Without `obs_keys` these are all uint8 images (Box(0, 255, ...) of two to four axes).  `layout`
+    names the axes of all images, for example "HWC".  Without it the axes are detected: an axis of 1, 3 or
+    `channels` entries, last or first, holds channels.  Otherwise a shortest first axis is a stack of gray
+    frames, as in FrameStackObservation.  The first of four axes is a stack of frames.
 
     Raises:
-        ValueError: no images, an unknown key, a leaf that is no image, axes that can be read in two
-            ways or do not fit the encoder.
-        TypeError: `keys` is a string, or pixels are neither uint8 nor floats.
+        ValueError: there is no image, a key is unknown, a leaf is no image, or its axes are ambiguous or
+            do not fit the encoder.
+        TypeError: `obs_keys` is a string, or pixels are neither uint8 nor floats.
 
     Example:
         >>> camera = gym.spaces.Box(0, 255, (64, 64, 3), np.uint8)
@@ -98,30 +109,34 @@ def find_images(
         >>> find_images(atari, None, None, channels=3)[0].layout
         'THW'
     """
-    if isinstance(keys, str):
-        raise TypeError(f'`keys` must be a sequence of names, such as ["{keys}"]. Received {keys!r}.')
-    if keys is not None and not isinstance(space, gym.spaces.Dict):
+    if isinstance(obs_keys, str):
+        raise TypeError(
+            f'`obs_keys` must be a sequence of names, such as ["{obs_keys}"]. Received {obs_keys!r}.'
+        )
+    if obs_keys is not None and not isinstance(space, gym.spaces.Dict):
         raise ValueError(
-            f"`keys` selects from Dict observations, but this one is a {type(space).__name__}. Received "
-            f"{keys!r}; leave `keys` out."
+            f"`obs_keys` must be None unless the observation is a Dict. Received {obs_keys!r} for a "
+            f"{type(space).__name__}; remove `obs_keys`."
         )
     leaves = {"/".join(path): (path, leaf) for path, leaf in _leaves(space)}
-    chosen = image_names(space) if keys is None else list(keys)
-    unknown = [key for key in chosen if key not in leaves]
+    names = image_names(space) if obs_keys is None else list(obs_keys)
+    unknown = [name for name in names if name not in leaves]
     if unknown:
         raise ValueError(
-            f"`keys` must name leaves of the observation: {sorted(leaves)}. Received {list(chosen)}."
+            f"`obs_keys` must name leaves of the observation: {sorted(leaves)}. Received {names}."
         )
-    if not chosen or len(set(chosen)) < len(chosen):
+    if not names or len(set(names)) < len(names):
         raise ValueError(
             "The observation must hold an image, uint8 in 0..255 with two to four axes, each named once. "
-            f"Received {space} with keys={keys!r}; PixelObservation renders any environment into one."
+            f"Received {space} with obs_keys={obs_keys!r}; PixelObservation adds images to any environment."
         )
-    return [_leaf(*leaves[name], name, layout, channels) for name in chosen]
+    return [_image_leaf(*leaves[name], name, layout, channels) for name in names]
 
 
 def image_names(space: gym.Space[Any]) -> list[str]:
-    """Names of all uint8 images, Box(0, 255, ...) of two to four axes; "" where the observation is one.
+    """Return the names of all uint8 images, Box(0, 255, ...) of two to four axes.
+
+    The name of an observation that is an image itself is "".
 
     Example:
         >>> camera = gym.spaces.Box(0, 255, (64, 64, 3), np.uint8)
@@ -132,18 +147,18 @@ def image_names(space: gym.Space[Any]) -> list[str]:
 
 
 def set_leaves(tree: Any, leaves: Mapping[LeafPath, Any]) -> Any:
-    """A Dict observation, or Dict space, with these leaves in place or added; the given one is left alone.
+    """Return a copy of a Dict observation or Dict space with these leaves replaced or added.
 
     Example:
         >>> obs = {"camera": {"left": 1, "right": 2}, "speed": 3}
         >>> set_leaves(obs, {("camera", "left"): 10, ("camera", "top"): 0})
         {'camera': {'left': 10, 'right': 2, 'top': 0}, 'speed': 3}
     """
-    changed = dict(tree.items())
+    result = dict(tree.items())
     for key in dict.fromkeys(path[0] for path in leaves):
         inner = {path[1:]: leaf for path, leaf in leaves.items() if path[0] == key}
-        changed[key] = inner[()] if () in inner else set_leaves(tree[key], inner)
-    return gym.spaces.Dict(changed) if isinstance(tree, gym.spaces.Dict) else changed
+        result[key] = inner[()] if () in inner else set_leaves(tree[key], inner)
+    return gym.spaces.Dict(result) if isinstance(tree, gym.spaces.Dict) else result
 
 
 def _leaves(space: gym.Space[Any], path: LeafPath = ()) -> Iterator[tuple[LeafPath, gym.Space[Any]]]:
@@ -160,12 +175,18 @@ def _is_image(space: gym.Space[Any]) -> bool:
     return bool((space.low == 0).all() and (space.high == 255).all())
 
 
-def _leaf(path: LeafPath, space: gym.Space[Any], name: str, layout: str | None, channels: int) -> ImageLeaf:
-    what = f"The observation{name and f' {name!r}'}"
+def _quoted(name: str) -> str:
+    return name and f" {name!r}"
+
+
+def _image_leaf(
+    path: LeafPath, space: gym.Space[Any], name: str, layout: str | None, channels: int
+) -> ImageLeaf:
+    what = f"The observation{_quoted(name)}"
     if not isinstance(space, gym.spaces.Box) or not 2 <= len(space.shape) <= 4:
         raise ValueError(
-            f"{what} must be an image to be encoded, a Box of two to four axes. Received {space}; name "
-            "image leaves only in `keys`."
+            f"{what} must be an image, a Box of two to four axes. Received {space}; name only image leaves "
+            "in `obs_keys`."
         )
     if space.dtype != np.uint8 and (space.dtype is None or space.dtype.kind != "f"):
         raise TypeError(
@@ -173,11 +194,11 @@ def _leaf(path: LeafPath, space: gym.Space[Any], name: str, layout: str | None, 
             "example by gymnasium.wrappers.DtypeObservation(env, np.uint8)."
         )
     if layout is None:
-        layout = _guess(space.shape, channels, what)
-    if sorted(layout) not in [sorted(known) for known in ("HW", "CHW", "THW", "CTHW")]:
+        layout = _detect_layout(space.shape, channels, what)
+    if sorted(layout) not in [sorted(axes) for axes in ("HW", "CHW", "THW", "CTHW")]:
         raise ValueError(
-            '`layout` must name each axis of an image once: "H" and "W", and where it has them "C" '
-            f'(channels) and "T" (frames), such as "HWC". Received {layout!r}.'
+            '`layout` must name each axis of an image once: "H" and "W" and, if present, "C" (channels) '
+            f'and "T" (frames), such as "HWC". Received {layout!r}.'
         )
     if len(layout) != len(space.shape):
         raise ValueError(
@@ -185,25 +206,26 @@ def _leaf(path: LeafPath, space: gym.Space[Any], name: str, layout: str | None, 
             f"shape {space.shape}."
         )
     leaf = ImageLeaf(path, space, layout)
-    if leaf.channels not in seen_channels(channels):
+    accepted = accepted_channels(channels)
+    if leaf.channels not in accepted:
         raise ValueError(
-            f"{what} must have {' or '.join(map(str, seen_channels(channels)))} channels for this encoder. "
-            f"Received {leaf.channels} in shape {space.shape}; give `layout` (read as {layout!r}; "
+            f"{what} must have {' or '.join(map(str, accepted))} channels for this encoder. "
+            f"Received {leaf.channels} in shape {space.shape}; set `layout` (read as {layout!r}; "
             '"HWT" is a stack of gray frames along the last axis).'
         )
     return leaf
 
 
-def _guess(shape: tuple[int, ...], channels: int, what: str) -> str:
+def _detect_layout(shape: tuple[int, ...], channels: int, what: str) -> str:
     if len(shape) == 2:
         return "HW"
-    *_, before, _, last = shape
-    is_last, is_first = last in (1, 3, channels), before in (1, 3, channels)
-    if is_last != is_first:
-        return "THWC"[4 - len(shape) :] if is_last else "TCHW"[4 - len(shape) :]
-    if not is_last and len(shape) == 3 and before <= min(shape[1:]):
+    *_, first, _, last = shape  # the axes of a frame, without that of a stack
+    channels_last, channels_first = last in (1, 3, channels), first in (1, 3, channels)
+    if channels_last != channels_first:
+        return "THWC"[4 - len(shape) :] if channels_last else "TCHW"[4 - len(shape) :]
+    if not channels_last and len(shape) == 3 and first <= min(shape[1:]):
         return "THW"
     raise ValueError(
-        f"{what} of shape {shape} can be read in more than one way, or is no image. Name its axes by "
-        '`layout`, such as "HWC", "CHW" or "THW" (a stack of gray frames).'
+        f"{what} of shape {shape} has ambiguous axes, or is no image. Name the axes by `layout`, such as "
+        '"HWC", "CHW" or "THW" (a stack of gray frames).'
     )

@@ -1,6 +1,6 @@
-"""A learned reward in place of the environment's.
+"""Wrapper that replaces an environment's reward by a learned reward.
 
-`LearnedReward`  for one environment; its vector twins are in vector.py and tianshou_venv.py
+`LearnedReward`  for a single environment; `vector` and `tianshou` hold the twins for many
 """
 
 import os
@@ -19,16 +19,16 @@ __all__ = ["LearnedReward"]
 
 
 class LearnedReward(gym.Wrapper[ObsType, ActType, ObsType, ActType], gym.utils.RecordConstructorArgs):
-    """Replaces each step's reward by `scale * reward(obs, act, obs_next, terminated)`.
+    """Wrapper that replaces the reward by `scale * reward(obs, act, obs_next, terminated)`.
 
     The environment's own reward stays in `info["env_reward"]`.  `reward` is the folder of a saved
-    reward, a `RewardModel`, or any function of four float32 tensors with a leading batch
-    dimension; see `RewardAdapter` for what it gets and where.  Only a folder can be written into a
-    spec: with it `gym.make(env.spec)`, JSON and `additional_wrappers` work.  Of a Dict observation
-    the leaves `obs_keys` are read, by default those that the saved reward names, else all.
+    reward, a `RewardModel`, or any function of four float32 tensors with a leading batch dimension;
+    `RewardAdapter` documents its inputs and its device.  A spec can hold a folder only; with it
+    `gym.make(env.spec)`, JSON and `additional_wrappers` work.  In a Dict observation the leaves
+    `obs_keys` are read: by default those of the saved reward, otherwise all.
 
-    Many environments: `VectorLearnedReward` and `TianshouLearnedReward` judge all of them in one
-    call and in the main process, where a GPU can be used.
+    For many environments, `VectorLearnedReward` and `TianshouLearnedReward` score all transitions of a
+    step in one call in the main process, which can use a GPU.
 
     Raises:
         ValueError: the reward does not fit the environment's spaces.
@@ -63,29 +63,31 @@ class LearnedReward(gym.Wrapper[ObsType, ActType, ObsType, ActType], gym.utils.R
             device=str(device),
             scale=scale,
             obs_keys=None if obs_keys is None else list(obs_keys),
-            # A network is shared with whoever gave it; a copy would stop following its training.
+            # A network is shared with the caller; a copy would not follow its training.
             _disable_deepcopy=folder is None,
         )
         gym.Wrapper.__init__(self, env)
-        self.judge = RewardAdapter(
+        self.reward_adapter = RewardAdapter(
             reward, env.observation_space, env.action_space, device=device, scale=scale, obs_keys=obs_keys
         )
-        self._last: np.ndarray | None = None
+        self._last_obs: np.ndarray | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[ObsType, dict[str, Any]]:
         obs, info = self.env.reset(seed=seed, options=options)
-        self._last = self.judge.observe(obs)
+        self._last_obs = self.reward_adapter.read_obs(obs)
         return obs, info
 
     def step(self, action: ActType) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
         obs, env_reward, terminated, truncated, info = self.env.step(action)
-        if self._last is None:
-            raise ResetNeeded("Call `reset` before `step`: a reward judges the way between two observations.")
-        seen = self.judge.observe(obs)
-        acted = self.judge.act(np.asarray(action)[None])
-        rewards = self.judge(self._last[None], acted, seen[None], np.array([terminated], np.bool_))
-        self._last = seen
-        # An "env_reward" that is there already comes from such a wrapper further in: it is the true one.
+        if self._last_obs is None:
+            raise ResetNeeded("Call `reset` before `step`: a reward reads two consecutive observations.")
+        obs_next = self.reward_adapter.read_obs(obs)
+        act = self.reward_adapter.read_actions(np.asarray(action)[None])
+        rewards = self.reward_adapter(
+            self._last_obs[None], act, obs_next[None], np.array([terminated], np.bool_)
+        )
+        self._last_obs = obs_next
+        # An existing "env_reward" comes from a LearnedReward further inside and is the true reward.
         return obs, float(rewards[0]), terminated, truncated, {"env_reward": float(env_reward), **info}

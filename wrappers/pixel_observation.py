@@ -1,6 +1,6 @@
-"""An environment's rendered frames as its observations.
+"""Wrapper that replaces an environment's observations by rendered frames.
 
-`PixelObservation`  renders small and, for MuJoCo, without what costs most
+`PixelObservation`  small frames, rendered fast in MuJoCo
 """
 
 from typing import Any
@@ -15,23 +15,23 @@ __all__ = ["PixelObservation"]
 
 
 class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.RecordConstructorArgs):
-    """Each observation becomes the frame that `render` gives: uint8 [height, width, 3].
+    """Wrapper that replaces each observation by the rendered frame: uint8 [height, width, 3].
 
-    With `keep_state` it becomes a Dict of this frame under "pixels" and the environment's own
+    With `keep_state` the observation is a Dict of this frame under "pixels" and the environment's own
     observation under "state".
 
-    A MuJoCo environment that has not rendered yet renders at this very size; frames of another size
-    are resized (bilinear, antialiased).  `fast` spares a MuJoCo environment the shadows,
-    reflections, sky and multisampling, which take most of the time, for this environment's every
-    rendering: a video that is recorded from it looks the same.
+    A MuJoCo environment that has not rendered yet renders at this size; frames of another size are
+    resized (bilinear, antialiased).  `fast` switches off MuJoCo's shadows, reflections, sky and
+    multisampling, which take most of the rendering time.  The switch applies to all rendering of this
+    environment, recorded videos included.
 
-    Any environment that was made with `render_mode="rgb_array"` will do.  A forked worker process hangs
-    in EGL when its parent has drawn before: give AsyncVectorEnv `context="spawn"` then.
+    Any environment with `render_mode="rgb_array"` is supported.  A forked worker process hangs in EGL if
+    its parent has rendered before: pass `context="spawn"` to AsyncVectorEnv in this case.
 
     Raises:
         ValueError: another render mode, or a size below 1.
-        RuntimeError: MuJoCo finds no way to draw (says which variable to set).
-        TypeError: `render` gives something else than a uint8 frame.
+        RuntimeError: MuJoCo cannot render (the message names the variable to set).
+        TypeError: `render` does not return a uint8 frame.
 
     Example:
         >>> class Dusk(gym.Env):
@@ -61,8 +61,8 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
             raise ValueError(f"`height` and `width` must be at least 1. Received {height} and {width}.")
         if env.render_mode != "rgb_array":
             raise ValueError(
-                f'`env.render_mode` must be "rgb_array". Received {env.render_mode!r}; make the environment '
-                'with it, for example gym.make(..., render_mode="rgb_array").'
+                f'`env.render_mode` must be "rgb_array". Received {env.render_mode!r}; create the '
+                'environment with it, for example gym.make(..., render_mode="rgb_array").'
             )
         gym.utils.RecordConstructorArgs.__init__(
             self, height=height, width=width, fast=fast, keep_state=keep_state
@@ -80,19 +80,26 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
 
     def _frame(self) -> UInt8[np.ndarray, "height width 3"]:
         renderer = _mujoco_renderer(self.env.unwrapped)
-        frame = self.env.render() if renderer is None else self._draw(renderer)
+        frame = self.env.render() if renderer is None else self._render_mujoco(renderer)
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape[2:] != (3,):
-            got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-            raise TypeError(f"`env.render()` must give uint8 frames [height, width, 3]. Received {got}.")
+            received = (
+                f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+            )
+            raise TypeError(
+                f"`env.render()` must return uint8 frames [height, width, 3]. Received {received}; correct "
+                "the environment's `render`."
+            )
         if frame.shape[:2] != (self.height, self.width):
-            # Not by torch: wrappers of this kind run in forked workers, where its threads would hang.
+            # Not with torch: this wrapper may run in forked workers, in which torch's threads hang.
             size = (self.width, self.height)
             return np.array(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-        return np.array(frame, order="C")  # MuJoCo's is upside down, and some environments reuse theirs
+        return np.array(
+            frame, order="C"
+        )  # MuJoCo returns a flipped view, and some environments reuse an array
 
-    def _draw(self, renderer: Any) -> Any:
-        has_drawn = renderer.viewer is not None
-        if not has_drawn:  # later these have no effect
+    def _render_mujoco(self, renderer: Any) -> Any:
+        has_rendered = renderer.viewer is not None
+        if not has_rendered:  # these have no effect after the first rendering
             limits = renderer.model.vis.global_
             renderer.width, renderer.height = self.width, self.height
             limits.offwidth = max(limits.offwidth, self.width)
@@ -102,18 +109,17 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
                 renderer.model.vis.quality.shadowsize = 1
         try:
             frame = self.env.render()
-        except Exception as error:  # each of MuJoCo's backends fails in its own way
+        except Exception as error:  # each of MuJoCo's backends raises other errors
             raise RuntimeError(
-                f"MuJoCo cannot render here: {error!r}. Without a screen set the environment variable "
+                f"MuJoCo cannot render here: {error!r}. Without a display set the environment variable "
                 'MUJOCO_GL to "egl" or "osmesa" before `mujoco` is imported.'
             ) from error
-        # Another renderer's flags, or none yet: looked at each time, for a copy of this
-        # environment begins with a new viewer.
+        # Checked at each rendering, since a copy of this environment starts with a new viewer.
         return self.env.render() if self.fast and _turn_off(renderer.viewer.scn.flags) else frame
 
 
 def _mujoco_renderer(env: gym.Env[Any, Any]) -> Any:
-    """The renderer of a MuJoCo environment, or of one that it carries inside (as mazes do)."""
+    """Return the renderer of a MuJoCo environment, or of one that it contains (as mazes do)."""
     for holder in (env, *vars(env).values()):
         if isinstance(holder, gym.Env):
             renderer = getattr(holder.unwrapped, "mujoco_renderer", None)
@@ -123,10 +129,10 @@ def _mujoco_renderer(env: gym.Env[Any, Any]) -> Any:
 
 
 def _turn_off(flags: np.ndarray) -> bool:
-    import mujoco  # there, as this environment has drawn with it
+    import mujoco  # installed, since this environment renders with it
 
-    kinds = getattr(mujoco, "mjtRndFlag")  # noqa: B009 (compiled: type checkers do not see it)
-    costly = [int(kind) for kind in (kinds.mjRND_SHADOW, kinds.mjRND_REFLECTION, kinds.mjRND_SKYBOX)]
-    was_on = bool(flags[costly].any())
-    flags[costly] = 0
-    return was_on
+    kinds = getattr(mujoco, "mjtRndFlag")  # noqa: B009 (compiled: unknown to type checkers)
+    slow = [int(kind) for kind in (kinds.mjRND_SHADOW, kinds.mjRND_REFLECTION, kinds.mjRND_SKYBOX)]
+    were_on = bool(flags[slow].any())
+    flags[slow] = 0
+    return were_on

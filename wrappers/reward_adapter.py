@@ -1,7 +1,7 @@
-"""What the three reward wrappers share: a reward function fitted to an environment's spaces.
+"""Adapter between a reward and an environment's spaces, shared by the three reward wrappers.
 
-`RewardSource`  what a wrapper takes as its reward
-`RewardAdapter`   numpy transitions in, checked rewards out
+`RewardAdapter`  scores numpy transitions and checks the rewards
+`RewardSource`   type of a wrapper's `reward` argument
 """
 
 import os
@@ -24,19 +24,19 @@ from rlpriors.types import RewardFn
 __all__ = ["RewardAdapter", "RewardSource"]
 
 RewardSource: TypeAlias = str | os.PathLike[str] | RewardFn
-"""The folder of a saved reward, a `RewardModel`, or any function of (obs, act, obs_next, terminated)."""
+"""Folder of a saved reward, `RewardModel`, or any function of (obs, act, obs_next, terminated)."""
 
 
 class RewardAdapter:
-    """Judges an environment's transitions by one reward, whatever the environment's spaces.
+    """Scorer of an environment's transitions, for all common observation and action spaces.
 
-    The reward gets float32 tensors (and a boolean `terminated`) in raw units, as a stored data set
-    holds them: observations as they are, or the chosen leaves of a Dict, and actions as they are.
-    A Discrete one is a column with its number.  A network that wants it one-hot does that itself
-    (`RewardSettings.n_actions`), so that a reward judges a step alike while acting and in a data set.
+    The reward receives float32 tensors (and a boolean `terminated`) in raw units, as in stored data:
+    observations, or the selected leaves of a Dict, and actions.  A Discrete action is a column with its
+    index.  A network that reads one-hot actions encodes them itself (`RewardSettings.n_actions`), so
+    that a step has the same reward in a rollout and in a data set.
 
-    A reward given as a folder is loaded onto `device`.  A module keeps its device when `device`
-    is "auto" and is moved otherwise.
+    A reward given as a folder is loaded onto `device`.  A module keeps its device if `device` is "auto"
+    and is moved otherwise.
 
     Raises:
         ValueError: the reward does not fit the spaces, the action space is no Box, Discrete,
@@ -48,9 +48,9 @@ class RewardAdapter:
         >>> env = gym.make("CartPole-v1")
         >>> def upright(obs, act, obs_next, terminated):
         ...     return -obs_next[:, 2].abs() - 10.0 * terminated
-        >>> judge = RewardAdapter(upright, env.observation_space, env.action_space)
-        >>> obs = judge.observe(env.reset(seed=0)[0])[None]
-        >>> judge(obs, judge.act(np.array([1])), obs, np.array([True])).round(1)
+        >>> adapter = RewardAdapter(upright, env.observation_space, env.action_space)
+        >>> obs = adapter.read_obs(env.reset(seed=0)[0])[None]
+        >>> adapter(obs, adapter.read_actions(np.array([1])), obs, np.array([True])).round(1)
         array([-10.])
     """
 
@@ -69,7 +69,7 @@ class RewardAdapter:
         self.reward, self.device = _resolve(reward, device)
         self.scale = float(scale)
         if obs_keys is None and isinstance(self.reward, RewardModel):
-            # A model learned from a Dict may meet the same numbers as a plain observation.
+            # A reward that was learned from a Dict also accepts the same entries as a plain observation.
             obs_keys = self.reward.obs_keys if isinstance(observation_space, gym.spaces.Dict) else None
         self.obs_keys = obs_keys
         obs_shape = observation_shape(observation_space, obs_keys) or (1,)
@@ -77,13 +77,13 @@ class RewardAdapter:
         if isinstance(self.reward, RewardModel):
             _check_fit(self.reward, obs_shape, act_shape, observation_space, action_space, obs_keys)
 
-    def observe(self, obs: Any, batch_dims: int = 0) -> Float32[np.ndarray, "*obs"]:
-        """The part of an observation that the reward reads, in memory of its own."""
-        seen = np.array(select_observation(obs, self.obs_keys, batch_dims), np.float32)
-        return seen[..., None] if seen.ndim == batch_dims else seen
+    def read_obs(self, obs: Any, batch_dims: int = 0) -> Float32[np.ndarray, "*obs"]:
+        """Return a copy of the entries of an observation that the reward reads."""
+        entries = np.array(select_observation(obs, self.obs_keys, batch_dims), np.float32)
+        return entries[..., None] if entries.ndim == batch_dims else entries
 
-    def act(self, actions: Any) -> Float32[np.ndarray, "batch *act"]:
-        """A batch of actions in memory of its own."""
+    def read_actions(self, actions: Any) -> Float32[np.ndarray, "batch *act"]:
+        """Return a copy of a batch of actions."""
         if isinstance(actions, Tensor):
             actions = actions.detach().cpu().numpy()
         rows = np.array(actions, np.float32)
@@ -96,11 +96,11 @@ class RewardAdapter:
         obs_next: Float32[np.ndarray, "batch *obs"],
         terminated: Shaped[np.ndarray, " batch"],
     ) -> Float64[np.ndarray, " batch"]:
-        """Judge a batch in one call of the reward, and multiply by `scale`.
+        """Score a batch in one call of the reward and multiply by `scale`.
 
         Raises:
             ValueError: the reward returns another shape than [batch], or NaN or infinity.
-            TypeError: the reward returns what torch cannot read as numbers.
+            TypeError: torch cannot convert the returned value to numbers.
         """
         arrays = (obs, act, obs_next, np.array(terminated, np.bool_))
         inputs = [torch.as_tensor(array, device=self.device) for array in arrays]
@@ -110,8 +110,8 @@ class RewardAdapter:
             values = torch.as_tensor(returned).detach().to("cpu", torch.float64).numpy()
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(
-                f"`reward` must return numbers, one for each row. Received a {type(returned).__name__} "
-                f"({error})."
+                f"`reward` must return one number for each row. Received a {type(returned).__name__} "
+                f"({error}); return a tensor of shape [batch]."
             ) from error
         if values.shape != (len(obs),):
             raise ValueError(
@@ -122,8 +122,8 @@ class RewardAdapter:
             row = int(np.argmin(np.isfinite(values)))
             raise ValueError(
                 f"`reward` must return finite numbers. Received {values[row]} for obs {obs[row].tolist()}, "
-                f"act {act[row].tolist()}, obs_next {obs_next[row].tolist()}; look for NaN in these, or in "
-                "the reward's weights."
+                f"act {act[row].tolist()}, obs_next {obs_next[row].tolist()}; check these, and the reward's "
+                "weights, for NaN."
             )
         return self.scale * values
 
@@ -146,8 +146,8 @@ def _resolve(reward: RewardSource, device: str | torch.device) -> tuple[RewardFn
 
 
 def _action_shape(space: gym.Space[Any]) -> tuple[int, ...]:
-    known = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
-    if not isinstance(space, known) or space.shape is None:
+    supported = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
+    if not isinstance(space, supported) or space.shape is None:
         raise ValueError(
             f"The action space must be Box, Discrete, MultiDiscrete or MultiBinary. Received {space}; wrap "
             "the environment, for example in TransformAction."
@@ -165,25 +165,22 @@ def _check_fit(
 ) -> None:
     if obs_shape != (model.obs_dim,):
         if isinstance(observation_space, gym.spaces.Dict):
-            remedy = f"choose by `obs_keys` the leaves it was learned from, of {observation_space}"
+            remedy = f"select the leaves of its training data by `obs_keys`, from {observation_space}"
         else:
-            remedy = (
-                "give the environment's observations the form it was learned from (`obs_keys` is for Dict)"
-            )
+            remedy = "convert the observations to the layout of its training data (`obs_keys` is for Dict)"
         raise ValueError(
-            f"`reward` reads observations of {model.obs_dim} numbers, shape ({model.obs_dim},), but this "
-            f"environment gives shape {obs_shape} with obs_keys={obs_keys}. Received {type(model).__name__}; "
-            f"{remedy}."
+            f"`reward` must fit observations of shape {obs_shape} (with obs_keys={obs_keys}). Received a "
+            f"{type(model).__name__} for observations of shape ({model.obs_dim},); {remedy}."
         )
     if act_shape != (model.act_dim,):
         raise ValueError(
-            f"`reward` reads actions of {model.act_dim} numbers, shape ({model.act_dim},), but this "
-            f"environment's have shape {act_shape} (a Discrete action is one number). Received "
-            f"{type(model).__name__} for {action_space}; use a reward that was learned from such actions."
+            f"`reward` must fit actions of shape {act_shape} (a Discrete action has one entry). Received a "
+            f"{type(model).__name__} for actions of shape ({model.act_dim},), not for {action_space}; use a "
+            "reward that was learned from such actions."
         )
-    wanted = None if model.n_actions is None else gym.spaces.Discrete(model.n_actions)
-    if wanted is not None and action_space != wanted:
+    expected = None if model.n_actions is None else gym.spaces.Discrete(model.n_actions)
+    if expected is not None and action_space != expected:
         raise ValueError(
-            f"`reward` reads actions of {wanted}. Received {type(model).__name__} for "
-            f"{action_space}; use a reward that was learned from such actions."
+            f"`reward` must fit actions of {action_space}. Received a {type(model).__name__} for {expected}; "
+            "use a reward that was learned from such actions."
         )

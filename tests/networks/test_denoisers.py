@@ -15,7 +15,7 @@ from rlpriors.networks.base import DenoiserNetwork
 HORIZON, DIM, BATCH = 8, 3, 5
 SMALL: dict[str, dict[str, Any]] = {
     "mlp": {"width": 16, "blocks": 2},
-    "mixer": {"width": 16, "blocks": 2, "frame_hidden": 16, "channel_hidden": 32},
+    "mixer": {"width": 16, "blocks": 2, "token_hidden": 16, "channel_hidden": 32},
     "unet": {"channels": (8, 16), "groups": 4},
     "transformer": {"width": 16, "blocks": 2, "heads": 2},
 }
@@ -134,7 +134,7 @@ def test_learns_one_batch(name: str) -> None:
 
 @every_denoiser
 def test_learns_quickly_which_frame_is_which(name: str) -> None:
-    # The windows are pure noise, so only a sense of position can tell the frames of the target apart.
+    # The windows are pure noise, so that only positions separate the timesteps of the target.
     network, t = fresh(name), windows()[1]
     sign = torch.tensor([1.0, -1.0] * (HORIZON // 2))[:, None].expand(BATCH, HORIZON, DIM)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
@@ -158,19 +158,19 @@ def test_moves_to_cuda(name: str) -> None:
 @every_denoiser
 def test_refuses_windows_of_another_size(name: str) -> None:
     network, (x, t) = fresh(name), windows()
-    with pytest.raises(ValueError, match=r"`x` .* expected \[batch, 8, 3\], received \[5, 6, 3\]"):
+    with pytest.raises(ValueError, match=r"`x` .* shape \[batch, 8, 3\]. Received \[5, 6, 3\]"):
         network(x[:, :6], t)
-    with pytest.raises(ValueError, match=r"`x` .* expected \[batch, 8, 3\], received \[5, 8, 2\]"):
+    with pytest.raises(ValueError, match=r"`x` .* shape \[batch, 8, 3\]. Received \[5, 8, 2\]"):
         network(x[..., :2], t)
 
 
 def test_refuses_shapes_that_are_no_window_and_steps_that_are_not_whole() -> None:
     # `check_input` itself: the shape checker of the tests would speak before `forward` does.
     network, (x, t) = fresh("mlp"), windows()
-    with pytest.raises(ValueError, match=r"`x` .* received \[8, 3\]"):
+    with pytest.raises(ValueError, match=r"`x` .* Received \[8, 3\]"):
         network.check_input(x[0], t)
     for wrong in (t[:3], t[:, None], t.float(), t > 3):
-        with pytest.raises(ValueError, match=r"`t` must hold one whole diffusion step per window"):
+        with pytest.raises(ValueError, match=r"`t` must hold one integer diffusion timestep per window"):
             network.check_input(x, wrong)
 
 
@@ -184,15 +184,19 @@ def test_refuses_shapes_that_are_no_window_and_steps_that_are_not_whole() -> Non
         ("mlp", {"time_features": 0}, r"`time_features` must be at least 2"),
         ("mlp", {"time_features": 7}, r"`time_features` must be divisible by 2"),
         ("mixer", {"width": 0}, r"`width` must be at least 1"),
-        ("mixer", {"frame_hidden": 0}, r"`frame_hidden` must be at least 1"),
+        ("mixer", {"token_hidden": 0}, r"`token_hidden` must be at least 1"),
         ("mixer", {"channel_hidden": 0}, r"`channel_hidden` must be at least 1"),
         ("mixer", {"time_features": 7}, r"`time_features` must be divisible by 2"),
         ("unet", {"horizon": 30}, r"`horizon` must be divisible by 4 \(3 levels .*\). Received 30"),
-        ("unet", {"channels": ()}, r"`channels` must name at least one level"),
+        ("unet", {"channels": ()}, r"`channels` must hold the channels of at least one level"),
         ("unet", {"channels": (8, 12)}, r"`channels\[1\]` must be divisible by 8 .* Received 12"),
         ("unet", {"channels": (0, 8)}, r"`channels\[0\]` must be at least 1"),
         ("unet", {"kernel_size": 4}, r"`kernel_size` must be odd. Received 4"),
-        ("unet", {"horizon": 2, "channels": (8, 8)}, r"`groups` must leave .* the single frame of level 1"),
+        (
+            "unet",
+            {"horizon": 2, "channels": (8, 8)},
+            r"`groups` must leave .* the single timestep of level 1",
+        ),
         ("unet", {"groups": 0}, r"`groups` must be at least 1"),
         ("unet", {"time_features": 7}, r"`time_features` must be divisible by 2"),
         ("transformer", {"width": 30}, r"`width` must be divisible by 4 .* Received 30"),

@@ -1,4 +1,4 @@
-"""Heads over maps: sizes, hand-worked numbers, what learns, bounds."""
+"""Segmentation heads: sizes, hand-worked numbers, gradients, bounds."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from rlpriors.networks.segmentation import HEADS, ConvHead, LinearHead, PatchHea
 
 @pytest.mark.parametrize("name", list(HEADS))
 @pytest.mark.parametrize(("cells", "size"), [((1, 1), (5, 7)), ((3, 4), (24, 32)), ((8, 8), (6, 6))])
-def test_every_head_gives_logits_of_the_size_asked_for(name, cells, size):
-    head = build_head(name, dim=6, classes=3)
+def test_every_head_gives_logits_of_the_requested_size(name, cells, size):
+    head = build_head(name, dim=6, n_classes=3)
     maps = torch.rand(1, 6, *cells)
     logits = head(maps, size)
     assert logits.shape == (1, 3, *size)
@@ -20,7 +20,7 @@ def test_every_head_gives_logits_of_the_size_asked_for(name, cells, size):
 
 @pytest.mark.parametrize("name", list(HEADS))
 def test_images_of_a_batch_do_not_see_each_other(name):
-    head = build_head(name, dim=6, classes=2)
+    head = build_head(name, dim=6, n_classes=2)
     maps = torch.rand(3, 6, 4, 4)
     together = head(maps, (8, 8))
     torch.testing.assert_close(head(maps[1:2], (8, 8)), together[1:2], atol=1e-5, rtol=1e-5)
@@ -28,7 +28,7 @@ def test_images_of_a_batch_do_not_see_each_other(name):
 
 def test_a_linear_head_by_hand():
     """Two cells, 1 and 5, to four columns: bilinear without aligned corners gives 1, 2, 4, 5."""
-    head = LinearHead(dim=1, classes=2)
+    head = LinearHead(dim=1, n_classes=2)
     with torch.no_grad():
         head.classify.weight.copy_(torch.tensor([1.0, -2.0]).reshape(2, 1, 1, 1))
         head.classify.bias.copy_(torch.tensor([0.0, 10.0]))
@@ -37,9 +37,9 @@ def test_a_linear_head_by_hand():
     torch.testing.assert_close(logits[0, :, 0], expected)
 
 
-def test_a_patch_head_tells_pixels_of_a_place_apart():
+def test_a_patch_head_separates_the_pixels_of_a_cell():
     """One channel of 1: the logit of each pixel is its own weight, pixel by pixel, class by class."""
-    head = PatchHead(dim=1, classes=2)
+    head = PatchHead(dim=1, n_classes=2)
     with torch.no_grad():
         head.classify.weight.copy_(torch.arange(128.0).reshape(128, 1, 1, 1))
         head.classify.bias.zero_()
@@ -70,5 +70,5 @@ def test_bad_heads_are_refused():
         build_head("unet", 4, 2)
     with pytest.raises(ValueError, match=r"`width` must be divisible by 16 .*Received 24"):
         ConvHead(4, 2, width=24)
-    with pytest.raises(ValueError, match=r"`classes` must be at least 1\. Received 0"):
+    with pytest.raises(ValueError, match=r"`n_classes` must be at least 1\. Received 0"):
         LinearHead(4, 0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rlpriors.encoders import load_encoder
-from rlpriors.networks.vit import SIZES, ViT, ViTSettings, grid_codes, patches, unpatch
+from rlpriors.networks.vit import VIT_SIZES, ViT, ViTSettings, patchify, sincos_position_embedding, unpatchify
 
 
 def small(**sizes: Any) -> ViT:
@@ -18,14 +18,14 @@ def small(**sizes: Any) -> ViT:
 
 def test_patches_are_rows_of_pixels_of_colors_and_go_back() -> None:
     image = torch.arange(2 * 4 * 6.0).reshape(1, 2, 4, 6)  # color 0 is 0..23, color 1 is 24..47
-    rows = patches(image, 2)
+    rows = patchify(image, 2)
     assert rows.shape == (1, 6, 8)
     assert rows[0, 4].tolist() == [14, 38, 15, 39, 20, 44, 21, 45]  # second row of patches, second column
-    assert torch.equal(unpatch(rows, 2, (2, 3)), image)
+    assert torch.equal(unpatchify(rows, 2, (2, 3)), image)
 
 
 def test_positions_are_sines_of_row_and_column() -> None:
-    codes = grid_codes((2, 3), 8)
+    codes = sincos_position_embedding((2, 3), 8)
     assert codes.shape == (6, 8)
     at = codes[5]  # row 1, column 2; two speeds: 1 and 1/100
     expected = [f(w * i) for i in (1, 2) for f in (math.sin, math.cos) for w in (1, 0.01)]
@@ -41,20 +41,20 @@ def test_seeing_all_patches_is_seeing_the_image(pool: str) -> None:
     assert whole.maps.shape == (3, 16, 3, 4)
     torch.testing.assert_close(whole.maps.flatten(2).mT, whole.tokens)
     order = torch.stack([torch.randperm(12) for _ in range(3)])
-    seen = network.see(x, order)
+    seen = network.forward_tokens(x, order)
     torch.testing.assert_close(seen.global_, whole.global_)
     expected = torch.stack([tokens[index] for tokens, index in zip(whole.tokens, order, strict=True)])
     torch.testing.assert_close(seen.tokens, expected)
     assert seen.maps is None
 
 
-def test_what_is_left_out_does_not_matter_and_what_is_seen_does() -> None:
-    network, x, kept = small(), torch.rand(1, 2, 12, 16), torch.tensor([[0, 7]])
-    first = network.see(x, kept)
+def test_only_visible_patches_matter() -> None:
+    network, x, visible = small(), torch.rand(1, 2, 12, 16), torch.tensor([[0, 7]])
+    first = network.forward_tokens(x, visible)
     x[:, :, 4:8, 4:8] += 1  # patch 5
-    assert torch.equal(network.see(x, kept).global_, first.global_)
+    assert torch.equal(network.forward_tokens(x, visible).global_, first.global_)
     x[:, :, 4:8, 12:16] += 1  # patch 7
-    assert not torch.allclose(network.see(x, kept).global_, first.global_)
+    assert not torch.allclose(network.forward_tokens(x, visible).global_, first.global_)
 
 
 def test_places_matter() -> None:
@@ -75,10 +75,10 @@ def test_named_sizes_are_encoders_that_mask(name: str, image: int, millions: flo
     count = sum(p.numel() for p in encoder.backbone.parameters())
     assert round(count / 1e6, 2) == millions
     assert encoder.can_mask
-    assert encoder.output_shape == (SIZES[name]["dim"],)
-    seen = encoder.see(torch.rand(2, 3, image, image), torch.tensor([[1, 2, 3], [9, 4, 0]]))
+    assert encoder.output_shape == (VIT_SIZES[name]["dim"],)
+    seen = encoder.forward_tokens(torch.rand(2, 3, image, image), torch.tensor([[1, 2, 3], [9, 4, 0]]))
     assert seen.tokens is not None
-    assert seen.tokens.shape == (2, 3, SIZES[name]["dim"])
+    assert seen.tokens.shape == (2, 3, VIT_SIZES[name]["dim"])
 
 
 def test_the_start_is_xaviers() -> None:
@@ -99,7 +99,7 @@ def test_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(2, 12, 16\). Received \(2, 16, 16\); resize them"):
         small()(torch.rand(1, 2, 16, 16))
     with pytest.raises(ValueError, match=r"Received \(3, 12, 16\)"):
-        small().see(torch.rand(1, 3, 12, 16), torch.tensor([[0]]))
+        small().forward_tokens(torch.rand(1, 3, 12, 16), torch.tensor([[0]]))
     with pytest.raises(ValueError, match=r"`height` must be divisible by 8 \(whole patches\). Received 210"):
         load_encoder("vit-nano", weights="none", input_size=(210, 160), device="cpu")
 

@@ -81,7 +81,7 @@ def batch(n: int = 7, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 
 @pytest.mark.parametrize("build", MODELS)
-def test_rows_are_judged_one_by_one(build: Build) -> None:
+def test_rows_are_scored_independently(build: Build) -> None:
     model = build()
     obs, act, obs_next, end = batch()
     together = model(obs, act, obs_next, end)
@@ -105,7 +105,7 @@ def test_score_is_forward_for_numpy(build: Build) -> None:
 
 
 @pytest.mark.parametrize("build", MODELS)
-def test_saved_and_loaded_it_judges_alike(build: Build, tmp_path) -> None:
+def test_a_loaded_reward_scores_equally(build: Build, tmp_path) -> None:
     model = build()
     loaded = load_reward(model.save(tmp_path / "reward"), device="cpu")
     assert type(loaded) is type(model)
@@ -150,11 +150,11 @@ def test_values_have_gradients_in_windows_even_under_no_grad(build: Build) -> No
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("obs", (5, OBS + 1), r"`obs` must be \[batch, 3\], since this reward reads 3 numbers of each obs"),
-        ("act", (5, 1), r"`act` must be \[batch, 2\], since this reward reads 2 numbers of each action"),
+        ("obs", (5, OBS + 1), r"`obs` must be \[batch, 3\], since this reward reads 3 entries of each obs"),
+        ("act", (5, 1), r"`act` must be \[batch, 2\], since this reward reads 2 entries of each action"),
         ("obs_next", (5, 1), r"`obs_next` must be \[batch, 3\].*Received shape \(5, 1\)"),
-        ("obs", (OBS,), r"`obs` must be \[batch, 3\]: one row for each.*Received shape \(3,\)"),
-        ("act", (5, 1, ACT), r"`act` must be \[batch, 2\]: one row for each.*Received shape \(5, 1, 2\)"),
+        ("obs", (OBS,), r"`obs` must be \[batch, 3\], one row per transition.*Received shape \(3,\)"),
+        ("act", (5, 1, ACT), r"`act` must be \[batch, 2\], one row per trans.*Received shape \(5, 1, 2\)"),
         ("act", (4, ACT), r"`act` must have one row for each of the 5 rows of `obs`. Received \(4,\)"),
         ("terminated", (5, 1), r"`terminated` must have one row.*Received \(5, 1\)"),
     ],

@@ -59,7 +59,7 @@ def batch(n: int = 6, shift: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, t
 
 
 @pytest.mark.parametrize("build", KINDS)
-def test_saved_and_loaded_it_judges_alike(build: Build, tmp_path) -> None:
+def test_a_loaded_reward_scores_equally(build: Build, tmp_path) -> None:
     model = build()
     loaded = load_reward(model.save(tmp_path), device="cpu")
     assert type(loaded) is type(model)
@@ -71,7 +71,7 @@ def test_saved_and_loaded_it_judges_alike(build: Build, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("build", KINDS)
-def test_rows_are_judged_one_by_one_and_alike_each_time(build: Build) -> None:
+def test_rows_are_scored_independently_and_repeatably(build: Build) -> None:
     model = build()
     together = model(*batch())
     alone = torch.cat([model(*(part[[i]] for part in batch())) for i in range(6)])
@@ -134,7 +134,7 @@ def test_airls_parts_by_hand() -> None:
 
 
 def test_drails_logit_by_hand() -> None:
-    """A denoiser that predicts 0 if "demonstrated" and 1 if "the agent's", whatever it sees."""
+    """A denoiser that predicts 0 if "demonstrated" and 1 if "from the agent", for all inputs."""
     model = DRAILReward(DRAILSettings(1, 1, inputs=("obs",), hidden=(), n_draws=2, time_features=2))
     (layer,) = model.net
     layer.weight.data = torch.tensor([[0.0, 0.0, 0.0, 1.0, 0.0]])  # x_t, two of the time, c-, c+
@@ -155,8 +155,8 @@ def test_drails_logit_by_hand() -> None:
         (AIRLSettings, {"gamma": 1.5}, r"`gamma` must be in the interval \[0, 1\]. Received 1.5"),
         (DRAILSettings, {"n_draws": 0}, "`n_draws` must be at least 1. Received 0"),
         (DRAILSettings, {"num_train_timesteps": 1}, "`num_train_timesteps` must be at least 2. Received 1"),
-        (DRAILSettings, {"spectral_norm": True}, "`spectral_norm` is not for a denoiser. Received True"),
-        (DRAILSettings, {"time_features": 3}, "`time_features` must be even. Received 3"),
+        (DRAILSettings, {"spectral_norm": True}, "`spectral_norm` must be False.*denoiser. Received True"),
+        (DRAILSettings, {"time_features": 3}, "`time_features` must be divisible by 2.*Received 3"),
         (GAILSettings, {"obs_dim": 0}, "`obs_dim` must be at least 1"),
     ],
 )

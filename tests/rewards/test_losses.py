@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rlpriors.networks.mlp import build_mlp
-from rlpriors.rewards.losses import contrastive_loss, gradient_penalty, quickness, slowness_penalty
+from rlpriors.rewards.losses import contrastive_loss, gradient_penalty, slowness_penalty, temporal_variation
 
 
 def test_contrast_by_hand() -> None:
@@ -86,38 +86,38 @@ def test_penalty_weighs_entries_by_hand() -> None:
     assert penalty.item() == pytest.approx(1 + 10 * (4 + 9))
 
 
-def test_quickness_by_hand() -> None:
+def test_temporal_variation_by_hand() -> None:
     slow = torch.tensor([0.0, 1.0, 2.0, 3.0])  # changes by 1, variance 5/3
     quick = torch.tensor([0.0, 3.0, 0.0, 3.0])  # changes by 3, variance 3
     never = torch.full((4,), 7.0)
     windows = torch.stack([slow, quick, never], -1)[None]
     expected = torch.tensor([1.0, (9 / 3) / (1 / (5 / 3)), 1.0])
-    torch.testing.assert_close(quickness(windows), expected)
-    torch.testing.assert_close(quickness(5 * windows - 2), expected)  # units do not matter
+    torch.testing.assert_close(temporal_variation(windows), expected)
+    torch.testing.assert_close(temporal_variation(5 * windows - 2), expected)  # units do not matter
 
 
-def test_quickness_is_not_fooled_by_jitter() -> None:
+def test_temporal_variation_ignores_jitter() -> None:
     generator = torch.Generator().manual_seed(0)
     walk = torch.randn(100, 8, 2, generator=generator).cumsum(1)
     goal = torch.rand(100, 1, 1, generator=generator).expand(100, 8, 1)
     jittered = goal + 1e-5 * torch.randn(100, 8, 1, generator=generator)
-    expected = quickness(walk)
-    torch.testing.assert_close(quickness(torch.cat([walk, jittered], -1))[:2], expected)
+    expected = temporal_variation(walk)
+    torch.testing.assert_close(temporal_variation(torch.cat([walk, jittered], -1))[:2], expected)
     flicker = torch.randn(100, 8, 1, generator=generator)
     slow = 0.01 * torch.randn(100, 8, 1, generator=generator).cumsum(1) + 5 * goal
-    assert quickness(torch.cat([flicker, slow], -1)).max() == 1000
+    assert temporal_variation(torch.cat([flicker, slow], -1)).max() == 1000
 
 
 @pytest.mark.parametrize(
     ("windows", "message"),
-    [(torch.ones(3, 4, 2), "must hold frames that change"), (torch.ones(3, 1, 2), "at least 2 frames")],
+    [(torch.ones(3, 4, 2), "must change over time"), (torch.ones(3, 1, 2), "at least 2 timesteps")],
 )
-def test_quickness_of_nothing(windows: torch.Tensor, message: str) -> None:
+def test_temporal_variation_of_constant_windows(windows: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        quickness(windows)
+        temporal_variation(windows)
 
 
 def test_slowness_by_hand() -> None:
     assert slowness_penalty(torch.tensor([[0.0, 1.0, 3.0], [2.0, 2.0, 2.0]])).item() == pytest.approx(5 / 4)
-    with pytest.raises(ValueError, match="at least 2 steps"):
+    with pytest.raises(ValueError, match="at least 2 consecutive steps"):
         slowness_penalty(torch.zeros(3, 1))

@@ -1,4 +1,4 @@
-"""MLPReward: what it sees, in which units, and its settings."""
+"""MLPReward: its inputs, their units, and its settings."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def test_a_normalizer_of_the_observation_leaves_actions_as_they_are() -> None:
         (("obs_next", "obs"), [4.0, 5.0, 1.0, 2.0]),
     ],
 )
-def test_only_the_named_inputs_are_seen(inputs, seen: list[float]) -> None:
+def test_only_the_named_inputs_are_read(inputs, seen: list[float]) -> None:
     model = MLPReward(RewardSettings(obs_dim=2, act_dim=1, inputs=inputs))
     parts = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]]), torch.tensor([[4.0, 5.0]])
     assert model.features(*parts).tolist() == [seen]
@@ -90,11 +90,11 @@ def test_the_output_is_smooth_in_normalized_units() -> None:
         ({"act_dim": 0}, "`act_dim` must be at least 1. Received 0"),
         ({"inputs": ()}, r"`inputs` must be some of \('obs', 'act', 'obs_next'\), each once"),
         ({"inputs": ("obs", "obs")}, "`inputs` must be some of"),
-        ({"obs_index": (0, 4)}, r"`obs_index` must hold entries between 0 and 3, each once.*\(0, 4\)"),
-        ({"obs_index": (-1,)}, "`obs_index` must hold entries between 0 and 3"),
-        ({"obs_index": (1, 1)}, "`obs_index` must hold entries between 0 and 3"),
-        ({"obs_index": ()}, "`obs_index` must hold entries between 0 and 3"),
-        ({"n_actions": 3, "act_dim": 2}, "`n_actions` must be at least 1 and needs `act_dim` 1"),
+        ({"obs_index": (0, 4)}, r"`obs_index` must hold indices between 0 and 3, each once.*\(0, 4\)"),
+        ({"obs_index": (-1,)}, "`obs_index` must hold indices between 0 and 3"),
+        ({"obs_index": (1, 1)}, "`obs_index` must hold indices between 0 and 3"),
+        ({"obs_index": ()}, "`obs_index` must hold indices between 0 and 3"),
+        ({"n_actions": 3, "act_dim": 2}, "`n_actions` must be at least 1 and requires `act_dim` 1"),
         ({"n_actions": 0}, "`n_actions` must be at least 1"),
         ({"obs_keys": ()}, "`obs_keys` must name at least one leaf"),
     ],
@@ -121,7 +121,7 @@ def test_spectral_norm_bounds_the_slope_of_every_layer(tmp_path) -> None:
     model = MLPReward(RewardSettings(obs_dim=3, act_dim=1, hidden=(16, 16), spectral_norm=True))
     optim = torch.optim.Adam(model.parameters(), lr=0.05)
     x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
-    for _ in range(50):  # asked for a slope of 10
+    for _ in range(50):  # trained for a slope of 10
         optim.zero_grad()
         (model.from_features(x) - 10 * x[:, 0]).square().mean().backward()
         optim.step()
@@ -151,7 +151,7 @@ def test_a_reward_saved_before_there_was_spectral_norm_still_loads(tmp_path) -> 
 @pytest.mark.usefixtures("without_type_checks")
 @pytest.mark.parametrize("bad", [(-1,), (64, 0), 64, (1.5,), None])
 def test_hidden_layers_have_widths(bad) -> None:
-    message = "must hold whole numbers of at least 1, the width of each layer, as (64, 64). Received "
+    message = "must hold integers of at least 1, the width of each layer, such as (64, 64). Received "
     message = re.escape(f"{message}{bad!r}")
     with pytest.raises(ValueError, match="`hidden` " + message):
         RewardSettings(2, 1, hidden=bad)
@@ -163,7 +163,8 @@ def test_hidden_layers_have_widths(bad) -> None:
 def test_a_reward_that_diverged_is_neither_saved_nor_trusted(tmp_path, bad: float) -> None:
     model = linear(RewardSettings(1, 1, hidden=()), [1.0], 0.0)
     model.net[0].bias.data.fill_(bad)
-    with pytest.raises(ValueError, match=r"finite weights only\. Received NaN or infinity in 'net\.0\.bias'"):
+    message = r"weights of a saved reward must be finite\. Received NaN or infinity in 'net\.0\.bias'"
+    with pytest.raises(ValueError, match=message):
         model.save(tmp_path)
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match=rf"not for 2 of 2 rows\. Received {bad} in row 0; its training"):

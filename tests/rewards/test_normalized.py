@@ -1,44 +1,31 @@
-"""NormalizedReward: its statistics against numpy, when they move, and that they travel."""
+"""NormalizedReward: its statistics against numpy, their updates and saving."""
 
 import numpy as np
 import pytest
 import torch
+from linear_rewards import linear_reward, score_states
 
-from rlpriors.rewards import MLPReward, NormalizedReward, RewardModel, RewardSettings, load_reward
-
-
-def slope(value: float = 3.0, bias: float = 1.0) -> RewardModel:
-    """r(s) = value * s + bias, over one number s."""
-    model = MLPReward(RewardSettings(obs_dim=1, act_dim=1, hidden=()))
-    (layer,) = model.net
-    layer.weight.data.fill_(value)
-    layer.bias.data.fill_(bias)
-    return model
-
-
-def judge(model: RewardModel, *states: float) -> torch.Tensor:
-    obs = torch.tensor(states)[:, None]
-    return model(obs, obs, obs, torch.zeros(len(obs), dtype=torch.bool))
+from rlpriors.rewards import NormalizedReward, load_reward
 
 
 def test_by_hand() -> None:
-    model = NormalizedReward(slope())
+    model = NormalizedReward(linear_reward(3.0, 1.0))
     model.observe(torch.tensor([2.0, 6.0]))  # mean 4, deviation 2
     model.observe(torch.tensor([10.0]))  # of all: mean 6, variance (16 + 0 + 16) / 3
     assert (model.count.item(), model.mean.item()) == (3, 6.0)
     assert model.variance.item() == pytest.approx(32 / 3)
     std = (32 / 3) ** 0.5
-    assert judge(model, 1.0, 2.0).tolist() == pytest.approx([4 / std, 7 / std])
-    centered = NormalizedReward(slope(), center=True)
+    assert score_states(model, 1.0, 2.0).tolist() == pytest.approx([4 / std, 7 / std])
+    centered = NormalizedReward(linear_reward(3.0, 1.0), center=True)
     centered.observe(torch.tensor([2.0, 6.0, 10.0]))
-    assert judge(centered, 1.0, 2.0).tolist() == pytest.approx([-2 / std, 1 / std])
+    assert score_states(centered, 1.0, 2.0).tolist() == pytest.approx([-2 / std, 1 / std])
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 def test_batches_of_any_size_merge_to_the_statistics_of_all(offset: float) -> None:
     rng = np.random.default_rng(0)
     batches = [rng.normal(offset, 2.0, n).astype(np.float32) for n in (1, 1, 50, 3, 0, 500, 16)]
-    model = NormalizedReward(slope())
+    model = NormalizedReward(linear_reward(3.0, 1.0))
     for values in batches:
         model.observe(torch.from_numpy(values))
     together = np.concatenate(batches).astype(np.float64)
@@ -47,28 +34,28 @@ def test_batches_of_any_size_merge_to_the_statistics_of_all(offset: float) -> No
     assert model.variance.item() == pytest.approx(together.var(), rel=1e-3)
 
 
-def test_statistics_move_only_when_asked() -> None:
-    model = NormalizedReward(slope())
-    assert judge(model, 1.0, 3.0).tolist() == [4.0, 10.0]  # unchanged: nothing was observed
+def test_statistics_change_only_through_observe() -> None:
+    model = NormalizedReward(linear_reward(3.0, 1.0))
+    assert score_states(model, 1.0, 3.0).tolist() == [4.0, 10.0]  # unchanged: nothing was observed
     assert model.count.item() == 0
     model.updating = True
-    assert judge(model, 1.0, 3.0).tolist() == pytest.approx([4 / 3, 10 / 3])  # deviation 3
+    assert score_states(model, 1.0, 3.0).tolist() == pytest.approx([4 / 3, 10 / 3])  # deviation 3
     model.score([[2.0]], [[0.0]], [[2.0]])
     assert model.count.item() == 3
     model.updating = False
-    judge(model, 100.0)
+    score_states(model, 100.0)
     assert model.count.item() == 3
     assert model.train().count.item() == 3
 
 
 def test_a_constant_base_is_not_blown_up() -> None:
-    model = NormalizedReward(slope(0.0, 7.0))
+    model = NormalizedReward(linear_reward(0.0, 7.0))
     model.updating = True
-    assert judge(model, 1.0, 2.0).tolist() == [7.0, 7.0]
+    assert score_states(model, 1.0, 2.0).tolist() == [7.0, 7.0]
 
 
 def test_the_gradient_is_the_bases_divided_by_a_constant() -> None:
-    model = NormalizedReward(slope(), center=True)
+    model = NormalizedReward(linear_reward(3.0, 1.0), center=True)
     model.updating = True
     obs = torch.tensor([[1.0], [3.0]], requires_grad=True)
     end = torch.zeros(2, dtype=torch.bool)
@@ -81,18 +68,18 @@ def test_the_gradient_is_the_bases_divided_by_a_constant() -> None:
 
 
 def test_saved_and_loaded_it_has_its_statistics_and_rests(tmp_path) -> None:
-    model = NormalizedReward(slope(), center=True, eps=1e-3)
+    model = NormalizedReward(linear_reward(3.0, 1.0), center=True, eps=1e-3)
     model.updating = True
-    judge(model, 1.0, 5.0, 9.0)
+    score_states(model, 1.0, 5.0, 9.0)
     loaded = load_reward(model.save(tmp_path), device="cpu")
     model.updating = False
     assert not loaded.updating
     assert loaded.settings == model.settings
-    assert judge(loaded, 1.0, 2.0).equal(judge(model, 1.0, 2.0))
+    assert score_states(loaded, 1.0, 2.0).equal(score_states(model, 1.0, 2.0))
 
 
 def test_another_goes_on_with_the_statistics_of_one_that_was_stopped() -> None:
-    whole, stopped, other = (NormalizedReward(slope()) for _ in range(3))
+    whole, stopped, other = (NormalizedReward(linear_reward(3.0, 1.0)) for _ in range(3))
     whole.observe(torch.tensor([2.0, 6.0]))
     stopped.observe(torch.tensor([2.0, 6.0]))
     kept = stopped.statistics()
@@ -108,7 +95,7 @@ def test_another_goes_on_with_the_statistics_of_one_that_was_stopped() -> None:
 
 
 def test_a_reward_that_is_not_finite_leaves_the_statistics() -> None:
-    model = NormalizedReward(slope())
+    model = NormalizedReward(linear_reward(3.0, 1.0))
     model.observe(torch.tensor([1.0, 2.0]))
     with pytest.raises(ValueError, match=r"`rewards` must be finite"):
         model.observe(torch.tensor([1.0, float("nan")]))
@@ -117,4 +104,4 @@ def test_a_reward_that_is_not_finite_leaves_the_statistics() -> None:
 
 def test_eps_has_a_bound() -> None:
     with pytest.raises(ValueError, match=r"`eps` must be above 0. Received 0.0"):
-        NormalizedReward(slope(), eps=0.0)
+        NormalizedReward(linear_reward(3.0, 1.0), eps=0.0)

@@ -70,6 +70,6 @@ def test_gamma_has_bounds(gamma: float) -> None:
 def test_a_normalizer_of_another_size_is_refused() -> None:
     base = MLPReward(RewardSettings(obs_dim=2, act_dim=1))
     with pytest.raises(
-        ValueError, match=r"`normalizer` must cover an observation of 2 numbers. Received one of 3"
+        ValueError, match=r"`normalizer` must cover an observation of 2 entries. Received one of 3"
     ):
         ShapedReward(base, normalizer=Normalizer.identity(3))

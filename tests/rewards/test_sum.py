@@ -5,25 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from linear_rewards import linear_reward, score_states
 
-from rlpriors.rewards import MLPReward, RewardModel, RewardSettings, ShapedReward, SumReward, load_reward
+from rlpriors.rewards import RewardModel, ShapedReward, SumReward, load_reward
 
-
-def slope(value: float, **settings) -> RewardModel:
-    """r(s) = value * s, over one number s."""
-    model = MLPReward(RewardSettings(**{"obs_dim": 1, "act_dim": 1, "hidden": (), **settings}))
-    (layer,) = model.net
-    layer.weight.data.fill_(value)
-    layer.bias.data.zero_()
-    return model
-
-
-def judge(model: RewardModel, *states: float) -> list[float]:
-    obs = torch.tensor(states)[:, None]
-    return model(obs, obs, obs, torch.zeros(len(obs), dtype=torch.bool)).tolist()
-
-
-A, B = slope(2.0), slope(5.0)
+A, B = linear_reward(2.0), linear_reward(5.0)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +31,7 @@ A, B = slope(2.0), slope(5.0)
 )
 def test_operators_by_hand(model: RewardModel, at_one: float, at_two: float) -> None:
     assert isinstance(model, SumReward)
-    assert judge(model, 1.0, 2.0) == [at_one, at_two]
+    assert score_states(model, 1.0, 2.0).tolist() == [at_one, at_two]
 
 
 def test_a_sum_of_sums_is_flat() -> None:
@@ -56,35 +42,35 @@ def test_a_sum_of_sums_is_flat() -> None:
 
 
 def test_saved_and_loaded_it_is_the_same_sum(tmp_path) -> None:
-    total = slope(2.0) - 3 * ShapedReward(slope(5.0), gamma=0.5, hidden=()) + 0.5
+    total = linear_reward(2.0) - 3 * ShapedReward(linear_reward(5.0), gamma=0.5, hidden=()) + 0.5
     loaded = load_reward(total.save(tmp_path), device="cpu")
     assert isinstance(loaded, SumReward)
     assert loaded.weights == (1.0, -3.0)
-    assert judge(loaded, 1.0, 2.0) == judge(total, 1.0, 2.0)
+    assert score_states(loaded, 1.0, 2.0).tolist() == score_states(total, 1.0, 2.0).tolist()
     twice = load_reward((total + total).save(tmp_path / "twice"), device="cpu")
-    assert judge(twice, 1.0) == judge(total + total, 1.0)
+    assert score_states(twice, 1.0).tolist() == score_states(total + total, 1.0).tolist()
 
 
 def test_what_trains_a_term_trains_the_sum() -> None:
-    term = slope(1.0)
+    term = linear_reward(1.0)
     total = 3 * term
     obs = torch.ones(1, 1)
     total(obs, obs, obs, torch.tensor([False])).sum().backward()
     assert term.net[0].weight.grad.item() == 3.0
     term.net[0].weight.data.fill_(2.0)
-    assert judge(total, 1.0) == [6.0]
+    assert score_states(total, 1.0).tolist() == [6.0]
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"obs_dim": 2}, r"`terms` must agree on `obs_dim`. Received \[1, 2\]; take rewards that were"),
+        ({"obs_dim": 2}, r"`terms` must agree on `obs_dim`. Received \[1, 2\]; use rewards that were"),
         ({"obs_keys": ("a", "b")}, r"`terms` must agree on `obs_keys`. Received \[None, \('a', 'b'\)\]"),
     ],
 )
 def test_rewards_of_different_observations_do_not_add_up(other: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        A + slope(1.0, **other)
+        A + linear_reward(1.0, **other)
 
 
 @pytest.mark.parametrize("other", ["2", None, torch.ones(2)])

@@ -23,7 +23,7 @@ def test_the_default_is_the_one_for_a_small_maze() -> None:
     assert [tuple(w.shape) for w in weights] == [(384, 768), (128, 384), (64, 128), (1, 64)]
 
 
-def test_saved_and_loaded_it_judges_alike(tmp_path) -> None:
+def test_a_loaded_value_scores_equally(tmp_path) -> None:
     value = TrajectoryValue(TrajectoryValueSettings(horizon=4, dim=3, hidden=(8, 4)))
     loaded = TrajectoryValue.load(value.save(tmp_path), device="cpu")
     x = torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0))
@@ -34,7 +34,9 @@ def test_saved_and_loaded_it_judges_alike(tmp_path) -> None:
 
 def test_a_reward_is_no_value(tmp_path) -> None:
     MLPReward(RewardSettings(2, 1)).save(tmp_path)
-    with pytest.raises(CheckpointError, match=r"holds a 'MLPReward', but one of \['TrajectoryValue'\]"):
+    with pytest.raises(
+        CheckpointError, match=r"must be of one of \['TrajectoryValue'\]. Received 'MLPReward'"
+    ):
         TrajectoryValue.load(tmp_path, device="cpu")
 
 

@@ -1,4 +1,4 @@
-"""One encoder, every door: the same frames give the same encodings wherever they are encoded."""
+"""Equal encodings from the three wrappers and from an encoded data set."""
 
 import gymnasium as gym
 import numpy as np

@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import inspect
 import os
 import pickle
 import re
@@ -20,14 +19,13 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.utils.env_match import check_environments_match
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 from jaxtyping import config
-from lamps import SIZE, Forwards, Lamp, alone, by_definition, small_encoder
+from noise_env import SIZE, Forwards, NoiseEnv, alone, assert_close, by_definition, small_encoder
 
-from rlpriors.encoders.encoder import Backbone, ImageEncoder
+from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
-from rlpriors.wrappers import EncodeObservation, PixelObservation, VectorEncodeObservation
-from rlpriors.wrappers.encode_options import EncodeSettings
-from rlpriors.wrappers.tianshou.encode_observation import TianshouEncodeObservation
+from rlpriors.wrappers import EncodeObservation, PixelObservation
 
 # check_env speaks through warnings: that the environment is wrapped, that bounds are infinite, ...
 quiet_checker = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -36,15 +34,11 @@ drawing = pytest.mark.skipif(os.environ.get("MUJOCO_GL") == "disable", reason="n
 SMALL: dict[str, Any] = {"weights": "none", "device": "cpu", "input_size": [SIZE, SIZE]}
 
 
-def close(a: Any, b: Any) -> None:
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-
-
 @pytest.fixture
 def registered() -> Any:
-    gym.register("rlpriors-test/Lamp-v0", entry_point="lamps:Lamp")
-    yield "rlpriors-test/Lamp-v0"
-    del gym.registry["rlpriors-test/Lamp-v0"]
+    gym.register("rlpriors-test/Noise-v0", entry_point="noise_env:NoiseEnv")
+    yield "rlpriors-test/Noise-v0"
+    del gym.registry["rlpriors-test/Noise-v0"]
 
 
 # Numbers
@@ -52,19 +46,19 @@ def registered() -> Any:
 
 @pytest.mark.parametrize(("stack", "fuse"), [(1, "concat"), (2, "concat"), (3, "flare"), (3, "stack")])
 def test_each_observation_by_definition(stack: int, fuse: str) -> None:
-    encoder, raw = small_encoder(), Lamp()
-    env = EncodeObservation(Lamp(), encoder, stack=stack, fuse=fuse)
+    encoder, raw = small_encoder(), NoiseEnv()
+    env = EncodeObservation(NoiseEnv(), encoder, stack=stack, fuse=fuse)
     reference, forwards = small_encoder(), Forwards(encoder)
     obs, frames = env.reset(seed=5)[0], [raw.reset(seed=5)[0]]
     ended = 0
     for _ in range(12):
-        close(obs, by_definition(reference, frames, stack, fuse))
+        assert_close(obs, by_definition(reference, frames, stack, fuse))
         assert env.observation_space.contains(obs)
         assert forwards.images.pop() == 1  # each frame once, however many are shown
         obs, _, terminated, truncated, _ = env.step(0)
         frames.append(raw.step(0)[0])
         if terminated or truncated:
-            close(obs, by_definition(reference, frames, stack, fuse))
+            assert_close(obs, by_definition(reference, frames, stack, fuse))
             forwards.images.pop()
             obs, frames, ended = env.reset()[0], [raw.reset()[0]], ended + 1
     assert ended >= 1
@@ -85,35 +79,35 @@ def test_each_observation_by_definition(stack: int, fuse: str) -> None:
 )
 def test_axes_in_any_order(show: str, layout: str | None, axes: str) -> None:
     encoder = small_encoder()
-    env = EncodeObservation(Lamp(show), encoder, layout=layout)
-    raw = Lamp(show).reset(seed=0)[0].transpose([show.index(axis) for axis in axes])
+    env = EncodeObservation(NoiseEnv(show), encoder, layout=layout)
+    raw = NoiseEnv(show).reset(seed=0)[0].transpose([show.index(axis) for axis in axes])
     frames = raw if "T" in axes else [raw]
-    close(env.reset(seed=0)[0], np.concatenate([alone(encoder, frame) for frame in frames]))
+    assert_close(env.reset(seed=0)[0], np.concatenate([alone(encoder, frame) for frame in frames]))
     assert env.observation_space.shape == (512 * len(frames),)
 
 
 @pytest.mark.parametrize(("fuse", "shape"), [("concat", (1024,)), ("stack", (2, 512))])
 def test_stacks_of_the_environment_are_fused(fuse: str, shape: tuple[int, ...]) -> None:
     encoder = small_encoder()
-    stacked = EncodeObservation(FrameStackObservation(Lamp("HW"), 2), encoder, fuse=fuse)
-    own = EncodeObservation(Lamp("HW"), encoder, stack=2, fuse=fuse)
+    stacked = EncodeObservation(FrameStackObservation(NoiseEnv("HW"), 2), encoder, fuse=fuse)
+    own = EncodeObservation(NoiseEnv("HW"), encoder, stack=2, fuse=fuse)
     assert stacked.observation_space.shape == own.observation_space.shape == shape
-    close(stacked.reset(seed=1)[0], own.reset(seed=1)[0])
+    assert_close(stacked.reset(seed=1)[0], own.reset(seed=1)[0])
     for _ in range(4):
-        close(stacked.step(0)[0], own.step(0)[0])
+        assert_close(stacked.step(0)[0], own.step(0)[0])
 
 
 def test_a_dict_of_cameras_is_one_forward_and_the_rest_passes() -> None:
-    encoder, raw = small_encoder(), Lamp("dict")
+    encoder, raw = small_encoder(), NoiseEnv("dict")
     forwards = Forwards(encoder)
-    env = EncodeObservation(Lamp("dict"), encoder, stack=2)
+    env = EncodeObservation(NoiseEnv("dict"), encoder, stack=2)
     env.reset(seed=2)
     first = raw.reset(seed=2)[0]
     obs, later = env.step(0)[0], raw.step(0)[0]
     assert forwards.images == [2, 2]
-    close(obs["front"], by_definition(encoder, [first["front"], later["front"]], 2))
+    assert_close(obs["front"], by_definition(encoder, [first["front"], later["front"]], 2))
     frames = [first["hand"]["camera"], later["hand"]["camera"]]
-    close(obs["hand"]["camera"], by_definition(encoder, frames, 2))
+    assert_close(obs["hand"]["camera"], by_definition(encoder, frames, 2))
     assert obs["mode"] == later["mode"]
     np.testing.assert_array_equal(obs["hand"]["force"], later["hand"]["force"])
     assert env.observation_space.contains(obs)
@@ -122,8 +116,8 @@ def test_a_dict_of_cameras_is_one_forward_and_the_rest_passes() -> None:
 
 def test_chosen_cameras_and_their_pixels() -> None:
     encoder = small_encoder()
-    env = EncodeObservation(Lamp("dict"), encoder, keys=["hand/camera"], keep_pixels=True)
-    obs, raw = env.reset(seed=2)[0], Lamp("dict").reset(seed=2)[0]
+    env = EncodeObservation(NoiseEnv("dict"), encoder, obs_keys=["hand/camera"], keep_pixels=True)
+    obs, raw = env.reset(seed=2)[0], NoiseEnv("dict").reset(seed=2)[0]
     assert sorted(obs["hand"]) == ["camera", "camera_pixels", "force"]
     np.testing.assert_array_equal(obs["hand"]["camera_pixels"], raw["hand"]["camera"])
     np.testing.assert_array_equal(obs["front"], raw["front"])
@@ -132,9 +126,9 @@ def test_chosen_cameras_and_their_pixels() -> None:
 
 
 def test_an_image_alone_may_keep_its_pixels() -> None:
-    env = EncodeObservation(Lamp(), small_encoder(), keep_pixels=True)
+    env = EncodeObservation(NoiseEnv(), small_encoder(), keep_pixels=True)
     obs = env.reset(seed=2)[0]
-    np.testing.assert_array_equal(obs["pixels"], Lamp().reset(seed=2)[0])
+    np.testing.assert_array_equal(obs["pixels"], NoiseEnv().reset(seed=2)[0])
     assert obs["encoded"].shape == (512,)
     assert env.observation_space.contains(obs)
 
@@ -146,31 +140,31 @@ def test_an_image_alone_may_keep_its_pixels() -> None:
 )
 def test_with_a_cache_nothing_changes(show: str, readout: str, cache: Any) -> None:
     cached, plain = (
-        EncodeObservation(Lamp(show, few=4), "nature-cnn", readout=readout, stack=2, cache=kept, **SMALL)
+        EncodeObservation(NoiseEnv(show, few=4), "nature-cnn", readout=readout, stack=2, cache=kept, **SMALL)
         for kept in (cache, None)
     )
     for step in range(20):
         a, b = (env.step(0)[0] if step % 7 else env.reset(seed=step)[0] for env in (cached, plain))
         for one, other in [(a, b)] if show == "HWC" else [(a[k], b[k]) for k in ("front", "mode")]:
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    stats = cached.encoding.frames.stats
+    stats = cached.observation_encoder.frame_encoder.stats
     assert stats.hits > 0
-    assert plain.encoding.frames.stats is None
+    assert plain.observation_encoder.frame_encoder.stats is None
 
 
 @pytest.mark.parametrize("readout", ["topk-crops(2)", "motion-mask(flow)"])
 @pytest.mark.parametrize("cache", [None, "crop"])
 def test_readouts_of_motion_get_the_frame_before(readout: str, cache: str | None) -> None:
     encoder = small_encoder(readout=readout)
-    env = EncodeObservation(Lamp(), encoder, cache=cache)
-    raw = Lamp()
+    env = EncodeObservation(NoiseEnv(), encoder, cache=cache)
+    raw = NoiseEnv()
     before = raw.reset(seed=4)[0]
-    close(env.reset(seed=4)[0], encoder.encode(before[None])[0])
+    assert_close(env.reset(seed=4)[0], encoder.encode(before[None])[0])
     for _ in range(4):
         frame = raw.step(0)[0]
-        close(env.step(0)[0], encoder.encode(frame[None], before[None])[0])
+        assert_close(env.step(0)[0], encoder.encode(frame[None], before[None])[0])
         before = frame
-    moved = encoder.encode(frame[None], Lamp().reset(seed=9)[0][None])[0]
+    moved = encoder.encode(frame[None], NoiseEnv().reset(seed=9)[0][None])[0]
     assert not np.allclose(moved, encoder.encode(frame[None])[0], atol=1e-4)
 
 
@@ -181,26 +175,26 @@ def test_an_encoder_of_clips_takes_a_stack_as_one() -> None:
 
     spec = EncoderSpec("change", "network", "change", "mit", input_size=(8, 8), frames=2)
     encoder = ImageEncoder(spec, Change(), device="cpu")
-    env = EncodeObservation(Lamp("THWC"), encoder)
-    clip = Lamp("THWC").reset(seed=0)[0]
+    env = EncodeObservation(NoiseEnv("THWC"), encoder)
+    clip = NoiseEnv("THWC").reset(seed=0)[0]
     assert env.observation_space.shape == (3,)
-    close(env.reset(seed=0)[0], encoder.encode(clip[None])[0])
-    gray = EncodeObservation(Lamp("THW"), encoder).reset(seed=0)[0]
-    close(gray, encoder.encode(np.stack([Lamp("THW").reset(seed=0)[0]] * 3, -1)[None])[0])
-    still = EncodeObservation(Lamp(), encoder, stack=2).reset(seed=0)[0]  # single frames are still clips
-    close(still, np.zeros(6))
-    with pytest.raises(ValueError, match=r"'change' sees the observation as clips of 2 frames.*'frame'"):
-        EncodeObservation(Lamp("THWC"), encoder, cache="frame")
+    assert_close(env.reset(seed=0)[0], encoder.encode(clip[None])[0])
+    gray = EncodeObservation(NoiseEnv("THW"), encoder).reset(seed=0)[0]
+    assert_close(gray, encoder.encode(np.stack([NoiseEnv("THW").reset(seed=0)[0]] * 3, -1)[None])[0])
+    still = EncodeObservation(NoiseEnv(), encoder, stack=2).reset(seed=0)[0]  # single frames are still clips
+    assert_close(still, np.zeros(6))
+    with pytest.raises(ValueError, match=r"'change' reads the observation as clips of 2 frames.*'frame'"):
+        EncodeObservation(NoiseEnv("THWC"), encoder, cache="frame")
 
 
 def test_tensors_and_halves() -> None:
     encoder = small_encoder()
-    expected = EncodeObservation(Lamp(), encoder).reset(seed=0)[0]
-    tensor = EncodeObservation(Lamp(), encoder, output="torch").reset(seed=0)[0]
+    expected = EncodeObservation(NoiseEnv(), encoder).reset(seed=0)[0]
+    tensor = EncodeObservation(NoiseEnv(), encoder, output="torch").reset(seed=0)[0]
     assert isinstance(tensor, torch.Tensor)
     assert not tensor.is_inference()
-    close(tensor, expected)
-    env = EncodeObservation(Lamp(), encoder, dtype="float16")
+    assert_close(tensor, expected)
+    env = EncodeObservation(NoiseEnv(), encoder, dtype="float16")
     half = env.reset(seed=0)[0]
     assert half.dtype == np.float16
     assert env.observation_space.contains(half)
@@ -215,12 +209,12 @@ def test_what_a_half_cannot_hold_becomes_the_largest_that_it_can() -> None:
     spec = EncoderSpec(
         "bright", "network", "bright", "mit", input_size=(4, 4), mean=(0.0,) * 3, std=(1.0,) * 3
     )
-    env = EncodeObservation(Lamp(), ImageEncoder(spec, Bright(), device="cpu"), dtype="float16")
+    env = EncodeObservation(NoiseEnv(), ImageEncoder(spec, Bright(), device="cpu"), dtype="float16")
     assert set(np.abs(env.reset(seed=0)[0]).tolist()) == {65504.0}
 
 
 def test_observations_are_in_memory_of_their_own() -> None:
-    env = EncodeObservation(Lamp(), small_encoder(), stack=2)
+    env = EncodeObservation(NoiseEnv(), small_encoder(), stack=2)
     first = env.reset(seed=0)[0]
     kept = first.copy()
     second = env.step(0)[0]
@@ -232,7 +226,7 @@ def test_observations_are_in_memory_of_their_own() -> None:
 # Frozen, shared, closed
 
 
-def test_frozen_whatever_train_is_called() -> None:
+def test_the_encoder_stays_frozen_after_train() -> None:
     class Normed(Backbone):
         def __init__(self) -> None:
             super().__init__()
@@ -243,13 +237,13 @@ def test_frozen_whatever_train_is_called() -> None:
 
     spec = EncoderSpec("normed", "network", "normed", "mit", input_size=(8, 8))
     encoder = ImageEncoder(spec, Normed(), device="cpu")
-    env = EncodeObservation(Lamp(), encoder)
+    env = EncodeObservation(NoiseEnv(), encoder)
     expected = env.reset(seed=0)[0]
     encoder.train()
     torch.nn.Sequential(encoder).train()
-    close(env.reset(seed=0)[0], expected)
+    assert_close(env.reset(seed=0)[0], expected)
     encoder.backbone.train()
-    close(env.reset(seed=0)[0], expected)
+    assert_close(env.reset(seed=0)[0], expected)
     assert encoder.backbone.norm.num_batches_tracked == 0
     encoder.unfreeze()
     with pytest.raises(ValueError, match=r"`encoder` must be frozen.*call its `freeze\(\)`"):
@@ -259,25 +253,25 @@ def test_frozen_whatever_train_is_called() -> None:
 def test_an_encoder_that_learns_is_refused() -> None:
     encoder = small_encoder()
     encoder.backbone.requires_grad_(True)  # its flag `frozen` stays set, as in an EncoderNetwork
-    with pytest.raises(ValueError, match=r"`encoder` must not learn.*backbone.*EncoderNetwork"):
-        EncodeObservation(Lamp(), encoder)
+    with pytest.raises(ValueError, match=r"`encoder` must not be trainable.*backbone.*EncoderNetwork"):
+        EncodeObservation(NoiseEnv(), encoder)
 
 
 def test_an_encoder_is_shared_not_copied() -> None:
     encoder = small_encoder()
-    env = EncodeObservation(Lamp(), encoder)
-    assert env.encoding.encoder is encoder
+    env = EncodeObservation(NoiseEnv(), encoder)
+    assert env.observation_encoder.encoder is encoder
 
 
-def test_closing_lets_go_of_the_encoder() -> None:
-    env = EncodeObservation(Lamp(), "nature-cnn", stack=2, cache="frame", **SMALL)
+def test_closing_releases_the_encoder() -> None:
+    env = EncodeObservation(NoiseEnv(), "nature-cnn", stack=2, cache="frame", **SMALL)
     env.reset(seed=0)
-    gone = weakref.ref(env.encoding.encoder)
+    gone = weakref.ref(env.observation_encoder.encoder)
     env.close()
     env.close()
     gc.collect()
     assert gone() is None
-    with pytest.raises(ClosedEnvironmentError, match="closed and its encoder gone"):
+    with pytest.raises(ClosedEnvironmentError, match="This wrapper is closed"):
         env.reset()
 
 
@@ -295,7 +289,7 @@ def test_check_env(registered: str, show: str) -> None:
 def test_the_spec_goes_through_json(registered: str, options: dict[str, Any]) -> None:
     keys = options.pop("keys", None)
     env = EncodeObservation(
-        gym.make(registered, **options), "nature-cnn", readout="grid(2)", stack=2, keys=keys, **SMALL
+        gym.make(registered, **options), "nature-cnn", readout="grid(2)", stack=2, obs_keys=keys, **SMALL
     )
     assert env.spec is not None
     spec = EnvSpec.from_json(env.spec.to_json())
@@ -310,14 +304,14 @@ def test_a_saved_encoder_in_a_spec(registered: str, tmp_path: Path) -> None:
     env = EncodeObservation(gym.make(registered), folder, device="cpu")
     assert env.observation_space.shape == (64,)  # the saved readout
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    close(env.reset(seed=0)[0], again.reset(seed=0)[0])
+    assert_close(env.reset(seed=0)[0], again.reset(seed=0)[0])
     other = EncodeObservation(gym.make(registered), str(folder), readout="cls", device="cpu")
     assert other.observation_space.shape == (512,)
 
 
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
-def test_copies_go_on_alike(clone: Any) -> None:
-    env = EncodeObservation(Lamp(), "nature-cnn", stack=3, cache="frame", **SMALL)
+def test_copies_continue_equally(clone: Any) -> None:
+    env = EncodeObservation(NoiseEnv(), "nature-cnn", stack=3, cache="frame", **SMALL)
     env.reset(seed=3)
     env.step(0)
     other = clone(env)
@@ -327,44 +321,34 @@ def test_copies_go_on_alike(clone: Any) -> None:
 
 def test_an_id_can_have_the_wrapper_baked_in(registered: str) -> None:
     wrapper = EncodeObservation.wrapper_spec(encoder="nature-cnn", **SMALL)
-    gym.register("rlpriors-test/Seen-v0", entry_point="lamps:Lamp", additional_wrappers=(wrapper,))
+    gym.register("rlpriors-test/Encoded-v0", entry_point="noise_env:NoiseEnv", additional_wrappers=(wrapper,))
     try:
         expected = EncodeObservation(gym.make(registered), "nature-cnn", **SMALL).reset(seed=0)[0]
-        close(gym.make("rlpriors-test/Seen-v0").reset(seed=0)[0], expected)
+        assert_close(gym.make("rlpriors-test/Encoded-v0").reset(seed=0)[0], expected)
     finally:
-        del gym.registry["rlpriors-test/Seen-v0"]
-
-
-def test_the_three_wrappers_take_the_same_options() -> None:
-    settings = {name: one.default for name, one in inspect.signature(EncodeSettings).parameters.items()}
-    for wrapper in (EncodeObservation, VectorEncodeObservation, TianshouEncodeObservation):
-        given = dict(list(inspect.signature(wrapper).parameters.items())[2:])
-        left_out = {"output"} if wrapper is TianshouEncodeObservation else set()
-        assert {name: one.default for name, one in given.items()} == {
-            name: default for name, default in settings.items() if name not in left_out
-        }
+        del gym.registry["rlpriors-test/Encoded-v0"]
 
 
 # Fingerprints
 
 
-def test_the_encoder_of_stored_data_is_asked_for(tmp_path: Path) -> None:
-    frames = np.stack([Lamp().reset(seed=i)[0] for i in range(4)])
+def test_a_fingerprint_requires_the_encoder_of_stored_data(tmp_path: Path) -> None:
+    frames = np.stack([NoiseEnv().reset(seed=i)[0] for i in range(4)])
     encode_dataset = pytest.importorskip("rlpriors.encoders.dataset.encode").encode_dataset
     data = encode_dataset(frames, small_encoder(), tmp_path / "data", dtype="float32", progress=False)
-    env = EncodeObservation(Lamp(), "nature-cnn", fingerprint=tmp_path / "data", **SMALL)
+    env = EncodeObservation(NoiseEnv(), "nature-cnn", fingerprint=tmp_path / "data", **SMALL)
     for i in range(4):
-        close(env.reset(seed=i)[0], data.features[i])
+        assert_close(env.reset(seed=i)[0], data.features[i])
     theirs = small_encoder().fingerprint().as_dict()
-    EncodeObservation(Lamp(), small_encoder(), fingerprint=theirs)
+    EncodeObservation(NoiseEnv(), small_encoder(), fingerprint=theirs)
     message = "`fingerprint` must be this encoder's, but weights differ from the given one: weights: '"
     with pytest.raises(ValueError, match=message):
-        EncodeObservation(Lamp(), small_encoder(seed=1), fingerprint=theirs)
+        EncodeObservation(NoiseEnv(), small_encoder(seed=1), fingerprint=theirs)
     other = small_encoder(readout="mean", resize="pad")
     with pytest.raises(ValueError, match=r"preprocess and readout differ from .*: resize is 'pad' here"):
-        EncodeObservation(Lamp(), other, fingerprint=str(tmp_path / "data"))
+        EncodeObservation(NoiseEnv(), other, fingerprint=str(tmp_path / "data"))
     with pytest.raises(FileNotFoundError, match="`fingerprint` must be a folder that encode_dataset wrote"):
-        EncodeObservation(Lamp(), small_encoder(), fingerprint=str(tmp_path / "nowhere"))
+        EncodeObservation(NoiseEnv(), small_encoder(), fingerprint=str(tmp_path / "nowhere"))
 
 
 # Real environments
@@ -381,7 +365,7 @@ def test_atari() -> None:
         assert all(o.shape == (size,) and one.observation_space.contains(o) for o in obs)
         assert len(np.unique(np.stack(obs), axis=0)) > 10
         one.close()
-    assert gray.encoding.frames is None
+    assert gray.observation_encoder.frame_encoder is None
 
 
 @drawing
@@ -413,7 +397,7 @@ def test_dict_environments(name: str) -> None:
     env.close()
 
 
-# What it refuses
+# Errors
 
 
 class Odd(gym.Env[Any, int]):
@@ -434,18 +418,33 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
 @pytest.mark.parametrize(
     ("space", "options", "error", "message"),
     [
-        (gym.spaces.Box(-1, 1, (4,)), {}, ValueError, r"must hold an image.*PixelObservation renders any"),
+        (gym.spaces.Box(-1, 1, (4,)), {}, ValueError, r"must hold an image.*PixelObservation adds"),
         (gym.spaces.Discrete(3), {}, ValueError, r"must hold an image.*Received Discrete\(3\)"),
-        (CAMERAS, {"keys": ["speed"]}, ValueError, r"'speed' must be an image.*name image leaves only"),
-        (CAMERAS, {"keys": ["ear"]}, ValueError, r"`keys` must name leaves.*'speed'\]. Received \['ear'\]"),
-        (CAMERAS, {"keys": "eye"}, TypeError, r"`keys` must be a sequence of names, such as \[\"eye\"\]"),
-        (CAMERAS, {"keys": []}, ValueError, "must hold an image"),
+        (CAMERAS, {"obs_keys": ["speed"]}, ValueError, r"'speed' must be an image.*name only image leaves"),
+        (
+            CAMERAS,
+            {"obs_keys": ["ear"]},
+            ValueError,
+            r"`obs_keys` must name leaves.*'speed'\]. Received \['ear'\]",
+        ),
+        (
+            CAMERAS,
+            {"obs_keys": "eye"},
+            TypeError,
+            r"`obs_keys` must be a sequence of names, such as \[\"eye\"\]",
+        ),
+        (CAMERAS, {"obs_keys": []}, ValueError, "must hold an image"),
         (CAMERAS, {"keep_pixels": True}, ValueError, r"`keep_pixels` needs the name 'eye_pixels'"),
-        (image(48, 48, 3), {"keys": ["eye"]}, ValueError, "selects from Dict observations.*leave `keys` out"),
+        (
+            image(48, 48, 3),
+            {"obs_keys": ["eye"]},
+            ValueError,
+            "must be None unless.*for a Box; remove `obs_keys`",
+        ),
         (image(48, 48, 3, dtype=np.int32), {"layout": "HWC"}, ValueError, "must hold an image, uint8"),
         (
             gym.spaces.Dict({"eye": image(48, 48, 3, dtype=np.int32)}),
-            {"keys": ["eye"]},
+            {"obs_keys": ["eye"]},
             TypeError,
             "'eye' must be uint8 in 0..255, or floats.*Received int32",
         ),
@@ -455,15 +454,15 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
             ValueError,
             "must have 3 or 1 channels for this encoder. Rec.* 48",
         ),
-        (image(48, 48, 4), {}, ValueError, "can be read in more than one way, or is no image. Name its axes"),
-        (image(3, 48, 3), {}, ValueError, "can be read in more than one way"),
+        (image(48, 48, 4), {}, ValueError, "has ambiguous axes, or is no image. Name the axes"),
+        (image(3, 48, 3), {}, ValueError, "has ambiguous axes"),
         (image(48, 48, 3), {"layout": "hwc"}, ValueError, "`layout` must name each axis.*Received 'hwc'"),
         (image(48, 48), {"layout": "HWC"}, ValueError, "`layout` must name all 2 axes. Received 'HWC'"),
         (
             image(4, 48, 48),
             {"stack": 2},
             ValueError,
-            r"`stack` must be 1 where the observation is a stack already",
+            r"`stack` must be 1 if the observation is already a stack",
         ),
         (image(48, 48, 3), {"stack": 0}, ValueError, "`stack` must be at least 1.*Received 0"),
         (image(48, 48, 3), {"fuse": "sum"}, ValueError, r"`fuse` must be one of.*Received 'sum'"),
@@ -480,7 +479,7 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
         ),
     ],
 )
-def test_what_does_not_suit_is_named(
+def test_invalid_options_are_named(
     space: gym.Space[Any],
     options: dict[str, Any],
     error: type[Exception],
@@ -492,31 +491,33 @@ def test_what_does_not_suit_is_named(
         EncodeObservation(Odd(space), "nature-cnn", **{**SMALL, **options})
 
 
-def test_encoders_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_encoders_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "jaxtyping_disable", True)  # as users run it
     with pytest.raises(TypeError, match=r"`encoder` must be a name.*Received a Linear"):
-        EncodeObservation(Lamp(), torch.nn.Linear(1, 1))
+        EncodeObservation(NoiseEnv(), torch.nn.Linear(1, 1))
     with pytest.raises(ValueError, match=r"nature-cnm.*[Dd]id you mean .nature-cnn"):
-        EncodeObservation(Lamp(), "nature-cnm", **SMALL)
-    message = r"loaded already, so that readout='mean', weights='none' comes too late.*give these to"
+        EncodeObservation(NoiseEnv(), "nature-cnm", **SMALL)
+    message = r"are set: readout='mean', weights='none'. Received an ImageEncoder, which is loaded already"
     with pytest.raises(ValueError, match=message):
-        EncodeObservation(Lamp(), small_encoder(), readout="mean", weights="none")
+        EncodeObservation(NoiseEnv(), small_encoder(), readout="mean", weights="none")
 
 
-def test_floats_are_images_only_when_asked_for_and_not_in_a_cache() -> None:
+def test_floats_are_images_only_by_name_and_not_in_a_cache() -> None:
     space = gym.spaces.Dict({"eye": image(48, 48, 3, dtype=np.float32, high=1)})
     with pytest.raises(ValueError, match="must hold an image"):
         EncodeObservation(Odd(space), "nature-cnn", **SMALL)
-    with pytest.raises(ValueError, match=r"`cache` finds images by their bytes, but .*'eye' is float32"):
-        EncodeObservation(Odd(space), "nature-cnn", keys=["eye"], cache="frame", **SMALL)
-    env = EncodeObservation(Odd(space), "nature-cnn", keys=["eye"], **SMALL)
+    with pytest.raises(
+        ValueError, match=r"`cache` finds images by their bytes and needs uint8, but .*'eye' is float32"
+    ):
+        EncodeObservation(Odd(space), "nature-cnn", obs_keys=["eye"], cache="frame", **SMALL)
+    env = EncodeObservation(Odd(space), "nature-cnn", obs_keys=["eye"], **SMALL)
     env.env.reset = lambda **kwargs: ({"eye": np.full((48, 48, 3), 0.5, np.float32)}, {})
     assert env.observation_space.contains(env.reset()[0])
 
 
-def test_an_environment_that_breaks_its_word() -> None:
+def test_an_observation_outside_of_its_space_is_refused() -> None:
     env = EncodeObservation(Odd(image(48, 48, 3)), "nature-cnn", **SMALL)
-    message = re.escape("space says, uint8 (48, 48, 3). Received float32 (48, 48, 3)")
+    message = re.escape("space, uint8 (48, 48, 3). Received float32 (48, 48, 3)")
     with pytest.raises(ValueError, match=message):
         env.reset()
 
@@ -524,25 +525,28 @@ def test_an_environment_that_breaks_its_word() -> None:
 @pytest.mark.cuda
 def test_on_cuda_the_numbers_are_the_same() -> None:
     options = {**SMALL, "stack": 2, "cache": "crop", "readout": "crops(1,2)"}
-    seen = []
+    received = []
     for device in ("cpu", "cuda"):
-        env = EncodeObservation(Lamp("dict"), "nature-cnn", **{**options, "device": device})
+        env = EncodeObservation(NoiseEnv("dict"), "nature-cnn", **{**options, "device": device})
         obs = [env.reset(seed=0)[0], *(env.step(0)[0] for _ in range(5))]
-        seen.append(np.stack([o["front"] for o in obs]))
+        received.append(np.stack([o["front"] for o in obs]))
         env.close()
-    np.testing.assert_allclose(*seen, rtol=1e-2, atol=1e-3)
+    np.testing.assert_allclose(*received, rtol=1e-2, atol=1e-3)
 
 
-@pytest.mark.parametrize("change", ["readout", "weights"])
+@pytest.mark.parametrize("change", ["readout", "weights", "weights in place"])
 def test_an_encoder_that_was_changed_is_noticed(change: str) -> None:
     encoder = small_encoder()
-    env = EncodeObservation(Lamp(), encoder, cache="frame")
+    env = EncodeObservation(NoiseEnv(), encoder, cache="frame")
     env.reset(seed=0)
     if change == "readout":
         encoder.set_readout("max")
-    else:
+    elif change == "weights":
         encoder.load_state_dict(encoder.state_dict())
-    with pytest.raises(ValueError, match="Wrap the environment anew"):
+    else:
+        with torch.no_grad():
+            next(encoder.backbone.parameters()).mul_(2)
+    with pytest.raises(ValueError, match="Wrap the environment again"):
         env.step(env.action_space.sample())
-    env = EncodeObservation(Lamp(), encoder, cache="frame")
+    env = EncodeObservation(NoiseEnv(), encoder, cache="frame")
     assert env.observation_space.contains(env.reset(seed=0)[0])

@@ -96,10 +96,10 @@ def test_each_step_by_hand() -> None:
 
 
 def test_the_reward_gets_float32_tensors_in_the_units_of_the_environment() -> None:
-    seen = []
+    received = []
 
     def look(*inputs):
-        seen.append([(tuple(x.shape), x.dtype, x.device.type) for x in inputs])
+        received.append([(tuple(x.shape), x.dtype, x.device.type) for x in inputs])
         return [7]  # anything that torch.as_tensor takes
 
     env = LearnedReward(Scripted(), look, device="cpu")
@@ -112,7 +112,7 @@ def test_the_reward_gets_float32_tensors_in_the_units_of_the_environment() -> No
         ((1, 1), float32, cpu),
         ((1,), torch.bool, cpu),
     ]
-    assert seen == [expected]
+    assert received == [expected]
 
 
 @pytest.mark.parametrize(
@@ -125,29 +125,29 @@ def test_the_reward_gets_float32_tensors_in_the_units_of_the_environment() -> No
     ],
 )
 def test_actions_are_rows_of_numbers(space: gym.Space, action: Any, row: list[float]) -> None:
-    seen = []
+    received = []
     env = LearnedReward(
-        Scripted(space), lambda o, a, n, t: seen.append(a.tolist()) or torch.zeros(1), device="cpu"
+        Scripted(space), lambda o, a, n, t: received.append(a.tolist()) or torch.zeros(1), device="cpu"
     )
     env.reset()
     env.step(action)
-    assert seen == [[row]]
+    assert received == [[row]]
 
 
 def test_while_acting_and_in_a_data_set_a_reward_is_the_same(tmp_path: Path) -> None:
     model = ShapedReward(MLPReward(RewardSettings(4, 1, inputs=("obs", "act"), n_actions=2)))
     env = LearnedReward(gym.make("CartPole-v1"), model.save(tmp_path), device="cpu")
     obs, _ = env.reset(seed=0)
-    seen, acts, rewards, ends, terminated = [obs], [], [], [], False
+    received, acts, rewards, ends, terminated = [obs], [], [], [], False
     while not terminated:
         acts.append(len(acts) % 3 // 2)
         obs, reward, terminated, _, _ = env.step(acts[-1])
-        seen.append(obs)
+        received.append(obs)
         rewards.append(reward)
         ends.append(terminated)
     steps = len(acts)
     episode = Episode(
-        np.array(seen), np.array(acts), np.zeros(steps, np.float32), np.array(ends), np.zeros(steps, bool)
+        np.array(received), np.array(acts), np.zeros(steps, np.float32), np.array(ends), np.zeros(steps, bool)
     )
     stored = EpisodeStore.from_episodes([episode]).relabel(model)
     np.testing.assert_allclose(stored.rew, rewards, rtol=1e-5, atol=1e-6)
@@ -167,18 +167,18 @@ def test_leaves_of_a_dict_observation() -> None:
 def test_a_saved_reward_knows_its_leaves(tmp_path: Path) -> None:
     folder = save(tmp_path, 3, 1, obs_keys=("arm/tip", "arm/angle"))
     env = LearnedReward(Arm(), folder, device="cpu")
-    assert env.judge.obs_keys == ("arm/tip", "arm/angle")
+    assert env.reward_adapter.obs_keys == ("arm/tip", "arm/angle")
     plain = LearnedReward(gym.make("Pendulum-v1"), folder, device="cpu")  # the same sizes, no Dict
-    assert plain.judge.obs_keys is None
+    assert plain.reward_adapter.obs_keys is None
     other = LearnedReward(Arm(), folder, device="cpu", obs_keys=("goal",))
-    assert other.judge.obs_keys == ("goal",)
+    assert other.reward_adapter.obs_keys == ("goal",)
 
 
 def test_a_module_is_shared_and_followed() -> None:
     model = MLPReward(RewardSettings(1, 2))
     env = LearnedReward(Scripted(), model)
-    assert env.judge.reward is model
-    assert env.judge.device == torch.device("cpu")  # it stays where it is
+    assert env.reward_adapter.reward is model
+    assert env.reward_adapter.device == torch.device("cpu")  # it stays where it is
     first = rollout(env, 2)
     with torch.no_grad():
         model.net[-1].bias += 1
@@ -186,7 +186,7 @@ def test_a_module_is_shared_and_followed() -> None:
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
 
 
-def test_of_two_wrappers_the_inner_one_tells_the_true_reward() -> None:
+def test_with_two_wrappers_the_inner_one_keeps_the_true_reward() -> None:
     env = LearnedReward(LearnedReward(Scripted(), everything, device="cpu"), everything, device="cpu")
     env.reset()
     assert env.step(np.zeros(2))[4]["env_reward"] == -1.0
@@ -240,7 +240,7 @@ def test_the_spec_keeps_the_leaves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
-def test_copies_go_on_alike(tmp_path: Path, clone) -> None:
+def test_copies_continue_equally(tmp_path: Path, clone) -> None:
     env = LearnedReward(gym.make("Pendulum-v1"), save(tmp_path, 3, 1), device="cpu")
     env.reset(seed=3)
     env.step(np.array([0.5], np.float32))
@@ -294,7 +294,7 @@ def test_a_function_leaves_no_copy_in_the_spec() -> None:
             r"finite numbers. Received nan for obs \[1.0\], act \[0.0, 0.0\]",
         ),
         (np.array([np.inf]), ValueError, r"finite numbers. Received inf"),
-        (None, TypeError, r"`reward` must return numbers, one for each row. Received a NoneType"),
+        (None, TypeError, r"`reward` must return one number for each row. Received a NoneType"),
     ],
 )
 def test_bad_rewards_are_named(result: Any, error: type[Exception], message: str) -> None:
@@ -306,9 +306,9 @@ def test_bad_rewards_are_named(result: Any, error: type[Exception], message: str
 
 def test_observations_of_another_size_are_noticed_at_once(tmp_path: Path) -> None:
     folder = save(tmp_path, 4, 1)
-    message = r"`reward` reads observations of 4 numbers, shape \(4,\), but this environment gives shape "
+    message = r"`reward` must fit observations of shape "
     with pytest.raises(
-        ValueError, match=message + r"\(6,\) with obs_keys=None.*choose by `obs_keys` the leaves"
+        ValueError, match=message + r"\(6,\) .with obs_keys=None.*\(4,\); select the leaves.*by `obs_keys`"
     ):
         LearnedReward(Arm(), folder, device="cpu")
     with pytest.raises(ValueError, match=message + r"\(3,\).*`obs_keys` is for Dict"):
@@ -316,21 +316,21 @@ def test_observations_of_another_size_are_noticed_at_once(tmp_path: Path) -> Non
 
 
 def test_actions_of_another_size_are_noticed_at_once(tmp_path: Path) -> None:
-    message = r"`reward` reads actions of 2 numbers.*shape \(1,\) \(a Discrete action is one number\)"
+    message = r"`reward` must fit actions of shape \(1,\) \(a Discrete action has one entry\).*shape \(2,\)"
     with pytest.raises(ValueError, match=message):
         LearnedReward(gym.make("CartPole-v1"), save(tmp_path, 4, 2), device="cpu")
 
 
 def test_other_discrete_actions_are_noticed_at_once(tmp_path: Path) -> None:
     model = ShapedReward(MLPReward(RewardSettings(4, 1, inputs=("act",), n_actions=3)))
-    with pytest.raises(ValueError, match=r"`reward` reads actions of Discrete\(3\).*for Discrete\(2\)"):
+    with pytest.raises(ValueError, match=r"`reward` must fit actions of Discrete\(2\).*for Discrete\(3\)"):
         LearnedReward(gym.make("CartPole-v1"), model.save(tmp_path), device="cpu")
 
 
 def test_unknown_leaves_are_listed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.escape("['arm/angle', 'arm/tip', 'goal']. Received ['wrist']")):
         LearnedReward(Arm(), save(tmp_path, 4, 1), device="cpu", obs_keys=["wrist"])
-    with pytest.raises(ValueError, match="`keys` selects from dictionary observations"):
+    with pytest.raises(ValueError, match="`keys` must be None unless the observation is a Dict"):
         LearnedReward(Scripted(), everything, device="cpu", obs_keys=["wrist"])
 
 

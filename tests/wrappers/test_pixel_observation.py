@@ -1,4 +1,4 @@
-"""PixelObservation: any renderer's frames in the size that was asked for, and MuJoCo's fast ones."""
+"""PixelObservation: frames of any renderer in the requested size, and fast MuJoCo rendering."""
 
 import copy
 import os
@@ -53,7 +53,7 @@ def cheetah() -> Iterator[PixelObservation]:
     env.close()
 
 
-def test_frames_are_copies_in_the_asked_size() -> None:
+def test_frames_are_copies_of_the_requested_size() -> None:
     env = PixelObservation(Painted(), 4, 6)
     first, _ = env.reset()
     second = env.step(0)[0]
@@ -82,9 +82,9 @@ def test_the_state_may_stay_beside() -> None:
     assert env.observation_space.contains(obs)
 
 
-def test_what_it_refuses() -> None:
+def test_errors() -> None:
     with pytest.raises(
-        ValueError, match=r'`env.render_mode` must be "rgb_array". Received None; make the env'
+        ValueError, match=r'`env.render_mode` must be "rgb_array". Received None; create the env'
     ):
         PixelObservation(Painted(render_mode=None), 4, 4)
     with pytest.raises(ValueError, match=r"`height` and `width` must be at least 1. Received 0 and 4"):

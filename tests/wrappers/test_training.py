@@ -21,7 +21,7 @@ from torch.distributions import Independent, Normal
 
 from rlpriors.rewards import MLPReward, RewardModel, RewardSettings, load_reward
 from rlpriors.wrappers import LearnedReward
-from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
+from rlpriors.wrappers.tianshou import TianshouLearnedReward
 
 N_ENVS = 4
 
@@ -59,11 +59,11 @@ def gaussian(loc_scale: tuple[torch.Tensor, torch.Tensor]) -> Independent:
 
 
 def check_buffer(buffer: VectorReplayBuffer, model: RewardModel, act: np.ndarray) -> None:
-    """The stored reward is the learned one, and the true one is beside it."""
+    """The stored reward is the learned one, next to the true one."""
     stored = buffer[:]
     expected = model.score(stored.obs, act, stored.obs_next, stored.terminated)
     np.testing.assert_allclose(stored.rew, expected, rtol=1e-4, atol=1e-5)
-    # Pendulum pays -(angle^2 + 0.1 speed^2 + 0.001 act^2) for where the step began.
+    # Pendulum's reward is -(angle^2 + 0.1 speed^2 + 0.001 act^2) for where the step began.
     angle = np.arctan2(stored.obs[:, 1], stored.obs[:, 0])
     true = -(angle**2 + 0.1 * stored.obs[:, 2] ** 2 + 0.001 * act[:, 0] ** 2)
     np.testing.assert_allclose(stored.info.env_reward, true, rtol=1e-3, atol=1e-3)
@@ -125,7 +125,7 @@ def test_sac_through_the_vector_wrapper(folder: Path) -> None:
         check_moved(policy, before[0])
         check_moved(sac.critic, before[1])
         assert len(buffer) == steps
-        # The buffer holds the policy's actions in [-1, 1]; the reward judged what the environment got.
+        # The buffer holds the policy's actions in [-1, 1]; the reward reads actions of the environment.
         check_buffer(buffer, load_reward(folder, device="cpu"), policy.map_action(buffer[:].act))
 
     run(train)

@@ -1,1 +1,14 @@
-"""Tianshou modules."""
+"""Twins of the wrappers for Tianshou's vector environments.
+
+Covers encodings and learned rewards with one batched call per vector step, in the main process, under
+any Tianshou collector and therefore any of its algorithms.
+
+encode_observation  `TianshouEncodeObservation`: encodings in place of images
+learned_reward      `TianshouLearnedReward`: a learned reward in place of the environments' own
+vector_env          environment indices, spaces and Dict observations of Tianshou's vector environments
+"""
+
+from rlpriors.wrappers.tianshou.encode_observation import TianshouEncodeObservation
+from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
+
+__all__ = ["TianshouEncodeObservation", "TianshouLearnedReward"]

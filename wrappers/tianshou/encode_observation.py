@@ -1,34 +1,39 @@
-"""Encoded images in the place of those of a Tianshou vector environment.
+"""Wrapper that replaces the images of a Tianshou vector environment by encodings.
 
-`TianshouEncodeObservation`  works under any Tianshou collector, and so for any of its algorithms
+`TianshouEncodeObservation`  twin of `EncodeObservation` with one forward pass per vector step
 """
 
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from tianshou.env import BaseVectorEnv, VectorEnvWrapper
 
-from rlpriors.encoders.encoder import Amp
-from rlpriors.wrappers.encode_options import Cache, DType, EncoderSource, EncodeSettings
+from rlpriors.wrappers.encode_options import EncodeOptions, NumpyEncodeOptions, show_options
+from rlpriors.wrappers.encoder_source import EncoderSource
 from rlpriors.wrappers.observation_encoder import ObservationEncoder
-from rlpriors.wrappers.tianshou.learned_reward import EnvIds, env_ids, wrapped_space
+from rlpriors.wrappers.tianshou.vector_env import (
+    EnvIds,
+    object_array,
+    resolve_env_ids,
+    returned_ids,
+    wrapped_space,
+)
 
 __all__ = ["TianshouEncodeObservation"]
 
 
 class TianshouEncodeObservation(VectorEnvWrapper):
-    """`EncodeObservation` for Tianshou's vector environments: one forward pass in the main process.
+    """Wrapper that replaces the images of a Tianshou vector environment's observations by encodings.
 
-    That lets the encoder live on a GPU and keeps torch out of forked workers.  A replay buffer then
-    holds encodings, and no update runs the encoder again.  Tianshou resets nothing by itself, so an
-    episode's last observation is encoded on the frames that led to it.
+    All images of a step are encoded in one forward pass in the main process: the encoder can use a GPU,
+    and forked workers need no torch.  `encoder` and the options are those of `EncodeObservation`, except
+    `output`, since collectors need numpy arrays.
 
-    `encoder` and the options are those of `EncodeObservation`, but for `output`: collectors want
-    arrays.  Networks for the policy take their size from `single_observation_space` (Tianshou's own
-    `observation_space` tells that of the bare environment).
+    A replay buffer then holds encodings, so that no update runs the encoder.  Tianshou resets no
+    environment by itself, so that the final observation of an episode is stacked on its own frames.
+    Networks of the policy take their input size from `single_observation_space`; Tianshou's
+    `observation_space` is that of the unwrapped environment.
 
     Raises:
         ValueError, TypeError: as `EncodeObservation`.
@@ -47,78 +52,46 @@ class TianshouEncodeObservation(VectorEnvWrapper):
         ((3, 512), (512,))
     """
 
+    @show_options(without={"output"})
     def __init__(
-        self,
-        venv: BaseVectorEnv,
-        encoder: EncoderSource,
-        *,
-        readout: str | None = None,
-        weights: str = "auto",
-        input_size: Sequence[int] | None = None,
-        keys: Sequence[str] | None = None,
-        layout: str | None = None,
-        keep_pixels: bool = False,
-        stack: int = 1,
-        fuse: str = "concat",
-        device: str | torch.device = "auto",
-        amp: Amp | None = None,
-        compile: bool = False,
-        channels_last: bool = False,
-        dtype: DType = "float32",
-        cache: Cache = None,
-        chunk_size: int | None = None,
-        allow_noncommercial: bool = False,
-        fingerprint: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        self, venv: BaseVectorEnv, encoder: EncoderSource, **options: Unpack[NumpyEncodeOptions]
     ) -> None:
         super().__init__(venv)
-        settings = EncodeSettings(
-            readout=readout,
-            weights=weights,
-            input_size=input_size,
-            keys=keys,
-            layout=layout,
-            keep_pixels=keep_pixels,
-            stack=stack,
-            fuse=fuse,
-            device=device,
-            amp=amp,
-            compile=compile,
-            channels_last=channels_last,
-            dtype=dtype,
-            cache=cache,
-            chunk_size=chunk_size,
-            allow_noncommercial=allow_noncommercial,
-            fingerprint=fingerprint,
+        if "output" in options:
+            raise TypeError(
+                '`output` must be "numpy" for a Tianshou collector. Received the option `output`; remove it.'
+            )
+        self.observation_encoder = ObservationEncoder(
+            encoder,
+            wrapped_space(venv, "observation_space"),
+            n_envs=len(venv),
+            options=EncodeOptions(**options),
         )
-        space = wrapped_space(venv, "observation_space")
-        self.encoding = ObservationEncoder(encoder, space, rows=len(venv), settings=settings)
-        self.single_observation_space = self.encoding.single_space
+        self.single_observation_space = self.observation_encoder.single_space
 
     def reset(self, env_id: EnvIds = None, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
         obs, info = self.venv.reset(env_id, **kwargs)
-        return self._encoded(obs, env_ids(self, env_id), first=True), info
+        return self._encode(obs, resolve_env_ids(self, env_id), first=True), info
 
     def step(
         self, action: np.ndarray | torch.Tensor | None, id: EnvIds = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         obs, rew, terminated, truncated, infos = self.venv.step(action, id)
-        # Some of the environments may have been asked, and with `wait_num` others answer.
-        rows = [int(info["env_id"]) for info in infos]
-        return self._encoded(obs, rows, first=False), rew, terminated, truncated, infos
+        return self._encode(obs, returned_ids(infos), first=False), rew, terminated, truncated, infos
 
     def close(self) -> None:
-        """Close the environments and let go of the encoder."""
-        self.encoding.close()
+        """Close the environments and release the encoder."""
+        self.observation_encoder.close()
         self.venv.close()
 
-    def _encoded(self, obs: np.ndarray, ids: list[int], first: bool) -> np.ndarray:
-        rows, encoding = np.array(ids), self.encoding
-        in_rows = obs.dtype == object  # Tianshou stacks Dict observations as dictionaries
-        images = encoding.images_of(list(obs)) if in_rows else encoding.images(obs)
-        encoding.observe(images, rows, np.full(len(rows), first))
-        vectors = encoding.read(rows)
-        if not in_rows and not encoding.settings.keep_pixels:
-            return np.asarray(vectors[0])
-        told = np.empty(len(rows), object)
-        told[:] = [encoding.replace(one, [v[i] for v in vectors]) for i, one in enumerate(obs)]
-        return told
+    def _encode(self, obs: np.ndarray, ids: list[int], first: bool) -> np.ndarray:
+        env_ids, encoder = np.array(ids), self.observation_encoder
+        is_list = obs.dtype == object  # Tianshou batches Dict observations as an array of dictionaries
+        images = encoder.images_of_list(list(obs)) if is_list else encoder.images_of_batch(obs)
+        encoder.update(images, env_ids, np.full(len(env_ids), first))
+        encoded = encoder.read(env_ids)
+        if not is_list and not encoder.options.keep_pixels:
+            return np.asarray(encoded[0])
+        return object_array(
+            [encoder.replace_images(one, [leaf[i] for leaf in encoded]) for i, one in enumerate(obs)]
+        )

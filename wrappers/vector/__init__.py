@@ -1,1 +1,14 @@
-"""Vector modules."""
+"""Twins of the wrappers for `gymnasium.vector` environments.
+
+Covers encodings and learned rewards with one batched call per vector step, in the main process.  The
+package does not import Tianshou.
+
+autoreset           `AutoresetTracker`: episode boundaries in each autoreset mode
+encode_observation  `VectorEncodeObservation`: encodings in place of images
+learned_reward      `VectorLearnedReward`: a learned reward in place of the environments' own
+"""
+
+from rlpriors.wrappers.vector.encode_observation import VectorEncodeObservation
+from rlpriors.wrappers.vector.learned_reward import VectorLearnedReward
+
+__all__ = ["VectorEncodeObservation", "VectorLearnedReward"]

@@ -1,35 +1,33 @@
-"""Encoded images in the place of those of a `gymnasium.vector` environment.
+"""Wrapper that replaces the images of a `gymnasium.vector` environment by encodings.
 
-`VectorEncodeObservation`  one forward pass of the encoder for each step
+`VectorEncodeObservation`  twin of `EncodeObservation` with one forward pass per vector step
 """
 
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-import torch
 from gymnasium.core import ActType, ObsType
 from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
-from rlpriors.encoders.encoder import Amp
-from rlpriors.wrappers.encode_options import Cache, DType, EncoderSource, EncodeSettings, Output
+from rlpriors.wrappers.encode_options import EncodeOptions, EncodeOptionsDict, show_options
+from rlpriors.wrappers.encoder_source import EncoderSource
 from rlpriors.wrappers.observation_encoder import ObservationEncoder
-from rlpriors.wrappers.vector.autoreset import Autoreset
+from rlpriors.wrappers.vector.autoreset import AutoresetTracker
 
 __all__ = ["VectorEncodeObservation"]
 
 
 class VectorEncodeObservation(VectorWrapper[Any, ActType, ObsType, ActType, np.ndarray]):
-    """`EncodeObservation` for a vector environment: one forward pass a step, in this process.
+    """Wrapper that replaces the images of each observation of a vector environment by encodings.
 
-    Works in each of Gymnasium's autoreset modes, also over ale_py's `AtariVectorEnv`.  In SAME_STEP
-    mode the last observations of episodes, `info["final_obs"]`, are encoded in the same pass, stacked on
-    the frames that led to them; they come as an array of single observations, None where no episode
-    ended, with the mask `info["_final_obs"]`.
+    All images of a step are encoded in one forward pass in this process.  `encoder` and the options are
+    those of `EncodeObservation`.
 
-    `encoder` and the options are those of `EncodeObservation`.
+    The wrapper supports each of Gymnasium's autoreset modes, also over ale_py's `AtariVectorEnv`.  In
+    SAME_STEP mode the final observations of episodes, `info["final_obs"]`, are encoded in the same pass
+    and stacked on the frames of their own episode.  They are returned as an array of single
+    observations, None where no episode ended, with the mask `info["_final_obs"]`.
 
     Raises:
         ValueError: as `EncodeObservation`; or `env.metadata["autoreset_mode"]` is none of Gymnasium's,
@@ -49,97 +47,63 @@ class VectorEncodeObservation(VectorWrapper[Any, ActType, ObsType, ActType, np.n
         ((3, 512), (512,))
     """
 
+    @show_options()
     def __init__(
         self,
         env: VectorEnv[ObsType, ActType, np.ndarray],
         encoder: EncoderSource,
-        *,
-        readout: str | None = None,
-        weights: str = "auto",
-        input_size: Sequence[int] | None = None,
-        keys: Sequence[str] | None = None,
-        layout: str | None = None,
-        keep_pixels: bool = False,
-        stack: int = 1,
-        fuse: str = "concat",
-        device: str | torch.device = "auto",
-        amp: Amp | None = None,
-        compile: bool = False,
-        channels_last: bool = False,
-        output: Output = "numpy",
-        dtype: DType = "float32",
-        cache: Cache = None,
-        chunk_size: int | None = None,
-        allow_noncommercial: bool = False,
-        fingerprint: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        **options: Unpack[EncodeOptionsDict],
     ) -> None:
         super().__init__(env)
         batch_size = getattr(env.unwrapped, "batch_size", env.num_envs)
         if batch_size != env.num_envs:
             raise ValueError(
                 f"`env` must return all its {env.num_envs} environments at each step. Received one that "
-                f"returns {batch_size} of them; make it with batch_size=0."
+                f"returns {batch_size} of them; create it with batch_size=0."
             )
-        settings = EncodeSettings(
-            readout=readout,
-            weights=weights,
-            input_size=input_size,
-            keys=keys,
-            layout=layout,
-            keep_pixels=keep_pixels,
-            stack=stack,
-            fuse=fuse,
-            device=device,
-            amp=amp,
-            compile=compile,
-            channels_last=channels_last,
-            output=output,
-            dtype=dtype,
-            cache=cache,
-            chunk_size=chunk_size,
-            allow_noncommercial=allow_noncommercial,
-            fingerprint=fingerprint,
+        self.autoreset = AutoresetTracker(env)
+        self.observation_encoder = ObservationEncoder(
+            encoder, env.single_observation_space, n_envs=env.num_envs, options=EncodeOptions(**options)
         )
-        self.autoreset = Autoreset(env)
-        self.encoding = ObservationEncoder(
-            encoder, env.single_observation_space, rows=env.num_envs, settings=settings
-        )
-        self.single_observation_space = self.encoding.single_space
+        self.single_observation_space = self.observation_encoder.single_space
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
-        self._all = np.arange(env.num_envs)
+        self._env_ids = np.arange(env.num_envs)
 
     def reset(
         self, *, seed: int | Any | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset all environments, or those of `options["reset_mask"]`; only these are encoded."""
-        mask = (options or {}).get("reset_mask", True)  # read before the environment takes it out
+        mask = (options or {}).get("reset_mask", True)  # read before the environment removes it
         obs, info = self.env.reset(seed=seed, options=options)
-        begun = self.autoreset.reset(mask)
-        images = [batch[begun] for batch in self.encoding.images(obs)]
-        self.encoding.observe(images, self._all[begun], begun[begun])
-        return self.encoding.replace(obs, self.encoding.read(self._all)), info
+        was_reset = self.autoreset.reset(mask)
+        images = [batch[was_reset] for batch in self.observation_encoder.images_of_batch(obs)]
+        self.observation_encoder.update(images, self._env_ids[was_reset], was_reset[was_reset])
+        return self._encode(obs), info
 
     def step(self, actions: ActType) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         obs, rewards, terminated, truncated, info = self.env.step(actions)
         self.autoreset.step(terminated, truncated)
-        ended = np.flatnonzero(self.autoreset.last)
+        encoder, ended = self.observation_encoder, np.flatnonzero(self.autoreset.final)
         final_obs = [info["final_obs"][row] for row in ended]
-        final_vectors = self.encoding.observe(
-            self.encoding.images(obs),
-            self._all,
+        final_vectors = encoder.update(
+            encoder.images_of_batch(obs),
+            self._env_ids,
             self.autoreset.first,
-            self.encoding.images_of(final_obs) if final_obs else (),
+            encoder.images_of_list(final_obs) if final_obs else (),
             ended,
         )
         if final_obs:
-            # An array of its own: the environment may keep the given one, or (ale_py) fill a plain batch.
-            told = np.full(self.num_envs, None, object)
-            for number, row in enumerate(ended):
-                told[row] = self.encoding.replace(final_obs[number], [v[number] for v in final_vectors])
-            info = {**info, "final_obs": told, "_final_obs": self.autoreset.last.copy()}
-        return self.encoding.replace(obs, self.encoding.read(self._all)), rewards, terminated, truncated, info
+            # A new array: the environment may reuse its own, or (ale_py) hold a plain batch.
+            encoded = np.full(self.num_envs, None, object)
+            for i, row in enumerate(ended):
+                encoded[row] = encoder.replace_images(final_obs[i], [leaf[i] for leaf in final_vectors])
+            info = {**info, "final_obs": encoded, "_final_obs": self.autoreset.final.copy()}
+        return self._encode(obs), rewards, terminated, truncated, info
 
     def close(self, **kwargs: Any) -> None:
-        """Close the environments and let go of the encoder."""
-        self.encoding.close()
+        """Close the environments and release the encoder."""
+        self.observation_encoder.close()
         super().close(**kwargs)
+
+    def _encode(self, obs: ObsType) -> Any:
+        return self.observation_encoder.replace_images(obs, self.observation_encoder.read(self._env_ids))

@@ -1,6 +1,6 @@
-"""A learned reward in place of those of a `gymnasium.vector` environment.
+"""Wrapper that replaces the rewards of a `gymnasium.vector` environment by a learned reward.
 
-`VectorLearnedReward`  one batched call of the reward for each step
+`VectorLearnedReward`  twin of `LearnedReward` with one batched call of the reward per vector step
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,21 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
-from rlpriors.wrappers.vector.autoreset import Autoreset
+from rlpriors.wrappers.vector.autoreset import AutoresetTracker
 
 __all__ = ["VectorLearnedReward"]
 
 
 class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.ndarray]):
-    """`LearnedReward` for a vector environment: all rows are judged in one call, in this process.
+    """Wrapper that replaces the rewards of a vector environment by those of a learned reward.
 
-    A step that ends an episode is judged by the episode's true last observation in each of
-    Gymnasium's autoreset modes.  The environments' own rewards stay in `info["env_reward"]`
-    [num_envs]; its mask `info["_env_reward"]` and the rewards are False and 0 for the rows that only
-    reset (the step after an episode's end in NEXT_STEP mode), and the reward function never sees these.
+    All transitions of a step are scored in one call in this process.  `reward`, `device`, `scale` and
+    `obs_keys` are those of `LearnedReward`.
 
-    `reward`, `device`, `scale` and `obs_keys` are those of `LearnedReward`.
+    In each of Gymnasium's autoreset modes, a step that ends an episode is scored with the true final
+    observation of the episode.  The environments' own rewards stay in `info["env_reward"]` [num_envs].
+    For rows that were only reset (the step after an episode's end in NEXT_STEP mode) the reward is 0
+    and the mask `info["_env_reward"]` is False; the reward function does not receive these rows.
 
     Raises:
         ValueError: the reward does not fit the environments' spaces, or
@@ -54,47 +55,43 @@ class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.n
         obs_keys: Sequence[str] | None = None,
     ) -> None:
         super().__init__(env)
-        self.autoreset = Autoreset(env)
-        self.judge = RewardAdapter(
-            reward,
-            env.single_observation_space,
-            env.single_action_space,
-            device=device,
-            scale=scale,
-            obs_keys=obs_keys,
-        )
-        self._last: np.ndarray | None = None
+        self.autoreset = AutoresetTracker(env)
+        spaces = (env.single_observation_space, env.single_action_space)
+        self.reward_adapter = RewardAdapter(reward, *spaces, device=device, scale=scale, obs_keys=obs_keys)
+        self._last_obs: np.ndarray | None = None
 
     def reset(
         self, *, seed: int | Any | None = None, options: dict[str, Any] | None = None
     ) -> tuple[ObsType, dict[str, Any]]:
         """Reset all environments, or those of `options["reset_mask"]`."""
-        mask = (options or {}).get("reset_mask", True)  # read before the environment takes it out
+        mask = (options or {}).get("reset_mask", True)  # read before the environment removes it
         obs, info = self.env.reset(seed=seed, options=options)
         # After a partial reset the other rows repeat their last observation.
-        self._last = self.judge.observe(obs, batch_dims=1)
+        self._last_obs = self.reward_adapter.read_obs(obs, batch_dims=1)
         self.autoreset.reset(mask)
         return obs, info
 
     def step(self, actions: ActType) -> tuple[ObsType, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        if self._last is None:
-            raise ResetNeeded("Call `reset` before `step`: a reward judges the way between two observations.")
-        acted = self.judge.act(actions)
+        if self._last_obs is None:
+            raise ResetNeeded("Call `reset` before `step`: a reward reads two consecutive observations.")
+        act = self.reward_adapter.read_actions(actions)
         obs, env_rewards, terminated, truncated, info = self.env.step(actions)
-        seen = self.judge.observe(obs, batch_dims=1)
+        new_obs = self.reward_adapter.read_obs(obs, batch_dims=1)
         self.autoreset.step(terminated, truncated)
-        later, moved = self._true_next(seen, info), self.autoreset.moved
+        obs_next, stepped = self._true_next(new_obs, info), self.autoreset.stepped
         rewards = np.zeros(self.num_envs)
-        if moved.any():
-            rewards[moved] = self.judge(self._last[moved], acted[moved], later[moved], terminated[moved])
-        self._last = seen
-        own = {"env_reward": np.array(env_rewards), "_env_reward": moved}
-        return obs, rewards, terminated, truncated, {**own, **info}
+        if stepped.any():
+            rewards[stepped] = self.reward_adapter(
+                self._last_obs[stepped], act[stepped], obs_next[stepped], terminated[stepped]
+            )
+        self._last_obs = new_obs
+        env_info = {"env_reward": np.array(env_rewards), "_env_reward": stepped}
+        return obs, rewards, terminated, truncated, {**env_info, **info}
 
-    def _true_next(self, seen: np.ndarray, info: dict[str, Any]) -> np.ndarray:
-        if not self.autoreset.last.any():
-            return seen
-        later = seen.copy()
-        for row in np.flatnonzero(self.autoreset.last):
-            later[row] = self.judge.observe(info["final_obs"][row])
-        return later
+    def _true_next(self, new_obs: np.ndarray, info: dict[str, Any]) -> np.ndarray:
+        if not self.autoreset.final.any():
+            return new_obs
+        obs_next = new_obs.copy()
+        for row in np.flatnonzero(self.autoreset.final):
+            obs_next[row] = self.reward_adapter.read_obs(info["final_obs"][row])
+        return obs_next

@@ -1,11 +1,21 @@
-"""Networks: the shapes of functions, without a word on how they are trained.
+"""Neural networks: denoisers of windows, and encoders and heads of images.
 
-`DENOISERS`         every denoiser by its short name
-`build_denoiser`    an untrained one for windows of a given size
-`DENOISER_CLASSES`  the same by class name, for `rlpriors.checkpoint.load`
+Covers the architectures and their settings.  The package knows no training, no data and no diffusion
+schedule.
 
-Their parts: `rlpriors.networks.mlp` (also `build_mlp`, for rewards) and `rlpriors.networks.embeddings`.
-Networks that see are in `cnn`, `atari_cnn` and `vit`, heads that read their maps in `segmentation`.
+base           `DenoiserNetwork`, `DenoiserSettings`: base classes; checks of settings
+mlp            `ResidualMLP`: a denoiser over the flattened window; `build_mlp`
+mixer          `Mixer`: a denoiser that alternates MLPs over timesteps and channels
+temporal_unet  `TemporalUNet`: a denoiser of convolutions over time
+transformer    `Transformer`: a denoiser of attention between timesteps
+embeddings     `TimeEmbedding`: embeddings of the diffusion timestep
+cnn            `NatureCNN`, `ImpalaCNN`: small convolutional encoders of RL
+atari_cnn      `AtariCNN`: the encoder of AtariARI and ST-DIM
+vit            `ViT`: a small vision transformer that can encode some patches only
+segmentation   heads from feature maps to a class per pixel
+
+`DENOISERS` lists the denoisers by short name, `build_denoiser` builds one, and `DENOISER_CLASSES` maps
+class names to builders for `rlpriors.checkpoint.load`.
 """
 
 from collections.abc import Callable
@@ -32,7 +42,7 @@ DENOISERS: dict[str, type[DenoiserNetwork]] = {
 
 
 def build_denoiser(name: str, horizon: int, dim: int, **overrides: Any) -> DenoiserNetwork:
-    """Build the untrained denoiser that `DENOISERS` lists under `name`.
+    """Build an untrained denoiser by its short name in `DENOISERS`.
 
     `overrides` are further fields of its settings, such as `width`.
 
@@ -42,15 +52,15 @@ def build_denoiser(name: str, horizon: int, dim: int, **overrides: Any) -> Denoi
         ResidualMLPSettings(horizon=32, dim=6, width=128, blocks=4, time_features=32)
 
     Raises:
-        ValueError: there is no such denoiser or setting, or a setting is out of its bounds.
+        ValueError: the name or a setting is unknown, or a setting is out of its bounds.
     """
     if name not in DENOISERS:
         raise ValueError(f"`name` must be one of {sorted(DENOISERS)}. Received {name!r}.")
     network = DENOISERS[name]
-    known = [field.name for field in fields(network.settings_type)]
-    unknown = sorted(set(overrides) - set(known))
+    names = [field.name for field in fields(network.settings_type)]
+    unknown = sorted(set(overrides) - set(names))
     if unknown:
-        raise ValueError(f"`overrides` for {name!r} must be among {known}. Received {unknown}.")
+        raise ValueError(f"`overrides` for {name!r} must be among {names}. Received {unknown}.")
     return network(network.settings_type(horizon=horizon, dim=dim, **overrides))
 
 
@@ -61,4 +71,4 @@ def _rebuild(network: type[DenoiserNetwork], settings: dict[str, Any]) -> Denois
 DENOISER_CLASSES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     network.__name__: partial(_rebuild, network) for network in DENOISERS.values()
 }
-"""What `rlpriors.checkpoint.load(folder, DENOISER_CLASSES)` needs to read a denoiser back."""
+"""Builders by class name, for `rlpriors.checkpoint.load(folder, DENOISER_CLASSES)`."""

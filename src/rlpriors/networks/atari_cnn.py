@@ -1,8 +1,8 @@
-"""The convolutional network that Atari's representations are compared by.
+"""Convolutional network of the Atari representation benchmarks.
 
-`AtariCNN`           four convolutions and a linear layer, for whole frames of 210 x 160
-`AtariCNNSettings`   its sizes
-`SMALLEST`           the fewest rows and columns that it can see
+`AtariCNN`          four convolutions and a linear layer, for whole frames of 210 x 160
+`AtariCNNSettings`  settings of `AtariCNN`
+`MIN_SIZE`          smallest height and width of its input
 """
 
 from dataclasses import dataclass
@@ -11,44 +11,44 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rlpriors.networks.base import at_least
+from rlpriors.networks.base import check_at_least
 from rlpriors.types import Features
 
-__all__ = ["SMALLEST", "AtariCNN", "AtariCNNSettings"]
+__all__ = ["MIN_SIZE", "AtariCNN", "AtariCNNSettings"]
 
-SMALLEST = 76
-"""Below that many rows or columns nothing is left after four convolutions."""
+MIN_SIZE = 76
+"""Smallest height and width of an `AtariCNN` input, for which the four convolutions leave one cell."""
 
 
 @dataclass(frozen=True)
 class AtariCNNSettings:
-    """Sizes of an `AtariCNN`.
+    """Input size and output width of an `AtariCNN`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     channels: int = 1
-    """Channels of the input: 1 (gray) or 3 (colors), or frames stacked; at least 1."""
+    """Number of input channels: 1 (gray), 3 (color) or the number of stacked gray frames; at least 1."""
     height: int = 210
-    """Rows of the input, at least 76."""
+    """Height of the input, at least 76."""
     width: int = 160
-    """Columns of the input, at least 76."""
+    """Width of the input, at least 76."""
     dim: int = 256
-    """Numbers in the vector that stands for the whole image, at least 1."""
+    """Width of the global feature vector, at least 1."""
 
     def __post_init__(self) -> None:
-        at_least(1, channels=self.channels, dim=self.dim)
-        at_least(SMALLEST, height=self.height, width=self.width)
+        check_at_least(1, channels=self.channels, dim=self.dim)
+        check_at_least(MIN_SIZE, height=self.height, width=self.width)
 
 
 class AtariCNN(nn.Module):
-    """The encoder of AtariARI and ST-DIM (Anand et al. 2019, arXiv 1906.08226, appendix).
+    """Encoder of AtariARI and ST-DIM (Anand et al. 2019, arXiv 1906.08226, appendix).
 
-    Convolutions of 8x8/4, 4x4/2, 4x4/2 and 3x3/1 with ReLU, then a linear layer without one; all
-    weights orthogonal with gain sqrt(2), biases 0.  This start decides what a random network scores
-    in a probe.  The map is that after the third convolution, which ST-DIM contrasts; its cells are
-    the tokens.
+    Convolutions of 8x8/4, 4x4/2, 4x4/2 and 3x3/1 with ReLU, then a linear layer without activation.  All
+    weights are initialized orthogonally with gain sqrt(2), biases with 0.  This initialization determines
+    the probing scores of a random network.  The map is the output of the third convolution, which ST-DIM
+    contrasts; its cells are the tokens.
 
     Example:
         >>> import torch
@@ -81,6 +81,6 @@ class AtariCNN(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
-        """Pixels in [0, 1] to features; the vector is what AtariARI's probes read."""
+        """Return the features of pixels in [0, 1]; AtariARI probes the global vector."""
         maps: Tensor = self.convolutions(x)
         return Features(global_=self.linear(self.last(maps)), tokens=maps.flatten(2).mT, maps=maps)

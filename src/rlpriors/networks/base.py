@@ -1,10 +1,11 @@
-"""What every denoiser shares: the size of its windows, the check of its inputs, a quiet start.
+"""Base classes of denoisers, and checks of settings.
 
-`DenoiserSettings`         horizon and dim; each network adds its own fields
-`DenoiserNetwork`          the module that carries them and refuses windows of another shape
-`at_least`, `multiple_of`  bounds of settings
-`check_widths`             widths of hidden layers
-`zero_init`                silences a layer until training wakes it
+`DenoiserSettings`  horizon and dimension of a window; each network adds its own fields
+`DenoiserNetwork`   base class of denoisers, which checks the shapes of inputs
+`check_at_least`    lower bound of integers
+`check_multiple`    divisibility of integers
+`check_widths`      widths of hidden layers
+`zero_init`         initialization of a layer with zeros
 """
 
 from collections.abc import Sequence
@@ -16,45 +17,52 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["DenoiserNetwork", "DenoiserSettings", "at_least", "check_widths", "multiple_of", "zero_init"]
+__all__ = [
+    "DenoiserNetwork",
+    "DenoiserSettings",
+    "check_at_least",
+    "check_multiple",
+    "check_widths",
+    "zero_init",
+]
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv1d)
 
 
-def at_least(bound: int, **values: int) -> None:
-    """Raise a ValueError that names the first of `values` below `bound`."""
+def check_at_least(bound: int, **values: int) -> None:
+    """Raise a ValueError for the first of `values` below `bound`."""
     for name, value in values.items():
         if value < bound:
             raise ValueError(f"`{name}` must be at least {bound}. Received {value}.")
 
 
-def multiple_of(factor: int, reason: str, **values: int) -> None:
-    """Raise a ValueError that names the first of `values` that `factor` does not divide."""
+def check_multiple(factor: int, reason: str, **values: int) -> None:
+    """Raise a ValueError for the first of `values` that is no multiple of `factor`, with the `reason`."""
     for name, value in values.items():
         if value % factor:
             raise ValueError(f"`{name}` must be divisible by {factor} ({reason}). Received {value}.")
 
 
 def check_widths(**widths: object) -> None:
-    """Refuse what are no widths of hidden layers, by its name; none at all stands for a linear network.
+    """Check that each value holds the widths of hidden layers; an empty tuple means a linear network.
 
     Raises:
-        ValueError: it is no sequence of whole numbers of at least 1.
+        ValueError: a value is no tuple or list of integers of at least 1.
     """
-    for name, given in widths.items():
-        sizes = given if isinstance(given, tuple | list) else [None]
+    for name, value in widths.items():
+        sizes = value if isinstance(value, tuple | list) else [None]
         if not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
             raise ValueError(
-                f"`{name}` must hold whole numbers of at least 1, the width of each layer, as (64, 64). "
-                f"Received {given!r}."
+                f"`{name}` must hold integers of at least 1, the width of each layer, such as (64, 64). "
+                f"Received {value!r}."
             )
 
 
 def zero_init(layer: Layer) -> Layer:
-    """Set a layer to zero and return it, so that what it feeds starts silent.
+    """Initialize a layer with zeros and return it.
 
-    As the output layer of a denoiser it makes the first prediction zero, the mean of normalized
-    windows and of noise alike: no step of the optimizer is spent on unlearning a random guess.
+    With such an output layer, the first prediction of a denoiser is zero, the mean of both normalized
+    windows and noise.  The optimizer then spends no step on removing a random prediction.
     """
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
@@ -64,27 +72,27 @@ def zero_init(layer: Layer) -> Layer:
 
 @dataclass(frozen=True)
 class DenoiserSettings:
-    """The window a denoiser is built for.
+    """Size of the windows of a denoiser.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     horizon: int
-    """Frames in a window, at least 1."""
+    """Number of timesteps in a window, at least 1."""
     dim: int
-    """Numbers in a frame (normalized observation and action side by side), at least 1."""
+    """Number of entries per timestep (normalized observation and action), at least 1."""
 
     def __post_init__(self) -> None:
-        at_least(1, horizon=self.horizon, dim=self.dim)
+        check_at_least(1, horizon=self.horizon, dim=self.dim)
 
 
 class DenoiserNetwork(nn.Module):
-    """A network from a noisy window and its diffusion step to noise, clean window or velocity.
+    """Base class of networks that predict noise, clean window or velocity from a noisy window.
 
-    Which of the three is a matter of training (`prediction_type`); the network does not know.
-    A subclass names its settings in `settings_type`, takes them as its only argument and writes
-    `forward`, which begins with `self.check_input(x, t)`.
+    The training (`prediction_type`) decides which of the three is predicted.  A subclass names its
+    settings class in `settings_type`, takes the settings as its only argument and implements `forward`,
+    which starts with `self.check_input(x, t)`.
 
     Example:
         >>> import torch
@@ -99,7 +107,9 @@ class DenoiserNetwork(nn.Module):
     """
 
     settings_type: ClassVar[type[DenoiserSettings]]
+    """Class of the network's settings."""
     settings: DenoiserSettings
+    """Settings of the network."""
 
     def __init__(self, settings: Any) -> None:
         super().__init__()
@@ -108,11 +118,11 @@ class DenoiserNetwork(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch horizon dim"]:
-        """Predict from windows `x` at diffusion steps `t`; one step for each row."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it denoises: write `forward`.")
+        """Predict from windows `x` at diffusion timesteps `t`, one per row."""
+        raise NotImplementedError(f"{type(self).__name__} must implement `forward`.")
 
     def check_input(self, x: Tensor, t: Tensor) -> None:
-        """Refuse a window of another shape and steps that are not one whole number per row.
+        """Check the shape of the windows and that there is one integer timestep per row.
 
         Raises:
             ValueError: `x` is not [batch, horizon, dim] or `t` is not [batch] integers.
@@ -120,13 +130,13 @@ class DenoiserNetwork(nn.Module):
         horizon, dim = self.settings.horizon, self.settings.dim
         if x.ndim != 3 or x.shape[1] != horizon or x.shape[2] != dim:
             raise ValueError(
-                f"`x` must be a window: expected [batch, {horizon}, {dim}], received {_shape(x.shape)}. "
-                "Cut windows of this horizon, or build the network for these."
+                f"`x` must be windows of shape [batch, {horizon}, {dim}]. Received {_shape(x.shape)}; cut "
+                "windows of this horizon, or build the network for this size."
             )
         if t.shape != x.shape[:1] or t.is_floating_point() or t.dtype == torch.bool:
             raise ValueError(
-                f"`t` must hold one whole diffusion step per window: expected {_shape(x.shape[:1])} "
-                f"integers, received {_shape(t.shape)} of {t.dtype}."
+                f"`t` must hold one integer diffusion timestep per window, shape {_shape(x.shape[:1])}. "
+                f"Received {_shape(t.shape)} of {t.dtype}."
             )
 
 

@@ -1,12 +1,12 @@
-"""The two small convolutional networks of deep reinforcement learning.
+"""Small convolutional encoders of deep reinforcement learning.
 
-`NatureCNN`           three convolutions and a linear layer (Mnih et al. 2015)
-`NatureCNNSettings`   its sizes
-`ImpalaCNN`           fifteen convolutions in residual blocks (Espeholt et al. 2018)
-`ImpalaCNNSettings`   its sizes
+`NatureCNN`          three convolutions and a linear layer (Mnih et al. 2015)
+`NatureCNNSettings`  settings of `NatureCNN`
+`ImpalaCNN`          fifteen convolutions in residual blocks (Espeholt et al. 2018)
+`ImpalaCNNSettings`  settings of `ImpalaCNN`
 
-Both take pixels in [0, 1] and give `Features`: the last map, its cells as tokens, and the vector of
-the linear layer.
+Both read pixels in [0, 1] and return `Features`: the last map, its cells as tokens, and the output of the
+linear layer as the global vector.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlpriors.networks.base import at_least
+from rlpriors.networks.base import check_at_least
 from rlpriors.types import Features
 
 __all__ = ["ImpalaCNN", "ImpalaCNNSettings", "NatureCNN", "NatureCNNSettings"]
@@ -24,28 +24,28 @@ __all__ = ["ImpalaCNN", "ImpalaCNNSettings", "NatureCNN", "NatureCNNSettings"]
 
 @dataclass(frozen=True)
 class NatureCNNSettings:
-    """Sizes of a `NatureCNN`.
+    """Input size and output width of a `NatureCNN`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     channels: int = 3
-    """Channels of the input: colors, or gray frames stacked; at least 1."""
+    """Number of input channels: 3 for color images, or the number of stacked gray frames; at least 1."""
     height: int = 84
-    """Rows of the input, at least 36: below that nothing is left after three convolutions."""
+    """Height of the input, at least 36, for which the three convolutions leave one cell."""
     width: int = 84
-    """Columns of the input, at least 36."""
+    """Width of the input, at least 36."""
     dim: int = 512
-    """Numbers in the vector that stands for the whole image, at least 1."""
+    """Width of the global feature vector, at least 1."""
 
     def __post_init__(self) -> None:
-        at_least(1, channels=self.channels, dim=self.dim)
-        at_least(36, height=self.height, width=self.width)
+        check_at_least(1, channels=self.channels, dim=self.dim)
+        check_at_least(36, height=self.height, width=self.width)
 
 
 class NatureCNN(nn.Module):
-    """The network of DQN: convolutions of 8x8/4, 4x4/2 and 3x3/1, then a linear layer.
+    """Encoder of DQN: convolutions of 8x8/4, 4x4/2 and 3x3/1, then a linear layer.
 
     Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015).
 
@@ -71,40 +71,40 @@ class NatureCNN(nn.Module):
         self.linear = nn.Linear(_cells(self.convolutions, settings), settings.dim)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
-        """Pixels in [0, 1] to features; the vector is what DQN's heads read."""
+        """Return the features of pixels in [0, 1]; DQN's heads read the global vector."""
         maps = self.convolutions(x)
         return _features(maps, F.relu(self.linear(maps.flatten(1))))
 
 
 @dataclass(frozen=True)
 class ImpalaCNNSettings:
-    """Sizes of an `ImpalaCNN`.
+    """Input size and widths of an `ImpalaCNN`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     channels: int = 3
-    """Channels of the input: colors, or gray frames stacked; at least 1."""
+    """Number of input channels: 3 for color images, or the number of stacked gray frames; at least 1."""
     height: int = 64
-    """Rows of the input, at least 1."""
+    """Height of the input, at least 1."""
     width: int = 64
-    """Columns of the input, at least 1."""
+    """Width of the input, at least 1."""
     widths: tuple[int, ...] = (16, 32, 32)
-    """Channels of each section; each halves the map.  (32, 64, 64) is the usual wider one."""
+    """Channels of each section, which halves the map.  (32, 64, 64) is the common wider network."""
     dim: int = 256
-    """Numbers in the vector that stands for the whole image, at least 1."""
+    """Width of the global feature vector, at least 1."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))  # a list, when read from JSON
-        at_least(1, channels=self.channels, height=self.height, width=self.width, dim=self.dim)
+        check_at_least(1, channels=self.channels, height=self.height, width=self.width, dim=self.dim)
         if not self.widths:
-            raise ValueError("`widths` must name at least one section. Received ().")
-        at_least(1, **{f"widths[{i}]": width for i, width in enumerate(self.widths)})
+            raise ValueError("`widths` must hold the width of at least one section. Received ().")
+        check_at_least(1, **{f"widths[{i}]": width for i, width in enumerate(self.widths)})
 
 
 class ImpalaCNN(nn.Module):
-    """The large network of IMPALA: sections of a convolution, a max-pool and two residual blocks.
+    """Large encoder of IMPALA: sections of a convolution, a max-pool and two residual blocks.
 
     Espeholt et al., "IMPALA" (arXiv 1802.01561, figure 3), without the recurrent part.
 
@@ -125,7 +125,7 @@ class ImpalaCNN(nn.Module):
         self.linear = nn.Linear(_cells(self.convolutions, settings), settings.dim)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
-        """Pixels in [0, 1] to features; the vector is what IMPALA's heads read."""
+        """Return the features of pixels in [0, 1]; IMPALA's heads read the global vector."""
         maps = self.convolutions(x)
         return _features(maps, F.relu(self.linear(maps.flatten(1))))
 
@@ -154,7 +154,7 @@ class _Block(nn.Module):
 
 
 def _cells(convolutions: nn.Module, settings: NatureCNNSettings | ImpalaCNNSettings) -> int:
-    """Numbers in the last map, read off a dummy image."""
+    """Return the number of entries of the last map, from a forward pass of a dummy image."""
     with torch.no_grad():
         return int(convolutions(torch.zeros(1, settings.channels, settings.height, settings.width)).numel())
 

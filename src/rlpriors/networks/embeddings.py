@@ -1,7 +1,8 @@
-"""How a network is told where on the diffusion's clock it stands.
+"""Embeddings of the diffusion timestep.
 
-`sinusoidal`     whole diffusion steps as sines and cosines of many frequencies
-`TimeEmbedding`  the same, followed by one learned layer
+`sinusoidal_embedding`  integers as sines and cosines of several frequencies
+`TimeEmbedding`         sinusoidal embedding followed by one linear layer
+`check_time_features`   bounds of the number of sines and cosines
 """
 
 import math
@@ -10,16 +11,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["TimeEmbedding", "sinusoidal"]
+from rlpriors.networks.base import check_at_least, check_multiple
+
+__all__ = ["TimeEmbedding", "check_time_features", "sinusoidal_embedding"]
 
 
-def sinusoidal(
+def sinusoidal_embedding(
     t: Int[Tensor, " batch"], features: int, max_period: float = 10_000.0
 ) -> Float[Tensor, "batch features"]:
-    """Embed whole numbers as `[cos(w t), sin(w t)]`, `w` falling geometrically from 1 to about 1/max_period.
+    """Embed integers as `[cos(w t), sin(w t)]`, with `w` falling geometrically from 1 to about 1/max_period.
 
-    The transformer's position code (1706.03762, section 3.5), used for diffusion time since DDPM
-    (2006.11239).  Always computed in float32: a half-precision phase would blur neighboring steps.
+    The position embedding of the transformer (arXiv 1706.03762, section 3.5), used for diffusion
+    timesteps since DDPM (arXiv 2006.11239).  Always computed in float32, since half precision cannot
+    separate neighboring timesteps.
 
     Raises:
         ValueError: `features` is odd or below 2.
@@ -31,8 +35,18 @@ def sinusoidal(
     return torch.cat([phase.cos(), phase.sin()], dim=-1)
 
 
+def check_time_features(time_features: int) -> None:
+    """Check that the number of sines and cosines is even and at least 2.
+
+    Raises:
+        ValueError: it is not.
+    """
+    check_at_least(2, time_features=time_features)
+    check_multiple(2, "a sine and a cosine each", time_features=time_features)
+
+
 class TimeEmbedding(nn.Module):
-    """Diffusion time as `width` learned numbers, ready for one linear layer in each block.
+    """Learned embedding of the diffusion timestep, input of one linear layer in each block.
 
     Example:
         >>> import torch
@@ -42,12 +56,12 @@ class TimeEmbedding(nn.Module):
     """
 
     def __init__(self, features: int, width: int) -> None:
-        """`features` sines and cosines go in, `width` activations come out."""
+        """Build the embedding from `features` sines and cosines to `width` activations."""
         super().__init__()
         self.features = features
         self.layer = nn.Linear(features, width)
 
     def forward(self, t: Int[Tensor, " batch"]) -> Float[Tensor, "batch width"]:
-        """Embed one diffusion step for each row."""
-        code = sinusoidal(t, self.features).to(self.layer.weight.dtype)
-        return nn.functional.silu(self.layer(code))
+        """Embed one diffusion timestep per row."""
+        embedding = sinusoidal_embedding(t, self.features).to(self.layer.weight.dtype)
+        return nn.functional.silu(self.layer(embedding))

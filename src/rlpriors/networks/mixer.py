@@ -1,7 +1,7 @@
-"""A denoiser of small MLPs that mix frames and channels in turn.
+"""Denoiser of small MLPs that alternate over timesteps and channels.
 
-`Mixer`          one vector per frame; an MLP across frames, then an MLP across channels, and so on
-`MixerSettings`  its sizes
+`Mixer`          MLP-Mixer over the timesteps of a window
+`MixerSettings`  settings of `Mixer`
 """
 
 from dataclasses import dataclass
@@ -10,45 +10,44 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, at_least, multiple_of, zero_init
-from rlpriors.networks.embeddings import TimeEmbedding
+from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, check_at_least, zero_init
+from rlpriors.networks.embeddings import TimeEmbedding, check_time_features
 
 __all__ = ["Mixer", "MixerSettings"]
 
 
 @dataclass(frozen=True)
 class MixerSettings(DenoiserSettings):
-    """Sizes of a `Mixer`.
+    """Layer sizes of a `Mixer`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     width: int = 64
-    """Channels of each frame, at least 1."""
+    """Number of channels of each timestep, at least 1."""
     blocks: int = 4
-    """Blocks of one MLP over frames and one over channels, at least 1."""
-    frame_hidden: int = 64
-    """Hidden width of the MLPs over frames, at least 1."""
+    """Number of blocks, each of one MLP over timesteps and one over channels, at least 1."""
+    token_hidden: int = 64
+    """Hidden width of the MLPs over timesteps (the tokens), at least 1."""
     channel_hidden: int = 128
     """Hidden width of the MLPs over channels, at least 1."""
     time_features: int = 32
-    """Sines and cosines that encode the diffusion step; even, at least 2."""
+    """Number of sines and cosines that encode the diffusion timestep; even, at least 2."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, width=self.width, blocks=self.blocks)
-        at_least(1, frame_hidden=self.frame_hidden, channel_hidden=self.channel_hidden)
-        at_least(2, time_features=self.time_features)
-        multiple_of(2, "a sine and a cosine each", time_features=self.time_features)
+        check_at_least(1, width=self.width, blocks=self.blocks)
+        check_at_least(1, token_hidden=self.token_hidden, channel_hidden=self.channel_hidden)
+        check_time_features(self.time_features)
 
 
 class Mixer(DenoiserNetwork):
-    """MLP-Mixer (2105.01601) over the frames of a window instead of the patches of an image.
+    """MLP-Mixer (arXiv 2105.01601) over the timesteps of a window instead of the patches of an image.
 
-    All frames share the channel MLPs, all channels share the frame MLPs: far fewer parameters than
-    a `ResidualMLP`, and every block sees the whole window.  The frame MLPs have a weight for each
-    frame, so no position code is needed.
+    All timesteps share the channel MLPs, and all channels share the token MLPs.  The network has far
+    fewer parameters than a `ResidualMLP`, and each block reads the whole window.  The token MLPs have a
+    weight for each timestep, so that no position embedding is needed.
 
     Example:
         >>> import torch
@@ -73,7 +72,7 @@ class Mixer(DenoiserNetwork):
     def forward(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch horizon dim"]:
-        """Predict from windows `x` at diffusion steps `t`; one step for each row."""
+        """Predict from windows `x` at diffusion timesteps `t`, one per row."""
         self.check_input(x, t)
         time = self.time(t)
         h = self.enter(x)
@@ -89,8 +88,8 @@ class _Block(nn.Module):
         width = settings.width
         self.time = nn.Linear(width, width)
         self.frame_norm = nn.LayerNorm(width)
-        # No last bias: the same for all channels of a frame, it would be canceled by every LayerNorm.
-        self.over_frames = _mlp(settings.horizon, settings.frame_hidden, bias=False)
+        # No last bias: equal for all channels of a timestep, it would be canceled by each LayerNorm.
+        self.over_frames = _mlp(settings.horizon, settings.token_hidden, bias=False)
         self.channel_norm = nn.LayerNorm(width)
         self.over_channels = _mlp(width, settings.channel_hidden, bias=True)
 
@@ -105,5 +104,5 @@ class _Block(nn.Module):
 
 
 def _mlp(width: int, hidden: int, bias: bool) -> nn.Sequential:
-    # SiLU where the paper has GELU, as in the other denoisers.
+    # SiLU as in the other denoisers; the paper uses GELU.
     return nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, width, bias=bias))

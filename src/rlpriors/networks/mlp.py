@@ -1,8 +1,8 @@
-"""Networks without structure over time: the quickest on a CPU.
+"""Multi-layer perceptrons, the fastest networks on a CPU.
 
-`build_mlp`            plain layers, for reward networks and other small functions
-`ResidualMLP`          a denoiser that flattens the window and passes it through residual blocks
-`ResidualMLPSettings`  its sizes
+`build_mlp`            plain multi-layer perceptron, for rewards and other small functions
+`ResidualMLP`          denoiser of residual blocks over the flattened window
+`ResidualMLPSettings`  settings of `ResidualMLP`
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, at_least, multiple_of, zero_init
-from rlpriors.networks.embeddings import TimeEmbedding
+from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, check_at_least, zero_init
+from rlpriors.networks.embeddings import TimeEmbedding, check_time_features
 
 __all__ = ["ResidualMLP", "ResidualMLPSettings", "build_mlp"]
 
@@ -22,9 +22,9 @@ __all__ = ["ResidualMLP", "ResidualMLPSettings", "build_mlp"]
 def build_mlp(
     in_dim: int, hidden: Sequence[int], out_dim: int, activation: Callable[[], nn.Module] = nn.SiLU
 ) -> nn.Sequential:
-    """Linear layers with an activation between them and none at the end.
+    """Build linear layers with activations between them and none at the end.
 
-    `hidden` holds the width of each hidden layer; empty makes the whole a single linear layer.
+    `hidden` holds the width of each hidden layer; () builds a single linear layer.
 
     Example:
         >>> from rlpriors.networks.mlp import build_mlp
@@ -35,7 +35,9 @@ def build_mlp(
     Raises:
         ValueError: a size is below 1.
     """
-    at_least(1, in_dim=in_dim, out_dim=out_dim, **{f"hidden[{i}]": size for i, size in enumerate(hidden)})
+    check_at_least(
+        1, in_dim=in_dim, out_dim=out_dim, **{f"hidden[{i}]": size for i, size in enumerate(hidden)}
+    )
     sizes = [in_dim, *hidden]
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
@@ -45,32 +47,31 @@ def build_mlp(
 
 @dataclass(frozen=True)
 class ResidualMLPSettings(DenoiserSettings):
-    """Sizes of a `ResidualMLP`.
+    """Layer sizes of a `ResidualMLP`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     width: int = 256
-    """Activations in each hidden layer, at least 1."""
+    """Width of each hidden layer, at least 1."""
     blocks: int = 4
-    """Residual blocks of two layers each, at least 1."""
+    """Number of residual blocks, each of two layers, at least 1."""
     time_features: int = 32
-    """Sines and cosines that encode the diffusion step; even, at least 2."""
+    """Number of sines and cosines that encode the diffusion timestep; even, at least 2."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, width=self.width, blocks=self.blocks)
-        at_least(2, time_features=self.time_features)
-        multiple_of(2, "a sine and a cosine each", time_features=self.time_features)
+        check_at_least(1, width=self.width, blocks=self.blocks)
+        check_time_features(self.time_features)
 
 
 class ResidualMLP(DenoiserNetwork):
-    """A denoiser that sees the whole window at once as one long vector.
+    """Denoiser that reads the whole window as one vector.
 
-    Its cost does not grow with frames times width, which makes it the cheapest denoiser for short
-    windows; its parameters do grow with the horizon, and it knows nothing about neighboring
-    frames in advance.
+    Its cost does not grow with timesteps times width, so that it is the cheapest denoiser for short
+    windows.  Its number of parameters grows with the horizon, and it has no built-in structure over
+    time.
 
     Example:
         >>> import torch
@@ -98,7 +99,7 @@ class ResidualMLP(DenoiserNetwork):
     def forward(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch horizon dim"]:
-        """Predict from windows `x` at diffusion steps `t`; one step for each row."""
+        """Predict from windows `x` at diffusion timesteps `t`, one per row."""
         self.check_input(x, t)
         time = self.time(t)
         h = self.enter(rearrange(x, "b h d -> b (h d)"))

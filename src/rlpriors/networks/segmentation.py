@@ -1,150 +1,143 @@
-"""Heads over maps: from what an encoder sees at each place to a class for each pixel.
+"""Segmentation heads: from feature maps of an encoder to logits of each pixel.
 
-`LinearHead`    one linear layer at each place, the same everywhere: what a map shows by itself
-`PatchHead`     the same, with a class for each pixel of the place
-`ConvHead`      a small convolutional decoder
-`PyramidHead`   maps of three scales, read together (UPerNet)
-`HEADS`         all of them by name
-`build_head`    one of them, untrained
+`LinearHead`   one linear layer, equal for all cells of the map
+`PatchHead`    one linear layer from each cell to the logits of its pixels
+`ConvHead`     small convolutional decoder
+`PyramidHead`  decoder of maps at three scales (UPerNet)
+`HEADS`        head classes by name
+`build_head`   builder of an untrained head by name
 
-Each is made from the width of maps and the number of classes, and gives logits of any size asked for.
+A head is built from the width of maps and the number of classes, and returns logits of any requested size.
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlpriors.networks.base import at_least, multiple_of
+from rlpriors.networks.base import check_at_least, check_multiple
 
 __all__ = ["HEADS", "ConvHead", "LinearHead", "PatchHead", "PyramidHead", "build_head"]
 
-CELL = 8
-"""Rows and columns of a place of `PatchHead`: a patch of this library's vision transformers at 64 pixels."""
 GROUPS = 8
-"""Of channels that are normalized together."""
-BINS = (1, 2, 3, 6)
-"""Rows and columns of what the smallest map is pooled to (1612.01105, sec. 3.2)."""
+"""Number of groups of each GroupNorm."""
+POOL_SIZES = (1, 2, 3, 6)
+"""Heights and widths to which the smallest map is pooled (arXiv 1612.01105, section 3.2)."""
 
 
 class LinearHead(nn.Module):
-    """A convolution of 1x1, then bilinear up to the size asked for.
+    """A convolution of 1x1, then bilinear interpolation to the requested size.
 
     Example:
-        >>> head = LinearHead(dim=128, classes=3)
+        >>> head = LinearHead(dim=128, n_classes=3)
         >>> head(torch.rand(2, 128, 8, 8), (64, 64)).shape
         torch.Size([2, 3, 64, 64])
     """
 
-    def __init__(self, dim: int, classes: int) -> None:
+    cell_size: ClassVar[int] = 1
+    """Height and width in logits of one cell of the map."""
+
+    def __init__(self, dim: int, n_classes: int) -> None:
         super().__init__()
-        at_least(1, dim=dim, classes=classes)
-        self.classify = nn.Conv2d(dim, classes, 1)
+        check_at_least(1, dim=dim, n_classes=n_classes)
+        self.classify = nn.Conv2d(dim, n_classes * self.cell_size**2, 1)
 
     def forward(
         self, maps: Float[Tensor, "batch dim rows columns"], size: tuple[int, int]
     ) -> Float[Tensor, "batch classes height width"]:
-        """Logits of `size`, (height, width)."""
-        return _resize(self.classify(maps), size)
+        """Return logits of `size`, (height, width)."""
+        return _resize(F.pixel_shuffle(self.classify(maps), self.cell_size), size)
 
 
-class PatchHead(nn.Module):
-    """A linear layer from each place to the classes of its 8 x 8 pixels, then bilinear to the size asked for.
+class PatchHead(LinearHead):
+    """A linear layer from each cell to its 8 x 8 logits, then bilinear interpolation to the requested size.
 
-    As a masked autoencoder's decoder tells the colors of a patch (2111.06377, section 3).  Where things
-    are smaller than a patch, `LinearHead` cannot draw them whatever the encoder knows.
+    The decoder of a masked autoencoder predicts the colors of a patch in the same way (arXiv 2111.06377,
+    section 3).  `LinearHead` cannot segment objects smaller than a patch, for any encoder.
 
     Example:
-        >>> head = PatchHead(dim=128, classes=3)
+        >>> head = PatchHead(dim=128, n_classes=3)
         >>> head(torch.rand(2, 128, 8, 8), (64, 64)).shape
         torch.Size([2, 3, 64, 64])
     """
 
-    def __init__(self, dim: int, classes: int) -> None:
-        super().__init__()
-        at_least(1, dim=dim, classes=classes)
-        self.classify = nn.Conv2d(dim, classes * CELL**2, 1)
-
-    def forward(
-        self, maps: Float[Tensor, "batch dim rows columns"], size: tuple[int, int]
-    ) -> Float[Tensor, "batch classes height width"]:
-        """Logits of `size`, (height, width)."""
-        return _resize(F.pixel_shuffle(self.classify(maps), CELL), size)
+    cell_size: ClassVar[int] = 8  # a patch of this library's vision transformers at 64 pixels
 
 
 class ConvHead(nn.Module):
-    """Two convolutions of 3x3, each followed by twice the rows and columns, then a linear layer.
+    """Two convolutions of 3x3, each followed by upsampling by 2, then a linear layer.
 
     Raises:
         ValueError: `width` is no multiple of 16.
 
     Example:
-        >>> head = ConvHead(dim=128, classes=3, width=32)
+        >>> head = ConvHead(dim=128, n_classes=3, width=32)
         >>> head(torch.rand(2, 128, 8, 8), (64, 64)).shape
         torch.Size([2, 3, 64, 64])
     """
 
-    def __init__(self, dim: int, classes: int, width: int = 64) -> None:
+    def __init__(self, dim: int, n_classes: int, width: int = 64) -> None:
         super().__init__()
-        _check(dim, classes, width)
-        self.first = _unit(dim, width, 3)
-        self.second = _unit(width, width, 3)
-        self.classify = nn.Conv2d(width, classes, 1)
+        _check_sizes(dim, n_classes, width)
+        self.first = _conv_block(dim, width, 3)
+        self.second = _conv_block(width, width, 3)
+        self.classify = nn.Conv2d(width, n_classes, 1)
 
     def forward(
         self, maps: Float[Tensor, "batch dim rows columns"], size: tuple[int, int]
     ) -> Float[Tensor, "batch classes height width"]:
-        """Logits of `size`, (height, width)."""
-        h = _twice(self.second(_twice(self.first(maps))))
+        """Return logits of `size`, (height, width)."""
+        h = _upsample(self.second(_upsample(self.first(maps))))
         return _resize(self.classify(h), size)
 
 
 class PyramidHead(nn.Module):
     """UPerNet (Xiao et al. 2018, arXiv 1807.10221, figure 4) over one map of any network.
 
-    The pyramid is made from the single map, at scales 2, 1 and 1/2, as ViTDet makes it (2203.16527,
-    section 3).  The smallest level is pooled to 1, 2, 3 and 6 cells a side and joined with these,
-    so that every place knows of the whole image; larger levels are added to from above; all levels
-    together are read at the largest scale.
+    The pyramid has scales 2, 1 and 1/2 of the single map, as in ViTDet (arXiv 2203.16527, section 3).
+    The smallest level is pooled to 1, 2, 3 and 6 cells per side and concatenated with the results, which
+    provides global context.  Each larger level receives the upsampled smaller one.  All levels are
+    concatenated at the largest scale.
 
     Raises:
         ValueError: `width` is no multiple of 16.
 
     Example:
-        >>> head = PyramidHead(dim=128, classes=3, width=32)
+        >>> head = PyramidHead(dim=128, n_classes=3, width=32)
         >>> head(torch.rand(2, 128, 8, 8), (64, 64)).shape
         torch.Size([2, 3, 64, 64])
     """
 
-    def __init__(self, dim: int, classes: int, width: int = 64) -> None:
+    def __init__(self, dim: int, n_classes: int, width: int = 64) -> None:
         super().__init__()
-        _check(dim, classes, width)
-        # With its ceiling even a map of one cell can be halved.
-        self.large = nn.Sequential(nn.ConvTranspose2d(dim, width, 2, stride=2), *_settle(width))
-        self.middle = _unit(dim, width, 1)
-        self.small = nn.Sequential(nn.MaxPool2d(2, ceil_mode=True), *_unit(dim, width, 1))
+        _check_sizes(dim, n_classes, width)
+        # With `ceil_mode` even a map of one cell can be halved.
+        self.large = nn.Sequential(nn.ConvTranspose2d(dim, width, 2, stride=2), *_norm_and_activation(width))
+        self.middle = _conv_block(dim, width, 1)
+        self.small = nn.Sequential(nn.MaxPool2d(2, ceil_mode=True), *_conv_block(dim, width, 1))
         self.pools = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(cells), *_unit(width, width, 1)) for cells in BINS
+            nn.Sequential(nn.AdaptiveAvgPool2d(cells), *_conv_block(width, width, 1)) for cells in POOL_SIZES
         )
-        self.join_pools = _unit(width * (1 + len(BINS)), width, 3)
-        self.smooth_large, self.smooth_middle = _unit(width, width, 3), _unit(width, width, 3)
-        self.fuse = _unit(3 * width, width, 3)
-        self.classify = nn.Conv2d(width, classes, 1)
+        self.join_pools = _conv_block(width * (1 + len(POOL_SIZES)), width, 3)
+        self.smooth_large, self.smooth_middle = _conv_block(width, width, 3), _conv_block(width, width, 3)
+        self.fuse = _conv_block(3 * width, width, 3)
+        self.classify = nn.Conv2d(width, n_classes, 1)
 
     def forward(
         self, maps: Float[Tensor, "batch dim rows columns"], size: tuple[int, int]
     ) -> Float[Tensor, "batch classes height width"]:
-        """Logits of `size`, (height, width)."""
+        """Return logits of `size`, (height, width)."""
         small = self._pool(self.small(maps))
         middle = self.middle(maps)
         middle = middle + _resize(small, middle.shape[-2:])
         large = self.large(maps)
         large = large + _resize(middle, large.shape[-2:])
         levels = [self.smooth_large(large), self.smooth_middle(middle), small]
-        together = torch.cat([_resize(level, large.shape[-2:]) for level in levels], 1)
-        return _resize(self.classify(self.fuse(together)), size)
+        pyramid = torch.cat([_resize(level, large.shape[-2:]) for level in levels], 1)
+        return _resize(self.classify(self.fuse(pyramid)), size)
 
     def _pool(self, small: Tensor) -> Tensor:
         pooled = [_resize(pool(small), small.shape[-2:]) for pool in self.pools]
@@ -160,36 +153,38 @@ HEADS: dict[str, Callable[[int, int], nn.Module]] = {
 }
 
 
-def build_head(name: str, dim: int, classes: int) -> nn.Module:
-    """The untrained head that `HEADS` lists under `name`, for maps of width `dim`.
+def build_head(name: str, dim: int, n_classes: int) -> nn.Module:
+    """Build an untrained head by its name in `HEADS`, for maps of width `dim`.
 
     Raises:
-        ValueError: there is no such head.
+        ValueError: the name is unknown.
 
     Example:
-        >>> build_head("linear", dim=64, classes=2).classify
+        >>> build_head("linear", dim=64, n_classes=2).classify
         Conv2d(64, 2, kernel_size=(1, 1), stride=(1, 1))
     """
     if name not in HEADS:
         raise ValueError(f"`head` must be one of {list(HEADS)}. Received {name!r}.")
-    return HEADS[name](dim, classes)
+    return HEADS[name](dim, n_classes)
 
 
-def _check(dim: int, classes: int, width: int) -> None:
-    at_least(1, dim=dim, classes=classes, width=width)
-    # Two channels in each group at least: a group of one number, where a map has one cell, says nothing.
-    multiple_of(2 * GROUPS, f"{GROUPS} groups of channels", width=width)
+def _check_sizes(dim: int, n_classes: int, width: int) -> None:
+    check_at_least(1, dim=dim, n_classes=n_classes, width=width)
+    # At least two channels per group: with one channel and a map of one cell a group has a single entry.
+    check_multiple(2 * GROUPS, f"{GROUPS} groups of channels", width=width)
 
 
-def _unit(before: int, width: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, width, kernel, padding=kernel // 2, bias=False), *_settle(width))
+def _conv_block(before: int, width: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, width, kernel, padding=kernel // 2, bias=False), *_norm_and_activation(width)
+    )
 
 
-def _settle(width: int) -> tuple[nn.Module, nn.Module]:
+def _norm_and_activation(width: int) -> tuple[nn.Module, nn.Module]:
     return nn.GroupNorm(GROUPS, width), nn.GELU()
 
 
-def _twice(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return _resize(x, (2 * x.shape[-2], 2 * x.shape[-1]))
 
 

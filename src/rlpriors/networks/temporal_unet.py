@@ -1,7 +1,7 @@
-"""A denoiser of convolutions over time at several resolutions.
+"""Denoiser of convolutions over time at several resolutions.
 
-`TemporalUNet`          halves the horizon level by level, then doubles it again with skip connections
-`TemporalUNetSettings`  its sizes
+`TemporalUNet`          1D U-Net: halves the horizon level by level and doubles it with skip connections
+`TemporalUNetSettings`  settings of `TemporalUNet`
 """
 
 from collections.abc import Sequence
@@ -13,58 +13,63 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, at_least, multiple_of, zero_init
-from rlpriors.networks.embeddings import TimeEmbedding
+from rlpriors.networks.base import (
+    DenoiserNetwork,
+    DenoiserSettings,
+    check_at_least,
+    check_multiple,
+    zero_init,
+)
+from rlpriors.networks.embeddings import TimeEmbedding, check_time_features
 
 __all__ = ["TemporalUNet", "TemporalUNetSettings"]
 
 
 @dataclass(frozen=True)
 class TemporalUNetSettings(DenoiserSettings):
-    """Sizes of a `TemporalUNet`.
+    """Layer sizes of a `TemporalUNet`.
 
     Raises:
         ValueError: a field is out of its bounds, or the horizon cannot be halved often enough.
     """
 
     channels: Sequence[int] = (32, 64, 128)
-    """Channels at each level, each divisible by `groups`.  Every level after the first halves the
+    """Number of channels at each level, divisible by `groups`.  Each level after the first halves the
     horizon, which must therefore be divisible by 2 ** (levels - 1)."""
     kernel_size: int = 5
-    """Frames that a convolution sees; odd, so that it is centered."""
+    """Kernel size of the convolutions in timesteps; odd, so that kernels are centered."""
     groups: int = 8
-    """Groups of each GroupNorm, at least 1."""
+    """Number of groups of each GroupNorm, at least 1."""
     time_features: int = 32
-    """Sines and cosines that encode the diffusion step; even, at least 2."""
+    """Number of sines and cosines that encode the diffusion timestep; even, at least 2."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "channels", tuple(self.channels))  # JSON brings it back as a list
+        object.__setattr__(self, "channels", tuple(self.channels))  # a list after reading JSON
         if not self.channels:
-            raise ValueError("`channels` must name at least one level. Received ().")
+            raise ValueError("`channels` must hold the channels of at least one level. Received ().")
         sizes = {f"channels[{level}]": size for level, size in enumerate(self.channels)}
-        at_least(1, kernel_size=self.kernel_size, groups=self.groups, **sizes)
-        at_least(2, time_features=self.time_features)
-        multiple_of(2, "a sine and a cosine each", time_features=self.time_features)
-        multiple_of(self.groups, "the groups of GroupNorm", **sizes)
+        check_at_least(1, kernel_size=self.kernel_size, groups=self.groups, **sizes)
+        check_time_features(self.time_features)
+        check_multiple(self.groups, "the groups of GroupNorm", **sizes)
         if self.kernel_size % 2 == 0:
             raise ValueError(f"`kernel_size` must be odd. Received {self.kernel_size}.")
         levels = len(self.channels)
-        multiple_of(2 ** (levels - 1), f"{levels} levels of `channels` halve it", horizon=self.horizon)
+        check_multiple(2 ** (levels - 1), f"{levels} levels of `channels` halve it", horizon=self.horizon)
         for level, size in enumerate(self.channels):
             if size // self.groups * (self.horizon >> level) == 1:
                 raise ValueError(
                     f"`groups` must leave GroupNorm more than one number. Received {self.groups} for the "
-                    f"{size} channels and the single frame of level {level}: take fewer groups or levels."
+                    f"{size} channels and the single timestep of level {level}; use fewer groups or levels."
                 )
 
 
 class TemporalUNet(DenoiserNetwork):
-    """The temporal U-Net of Diffuser (2205.09991, appendix C), written anew.
+    """Temporal U-Net of Diffuser (arXiv 2205.09991, appendix C), reimplemented.
 
-    Blocks of Conv1d, GroupNorm and Mish with the diffusion time added between; frames that are near
-    each other are denoised alike wherever they stand in the window.  It departs from the original
-    where that drops the skip connection of the full resolution: here every level has one.
+    Blocks of Conv1d, GroupNorm and Mish with the diffusion time added between.  The convolutions are
+    equivariant to shifts in time.  Unlike the original, which drops the skip connection of the full
+    resolution, each level has one.
 
     Example:
         >>> import torch
@@ -92,18 +97,18 @@ class TemporalUNet(DenoiserNetwork):
             nn.Conv1d(size, size, kernel_size=3, stride=2, padding=1) for size in channels[:-1]
         )
         self.down = nn.ModuleList(level(fine, coarse) for fine, coarse in pairwise(channels))
-        climb = [(coarse, fine) for fine, coarse in pairwise(channels)][::-1]
-        # Kernel 4, stride 2: every new frame is reached by two old ones, which avoids a checkerboard.
+        upward = [(coarse, fine) for fine, coarse in pairwise(channels)][::-1]
+        # Kernel 4, stride 2: each new timestep depends on two old ones, which avoids a checkerboard.
         self.grow = nn.ModuleList(
-            nn.ConvTranspose1d(coarse, fine, kernel_size=4, stride=2, padding=1) for coarse, fine in climb
+            nn.ConvTranspose1d(coarse, fine, kernel_size=4, stride=2, padding=1) for coarse, fine in upward
         )
-        self.up = nn.ModuleList(level(2 * fine, fine) for _, fine in climb)
+        self.up = nn.ModuleList(level(2 * fine, fine) for _, fine in upward)
         self.leave = zero_init(nn.Conv1d(channels[0], settings.dim, kernel_size=1))
 
     def forward(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch horizon dim"]:
-        """Predict from windows `x` at diffusion steps `t`; one step for each row."""
+        """Predict from windows `x` at diffusion timesteps `t`, one per row."""
         self.check_input(x, t)
         time = self.time(t)
         h = self.enter(rearrange(x, "b h d -> b d h"), time)

@@ -1,7 +1,7 @@
-"""A denoiser of attention between frames.
+"""Denoiser of attention between timesteps.
 
-`Transformer`          one token per frame; diffusion time scales, shifts and gates every layer
-`TransformerSettings`  its sizes
+`Transformer`          one token per timestep, with the diffusion time in adaptive layer normalization
+`TransformerSettings`  settings of `Transformer`
 """
 
 from dataclasses import dataclass
@@ -11,44 +11,49 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, at_least, multiple_of, zero_init
-from rlpriors.networks.embeddings import TimeEmbedding, sinusoidal
+from rlpriors.networks.base import (
+    DenoiserNetwork,
+    DenoiserSettings,
+    check_at_least,
+    check_multiple,
+    zero_init,
+)
+from rlpriors.networks.embeddings import TimeEmbedding, check_time_features, sinusoidal_embedding
 
 __all__ = ["Transformer", "TransformerSettings"]
 
 
 @dataclass(frozen=True)
 class TransformerSettings(DenoiserSettings):
-    """Sizes of a `Transformer`.
+    """Layer sizes of a `Transformer`.
 
     Raises:
         ValueError: a field is out of its bounds, or the heads do not divide the width.
     """
 
     width: int = 128
-    """Channels of each frame; even and divisible by `heads`."""
+    """Number of channels of each timestep; even and divisible by `heads`."""
     blocks: int = 4
-    """Blocks of one attention and one MLP, at least 1."""
+    """Number of blocks, each of one attention and one MLP, at least 1."""
     heads: int = 4
-    """Attention heads, at least 1."""
+    """Number of attention heads, at least 1."""
     mlp_ratio: int = 4
     """Hidden width of each MLP as a multiple of `width`, at least 1."""
     time_features: int = 32
-    """Sines and cosines that encode the diffusion step; even, at least 2."""
+    """Number of sines and cosines that encode the diffusion timestep; even, at least 2."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, width=self.width, blocks=self.blocks, heads=self.heads, mlp_ratio=self.mlp_ratio)
-        at_least(2, time_features=self.time_features)
-        multiple_of(2, "a sine and a cosine each", time_features=self.time_features)
-        multiple_of(2, "a sine and a cosine each for the position", width=self.width)
-        multiple_of(self.heads, "the number of `heads`", width=self.width)
+        check_at_least(1, width=self.width, blocks=self.blocks, heads=self.heads, mlp_ratio=self.mlp_ratio)
+        check_time_features(self.time_features)
+        check_multiple(2, "a sine and a cosine each for the position", width=self.width)
+        check_multiple(self.heads, "the number of `heads`", width=self.width)
 
 
 class Transformer(DenoiserNetwork):
-    """A diffusion transformer (DiT with adaLN-Zero, 2212.09748) over the frames of a window.
+    """Diffusion transformer (DiT with adaLN-Zero, arXiv 2212.09748) over the timesteps of a window.
 
-    Any frame can look at any other in one layer, which costs the square of the horizon.
+    Each timestep attends to all others in one layer, at a cost quadratic in the horizon.
 
     Example:
         >>> import torch
@@ -67,10 +72,11 @@ class Transformer(DenoiserNetwork):
         width = settings.width
         self.time = TimeEmbedding(settings.time_features, width)
         self.enter = nn.Linear(settings.dim, width)
-        # Attention itself does not know the order of frames.  The codes start as large as the frames'
-        # content: from the customary 0.02 * randn, training hardly began to use the order.
-        codes = sinusoidal(torch.arange(settings.horizon), width, max_period=float(settings.horizon))
-        self.position = nn.Parameter(codes)
+        # Attention alone ignores the order of timesteps.  The position embedding starts as large as the
+        # content; with the customary 0.02 * randn, training hardly started to use the order.
+        timesteps = torch.arange(settings.horizon)
+        embedding = sinusoidal_embedding(timesteps, width, max_period=float(settings.horizon))
+        self.position = nn.Parameter(embedding)
         self.blocks = nn.ModuleList(
             _Block(width, settings.heads, settings.mlp_ratio) for _ in range(settings.blocks)
         )
@@ -81,7 +87,7 @@ class Transformer(DenoiserNetwork):
     def forward(
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch horizon dim"]:
-        """Predict from windows `x` at diffusion steps `t`; one step for each row."""
+        """Predict from windows `x` at diffusion timesteps `t`, one per row."""
         self.check_input(x, t)
         time = self.time(t)
         h = self.enter(x) + self.position
@@ -96,11 +102,11 @@ class _Block(nn.Module):
     def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
         super().__init__()
         self.heads = heads
-        # Zero: all gates start closed, so that every block starts as the identity (adaLN-Zero).
+        # Zeros close all gates, so that each block is the identity at the start (adaLN-Zero).
         self.modulation = zero_init(nn.Linear(width, 6 * width))
-        # LayerNorms without weights of their own: the modulation scales and shifts.
+        # LayerNorms without weights: the modulation scales and shifts.
         self.attention_norm = nn.LayerNorm(width, elementwise_affine=False)
-        # No bias: the softmax cancels that of the keys, and the next layer can learn the rest.
+        # No bias: the softmax cancels that of the keys, and the next layer can learn the others.
         self.to_qkv = nn.Linear(width, 3 * width, bias=False)
         self.from_heads = nn.Linear(width, width)
         self.mlp_norm = nn.LayerNorm(width, elementwise_affine=False)

@@ -1,12 +1,14 @@
-"""A small vision transformer, which can also look at some of its patches alone.
+"""Small vision transformer that can also encode some patches only.
 
-`ViT`           patches, fixed positions, a class token, and blocks of attention
-`ViTSettings`   its sizes; `SIZES` are those that have a name
-`Block`         attention and a perceptron, each normalized before
-`patches`       an image as rows of numbers, one for each patch; `unpatch` goes back
-`take_tokens`   some tokens of each image
-`grid_codes`    positions on a grid as sines and cosines
-`xavier`        the start of linear layers
+`ViT`                        patches, fixed positions, a class token and transformer blocks
+`ViTSettings`                settings of `ViT`
+`VIT_SIZES`                  settings of named sizes
+`TransformerBlock`           self-attention and a perceptron with pre-normalization
+`patchify`                   an image as rows of patch pixels
+`unpatchify`                 inverse of `patchify`
+`gather_tokens`              selection of tokens by index
+`sincos_position_embedding`  positions on a grid as sines and cosines
+`xavier_init`                initialization of linear layers
 """
 
 import math
@@ -19,55 +21,56 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlpriors.networks.base import at_least, multiple_of
+from rlpriors.networks.base import check_at_least, check_multiple
 from rlpriors.types import Features
 
 __all__ = [
-    "SIZES",
-    "Block",
+    "VIT_SIZES",
+    "TransformerBlock",
     "ViT",
     "ViTSettings",
-    "grid_codes",
-    "patches",
-    "take_tokens",
-    "unpatch",
-    "xavier",
+    "gather_tokens",
+    "patchify",
+    "sincos_position_embedding",
+    "unpatchify",
+    "xavier_init",
 ]
 
 
-def patches(x: Float[Tensor, "batch channels height width"], size: int) -> Float[Tensor, "batch patches n"]:
-    """Square patches of `size` pixels, row by row from the top left; each as rows of pixels of colors."""
+def patchify(x: Float[Tensor, "batch channels height width"], size: int) -> Float[Tensor, "batch patches n"]:
+    """Return square patches of `size` pixels, row by row from the top left; channels vary fastest."""
     return rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)", p=size, q=size)
 
 
-def unpatch(
+def unpatchify(
     rows: Float[Tensor, "batch patches n"], size: int, grid: tuple[int, int]
 ) -> Float[Tensor, "batch channels height width"]:
-    """The image again, from `patches` on a grid of (rows, columns)."""
+    """Return the images of patches from `patchify` on a grid of (rows, columns)."""
     return rearrange(rows, "b (h w) (p q c) -> b c (h p) (w q)", h=grid[0], w=grid[1], p=size, q=size)
 
 
-def take_tokens(
-    tokens: Float[Tensor, "batch tokens width"], index: Int[Tensor, "batch taken"]
-) -> Float[Tensor, "batch taken width"]:
-    """Some tokens of each image, in the order of `index`."""
+def gather_tokens(
+    tokens: Float[Tensor, "batch tokens width"], index: Int[Tensor, "batch selected"]
+) -> Float[Tensor, "batch selected width"]:
+    """Return the tokens of each image at `index`, in the order of `index`."""
     return tokens.gather(1, index[:, :, None].expand(-1, -1, tokens.shape[2]))
 
 
-def grid_codes(grid: tuple[int, int], width: int) -> Float[Tensor, "cells width"]:
-    """Half of the numbers tell the row and half the column, as [sin(w i), cos(w i)] (1706.03762, sec. 3.5).
+def sincos_position_embedding(grid: tuple[int, int], width: int) -> Float[Tensor, "cells width"]:
+    """Embed the cells of a grid: half of the entries for the row and half for the column.
 
-    `w` falls geometrically from 1 to about 1/10000.  Fixed, as in masked autoencoders (2111.06377).
+    An index i is embedded as [sin(w i), cos(w i)] (arXiv 1706.03762, section 3.5), with `w` falling
+    geometrically from 1 to about 1/10000.  Fixed, as in masked autoencoders (arXiv 2111.06377).
 
     Raises:
         ValueError: `width` is not divisible by 4.
     """
-    multiple_of(4, "sine and cosine of row and column", width=width)
+    check_multiple(4, "sine and cosine of row and column", width=width)
     quarter = width // 4
-    speed = torch.exp(-math.log(10_000.0) * torch.arange(quarter) / quarter)
+    frequency = torch.exp(-math.log(10_000.0) * torch.arange(quarter) / quarter)
     rows, columns = (
         torch.cat([phase.sin(), phase.cos()], 1)
-        for phase in (torch.arange(count)[:, None] * speed for count in grid)
+        for phase in (torch.arange(count)[:, None] * frequency for count in grid)
     )
     both = [
         rows[:, None].expand(-1, grid[1], -1),
@@ -76,8 +79,8 @@ def grid_codes(grid: tuple[int, int], width: int) -> Float[Tensor, "cells width"
     return torch.cat(both, 2).flatten(0, 1)
 
 
-def xavier(module: nn.Module) -> None:
-    """Every linear layer inside starts Xavier-uniform with no bias (2111.06377, app. A.1)."""
+def xavier_init(module: nn.Module) -> None:
+    """Initialize linear layers with Xavier-uniform weights and zero biases (arXiv 2111.06377, A.1)."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
@@ -85,11 +88,11 @@ def xavier(module: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-class Block(nn.Module):
-    """Attention between all tokens, then a perceptron on each; both normalize before and add to what was.
+class TransformerBlock(nn.Module):
+    """Self-attention and a per-token perceptron, both with pre-normalization and a residual connection.
 
     Example:
-        >>> Block(width=32, heads=4)(torch.zeros(2, 5, 32)).shape
+        >>> TransformerBlock(width=32, heads=4)(torch.zeros(2, 5, 32)).shape
         torch.Size([2, 5, 32])
     """
 
@@ -114,47 +117,49 @@ class Block(nn.Module):
 
 @dataclass(frozen=True)
 class ViTSettings:
-    """Sizes of a `ViT`.
+    """Image, patch and layer sizes of a `ViT`.
 
     Raises:
-        ValueError: a field is out of its bounds, or the patch does not divide the image.
+        ValueError: a field is out of its bounds, or the image is no multiple of the patch.
     """
 
     channels: int = 3
-    """Channels of the input: colors, or gray frames stacked; at least 1."""
+    """Number of input channels: 3 for color images, or the number of stacked gray frames; at least 1."""
     height: int = 64
-    """Rows of the input, divisible by `patch`."""
+    """Height of the input, divisible by `patch`."""
     width: int = 64
-    """Columns of the input, divisible by `patch`."""
+    """Width of the input, divisible by `patch`."""
     patch: int = 8
-    """Rows and columns of a patch, at least 1."""
+    """Height and width of a patch in pixels, at least 1."""
     dim: int = 128
     """Width of tokens; divisible by 4 and by `heads`."""
     blocks: int = 4
-    """Blocks of one attention and one perceptron, at least 1."""
+    """Number of blocks, each of one attention and one perceptron, at least 1."""
     heads: int = 4
-    """Attention heads, at least 1."""
+    """Number of attention heads, at least 1."""
     mlp_ratio: int = 4
     """Hidden width of each perceptron as a multiple of `dim`, at least 1."""
     pool: Literal["class", "mean"] = "class"
-    """What stands for the whole image: the class token, or the mean of all others."""
+    """Pooling of the global feature vector: the "class" token, or the "mean" of all other tokens."""
 
     def __post_init__(self) -> None:
         sizes = {"channels": self.channels, "height": self.height, "width": self.width, "dim": self.dim}
-        at_least(1, **sizes, patch=self.patch, blocks=self.blocks, heads=self.heads, mlp_ratio=self.mlp_ratio)
-        multiple_of(self.patch, "whole patches", height=self.height, width=self.width)
-        multiple_of(4, "sine and cosine of row and column", dim=self.dim)
-        multiple_of(self.heads, "the number of `heads`", dim=self.dim)
+        check_at_least(
+            1, **sizes, patch=self.patch, blocks=self.blocks, heads=self.heads, mlp_ratio=self.mlp_ratio
+        )
+        check_multiple(self.patch, "whole patches", height=self.height, width=self.width)
+        check_multiple(4, "sine and cosine of row and column", dim=self.dim)
+        check_multiple(self.heads, "the number of `heads`", dim=self.dim)
         if self.pool not in ("class", "mean"):
             raise ValueError(f"`pool` must be 'class' or 'mean'. Received {self.pool!r}.")
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of patches."""
+        """Number of rows and columns of patches."""
         return self.height // self.patch, self.width // self.patch
 
 
-SIZES: dict[str, dict[str, int]] = {
+VIT_SIZES: dict[str, dict[str, int]] = {
     "nano": {"patch": 8, "dim": 128, "blocks": 4, "heads": 4},
     "micro": {"patch": 8, "dim": 192, "blocks": 6, "heads": 3},
     "tiny": {"patch": 8, "dim": 192, "blocks": 12, "heads": 3},
@@ -162,16 +167,16 @@ SIZES: dict[str, dict[str, int]] = {
 
 
 class ViT(nn.Module):
-    """A vision transformer (2010.11929) as masked autoencoders have it (2111.06377).
+    """Vision transformer (arXiv 2010.11929) in the form of masked autoencoders (arXiv 2111.06377).
 
-    `see` looks at some patches of each image alone, and costs only what these cost.
+    `forward_tokens` encodes some patches of each image only, at a proportional cost.
 
     Example:
         >>> network = ViT(ViTSettings(height=32, width=48))
         >>> features = network(torch.rand(2, 3, 32, 48))
         >>> features.global_.shape, features.tokens.shape, features.maps.shape
         (torch.Size([2, 128]), torch.Size([2, 24, 128]), torch.Size([2, 128, 4, 6]))
-        >>> network.see(torch.rand(2, 3, 32, 48), torch.tensor([[0, 5], [7, 3]])).tokens.shape
+        >>> network.forward_tokens(torch.rand(2, 3, 32, 48), torch.tensor([[0, 5], [7, 3]])).tokens.shape
         torch.Size([2, 2, 128])
     """
 
@@ -182,47 +187,50 @@ class ViT(nn.Module):
         self.settings = settings
         self.enter = nn.Linear(settings.patch**2 * settings.channels, settings.dim)
         self.class_token = nn.Parameter(torch.randn(1, 1, settings.dim) * 0.02)
-        # Not persistent: the settings say what they are.
-        self.register_buffer("positions", grid_codes(settings.grid, settings.dim), persistent=False)
+        # Not persistent, since the settings determine the positions.
+        self.register_buffer(
+            "positions", sincos_position_embedding(settings.grid, settings.dim), persistent=False
+        )
         self.blocks = nn.ModuleList(
-            Block(settings.dim, settings.heads, settings.mlp_ratio) for _ in range(settings.blocks)
+            TransformerBlock(settings.dim, settings.heads, settings.mlp_ratio) for _ in range(settings.blocks)
         )
         self.norm = nn.LayerNorm(settings.dim, eps=1e-6)
-        xavier(self)
+        xavier_init(self)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
-        """Pixels to features.
+        """Return the features of pixels in [0, 1].
 
         Raises:
-            ValueError: images are not of the size that the network was built for.
+            ValueError: the images have another size than in the settings.
         """
         global_, tokens = self._attend(self.enter(self._patches(x)) + self.positions)
         rows, columns = self.settings.grid
         return Features(global_, tokens, rearrange(tokens, "b (h w) d -> b d h w", h=rows, w=columns))
 
-    def see(
-        self, x: Float[Tensor, "batch channels height width"], kept: Int[Tensor, "batch kept"]
+    def forward_tokens(
+        self, x: Float[Tensor, "batch channels height width"], visible: Int[Tensor, "batch visible"]
     ) -> Features:
-        """Features from these patches alone, which `kept` counts row by row from the top left.
+        """Return the features of some patches only.
 
-        Tokens come in the order of `kept`; there are no maps.
+        `visible` holds their indices, row by row from the top left.  Tokens are in the order of
+        `visible`; there are no maps.
 
         Raises:
-            ValueError: images are not of the size that the network was built for.
+            ValueError: the images have another size than in the settings.
         """
-        seen = self.enter(take_tokens(self._patches(x), kept)) + self.positions[kept]
-        global_, tokens = self._attend(seen)
+        embedded = self.enter(gather_tokens(self._patches(x), visible)) + self.positions[visible]
+        global_, tokens = self._attend(embedded)
         return Features(global_, tokens, None)
 
     def _patches(self, x: Tensor) -> Tensor:
         settings = self.settings
-        wanted = (settings.channels, settings.height, settings.width)
-        if x.shape[1:] != wanted:
+        expected = (settings.channels, settings.height, settings.width)
+        if x.shape[1:] != expected:
             raise ValueError(
-                f"`x` must be images of (channels, height, width) {wanted}. Received {tuple(x.shape[1:])}; "
-                "resize them, or build the network for that size."
+                f"`x` must be images of (channels, height, width) {expected}. Received {tuple(x.shape[1:])}; "
+                "resize them, or build the network for this size."
             )
-        return patches(x, settings.patch)
+        return patchify(x, settings.patch)
 
     def _attend(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         h = torch.cat([self.class_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], 1)

@@ -8,23 +8,20 @@ import pytest
 import torch
 from gymnasium.error import ClosedEnvironmentError
 from gymnasium.wrappers import AtariPreprocessing
-from lamps import Forwards, Lamp, small_encoder
+from noise_env import Forwards, NoiseEnv, assert_close, small_encoder
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch, Collector, VectorReplayBuffer
 from tianshou.env import DummyVectorEnv, SubprocVectorEnv
 
 from rlpriors.wrappers import EncodeObservation
 from rlpriors.wrappers.tianshou.encode_observation import TianshouEncodeObservation
-from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward, wrapped_space
+from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
+from rlpriors.wrappers.tianshou.vector_env import wrapped_space
 
 # From Python 3.12 on, the workers' fork warns where torch has threads; they run no torch here.
 forking = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 N = 3
-
-
-def close(a: Any, b: Any) -> None:
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 def check_equal(a: Any, b: Any) -> None:
@@ -33,7 +30,7 @@ def check_equal(a: Any, b: Any) -> None:
         for key in a:
             check_equal(a[key], b[key])
     else:
-        close(a, b)
+        assert_close(a, b)
 
 
 class Stay(Policy):
@@ -55,10 +52,10 @@ class Stay(Policy):
 )
 def test_any_subset_gets_the_encodings_of_single_environments(kind: Any, show: str, keep: bool) -> None:
     encoder = small_encoder()
-    venv = kind([lambda: Lamp(show)] * N)
+    venv = kind([lambda: NoiseEnv(show)] * N)
     venv = TianshouEncodeObservation(venv, encoder, stack=3, fuse="flare", keep_pixels=keep)
     options = {"stack": 3, "fuse": "flare", "keep_pixels": keep}
-    singles = [EncodeObservation(Lamp(show), small_encoder(), **options) for _ in range(N)]
+    singles = [EncodeObservation(NoiseEnv(show), small_encoder(), **options) for _ in range(N)]
     forwards = Forwards(encoder)
     obs, _ = venv.reset(seed=3)
     for i, single in enumerate(singles):
@@ -87,8 +84,8 @@ def test_any_subset_gets_the_encodings_of_single_environments(kind: Any, show: s
 
 def test_environments_that_answer_late() -> None:
     encoder = small_encoder()
-    venv = TianshouEncodeObservation(DummyVectorEnv([Lamp] * N, wait_num=2), encoder, stack=2)
-    singles = [EncodeObservation(Lamp(), encoder, stack=2) for _ in range(N)]
+    venv = TianshouEncodeObservation(DummyVectorEnv([NoiseEnv] * N, wait_num=2), encoder, stack=2)
+    singles = [EncodeObservation(NoiseEnv(), encoder, stack=2) for _ in range(N)]
     venv.reset(seed=3)
     for single in singles:
         single.reset(seed=3)
@@ -98,15 +95,15 @@ def test_environments_that_answer_late() -> None:
         obs, _, _, _, infos = venv.step(None)
         answered.update({int(info["env_id"]): one for info, one in zip(infos, obs, strict=True)})
     for i, single in enumerate(singles):
-        close(answered[i], single.step(0)[0])
+        assert_close(answered[i], single.step(0)[0])
 
 
 def test_a_collector_stores_encodings() -> None:
     encoder = small_encoder()
     forwards = Forwards(encoder)
-    venv = TianshouEncodeObservation(DummyVectorEnv([Lamp] * N), encoder, stack=2)
+    venv = TianshouEncodeObservation(DummyVectorEnv([NoiseEnv] * N), encoder, stack=2)
     buffer = VectorReplayBuffer(90, N)
-    collector = Collector(Stay(action_space=Lamp().action_space), venv, buffer)
+    collector = Collector(Stay(action_space=NoiseEnv().action_space), venv, buffer)
     collector.reset(gym_reset_kwargs={"seed": 0})
     collector.collect(n_step=60)
     assert len(buffer) == 60
@@ -115,23 +112,23 @@ def test_a_collector_stores_encodings() -> None:
     stored = buffer[:]
     assert stored.done.sum() > 5
     # Each observation begins with the frame that the one before ended with.
-    close(stored.obs_next[:, :512], stored.obs[:, 512:])
+    assert_close(stored.obs_next[:, :512], stored.obs[:, 512:])
     starts = np.concatenate([[True], stored.done[:-1]]) | (np.arange(60) % 20 == 0)
-    close(stored.obs[starts][:, :512], stored.obs[starts][:, 512:])
+    assert_close(stored.obs[starts][:, :512], stored.obs[starts][:, 512:])
     assert not np.allclose(stored.obs[~starts][:, :512], stored.obs[~starts][:, 512:], atol=1e-3)
 
 
-def test_a_reward_behind_it_judges_encodings() -> None:
+def test_a_reward_outside_of_it_reads_encodings() -> None:
     def brightness(obs, act, obs_next, terminated):
         return obs_next.mean(1)
 
-    venv = TianshouEncodeObservation(DummyVectorEnv([Lamp] * N), small_encoder())
+    venv = TianshouEncodeObservation(DummyVectorEnv([NoiseEnv] * N), small_encoder())
     assert wrapped_space(venv, "observation_space").shape == (512,)
     assert wrapped_space(venv, "action_space") == gym.spaces.Discrete(2)
     learned = TianshouLearnedReward(venv, brightness, device="cpu")
     learned.reset(seed=0)
     obs, rewards, *_ = learned.step(np.zeros(N, np.int64))
-    close(rewards, obs.mean(1))
+    assert_close(rewards, obs.mean(1))
 
 
 def test_atari_in_a_collector() -> None:
@@ -148,17 +145,17 @@ def test_atari_in_a_collector() -> None:
     collector.reset()
     collector.collect(n_step=20)
     assert buffer.obs.shape == (20, 2048)
-    close(buffer.obs_next[:9, :1536], buffer.obs[:9, 512:])
+    assert_close(buffer.obs_next[:9, :1536], buffer.obs[:9, 512:])
     collector.close()
 
 
 def test_closing_lets_go_of_the_encoder() -> None:
-    venv = TianshouEncodeObservation(DummyVectorEnv([Lamp] * N), small_encoder())
+    venv = TianshouEncodeObservation(DummyVectorEnv([NoiseEnv] * N), small_encoder())
     venv.reset(seed=0)
     venv.close()
-    assert venv.encoding.encoder is None
+    assert venv.observation_encoder.encoder is None
     with pytest.raises(ClosedEnvironmentError):
-        venv.encoding.read(np.arange(N))
+        venv.observation_encoder.read(np.arange(N))
 
 
 def test_what_it_refuses() -> None:
@@ -166,15 +163,17 @@ def test_what_it_refuses() -> None:
     with pytest.raises(ValueError, match="must hold an image"):
         TianshouEncodeObservation(venv, small_encoder())
     with pytest.raises(TypeError, match="output"):
-        TianshouEncodeObservation(DummyVectorEnv([Lamp]), small_encoder(), output="torch")
+        TianshouEncodeObservation(DummyVectorEnv([NoiseEnv]), small_encoder(), output="torch")
 
 
 @pytest.mark.cuda
 def test_on_cuda_the_numbers_are_the_same() -> None:
-    seen = []
+    received = []
     for device in ("cpu", "cuda"):
-        venv = TianshouEncodeObservation(DummyVectorEnv([Lamp] * N), small_encoder(device=device), stack=2)
+        venv = TianshouEncodeObservation(
+            DummyVectorEnv([NoiseEnv] * N), small_encoder(device=device), stack=2
+        )
         venv.reset(seed=0)
-        seen.append(venv.step(np.zeros(N, np.int64))[0])
-        assert not torch.is_tensor(seen[-1])
-    np.testing.assert_allclose(*seen, rtol=1e-2, atol=1e-3)
+        received.append(venv.step(np.zeros(N, np.int64))[0])
+        assert not torch.is_tensor(received[-1])
+    np.testing.assert_allclose(*received, rtol=1e-2, atol=1e-3)

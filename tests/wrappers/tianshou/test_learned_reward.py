@@ -11,6 +11,7 @@ from gymnasium.error import ResetNeeded
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch, Collector, VectorReplayBuffer
 from tianshou.env import DummyVectorEnv, SubprocVectorEnv, VectorEnvNormObs
+from walk_env import CountingReward, WalkEnv
 
 from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.wrappers import LearnedReward
@@ -20,40 +21,6 @@ from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
 forking = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 N = 3
-
-
-class Walk(gym.Env[Any, np.ndarray]):
-    """Drifts by the action plus noise; terminates far out, is truncated after nine steps."""
-
-    def __init__(self, as_dict: bool = False) -> None:
-        box = gym.spaces.Box(-99, 99, (2,), np.float64)
-        self.as_dict = as_dict
-        self.observation_space = gym.spaces.Dict({"xy": box, "far": box}) if as_dict else box
-        self.action_space = gym.spaces.Box(-1, 1, (2,))
-
-    def observe(self) -> Any:
-        return {"xy": self.xy.copy(), "far": -self.xy} if self.as_dict else self.xy.copy()
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.xy, self.time = self.np_random.normal(size=2), 0
-        return self.observe(), {}
-
-    def step(self, action):
-        self.xy, self.time = self.xy + action + self.np_random.normal(size=2), self.time + 1
-        terminated = bool(np.abs(self.xy).max() > 3)
-        return self.observe(), float(self.xy[0]), terminated, not terminated and self.time >= 9, {}
-
-
-class Counted:
-    """A reward that tells all four inputs apart, and knows which batches it was given."""
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def __call__(self, obs, act, obs_next, terminated):
-        self.batches.append(len(obs))
-        return obs.sum(1) + 10 * act.sum(1) - 3 * obs_next[:, 0] + 100 * terminated
 
 
 class Constant(Policy):
@@ -66,16 +33,18 @@ class Constant(Policy):
 @pytest.mark.parametrize(
     ("make", "keys"),
     [
-        pytest.param(lambda: DummyVectorEnv([Walk] * N), None, id="dummy"),
-        pytest.param(lambda: SubprocVectorEnv([Walk] * N), None, id="subproc", marks=forking),
-        pytest.param(lambda: DummyVectorEnv([lambda: Walk(as_dict=True)] * N), ("xy", "far"), id="dict"),
+        pytest.param(lambda: DummyVectorEnv([WalkEnv] * N), None, id="dummy"),
+        pytest.param(lambda: SubprocVectorEnv([WalkEnv] * N), None, id="subproc", marks=forking),
+        pytest.param(lambda: DummyVectorEnv([lambda: WalkEnv(as_dict=True)] * N), ("xy", "far"), id="dict"),
     ],
 )
 def test_any_subset_gets_the_numbers_of_single_environments(make, keys) -> None:
-    counted = Counted()
+    counted = CountingReward()
     venv = TianshouLearnedReward(make(), counted, device="cpu", scale=0.5, obs_keys=keys)
     singles = [
-        LearnedReward(Walk(as_dict=keys is not None), Counted(), device="cpu", scale=0.5, obs_keys=keys)
+        LearnedReward(
+            WalkEnv(as_dict=keys is not None), CountingReward(), device="cpu", scale=0.5, obs_keys=keys
+        )
         for _ in range(N)
     ]
     venv.reset(seed=3)
@@ -104,9 +73,9 @@ def test_any_subset_gets_the_numbers_of_single_environments(make, keys) -> None:
 
 def test_environments_that_answer_late() -> None:
     # With wait_num, steps come back when they are ready and not with the actions of this call.
-    counted = Counted()
-    venv = TianshouLearnedReward(DummyVectorEnv([Walk] * N, wait_num=2), counted, device="cpu")
-    singles = [LearnedReward(Walk(), Counted(), device="cpu") for _ in range(N)]
+    counted = CountingReward()
+    venv = TianshouLearnedReward(DummyVectorEnv([WalkEnv] * N, wait_num=2), counted, device="cpu")
+    singles = [LearnedReward(WalkEnv(), CountingReward(), device="cpu") for _ in range(N)]
     venv.reset(seed=3)
     for single in singles:
         single.reset(seed=3)
@@ -121,10 +90,10 @@ def test_environments_that_answer_late() -> None:
 
 
 def test_a_collector_stores_the_learned_reward_and_keeps_the_true_one() -> None:
-    counted = Counted()
-    venv = TianshouLearnedReward(DummyVectorEnv([Walk] * N), counted, device="cpu")
+    counted = CountingReward()
+    venv = TianshouLearnedReward(DummyVectorEnv([WalkEnv] * N), counted, device="cpu")
     buffer = VectorReplayBuffer(300, N)
-    policy = Constant(action_space=Walk().action_space)
+    policy = Constant(action_space=WalkEnv().action_space)
     collector = Collector(policy, venv, buffer)
     collector.reset()
     collector.collect(n_step=120)
@@ -134,18 +103,18 @@ def test_a_collector_stores_the_learned_reward_and_keeps_the_true_one() -> None:
     obs, act, later = (
         torch.as_tensor(x, dtype=torch.float32) for x in (stored.obs, stored.act, stored.obs_next)
     )
-    expected = Counted()(obs, act, later, torch.as_tensor(stored.terminated))
+    expected = CountingReward()(obs, act, later, torch.as_tensor(stored.terminated))
     np.testing.assert_allclose(stored.rew, expected, rtol=1e-5)
-    np.testing.assert_allclose(stored.info.env_reward, stored.obs_next[:, 0])  # what Walk pays
+    np.testing.assert_allclose(stored.info.env_reward, stored.obs_next[:, 0])  # the reward of WalkEnv
     # At an end obs_next is the true last observation: far out where it was terminated.
     assert stored.terminated.sum() > 5
     assert (np.abs(stored.obs_next[stored.terminated]).max(1) > 3).all()
 
 
 def test_spaces_are_those_of_the_wrapped_environments(tmp_path: Path) -> None:
-    # DummyVectorEnv.observation_space would tell those of the bare environment: a Dict.
+    # DummyVectorEnv.observation_space is that of the unwrapped environment: a Dict.
     def flat() -> gym.Env:
-        return gym.wrappers.FlattenObservation(Walk(as_dict=True))
+        return gym.wrappers.FlattenObservation(WalkEnv(as_dict=True))
 
     folder = MLPReward(RewardSettings(4, 2)).save(tmp_path)
     venv = TianshouLearnedReward(VectorEnvNormObs(DummyVectorEnv([flat] * 2)), folder, device="cpu")
@@ -154,31 +123,31 @@ def test_spaces_are_those_of_the_wrapped_environments(tmp_path: Path) -> None:
 
 
 def test_discrete_actions_as_arrays_or_tensors() -> None:
-    seen = []
+    received = []
 
     def look(obs, act, obs_next, terminated):
-        seen.append(act.tolist())
+        received.append(act.tolist())
         return torch.zeros(len(act))
 
     venv = TianshouLearnedReward(DummyVectorEnv([lambda: gym.make("CartPole-v1")] * 2), look, device="cpu")
     venv.reset(seed=0)
     venv.step(np.array([1, 0]))
     venv.step(np.array([1]), id=1)
-    assert seen == [[[1.0], [0.0]], [[1.0]]]
-    assert venv.judge.act(torch.tensor([1, 0])).tolist() == [[1.0], [0.0]]
+    assert received == [[[1.0], [0.0]], [[1.0]]]
+    assert venv.reward_adapter.read_actions(torch.tensor([1, 0])).tolist() == [[1.0], [0.0]]
 
 
 def test_a_reward_that_does_not_fit_is_noticed_at_once(tmp_path: Path) -> None:
     folder = MLPReward(RewardSettings(3, 2)).save(tmp_path)
-    venv = DummyVectorEnv([lambda: Walk(as_dict=True)])
-    with pytest.raises(ValueError, match=r"gives shape \(4,\) with obs_keys=None.*choose by `obs_keys`"):
+    venv = DummyVectorEnv([lambda: WalkEnv(as_dict=True)])
+    with pytest.raises(ValueError, match=r"shape \(4,\) .with obs_keys=None.*select the leaves"):
         TianshouLearnedReward(venv, folder, device="cpu")
 
 
 def test_a_step_before_the_reset_is_refused() -> None:
-    venv = TianshouLearnedReward(DummyVectorEnv([Walk] * N), Counted(), device="cpu")
+    venv = TianshouLearnedReward(DummyVectorEnv([WalkEnv] * N), CountingReward(), device="cpu")
     venv.reset(1, seed=0)
     with pytest.raises(
-        ResetNeeded, match=r"Call `reset` before `step`: environments \[0, 2\] have not begun"
+        ResetNeeded, match=r"Call `reset` before `step`: environments \[0, 2\] have no observation"
     ):
         venv.step(np.zeros((N, 2)))

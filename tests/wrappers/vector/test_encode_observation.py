@@ -13,7 +13,7 @@ import torch
 from gymnasium.error import ClosedEnvironmentError
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import batch_space
-from lamps import SIZE, Forwards, Lamp, by_definition, small_encoder
+from noise_env import SIZE, Forwards, NoiseEnv, assert_close, by_definition, small_encoder
 
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.wrappers import EncodeObservation, PixelObservation, VectorEncodeObservation
@@ -27,10 +27,6 @@ N = 3
 LEAVES = {"HWC": [()], "dict": [("front",), ("hand", "camera")]}
 
 
-def close(a: Any, b: Any) -> None:
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-
-
 def at(obs: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         obs = obs[key]
@@ -40,7 +36,7 @@ def at(obs: Any, path: tuple[str, ...]) -> Any:
 class Reference:
     """One environment stepped by hand: all its frames of this episode, and what they should look like."""
 
-    def __init__(self, env: Lamp, encoder: ImageEncoder, stack: int, fuse: str) -> None:
+    def __init__(self, env: NoiseEnv, encoder: ImageEncoder, stack: int, fuse: str) -> None:
         self.env, self.encoder, self.stack, self.fuse = env, encoder, stack, fuse
         self.episode: list[Any] = []
 
@@ -52,7 +48,7 @@ class Reference:
         self.episode.append(obs)
         return bool(terminated or truncated)
 
-    def seen(self) -> list[np.ndarray]:
+    def observation(self) -> list[np.ndarray]:
         return [
             by_definition(self.encoder, [at(obs, path) for obs in self.episode], self.stack, self.fuse)
             for path in LEAVES[self.env.show]
@@ -72,8 +68,8 @@ def check_by_definition(
     forwards.images.clear()
     for _ in range(steps):
         for i, reference in enumerate(references):
-            for path, expected in zip(leaves, reference.seen(), strict=True):
-                close(at(obs, path)[i], expected)
+            for path, expected in zip(leaves, reference.observation(), strict=True):
+                assert_close(at(obs, path)[i], expected)
         assert envs.observation_space.contains(obs)
         obs, _, terminated, truncated, info = envs.step(np.zeros(N, np.int64))
         finals = 0
@@ -85,8 +81,8 @@ def check_by_definition(
             done[i] = reference.step()
             assert done[i] == (terminated[i] or truncated[i])
             if mode == AutoresetMode.SAME_STEP and done[i]:
-                for path, expected in zip(leaves, reference.seen(), strict=True):
-                    close(at(info["final_obs"][i], path), expected)
+                for path, expected in zip(leaves, reference.observation(), strict=True):
+                    assert_close(at(info["final_obs"][i], path), expected)
                 assert envs.single_observation_space.contains(info["final_obs"][i])
                 reference.reset()
                 finals += 1
@@ -122,9 +118,9 @@ def test_each_observation_by_definition(
     kind: Callable[..., Any], show: str, stack: int, fuse: str, mode: AutoresetMode
 ) -> None:
     encoder = small_encoder()
-    envs = kind([lambda: Lamp(show)] * N, autoreset_mode=mode)
+    envs = kind([lambda: NoiseEnv(show)] * N, autoreset_mode=mode)
     envs = VectorEncodeObservation(envs, encoder, stack=stack, fuse=fuse)
-    references = [Reference(Lamp(show), small_encoder(), stack, fuse) for _ in range(N)]
+    references = [Reference(NoiseEnv(show), small_encoder(), stack, fuse) for _ in range(N)]
     assert check_by_definition(envs, references, Forwards(encoder)) > 5
     envs.close()
 
@@ -132,9 +128,9 @@ def test_each_observation_by_definition(
 @pytest.mark.parametrize("mode", MODES)
 def test_memory_that_the_environment_shares(mode: AutoresetMode) -> None:
     encoder = small_encoder()
-    envs = SyncVectorEnv([Lamp] * N, autoreset_mode=mode, copy=False)
+    envs = SyncVectorEnv([NoiseEnv] * N, autoreset_mode=mode, copy=False)
     envs = VectorEncodeObservation(envs, encoder, stack=2)
-    references = [Reference(Lamp(), small_encoder(), 2, "concat") for _ in range(N)]
+    references = [Reference(NoiseEnv(), small_encoder(), 2, "concat") for _ in range(N)]
     assert check_by_definition(envs, references, Forwards(encoder)) > 5
 
 
@@ -144,7 +140,7 @@ def test_with_a_cache_nothing_changes(readout: str, cache: str, mode: AutoresetM
     options = {"weights": "none", "device": "cpu", "input_size": (SIZE, SIZE), "readout": readout, "stack": 2}
     cached, plain = (
         VectorEncodeObservation(
-            SyncVectorEnv([lambda: Lamp("dict", few=4)] * N, autoreset_mode=mode),
+            SyncVectorEnv([lambda: NoiseEnv("dict", few=4)] * N, autoreset_mode=mode),
             "nature-cnn",
             cache=kept,
             **options,
@@ -162,57 +158,57 @@ def test_with_a_cache_nothing_changes(readout: str, cache: str, mode: AutoresetM
             (a, *one), (b, *other) = (envs.step(np.zeros(N, np.int64)) for envs in (cached, plain))
             done = one[1] | one[2]
             for row in np.flatnonzero(done) if mode == AutoresetMode.SAME_STEP else ():
-                finals = [told[3]["final_obs"][row]["front"] for told in (one, other)]
+                finals = [result[3]["final_obs"][row]["front"] for result in (one, other)]
                 np.testing.assert_allclose(*finals, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(a["front"], b["front"], rtol=1e-5, atol=1e-6)
-    assert cached.encoding.frames.stats.hit_rate > 0.5
+    assert cached.observation_encoder.frame_encoder.stats.hit_rate > 0.5
 
 
 def test_motion_is_that_of_the_row() -> None:
     encoder = small_encoder(readout="topk-crops(2)")
-    envs = SyncVectorEnv([Lamp] * N, autoreset_mode=AutoresetMode.SAME_STEP)
+    envs = SyncVectorEnv([NoiseEnv] * N, autoreset_mode=AutoresetMode.SAME_STEP)
     envs = VectorEncodeObservation(envs, encoder)
-    raw = [Lamp() for _ in range(N)]
+    raw = [NoiseEnv() for _ in range(N)]
     before = [env.reset(seed=i)[0] for i, env in enumerate(raw)]
     envs.reset(seed=0)
     for _ in range(8):
         obs, *_, info = envs.step(np.zeros(N, np.int64))
         for i, env in enumerate(raw):
             frame, _, terminated, truncated, _ = env.step(0)
-            seen = obs[i]
+            received = obs[i]
             if terminated or truncated:
-                seen = info["final_obs"][i]
-                close(obs[i], encoder.encode((first := env.reset()[0])[None])[0])
-            close(seen, encoder.encode(frame[None], before[i][None])[0])
+                received = info["final_obs"][i]
+                assert_close(obs[i], encoder.encode((first := env.reset()[0])[None])[0])
+            assert_close(received, encoder.encode(frame[None], before[i][None])[0])
             before[i] = first if terminated or truncated else frame
 
 
 def test_the_childs_arrays_are_left_alone() -> None:
-    inner = SyncVectorEnv([Lamp] * N, autoreset_mode=AutoresetMode.SAME_STEP)
-    told: list[dict[str, Any]] = []
+    inner = SyncVectorEnv([NoiseEnv] * N, autoreset_mode=AutoresetMode.SAME_STEP)
+    infos: list[dict[str, Any]] = []
     step = inner.step
 
     def listening(actions: np.ndarray) -> Any:
         result = step(actions)
-        told.append(result[4])
+        infos.append(result[4])
         return result
 
     inner.step = listening
     envs = VectorEncodeObservation(inner, small_encoder(), keep_pixels=True)
     envs.reset(seed=0)
-    while not (told and "final_obs" in told[-1]):
+    while not (infos and "final_obs" in infos[-1]):
         info = envs.step(np.zeros(N, np.int64))[4]
-    (row, *_) = np.flatnonzero(told[-1]["_final_obs"])
-    assert told[-1]["final_obs"][row].shape == Lamp().observation_space.shape
+    (row, *_) = np.flatnonzero(infos[-1]["_final_obs"])
+    assert infos[-1]["final_obs"][row].shape == NoiseEnv().observation_space.shape
     final = info["final_obs"][row]
-    np.testing.assert_array_equal(final["pixels"], told[-1]["final_obs"][row])
+    np.testing.assert_array_equal(final["pixels"], infos[-1]["final_obs"][row])
     assert final["encoded"].shape == (512,)
 
 
 def test_a_mask_also_resets_rows_that_are_not_done() -> None:
     encoder = small_encoder()
-    envs = VectorEncodeObservation(SyncVectorEnv([Lamp] * N), encoder, stack=2)
-    references = [Reference(Lamp(), encoder, 2, "concat") for _ in range(N)]
+    envs = VectorEncodeObservation(SyncVectorEnv([NoiseEnv] * N), encoder, stack=2)
+    references = [Reference(NoiseEnv(), encoder, 2, "concat") for _ in range(N)]
     envs.reset(seed=0)
     for i, reference in enumerate(references):
         reference.reset(seed=i)
@@ -227,18 +223,20 @@ def test_a_mask_also_resets_rows_that_are_not_done() -> None:
     obs, _ = envs.reset(options={"reset_mask": mask.copy()})
     for i in np.flatnonzero(mask):
         references[i].reset()
-    for seen, reference in zip(obs, references, strict=True):
-        close(seen, reference.seen()[0])
+    for received, reference in zip(obs, references, strict=True):
+        assert_close(received, reference.observation()[0])
     obs, *_ = envs.step(np.zeros(N, np.int64))
     for i, reference in enumerate(references):
         reference.reset() if done[i] and not mask[i] else reference.step()
-        close(obs[i], reference.seen()[0])
+        assert_close(obs[i], reference.observation()[0])
 
 
 def test_spaces_types_and_devices() -> None:
-    single = Lamp("dict").observation_space
-    make = lambda: SyncVectorEnv([lambda: Lamp("dict")] * N)  # noqa: E731
-    envs = VectorEncodeObservation(make(), small_encoder(), keys=["front"], dtype="float16", keep_pixels=True)
+    single = NoiseEnv("dict").observation_space
+    make = lambda: SyncVectorEnv([lambda: NoiseEnv("dict")] * N)  # noqa: E731
+    envs = VectorEncodeObservation(
+        make(), small_encoder(), obs_keys=["front"], dtype="float16", keep_pixels=True
+    )
     expected = gym.spaces.Dict(
         {
             **single,
@@ -250,9 +248,9 @@ def test_spaces_types_and_devices() -> None:
     assert envs.observation_space == batch_space(expected, N)
     obs, _ = envs.reset(seed=0)
     assert envs.observation_space.contains(obs)
-    tensors = VectorEncodeObservation(make(), small_encoder(), keys=["front"], output="torch").reset(seed=0)[
-        0
-    ]
+    tensors = VectorEncodeObservation(make(), small_encoder(), obs_keys=["front"], output="torch").reset(
+        seed=0
+    )[0]
     assert isinstance(tensors["front"], torch.Tensor)
     np.testing.assert_allclose(tensors["front"], obs["front"], rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(tensors["mode"], obs["mode"])
@@ -260,31 +258,31 @@ def test_spaces_types_and_devices() -> None:
 
 @pytest.mark.parametrize("kind", ["sync", pytest.param("async", marks=forking)])
 def test_make_vec(kind: str) -> None:
-    gym.register("rlpriors-test/Lamp-v1", entry_point="lamps:Lamp")
+    gym.register("rlpriors-test/Noise-v1", entry_point="noise_env:NoiseEnv")
     try:
         encoder = small_encoder()
-        bare = gym.make_vec("rlpriors-test/Lamp-v1", num_envs=2, vectorization_mode=kind)
-        envs = VectorEncodeObservation(bare, encoder, stack=2)
-        singles = [EncodeObservation(gym.make("rlpriors-test/Lamp-v1"), encoder, stack=2) for _ in range(2)]
+        unwrapped = gym.make_vec("rlpriors-test/Noise-v1", num_envs=2, vectorization_mode=kind)
+        envs = VectorEncodeObservation(unwrapped, encoder, stack=2)
+        singles = [EncodeObservation(gym.make("rlpriors-test/Noise-v1"), encoder, stack=2) for _ in range(2)]
         obs, _ = envs.reset(seed=3)
-        close(obs, np.stack([single.reset(seed=3 + i)[0] for i, single in enumerate(singles)]))
+        assert_close(obs, np.stack([single.reset(seed=3 + i)[0] for i, single in enumerate(singles)]))
         obs, *_ = envs.step(np.zeros(2, np.int64))
-        close(obs, np.stack([single.step(0)[0] for single in singles]))
+        assert_close(obs, np.stack([single.step(0)[0] for single in singles]))
         envs.close()
     finally:
-        del gym.registry["rlpriors-test/Lamp-v1"]
+        del gym.registry["rlpriors-test/Noise-v1"]
 
 
 def test_closing_lets_go_of_the_encoder() -> None:
     options = {"weights": "none", "device": "cpu", "input_size": (SIZE, SIZE)}
-    envs = VectorEncodeObservation(SyncVectorEnv([Lamp] * N), "nature-cnn", **options)
+    envs = VectorEncodeObservation(SyncVectorEnv([NoiseEnv] * N), "nature-cnn", **options)
     envs.reset(seed=0)
-    gone = weakref.ref(envs.encoding.encoder)
+    gone = weakref.ref(envs.observation_encoder.encoder)
     envs.close()
     gc.collect()
     assert gone() is None
     with pytest.raises(ClosedEnvironmentError):
-        envs.encoding.read(np.arange(N))
+        envs.observation_encoder.read(np.arange(N))
 
 
 # Real environments
@@ -310,23 +308,23 @@ def test_ales_own_vector_environment(mode: AutoresetMode) -> None:
         color = np.repeat(frames[..., None], 3, -1)
         return np.concatenate([encoder.encode(color[:, t]) for t in range(4)], 1)
 
-    seen, also = own.reset(seed=1)[0], stacked.reset(seed=1)[0]
+    received, also = own.reset(seed=1)[0], stacked.reset(seed=1)[0]
     ended = 0
     for _ in range(25):
-        close(also, encoded(frames))
+        assert_close(also, encoded(frames))
         actions = np.full(2, 3)
         frames, *_, truncated, raw_info = raw.step(actions)
-        seen, *_, info = own.step(actions)
-        also, *_, told = stacked.step(actions)
-        close(seen[:, -512:], encoded(frames)[:, -512:])  # ALE pads an episode's first stack with black
+        received, *_, info = own.step(actions)
+        also, *_, infos = stacked.step(actions)
+        assert_close(received[:, -512:], encoded(frames)[:, -512:])  # ALE pads first stacks with black
         if mode == AutoresetMode.SAME_STEP and truncated.any():
             for row in np.flatnonzero(truncated):
                 expected = encoded(raw_info["final_obs"][row][None])[0]
-                close(told["final_obs"][row], expected)
-                close(info["final_obs"][row], expected)
+                assert_close(infos["final_obs"][row], expected)
+                assert_close(info["final_obs"][row], expected)
         ended += int(truncated.sum())
     assert ended >= 4
-    assert stacked.encoding.frames.stats.hit_rate > 0.5
+    assert stacked.observation_encoder.frame_encoder.stats.hit_rate > 0.5
     with pytest.raises(ValueError, match=r"must return all its 2 environments.*returns 1 of them"):
         VectorEncodeObservation(make(mode, batch_size=1), small_encoder())
 
@@ -362,7 +360,7 @@ def test_mujoco_pixels_in_processes() -> None:
 
 
 def test_what_it_refuses() -> None:
-    envs = SyncVectorEnv([Lamp])
+    envs = SyncVectorEnv([NoiseEnv])
     envs.metadata = {}
     with pytest.raises(ValueError, match=r"autoreset_mode.* must be a gymnasium.vector.AutoresetMode.*None"):
         VectorEncodeObservation(envs, small_encoder())
@@ -372,10 +370,10 @@ def test_what_it_refuses() -> None:
 
 @pytest.mark.cuda
 def test_on_cuda_the_numbers_are_the_same() -> None:
-    seen = []
+    received = []
     for device in ("cpu", "cuda"):
-        envs = SyncVectorEnv([Lamp] * N, autoreset_mode=AutoresetMode.SAME_STEP)
+        envs = SyncVectorEnv([NoiseEnv] * N, autoreset_mode=AutoresetMode.SAME_STEP)
         envs = VectorEncodeObservation(envs, small_encoder(device=device), stack=3, fuse="flare")
         envs.reset(seed=0)
-        seen.append(np.stack([envs.step(np.zeros(N, np.int64))[0] for _ in range(10)]))
-    np.testing.assert_allclose(*seen, rtol=1e-2, atol=1e-3)
+        received.append(np.stack([envs.step(np.zeros(N, np.int64))[0] for _ in range(10)]))
+    np.testing.assert_allclose(*received, rtol=1e-2, atol=1e-3)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from walk_env import CountingReward, WalkEnv
 
 from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.wrappers import LearnedReward, VectorLearnedReward
@@ -22,42 +23,8 @@ KINDS = [SyncVectorEnv, pytest.param(AsyncVectorEnv, marks=forking)]
 N = 3
 
 
-class Walk(gym.Env[Any, np.ndarray]):
-    """Drifts by the action plus noise; terminates far out, is truncated after nine steps."""
-
-    def __init__(self, as_dict: bool = False) -> None:
-        box = gym.spaces.Box(-99, 99, (2,), np.float64)
-        self.as_dict = as_dict
-        self.observation_space = gym.spaces.Dict({"xy": box, "far": box}) if as_dict else box
-        self.action_space = gym.spaces.Box(-1, 1, (2,))
-
-    def observe(self) -> Any:
-        return {"xy": self.xy.copy(), "far": -self.xy} if self.as_dict else self.xy.copy()
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.xy, self.time = self.np_random.normal(size=2), 0
-        return self.observe(), {}
-
-    def step(self, action):
-        self.xy, self.time = self.xy + action + self.np_random.normal(size=2), self.time + 1
-        terminated = bool(np.abs(self.xy).max() > 3)
-        return self.observe(), float(self.xy[0]), terminated, not terminated and self.time >= 9, {}
-
-
-class Counted:
-    """A reward that tells all four inputs apart, and knows which batches it was given."""
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def __call__(self, obs, act, obs_next, terminated):
-        self.batches.append(len(obs))
-        return obs.sum(1) + 10 * act.sum(1) - 3 * obs_next[:, 0] + 100 * terminated
-
-
 def check_against_singles(
-    envs: VectorLearnedReward, singles: list[LearnedReward], counted: Counted, steps: int = 60
+    envs: VectorLearnedReward, singles: list[LearnedReward], counted: CountingReward, steps: int = 60
 ) -> int:
     """Step both with the same seeds and actions; returns how many episodes ended."""
     mode = envs.metadata["autoreset_mode"]
@@ -74,8 +41,8 @@ def check_against_singles(
                 single.reset()
                 idle[i], done[i] = True, False
                 continue
-            _, expected[i], terminated, truncated, told = single.step(actions[i])
-            true[i], done[i] = told["env_reward"], terminated or truncated
+            _, expected[i], terminated, truncated, single_info = single.step(actions[i])
+            true[i], done[i] = single_info["env_reward"], terminated or truncated
             assert (terminations[i], truncations[i]) == (terminated, truncated)
             if mode == AutoresetMode.SAME_STEP and done[i]:
                 single.reset()
@@ -96,9 +63,9 @@ def check_against_singles(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_numbers_are_those_of_single_environments(kind: Callable[..., Any], mode: AutoresetMode) -> None:
-    counted = Counted()
-    envs = VectorLearnedReward(kind([Walk] * N, autoreset_mode=mode), counted, device="cpu", scale=0.5)
-    singles = [LearnedReward(Walk(), Counted(), device="cpu", scale=0.5) for _ in range(N)]
+    counted = CountingReward()
+    envs = VectorLearnedReward(kind([WalkEnv] * N, autoreset_mode=mode), counted, device="cpu", scale=0.5)
+    singles = [LearnedReward(WalkEnv(), CountingReward(), device="cpu", scale=0.5) for _ in range(N)]
     assert check_against_singles(envs, singles, counted) > 10
     envs.close()
 
@@ -106,23 +73,25 @@ def test_the_numbers_are_those_of_single_environments(kind: Callable[..., Any], 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_with_dict_observations(kind: Callable[..., Any], mode: AutoresetMode) -> None:
-    counted, keys = Counted(), ("xy", "far")
-    envs = kind([lambda: Walk(as_dict=True)] * N, autoreset_mode=mode)
+    counted, keys = CountingReward(), ("xy", "far")
+    envs = kind([lambda: WalkEnv(as_dict=True)] * N, autoreset_mode=mode)
     envs = VectorLearnedReward(envs, counted, device="cpu", obs_keys=keys)
-    singles = [LearnedReward(Walk(as_dict=True), Counted(), device="cpu", obs_keys=keys) for _ in range(N)]
+    singles = [
+        LearnedReward(WalkEnv(as_dict=True), CountingReward(), device="cpu", obs_keys=keys) for _ in range(N)
+    ]
     assert check_against_singles(envs, singles, counted, steps=30) > 5
     envs.close()
 
 
 def test_shared_memory_without_copies() -> None:
-    counted = Counted()
-    envs = VectorLearnedReward(SyncVectorEnv([Walk] * N, copy=False), counted, device="cpu")
-    singles = [LearnedReward(Walk(), Counted(), device="cpu") for _ in range(N)]
+    counted = CountingReward()
+    envs = VectorLearnedReward(SyncVectorEnv([WalkEnv] * N, copy=False), counted, device="cpu")
+    singles = [LearnedReward(WalkEnv(), CountingReward(), device="cpu") for _ in range(N)]
     assert check_against_singles(envs, singles, counted) > 10
 
 
 class Replay(gym.Env[np.ndarray, int]):
-    """Plays one row of a recorded vector environment to the single wrapper."""
+    """Replay of one row of a recorded vector environment."""
 
     def __init__(self, spaces: tuple[gym.Space, gym.Space], rows: list[tuple[Any, ...]]) -> None:
         self.observation_space, self.action_space = spaces
@@ -140,16 +109,16 @@ def test_cartpoles_own_vector_environment(tmp_path: Path) -> None:
     torch.manual_seed(0)
     settings = RewardSettings(4, 1, inputs=("obs", "act", "obs_next"), n_actions=2, hidden=(8,))
     folder = MLPReward(settings).save(tmp_path)
-    bare = gym.make_vec("CartPole-v1", num_envs=N)
-    assert not isinstance(bare, SyncVectorEnv)
+    unwrapped = gym.make_vec("CartPole-v1", num_envs=N)
+    assert not isinstance(unwrapped, SyncVectorEnv)
     learned = VectorLearnedReward(gym.make_vec("CartPole-v1", num_envs=N), folder, device="cpu")
-    rng, (obs, _) = np.random.default_rng(1), bare.reset(seed=4)
+    rng, (obs, _) = np.random.default_rng(1), unwrapped.reset(seed=4)
     np.testing.assert_array_equal(learned.reset(seed=4)[0], obs)
     rows: list[list[tuple[Any, ...]]] = [[(obs[i],)] for i in range(N)]
     steps = []
     for _ in range(60):
         actions = rng.integers(0, 2, N)
-        obs, rew, terminated, truncated, _ = bare.step(actions)
+        obs, rew, terminated, truncated, _ = unwrapped.step(actions)
         out = learned.step(actions)
         np.testing.assert_array_equal(out[0], obs)
         np.testing.assert_array_equal(out[4]["env_reward"], rew)
@@ -158,7 +127,7 @@ def test_cartpoles_own_vector_environment(tmp_path: Path) -> None:
         steps.append((actions, out[1], out[4]["_env_reward"]))
     ended = 0
     for i in range(N):
-        spaces = (bare.single_observation_space, bare.single_action_space)
+        spaces = (unwrapped.single_observation_space, unwrapped.single_action_space)
         single = LearnedReward(Replay(spaces, rows[i]), folder, device="cpu")
         single.reset()
         for actions, rewards, moved in steps:
@@ -175,7 +144,7 @@ def test_a_mask_also_resets_rows_that_are_not_done() -> None:
     def next_x(obs, act, obs_next, terminated):
         return obs_next[:, 0]
 
-    envs = VectorLearnedReward(SyncVectorEnv([Walk] * N), next_x, device="cpu")
+    envs = VectorLearnedReward(SyncVectorEnv([WalkEnv] * N), next_x, device="cpu")
     envs.reset(seed=0)
     done = np.zeros(N, bool)
     while not done.any() or done.all():
@@ -191,11 +160,11 @@ def test_a_mask_also_resets_rows_that_are_not_done() -> None:
 
 
 def test_every_row_of_a_step_may_be_a_reset() -> None:
-    class Short(Walk):
+    class Short(WalkEnv):
         def step(self, action):
             return *super().step(action)[:2], True, False, {}
 
-    counted = Counted()
+    counted = CountingReward()
     envs = VectorLearnedReward(SyncVectorEnv([Short] * N), counted, device="cpu")
     envs.reset(seed=0)
     rewards = [envs.step(np.ones((N, 2), np.float32))[1] for _ in range(4)]
@@ -205,21 +174,21 @@ def test_every_row_of_a_step_may_be_a_reset() -> None:
 
 def test_spaces_and_modes_are_checked_at_once(tmp_path: Path) -> None:
     folder = MLPReward(RewardSettings(5, 2)).save(tmp_path)
-    with pytest.raises(ValueError, match=r"`reward` reads observations of 5 numbers.*gives shape \(2,\)"):
-        VectorLearnedReward(SyncVectorEnv([Walk]), folder, device="cpu")
-    with pytest.raises(ValueError, match=r"gives shape \(4,\) with obs_keys=None.*choose by `obs_keys`"):
-        VectorLearnedReward(SyncVectorEnv([lambda: Walk(as_dict=True)]), folder, device="cpu")
-    envs = SyncVectorEnv([Walk])
+    with pytest.raises(ValueError, match=r"`reward` must fit observations of shape \(2,\).*of shape \(5,\)"):
+        VectorLearnedReward(SyncVectorEnv([WalkEnv]), folder, device="cpu")
+    with pytest.raises(ValueError, match=r"shape \(4,\) .with obs_keys=None.*select the leaves"):
+        VectorLearnedReward(SyncVectorEnv([lambda: WalkEnv(as_dict=True)]), folder, device="cpu")
+    envs = SyncVectorEnv([WalkEnv])
     envs.metadata = {}
     with pytest.raises(ValueError, match=r"autoreset_mode.* must be a gymnasium.vector.AutoresetMode.*None"):
-        VectorLearnedReward(envs, Counted(), device="cpu")
+        VectorLearnedReward(envs, CountingReward(), device="cpu")
 
 
 def test_a_row_that_is_not_finite_is_named() -> None:
     def broken(obs, act, obs_next, terminated):
         return torch.where(obs[:, 0] == obs[:, 0].max(), torch.nan, 0.0)
 
-    envs = VectorLearnedReward(SyncVectorEnv([Walk] * N), broken, device="cpu")
+    envs = VectorLearnedReward(SyncVectorEnv([WalkEnv] * N), broken, device="cpu")
     obs, _ = envs.reset(seed=0)
     worst = float(np.float32(obs[:, 0].max()))
     with pytest.raises(ValueError, match=rf"finite numbers. Received nan for obs \[{worst}, "):
@@ -227,7 +196,7 @@ def test_a_row_that_is_not_finite_is_named() -> None:
 
 
 def test_a_step_before_the_reset_is_refused() -> None:
-    envs = VectorLearnedReward(gym.make_vec("CartPole-v1", num_envs=N), Counted(), device="cpu")
+    envs = VectorLearnedReward(gym.make_vec("CartPole-v1", num_envs=N), CountingReward(), device="cpu")
     with pytest.raises(ResetNeeded, match="Call `reset` before `step`"):
         envs.step(np.zeros(N, np.int64))
 
@@ -237,7 +206,7 @@ def test_on_cuda_the_numbers_are_the_same(tmp_path: Path) -> None:
     folder = MLPReward(RewardSettings(2, 2)).save(tmp_path)
     rewards = []
     for device in ("cpu", "cuda"):
-        envs = VectorLearnedReward(SyncVectorEnv([Walk] * N), folder, device=device)
+        envs = VectorLearnedReward(SyncVectorEnv([WalkEnv] * N), folder, device=device)
         envs.reset(seed=0)
         rewards.append([envs.step(np.ones((N, 2), np.float32))[1] for _ in range(10)])
     np.testing.assert_allclose(rewards[0], rewards[1], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,45 @@
+"""Checks of the inputs and settings of rewards.
+
+`check_rows`      numpy rows of a given size with finite entries
+`check_positive`  positive numbers
+"""
+
+import numpy as np
+from jaxtyping import Float32
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+__all__ = ["check_positive", "check_rows"]
+
+
+def check_rows(name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "batch dim"]:
+    """Return `values` as float32 rows of `dim` entries; `name` is "obs", "act" or "obs_next".
+
+    Raises:
+        ValueError: the values have another rank or size, or an entry is NaN or infinite.
+    """
+    rows = np.asarray(values, np.float32)
+    if rows.ndim != 2:
+        raise ValueError(
+            f"`{name}` must be [batch, {dim}], one row per transition. Received shape {rows.shape}."
+        )
+    if rows.shape[1] != dim:
+        kind = "observation" if name.startswith("obs") else "action"
+        raise ValueError(
+            f"`{name}` must be [batch, {dim}], since this reward reads {dim} entries of each {kind}. "
+            f"Received shape {rows.shape}; pass data in the layout of the training data."
+        )
+    bad = ~np.isfinite(rows).all(1)
+    if bad.any():
+        raise ValueError(
+            f"`{name}` must be finite, but {int(bad.sum())} of its {len(rows)} rows hold NaN or "
+            f"infinity. Received {rows[bad][0].tolist()} in row {int(bad.argmax())}; drop or repair it."
+        )
+    return rows
+
+
+def check_positive(**values: float | Tensor) -> None:
+    """Raise a ValueError for the first of `values` that is not above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"`{name}` must be above 0. Received {float(value)}.")
