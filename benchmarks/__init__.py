@@ -1,1 +1,15 @@
-"""Benchmarks modules."""
+"""Benchmarks: the command and the csv behind every published number.
+
+Each folder answers one question.  Its commands run from the repository root as
+`python -m benchmarks.<folder>.<module>`.  Measurements are stored in `benchmarks/results/`; the results pages
+of the documentation are written from these files.
+
+`demo`          success of the demo over seeds
+`imitation`     representation learning for imitation from pixels
+`irl`           rewards learned from demonstrations
+`pretraining`   pretraining distributions, and the encoders that ship with the library
+`probing`       linear probes of encoders on Atari games
+`speed`         time of denoisers, encoders, data collection and pretraining
+`process_pool`  worker processes that end with the benchmark
+`tables`        csv files, Markdown tables and marked sections of pages
+"""

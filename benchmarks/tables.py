@@ -1,11 +1,13 @@
-"""Tables that benchmarks read and write.
+"""Tables of benchmarks.
 
-`read_csv`    rows without the head
-`write_csv`   all of them, at once
-`markdown`    for people
-`replace`     put a text between two marks of a page of the documentation
+`read_csv`         rows below the header
+`write_csv`        header and all rows at once
+`markdown`         Markdown table
+`replace_section`  text between two markers of a page of the documentation
+`make_parser`      argument parser with a module docstring as its description
 """
 
+import argparse
 import csv
 import re
 from collections.abc import Iterable, Sequence
@@ -13,11 +15,18 @@ from pathlib import Path
 
 from rlpriors.checkpoint import write_atomically
 
-__all__ = ["markdown", "read_csv", "replace", "write_csv"]
+__all__ = ["make_parser", "markdown", "read_csv", "replace_section", "write_csv"]
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser that prints `description`, a module docstring, with its line breaks."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def read_csv(path: Path) -> list[list[str]]:
-    """The rows below the head; none where there is no file yet."""
+    """Return the rows below the header, or an empty list if `path` does not exist."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -25,7 +34,7 @@ def read_csv(path: Path) -> list[list[str]]:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A head and its rows, in the place of what was there."""
+    """Replace the file at `path` by a header and its rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(temporary: Path) -> None:
@@ -35,22 +44,25 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
     write_atomically(path, write)
 
 
-def markdown(lines: Sequence[Sequence[str]], names: int = 1) -> str:
-    """A table whose first line is its head, and whose first `names` columns are words."""
-    ruled = [lines[0], ["---"] * names + ["---:"] * (len(lines[0]) - names), *lines[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
+def markdown(lines: Sequence[Sequence[str]], n_text_columns: int = 1) -> str:
+    """Return a Markdown table with `lines[0]` as its header; columns after the text columns align right."""
+    rule = ["---"] * n_text_columns + ["---:"] * (len(lines[0]) - n_text_columns)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
 
 
-def replace(page: Path, mark: str, text: str) -> None:
-    """Put `text` between `<!-- mark -->` and `<!-- end of mark -->`; a page without them stays as it is."""
+def replace_section(page: Path, name: str, text: str) -> None:
+    """Put `text` between `<!-- name -->` and `<!-- end of name -->`.
+
+    A page that does not exist, or that has no such markers, stays unchanged.
+    """
     if not page.exists():
         return
-    begin, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before = page.read_text()
-    found = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", before, re.DOTALL)
-    if found is None:
+    section = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", before, re.DOTALL)
+    if section is None:
         return
-    after = before.replace(found.group(), f"{begin}\n{text}\n{end}")
+    after = before.replace(section.group(), f"{begin}\n{text}\n{end}")
 
     def write(temporary: Path) -> None:
         temporary.write_text(after)

@@ -1,38 +1,32 @@
-"""What does an update of the reward cost, and a plan?
+"""Cost of an update of the reward, and of a plan.
 
     OMP_NUM_THREADS=1 python -m benchmarks.irl.cost            # about nine minutes
-    OMP_NUM_THREADS=1 python -m benchmarks.irl.cost --quick    # that all of it runs; writes nothing
+    OMP_NUM_THREADS=1 python -m benchmarks.irl.cost --quick    # a test of all parts; writes nothing
+    python -m benchmarks.irl.cost --report                     # tables from the csv
 
-Every objective, and the original recipe (`original_recipe`), on windows of PointMaze's shape: 32 frames of
-6 numbers, a frame for 4 environment steps.  Three denoisers: "mlp" and "unet" with their default sizes,
-and "unet 128", our U-Net with the original's channels (2.2 million parameters to its 3.7) on windows of
-the original's length, 128 frames of one step.  All weights are random, and so is the data: what is
-computed, and so what it costs, does not depend on either.  What it is worth is the matter of `irl.py`.
+The cases are every objective, and the original recipe (`original_recipe`), on windows of PointMaze's shape:
+32 time steps of 6 numbers, one for 4 environment steps.  There are three denoisers: "mlp" and "unet" with
+their default sizes, and "unet 128", our U-Net with the original's channels (2.2 million parameters; the
+original has 3.7) on windows of the original's length, 128 single steps.  Weights and data are random, because
+the cost does not depend on them.  The quality of the rewards is measured by `benchmarks.irl.run`.
 
-Each row has a process of its own.  `update_ms` and `plan_ms` are medians of processor time, over all
-threads: that is what to read where other programs run; `*_wall_ms` have the waiting in them.  `mib` is
-the most memory that updates held above what the process held after one update with a batch of 2, by
-the kernel's own high-water mark.  A plan is made for one environment and followed for `follow` of its
-steps; `step_ms` is the cost of planning for each of these.  `steps` are the planner's denoising steps;
-"relative" and "ratio" make none in their updates.  `once_ms` is what comes before the first update:
-for "relative", the 400 updates that make its model of the demonstrations.
+Each case has a process of its own.  `update_ms` and `plan_ms` are medians of processor time over all threads,
+which other programs on the machine distort little; `*_wall_ms` are wall times.  `memory_mib` is the peak
+memory of updates above the memory after one update with a batch of 2, by the kernel's high-water mark.  A
+plan is made for one environment and executed for `steps_per_plan` of its steps; `step_ms` is the planning
+time per step.  `denoising_steps` are those of the planner; "relative" and "density ratio" make none in their
+updates.  `setup_ms` is the time before the first update: for "relative", the 400 updates of its model of the
+demonstrations.
 
-The tables go to `results/irl_cost.csv` and to `docs/irl.md`.
-
-The original learns with batches of 16; it is held against ours both at equal batches and so.
+The original recipe uses batches of 16; it is compared at equal batch sizes and at its own.  The tables go to
+`results/irl_cost.csv` and `docs/results/irl.md`.
 """
 
-import argparse
-import ctypes
-import gc
 import os
 import platform
-import re
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +36,22 @@ import torch
 from tianshou.algorithm.algorithm_base import policy_within_training_step
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
-from benchmarks.irl.cost_tables import SEEDS, Case, Cost, Row, against, costs, for_page
-from benchmarks.tables import replace, write_csv
-from benchmarks.workers import processes
+from benchmarks.irl.cost_tables import (
+    ORIGINAL_RECIPES,
+    Case,
+    Cost,
+    Row,
+    all_costs,
+    page_costs,
+    ratios,
+    read_rows,
+    write_rows,
+)
+from benchmarks.irl.resource_usage import measure_call, measure_times, peak_memory, reset_peak_memory
+from benchmarks.process_pool import make_process_pool
+from benchmarks.tables import make_parser, replace_section
 from rlpriors.agents import DiffuserPolicy, DiffusionIRL, TrajectoryLayout
-from rlpriors.agents.irl.objectives import ChainSettings, RelativeSettings
+from rlpriors.agents.irl.objectives import RelativeSettings, SamplerBackpropSettings
 from rlpriors.agents.irl.original_recipe import original_recipe
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import Episode, EpisodeStore
@@ -54,185 +59,155 @@ from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardSettings
 
-RESULTS = Path(__file__).parents[1] / "results" / "irl_cost.csv"
-PAGE = Path(__file__).parents[2] / "docs" / "irl.md"
-OBS, ACT = 4, 2
-FOLLOW = 16  # environment steps: a plan of ours, as in `irl.py`
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "irl_cost.csv"
+PAGE = ROOT / "docs" / "results" / "irl.md"
+OBS_DIM, ACT_DIM = 4, 2
+STEPS_PER_PLAN = 16  # environment steps, as in `benchmarks.irl.run`
 OBJECTIVES: dict[str, Any] = {
     "contrastive": "contrastive",
-    "chain, last 2 steps": ChainSettings(gradient=2),
-    "chain, checkpoint": ChainSettings(gradient="checkpoint"),
-    "chain, full": ChainSettings(gradient="full"),
+    "sampler backprop, last 2 steps": SamplerBackpropSettings(gradient=2),
+    "sampler backprop, checkpoint": SamplerBackpropSettings(gradient="checkpoint"),
+    "sampler backprop, full": SamplerBackpropSettings(gradient="full"),
     "relative": RelativeSettings(expert_updates=1),
-    "ratio": "ratio",
+    "density ratio": "density_ratio",
 }
 
 
 def cases() -> list[Case]:
-    """The table's rows.  Who is compared with whom stands together: a machine's load changes."""
-    learned = [name for name in OBJECTIVES if name not in ("relative", "ratio")]
-    chosen = [Case("relative"), Case("ratio")]
-    chosen += [Case(name, steps=steps) for name in learned for steps in (8, 16, 32, 50)]
+    """Return all cases.  Those that are compared follow each other, because the load of a machine changes."""
+    sampling = [name for name in OBJECTIVES if name not in ("relative", "density ratio")]
+    chosen = [Case("relative"), Case("density ratio")]
+    chosen += [Case(name, denoising_steps=steps) for name in sampling for steps in (8, 16, 32, 50)]
     for denoiser in ("mlp", "unet"):
-        for batch in (64, 16):
-            case = Case("contrastive", denoiser, batch)
+        for batch_size in (64, 16):
+            case = Case("contrastive", denoiser, batch_size)
             chosen += [case] if case not in chosen else []
-            # The recipes differ in the size of what is learned alone, which beside a U-Net is little.
-            names = list(SEEDS) if denoiser == "mlp" else ["original_recipe umaze"]
-            chosen += [Case(name, denoiser, batch, n, n) for name in names for n in (50, 64)]
-    chosen += [Case("contrastive", "unet 128", 16), Case("original_recipe umaze", "unet 128", 16, 64, 64)]
+            # The recipes differ only in the size of the reward network, which is small next to a U-Net.
+            names = list(ORIGINAL_RECIPES) if denoiser == "mlp" else ["original recipe umaze"]
+            chosen += [Case(name, denoiser, batch_size, n, n) for name in names for n in (50, 64)]
+    chosen += [Case("contrastive", "unet 128", 16), Case("original recipe umaze", "unet 128", 16, 64, 64)]
     return chosen
 
 
 def quick_cases() -> list[Case]:
-    """Enough to see that all of it runs."""
-    ours = ("contrastive", "chain, full", "relative")
-    small = [Case(name, batch=4, levels=4, steps=2) for name in ours]
-    return [*small, Case("original_recipe umaze", batch=4, levels=4, steps=4)]
+    """Return small cases that run all parts."""
+    names = ("contrastive", "sampler backprop, full", "relative")
+    small = [Case(name, batch_size=4, noise_levels=4, denoising_steps=2) for name in names]
+    return [*small, Case("original recipe umaze", batch_size=4, noise_levels=4, denoising_steps=4)]
 
 
-def make(case: Case, data: EpisodeStore, objective: Any) -> DiffusionIRL:
-    """The algorithm with nothing learned, on a denoiser with nothing learned."""
+def make_irl_algorithm(case: Case, data: EpisodeStore, objective: Any) -> DiffusionIRL:
+    """Return the algorithm with an untrained reward and an untrained denoiser."""
     horizon, stride = case.window
     torch.manual_seed(0)
     name, sizes = case.denoiser.split()[0], {}
     if case.denoiser == "unet 128":
         sizes = {"channels": (32, 128, 256)}
-    frames = TrajectoryLayout.fit(data, horizon, stride)
+    layout = TrajectoryLayout.fit(data, horizon, stride)
     policy = DiffuserPolicy(
-        denoiser=build_denoiser(name, horizon=horizon, dim=frames.dim, **sizes),
-        process=DiffusionProcess(NoiseSchedule(case.levels)),
-        frames=frames,
-        action_space=gym.spaces.Box(-1, 1, (ACT,)),
-        planner=PlannerSettings(n_candidates=16, n_steps=case.steps),
-        execute=FOLLOW // stride,
+        denoiser=build_denoiser(name, horizon=horizon, dim=layout.dim, **sizes),
+        process=DiffusionProcess(NoiseSchedule(case.noise_levels)),
+        layout=layout,
+        action_space=gym.spaces.Box(-1, 1, (ACT_DIM,)),
+        planner=PlannerSettings(n_candidates=16, n_steps=case.denoising_steps),
+        execution_horizon=STEPS_PER_PLAN // stride,
         device="cpu",
     )
-    if case.method in SEEDS:
-        world: Any = SEEDS[case.method]
-        recipe = original_recipe(world, horizon, frames.dim, stride=stride, n_levels=case.levels)
-        return recipe.learner(policy)
+    if case.method in ORIGINAL_RECIPES:
+        task: Any = ORIGINAL_RECIPES[case.method]
+        recipe = original_recipe(task, horizon, layout.dim, stride=stride, n_levels=case.noise_levels)
+        return recipe.create_algorithm(policy)
     return DiffusionIRL(
         policy=policy,
-        reward=MLPReward(RewardSettings(OBS, ACT), frames.normalizer),
+        reward=MLPReward(RewardSettings(OBS_DIM, ACT_DIM), layout.normalizer),
         optim=AdamOptimizerFactory(lr=5e-3),
         objective=objective,
-        base=data,
+        prior_data=data,
     )
 
 
-def updater(algorithm: DiffusionIRL, data: EpisodeStore) -> Callable[[int], None]:
-    """Makes one update with a batch of so many demonstrated windows."""
+def make_update(algorithm: DiffusionIRL, data: EpisodeStore) -> Callable[[int], None]:
+    """Return a function that makes one update with a batch of the given size."""
     windows = algorithm.process_buffer(to_buffer(data))
 
-    def update(batch: int) -> None:
+    def update(batch_size: int) -> None:
         with policy_within_training_step(algorithm.policy):
-            algorithm.update(windows, batch)
+            algorithm.update(windows, batch_size)
 
     return update
 
 
 def measure(case: Case, seconds: float) -> Cost:
-    """All numbers of a row; in a process of its own."""
+    """Return the costs of a case; call this in a process of its own."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    data = EpisodeStore.from_episodes(episodes())
-    algorithm = make(case, data, OBJECTIVES.get(case.method))
-    policy, update = algorithm.policy, updater(algorithm, data)
-    update(2)  # what libraries load at first use is not what is asked for
-    before = reset_peak()
-    updates = times(lambda: update(case.batch), seconds)
-    mib = peak() - before
+    data = EpisodeStore.from_episodes(random_episodes())
+    algorithm = make_irl_algorithm(case, data, OBJECTIVES.get(case.method))
+    policy, update = algorithm.policy, make_update(algorithm, data)
+    update(2)  # memory that libraries allocate at their first use does not count
+    before = reset_peak_memory()
+    updates = measure_times(lambda: update(case.batch_size), seconds)
+    memory_mib = peak_memory() - before
     obs = data.obs[:1]
-    plans = times(lambda: policy.plan(obs), seconds)
-    follow = policy.replan_every or policy.execute * policy.frames.stride
-    once = 0.0
+    plans = measure_times(lambda: policy.plan(obs), seconds)
+    steps_per_plan = policy.replan_every or policy.execution_horizon * policy.layout.stride
+    setup_ms = 0.0
     if case.method == "relative":
-        whole = updater(make(case, data, "relative"), data)
-        once = 1000 * next(timed(lambda: whole(case.batch)))[0]
-    plan = 1000 * statistics.median(cpu for cpu, _ in plans)
+        first_update = make_update(make_irl_algorithm(case, data, "relative"), data)
+        setup_ms = 1000 * measure_call(lambda: first_update(case.batch_size))[0]
+    plan_ms = 1000 * statistics.median(cpu for cpu, _ in plans)
     return Cost(
         parameters=sum(p.numel() for p in policy.denoiser.parameters()),
-        updates=len(updates),
+        n_updates=len(updates),
         update_ms=1000 * statistics.median(cpu for cpu, _ in updates),
         update_wall_ms=1000 * statistics.median(wall for _, wall in updates),
-        plan_ms=plan,
+        plan_ms=plan_ms,
         plan_wall_ms=1000 * statistics.median(wall for _, wall in plans),
-        follow=follow,
-        step_ms=plan / follow,
-        mib=mib,
-        once_ms=once,
+        steps_per_plan=steps_per_plan,
+        step_ms=plan_ms / steps_per_plan,
+        memory_mib=memory_mib,
+        setup_ms=setup_ms,
     )
 
 
-def episodes() -> Iterator[Episode]:
-    """Twenty random ones of 200 steps."""
+def random_episodes() -> Iterator[Episode]:
+    """Yield twenty random episodes of 200 steps."""
     rng = np.random.default_rng(0)
     for _ in range(20):
-        obs, act = rng.uniform(-1, 1, (201, OBS)), rng.uniform(-1, 1, (200, ACT))
+        obs, act = rng.uniform(-1, 1, (201, OBS_DIM)), rng.uniform(-1, 1, (200, ACT_DIM))
         yield Episode(obs, act, *np.zeros((3, 200)))
 
 
-def timed(job: Callable[[], object]) -> Iterator[tuple[float, float]]:
-    """Processor and wall seconds of one call after another."""
-    while True:
-        cpu, wall = time.process_time(), time.perf_counter()
-        job()
-        yield time.process_time() - cpu, time.perf_counter() - wall
-
-
-def times(job: Callable[[], object], seconds: float) -> list[tuple[float, float]]:
-    """For so many seconds of the processor, 3 to 15 calls (1 of very slow ones); the first is left out."""
-    runs = timed(job)
-    first, _ = next(runs)
-    least = 3 if first < 10 else 1
-    return [next(runs) for _ in range(min(15, max(least, int(seconds / first))))]
-
-
-def reset_peak() -> float:
-    """MiB held now; `peak` will speak of what follows.  Linux alone has both."""
-    gc.collect()
-    # What was freed, but kept for later, would be used again unseen.
-    getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)(0)
-    Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
-
-
-def peak() -> float:
-    """Most MiB held since."""
-    return _status("VmHWM")
-
-
-def _status(name: str) -> float:
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
+def report(rows: list[Row], page: Path) -> None:
+    """Print the tables and write them to the page."""
+    for name, text in {"costs": page_costs(rows), "costs of the original recipe": ratios(rows)}.items():
+        print(f"\n## {name}\n\n{text}")
+        replace_section(page, name, text)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="small sizes, nothing written")
+    """Run the command."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--quick", action="store_true", help="a test with small sizes; writes nothing")
+    parser.add_argument("--report", action="store_true", help="write the tables from the csv and run nothing")
     args = parser.parse_args()
-    table: list[Row] = []
-    # A process for each: what one row left behind is no part of the next one's memory.
-    with processes(1, max_tasks_per_child=1) as pool:
+    if args.report:
+        report(read_rows(RESULTS), PAGE)
+        return
+    rows: list[Row] = []
+    # A process for each case: memory that a case leaves behind must not count for the next one.
+    with make_process_pool(1, max_tasks_per_child=1) as pool:
         for case in quick_cases() if args.quick else cases():
             cost = pool.submit(measure, case, 0.0 if args.quick else 1.5).result()
-            print(case, f"{cost.update_ms:.1f} ms, {cost.mib:.1f} MiB", file=sys.stderr, flush=True)
-            table.append((case, cost))
+            print(case, f"{cost.update_ms:.1f} ms, {cost.memory_mib:.1f} MiB", file=sys.stderr, flush=True)
+            rows.append((case, cost))
 
     threads = os.environ.get("OMP_NUM_THREADS", "1")
     machine = f"{platform.machine()}, {threads} thread(s), torch {torch.__version__}"
-    print(f"{machine}\n\n{costs(table)}\n\n{against(table)}")
-    if args.quick:
-        return
-    replace(PAGE, "costs", for_page(table))
-    replace(PAGE, "costs against the original", against(table))
-    rows = [{"machine": machine, **asdict(case), **asdict(cost)} for case, cost in table]
-    for row in rows:
-        row.update({name: f"{x:.2f}" for name, x in row.items() if isinstance(x, float)})
-    write_csv(RESULTS, list(rows[0]), (list(row.values()) for row in rows))
+    print(f"{machine}\n\n{all_costs(rows)}\n\n{ratios(rows)}")
+    if not args.quick:
+        write_rows(RESULTS, rows, machine)
+        report(read_rows(RESULTS), PAGE)
 
 
 if __name__ == "__main__":

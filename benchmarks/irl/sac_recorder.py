@@ -1,8 +1,8 @@
-"""SAC learning to run, with all it has lived through kept.
+"""SAC that stores all of its experience.
 
-`RecordSettings`  what is done
-`RunnerLearner`   learns, can be stopped, and acts
-`Acted`           episodes without noise, and their returns
+`RecordSettings`      settings of a recording
+`SACRecorder`         training, evaluation and resumption
+`EvaluationEpisodes`  episodes without exploration noise, and their returns
 """
 
 import time
@@ -19,48 +19,49 @@ from tianshou.data import Batch, Collector, CollectStats
 from tianshou.env import DummyVectorEnv
 from tianshou.utils.torch_utils import policy_within_training_step
 
-from rlpriors.agents.online.factory import AlgorithmSettings, make_algorithm
+from rlpriors.agents.online.factory import make_algorithm
+from rlpriors.agents.online.settings import AlgorithmSettings
 from rlpriors.data.buffers import FastVectorReplayBuffer, from_buffer
 from rlpriors.data.episodes import EpisodeStore
 
-__all__ = ["Acted", "RecordSettings", "RunnerLearner"]
+__all__ = ["EvaluationEpisodes", "RecordSettings", "SACRecorder"]
 
-TEST_SEED = 1_000_000  # apart from the training episodes' seeds
-TOGETHER = 50  # steps between two rounds of updates
+TEST_SEED = 1_000_000  # differs from all seeds of training episodes
+STEPS_PER_ROUND = 50  # environment steps between two rounds of updates
 
 
 @dataclass(frozen=True)
 class RecordSettings:
-    """What is recorded.  The defaults take 25 minutes on one core."""
+    """Settings of a recording.  The defaults take 25 minutes on one core."""
 
     env: Literal["HalfCheetah-v5", "Hopper-v5"]
-    """Which runner."""
+    """Gymnasium id of the environment."""
     seed: int = 0
-    """Seed of everything."""
+    """Random seed of networks, environments and sampling."""
     env_steps: int = 300_000
-    """Steps to learn for."""
+    """Environment steps of the training."""
     update_per_step: float = 0.5
-    """Updates for each step; an update takes ten times as long as a step."""
+    """Gradient updates per environment step; an update takes ten times as long as a step."""
     minutes: float = 25.0
-    """Stop learning after this long, whatever was reached."""
+    """Time limit of the training, in minutes."""
     random_steps: int = 5_000
-    """Steps of even random actions before learning begins."""
-    every: int = 5_000
-    """Steps between evaluations, each followed by a checkpoint; a multiple of 50."""
+    """Environment steps with uniformly random actions before the first update."""
+    evaluation_interval: int = 5_000
+    """Environment steps between evaluations, each followed by a checkpoint; a multiple of 50."""
     hidden: tuple[int, ...] = (256, 256)
-    """Widths of the actor and of each critic."""
+    """Hidden layer widths of the actor and of each critic."""
     lr: float = 1e-3
-    """Learning rate of all of them."""
+    """Learning rate of actor, critics and entropy coefficient."""
     batch_size: int = 128
-    """Transitions of an update."""
+    """Number of transitions in an update."""
     test_episodes: int = 5
-    """Episodes of an evaluation."""
+    """Number of episodes in an evaluation."""
     expert_episodes: int = 16
-    """Episodes written of the expert."""
+    """Number of episodes of the expert that are written."""
     replay_steps: int = 40_000
-    """Steps written of the replay, about."""
+    """Approximate number of replay steps that are written."""
     medium: float = 0.4
-    """The replay ends where an evaluation first reaches this part of the expert's return."""
+    """Fraction of the expert's return; the replay ends where an evaluation first reaches it."""
 
     def __post_init__(self) -> None:
         counts = ("random_steps", "batch_size", "test_episodes", "expert_episodes", "replay_steps")
@@ -72,31 +73,32 @@ class RecordSettings:
         for name in ("minutes", "lr", "update_per_step"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be above 0. Received {getattr(self, name)}.")
-        if self.every < 1 or self.every % TOGETHER or self.env_steps < 1 or self.env_steps % self.every:
+        interval = self.evaluation_interval
+        if interval < 1 or interval % STEPS_PER_ROUND or self.env_steps < 1 or self.env_steps % interval:
             raise ValueError(
-                f"`every` must be a multiple of {TOGETHER}, and `env_steps` of `every`. "
-                f"Received {self.every} and {self.env_steps}."
+                f"`evaluation_interval` must be a multiple of {STEPS_PER_ROUND} and divide `env_steps`. "
+                f"Received {interval} and {self.env_steps}."
             )
         if not 0 < self.medium <= 1:
             raise ValueError(f"`medium` must be in (0, 1]. Received {self.medium}.")
 
 
-class RunnerLearner:
-    """SAC with its experience, and a history of evaluations; all of it can be kept and taken up again.
+class SACRecorder:
+    """SAC with all of its experience and a history of evaluations, which can be saved and restored.
 
-    Taken up, it begins a new episode and draws new random numbers: it learns on, but not bit for bit
-    what it would have learned.
+    A restored recorder starts a new episode and draws new random numbers: training resumes, but is not
+    bit-equal to an uninterrupted one.
 
     Example:
-        >>> learner = RunnerLearner(RecordSettings(env="Hopper-v5"), lambda: gym.make("Hopper-v5"))
-        >>> learner.settings.env
+        >>> recorder = SACRecorder(RecordSettings(env="Hopper-v5"), lambda: gym.make("Hopper-v5"))
+        >>> recorder.settings.env
         'Hopper-v5'
     """
 
     def __init__(self, settings: RecordSettings, make_env: Callable[[], gym.Env[Any, Any]]) -> None:
         self.settings, self.make_env = settings, make_env
         env = make_env()
-        learner = make_algorithm(
+        sac = make_algorithm(
             env.observation_space,
             env.action_space,
             AlgorithmSettings("sac", hidden=settings.hidden, lr=settings.lr),
@@ -104,10 +106,10 @@ class RunnerLearner:
             seed=settings.seed,
         )
         env.close()
-        assert isinstance(learner, SAC)
-        assert isinstance(learner.alpha, AutoAlpha)
-        self.sac: SAC[Any] = learner
-        self.alpha = learner.alpha
+        assert isinstance(sac, SAC)
+        assert isinstance(sac.alpha, AutoAlpha)
+        self.sac: SAC[Any] = sac
+        self.alpha = sac.alpha
         self.buffer = FastVectorReplayBuffer(settings.env_steps, 1, random_seed=settings.seed)
         self.steps = 0
         self.seconds = 0.0
@@ -126,48 +128,48 @@ class RunnerLearner:
         self.collector.reset(reset_buffer=False)
 
     def learn(self, n_steps: int) -> None:
-        """Act and update `n_steps` times, random at first."""
-        began = time.monotonic()
-        for _ in range(n_steps // TOGETHER):
+        """Train for `n_steps` environment steps; the first ones of a training are random."""
+        start = time.monotonic()
+        for _ in range(n_steps // STEPS_PER_ROUND):
             random = self.steps < self.settings.random_steps
             with policy_within_training_step(self.sac.policy):
-                self.collector.collect(n_step=TOGETHER, random=random)
-                self.steps += TOGETHER
-                for _ in range(0 if random else round(TOGETHER * self.settings.update_per_step)):
+                self.collector.collect(n_step=STEPS_PER_ROUND, random=random)
+                self.steps += STEPS_PER_ROUND
+                for _ in range(0 if random else round(STEPS_PER_ROUND * self.settings.update_per_step)):
                     self.sac.update(self.buffer, self.settings.batch_size)
-        returns = self.act(self.settings.test_episodes, TEST_SEED).returns
+        returns = self.evaluate(self.settings.test_episodes, TEST_SEED).returns
         self.curve.append([self.steps, float(returns.mean())])
         if returns.mean() >= max(score for _, score in self.curve):
             self.best = deepcopy(self.sac.policy.state_dict())
-        self.seconds += time.monotonic() - began
+        self.seconds += time.monotonic() - start
 
-    def act(self, n_episodes: int, seed: int) -> "Acted":
-        """Episodes of the policy without its noise."""
+    def evaluate(self, n_episodes: int, seed: int) -> "EvaluationEpisodes":
+        """Collect episodes of the policy without its exploration noise."""
         envs = DummyVectorEnv([self.make_env] * n_episodes)
         envs.seed(seed)
-        buffer = FastVectorReplayBuffer(n_episodes * 1000, n_episodes)  # 1000: these runners' time limit
+        buffer = FastVectorReplayBuffer(n_episodes * 1000, n_episodes)  # 1000: the time limit
         collector = Collector[CollectStats](self.sac, envs, buffer)
         collector.reset()
         with torch.no_grad():
             stats = collector.collect(n_episode=n_episodes)
         envs.close()
-        return Acted(np.asarray(stats.returns), buffer)
+        return EvaluationEpisodes(np.asarray(stats.returns), buffer)
 
     def experience(self, buffer: Any) -> EpisodeStore:
-        """The episodes of a buffer, with actions as the environment was given them."""
+        """Return the episodes of a buffer, with actions in units of the environment."""
         return from_buffer(buffer, map_action=self.sac.policy.map_action)
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs."""
+        """Return the state that `restore` loads."""
         size = len(self.buffer)
-        kept = {
+        columns = {
             name: torch.as_tensor(np.asarray(self.buffer._meta[name][:size]))
             for name in ("obs", "act", "rew", "terminated", "truncated", "done", "obs_next")
         }
         return {
             "sac": self.sac.state_dict(),
             "alpha": self.alpha._optim.state_dict(),
-            "buffer": kept,
+            "buffer": columns,
             "steps": self.steps,
             "seconds": self.seconds,
             "curve": self.curve,
@@ -175,7 +177,7 @@ class RunnerLearner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what `state` told."""
+        """Resume from a state that `state` returned."""
         self.sac.load_state_dict(state["sac"])
         self.alpha._optim.load_state_dict(state["alpha"])
         self.steps, self.seconds = int(state["steps"]), float(state["seconds"])
@@ -186,7 +188,7 @@ class RunnerLearner:
         self._start()
 
 
-class Acted(NamedTuple):
+class EvaluationEpisodes(NamedTuple):
     """Episodes in a collector's buffer, and their returns."""
 
     returns: np.ndarray

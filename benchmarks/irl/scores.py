@@ -1,9 +1,9 @@
-"""The numbers of `irl.csv`, by world and method.
+"""Results of `results/irl.csv` by environment and method.
 
-`Scores`    values over seeds, by method, number of demonstrations and metric
-`read`      those of each world
-`TITLES`    what metrics are called
-`interval`  of a mean over seeds
+`Scores`         values over seeds, by method, number of demonstrations and metric
+`read_scores`    scores of each environment
+`TITLES`         titles of the metrics
+`mean_interval`  bootstrap interval of a mean over seeds
 """
 
 from collections import defaultdict
@@ -13,10 +13,10 @@ import numpy as np
 
 from rlpriors.evaluation.intervals import bootstrap_interval
 
-__all__ = ["DEMOS", "TITLES", "Scores", "interval", "read"]
+__all__ = ["N_DEMONSTRATIONS", "TITLES", "Scores", "mean_interval", "read_scores"]
 
-DEMOS = "20"
-"""The number of demonstrations that tables and figures are of, unless they compare several."""
+N_DEMONSTRATIONS = "20"
+"""Number of demonstrations in all tables and figures that do not compare several numbers."""
 
 TITLES = {
     "success": "success",
@@ -45,23 +45,25 @@ TITLES = {
     "seconds": "seconds",
     "peak_mib": "peak MiB",
 }
-"""The metrics that the tables show, in this order."""
+"""Metrics of the tables."""
 
 Scores = dict[str, dict[str, dict[str, list[float]]]]
 
 
-def read(rows: Sequence[Sequence[str]]) -> dict[str, Scores]:
-    """By world, what rows (world, method, seed, demos, metric, value) say."""
-    by_world: dict[str, Scores] = {}
-    for world, method, _, demos, metric, value in rows:
-        scores = by_world.setdefault(world, defaultdict(lambda: defaultdict(lambda: defaultdict(list))))
-        scores[method][demos][metric].append(float(value))
-    return dict(sorted(by_world.items()))
+def read_scores(rows: Sequence[Sequence[str]]) -> dict[str, Scores]:
+    """Return the scores of each environment from rows of the csv."""
+    by_environment: dict[str, Scores] = {}
+    for environment, method, _, n_demonstrations, metric, value in rows:
+        scores = by_environment.setdefault(
+            environment, defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+        )
+        scores[method][n_demonstrations][metric].append(float(value))
+    return dict(sorted(by_environment.items()))
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean over seeds; of one seed, its value."""
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the mean over seeds; of one seed, its value twice."""
     if len(values) < 2:
         return values[0], values[0]
-    found = bootstrap_interval(np.array(values), np.random.default_rng(0), "mean")
-    return found.low, found.high
+    interval = bootstrap_interval(np.array(values), np.random.default_rng(0), "mean")
+    return interval.low, interval.high

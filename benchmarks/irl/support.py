@@ -1,8 +1,9 @@
-"""Does the support check see what makes reward learning fail?
+"""Coverage of demonstrations by priors with and without rests at goals in their data.
 
-A prior learned from travels that never rest at a goal reaches the goal under guidance, but cannot
-stay there, whatever the reward.  This trains one prior on such data and one on data with rests,
-and asks both whether they cover demonstrations that stay at a goal.  About three minutes.
+A prior trained on data without rests at goals reaches a goal under guidance, but does not stay there with any
+reward.  The command trains one prior on such data and one on data with rests.  For both it computes the
+coverage of demonstrations that stay at a goal (`check_support`).  It takes about three minutes and writes
+`results/irl_support.csv`.
 
     python -m benchmarks.irl.support
 """
@@ -17,32 +18,33 @@ from benchmarks.tables import write_csv
 from rlpriors.agents import CosineSchedule, TrajectoryDiffusion, check_support
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.envs.maze.controllers import WaypointSettings, rollout
+from rlpriors.envs.maze.controllers import WaypointSettings
 from rlpriors.envs.maze.point_maze import OBS_KEYS, make_task
+from rlpriors.envs.maze.waypoint_rollout import waypoint_rollout
 from rlpriors.scripts.demo.run import EARLY, make_policy
 
-RESULTS = Path(__file__).parents[1] / "results" / "support.csv"
-UPDATES = 1500
+RESULTS = Path(__file__).parents[1] / "results" / "irl_support.csv"
+N_UPDATES = 1500
 
 
 def main() -> None:
-    """Print a table and write the csv."""
+    """Run the command."""
     torch.set_num_threads(1)
     task = make_task()
     rows = []
     for seed in (0, 1, 2):
         demonstrations = task.demonstrations(20, seed)
         for name, dwell in (("rests of 20 to 150 steps", (20, 150)), ("no rests", (0, 0))):
-            travels = rollout(
+            episodes = waypoint_rollout(
                 task.env_factory, 200, WaypointSettings(dwell=dwell), seed=100 + seed, progress=False
             )
-            data = EpisodeStore.from_episodes(travels, OBS_KEYS)
+            data = EpisodeStore.from_episodes(episodes, OBS_KEYS)
             torch.manual_seed(seed)
             policy = make_policy(data, task, torch.device("cpu"), seed)
             optim = TorchOptimizerFactory(torch.optim.AdamW, lr=2e-3)
             prior = TrajectoryDiffusion(
                 policy=policy,
-                optim=optim.with_lr_scheduler_factory(CosineSchedule(UPDATES, 100)),
+                optim=optim.with_lr_scheduler_factory(CosineSchedule(N_UPDATES, 100)),
                 seed=seed,
             )
             prior.run_training(
@@ -50,7 +52,7 @@ def main() -> None:
                     buffer=to_buffer(data),
                     batch_size=128,
                     max_epochs=1,
-                    epoch_num_steps=UPDATES,
+                    epoch_num_steps=N_UPDATES,
                     show_progress=False,
                     verbose=False,
                 )

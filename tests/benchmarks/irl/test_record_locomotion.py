@@ -1,4 +1,4 @@
-"""The recorder: what it keeps of a run, and that a stopped run goes on."""
+"""Recording of expert and replay data: selection of episodes, files and resumption."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.irl.record_locomotion import medium_replay, record
-from benchmarks.irl.sac_recorder import RecordSettings, RunnerLearner
+from benchmarks.irl.sac_recorder import RecordSettings, SACRecorder
 
 from rlpriors.data import EpisodeStore
 
@@ -20,7 +20,7 @@ TINY = RecordSettings(
     "Hopper-v5",
     env_steps=150,
     random_steps=50,
-    every=50,
+    evaluation_interval=50,
     hidden=(8,),
     batch_size=8,
     test_episodes=1,
@@ -55,7 +55,7 @@ def test_the_replay_ends_where_it_became_good() -> None:
     assert kept(medium_replay(experience, until=9, n_steps=100)) == [0, 1, 2]
     assert kept(medium_replay(experience, until=8, n_steps=100)) == [0, 1]
     assert kept(medium_replay(experience, until=12, n_steps=100)) == [0, 1, 2]  # the last did not end
-    with pytest.raises(ValueError, match=r"`until` must leave a whole episode. Received 2 steps.*after 3"):
+    with pytest.raises(ValueError, match=r"`until` must be at least 3, .* Received 2\."):
         medium_replay(experience, until=2, n_steps=100)
 
 
@@ -67,9 +67,7 @@ def test_the_replay_is_thinned_evenly() -> None:
     assert abs(replay.n_steps - 3000) < 300
     quarters = np.histogram(kept(replay), bins=4, range=(0, 400))[0]
     assert quarters.max() - quarters.min() <= 1
-    with pytest.raises(
-        ValueError, match=r"`n_steps` must be enough for one of 2 episodes. Received 4.*least 11"
-    ):
+    with pytest.raises(ValueError, match=r"`n_steps` must be at least 11, for one of 2 episodes. Received 4"):
         medium_replay(store(10, 10), until=20, n_steps=4)
 
 
@@ -96,15 +94,15 @@ def test_a_run_leaves_two_files_and_how_they_came_about(tmp_path) -> None:
 
 
 def test_a_stopped_run_goes_on(tmp_path, monkeypatch) -> None:
-    learn, calls = RunnerLearner.learn, []
+    learn, calls = SACRecorder.learn, []
 
-    def stop(self: RunnerLearner, n_steps: int) -> None:
+    def stop(self: SACRecorder, n_steps: int) -> None:
         calls.append(self.steps)
         if len(calls) == 3:
             raise KeyboardInterrupt
         learn(self, n_steps)
 
-    monkeypatch.setattr(RunnerLearner, "learn", stop)
+    monkeypatch.setattr(SACRecorder, "learn", stop)
     with pytest.raises(KeyboardInterrupt):
         record(TINY, output=tmp_path / "data", folder=tmp_path / "run")
     path = record(TINY, output=tmp_path / "data", folder=tmp_path / "run", resume=True)
@@ -115,8 +113,8 @@ def test_a_stopped_run_goes_on(tmp_path, monkeypatch) -> None:
 
 
 def test_what_is_taken_up_is_what_was_left() -> None:
-    def make() -> RunnerLearner:
-        return RunnerLearner(TINY, partial(gym.make, TINY.env))
+    def make() -> SACRecorder:
+        return SACRecorder(TINY, partial(gym.make, TINY.env))
 
     old, new = make(), make()
     old.learn(50)
@@ -141,7 +139,7 @@ def test_the_time_limit_stops_a_run(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"every": 70}, "`every` must be a multiple of 50, and `env_steps` of `every`. Received 70 and 150"),
+        ({"evaluation_interval": 70}, "must be a multiple of 50 and divide `env_steps`. Received 70 and 150"),
         ({"env_steps": 120}, "Received 50 and 120"),
         ({"medium": 0.0}, r"`medium` must be in \(0, 1\]. Received 0.0"),
         ({"lr": 0.0}, "`lr` must be above 0"),
@@ -161,12 +159,12 @@ DATA = Path(__file__).parents[3] / "benchmarks" / "data"
 
 @pytest.mark.parametrize("about", sorted(DATA.glob("*-v5.json")), ids=lambda path: path.stem)
 def test_recorded_files_hold_what_is_said_of_them(about) -> None:
-    told = json.loads(about.read_text())
+    summary = json.loads(about.read_text())
     for name in ("expert", "replay"):
         episodes = EpisodeStore.load(DATA / f"{about.stem}-{name}.safetensors")
-        assert (episodes.n_episodes, episodes.n_steps) == (told[name]["episodes"], told[name]["steps"])
+        assert (episodes.n_episodes, episodes.n_steps) == (summary[name]["episodes"], summary[name]["steps"])
         returns = np.add.reduceat(episodes.rew, episodes.step_starts)
-        assert returns.mean() == pytest.approx(told[name]["return_mean"], abs=1)
+        assert returns.mean() == pytest.approx(summary[name]["return_mean"], abs=1)
         assert np.abs(episodes.act).max() <= 1
-    assert told["replay"]["return_mean"] < 0.5 * told["expert"]["return_mean"]
+    assert summary["replay"]["return_mean"] < 0.5 * summary["expert"]["return_mean"]
     assert sum(file.stat().st_size for file in DATA.iterdir()) < 6e6

@@ -1,0 +1,77 @@
+"""Pages of measured results: a report writes them from the csv files without a change."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from benchmarks.imitation import report as imitation_report
+from benchmarks.imitation import run as imitation
+from benchmarks.irl import cost, cost_tables, locomotion_rewards
+from benchmarks.irl import report as irl_report
+from benchmarks.irl import run as irl
+from benchmarks.irl.methods import MAIN, VARIANTS
+from benchmarks.pretraining import distribution, distribution_report
+from benchmarks.probing import cells as probing_cells
+from benchmarks.probing import report as probing_report
+from benchmarks.probing import run as probing
+from benchmarks.tables import read_csv
+
+from rlpriors.scripts.study.report import read_rows
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("imitation", "irl", "pretraining_distribution", "probing")
+SECTION = re.compile(r"<!-- (?!end of )(.*?) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
+
+
+def write_imitation(docs: Path) -> None:
+    imitation_report.report(read_csv(imitation.RESULTS), docs / "results" / "imitation.md")
+
+
+def write_irl(docs: Path) -> None:
+    irl_report.report(read_csv(irl.RESULTS), docs, MAIN, VARIANTS)
+    page = docs / "results" / "irl.md"
+    cost.report(cost_tables.read_rows(cost.RESULTS), page)
+    locomotion_rewards.report(read_csv(locomotion_rewards.RESULTS), page)
+
+
+def write_pretraining(docs: Path) -> None:
+    distribution_report.report(read_rows(distribution.RESULTS), docs)
+    distribution_report.report_longer(read_rows(distribution.LONGER_RESULTS), docs)
+
+
+def write_probing(docs: Path) -> None:
+    probing_report.report(probing_cells.read_rows(probing.RESULTS), docs / "results" / "probing.md")
+
+
+WRITERS = (write_imitation, write_irl, write_pretraining, write_probing)
+
+
+@pytest.mark.parametrize(("name", "write"), list(zip(PAGES, WRITERS, strict=True)), ids=PAGES)
+def test_a_report_restores_the_page(
+    name: str, write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, function in (
+        *((irl_report, "draw_methods"), (irl_report, "draw_demonstrations")),
+        (distribution_report, "draw_figure"),
+    ):
+        monkeypatch.setattr(module, function, lambda *arguments: None)
+    (tmp_path / "results").mkdir()
+    page = Path(shutil.copy(DOCS / "results" / f"{name}.md", tmp_path / "results"))
+    before = page.read_text()
+    sections = [section[1] for section in SECTION.finditer(before)]
+    empty = SECTION.sub(r"<!-- \1 -->\n<!-- end of \1 -->", before)
+    assert sections
+    assert empty != before
+    page.write_text(empty)
+    write(tmp_path)
+    assert page.read_text() == before
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_tables_have_at_most_eight_columns(name: str) -> None:
+    text = (DOCS / "results" / f"{name}.md").read_text()
+    rules = [line for line in text.splitlines() if re.fullmatch(r"\|( ?-+:? ?\|)+", line)]
+    assert rules
+    assert max(line.count("|") - 1 for line in rules) <= 8
