@@ -1,1 +1,8 @@
-"""Demo modules."""
+"""Command `rlpriors demo`: a reward from demonstrations in a maze.
+
+The command collects data, trains a prior and a reward, and evaluates plans in the simulator.
+
+`settings`  settings and help of the command
+`run`       the command
+`report`    table, instructions and pictures
+"""

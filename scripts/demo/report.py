@@ -1,4 +1,10 @@
-"""What the demo shows: numbers of the reward's quality, a table, and pictures."""
+"""Report of `rlpriors demo`.
+
+`Outcome`         result of a planner in the simulator
+`reward_quality`  comparison of a learned reward with the distance to the goal
+`print_report`    table of the planners and instructions
+`write_figures`   reward, plans and episodes as pictures
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,22 +45,23 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a planner achieved in the simulator."""
+    """Result of a planner in the simulator."""
 
     reach: float
-    """Part of the episodes that came to the goal."""
+    """Fraction of episodes that reach the goal."""
     stay: float
-    """Part of the episodes that spent all their last steps there."""
+    """Fraction of episodes that are at the goal in all of their last steps."""
     episodes: EpisodeStore
+    """The episodes."""
 
 
 def reward_quality(
     reward: RewardModel, task: PointMazeTask, data: EpisodeStore, *, seed: int, gamma: float = 0.99
 ) -> dict[str, float]:
-    """How much a learned reward looks like minus the distance to the goal.
+    """Compare a learned reward with the negative distance to the goal.
 
-    Correlations over an even grid of the maze, at rest (`spearman`, `pearson`), and over the
-    data's own states (`..._data`); EPIC over the data's transitions.
+    `spearman` and `pearson` are correlations over a regular grid of the maze, at rest.  `spearman_data` and
+    `pearson_data` are correlations over transitions of the data, and `epic` is the EPIC distance over them.
     """
     rng = np.random.default_rng(seed)
     grid = task.maze.grid(0.1, margin=0.1)
@@ -63,14 +70,14 @@ def reward_quality(
     transitions = data.transitions(steps)
     on_data = reward.score(*(part.numpy() for part in transitions))
     truth_data = -task.distance(transitions.obs[:, :2].numpy())
-    draws, others = rng.choice(data.n_steps, size=(2, 256))
+    obs_steps, act_steps = rng.choice(data.n_steps, size=(2, 256))
     device = reward.device
     epic = epic_distance(
         reward,
         task.oracle(),
         type(transitions)(*(part.to(device) for part in transitions)),
-        canonical_obs=data.transitions(draws).obs.to(device),
-        canonical_act=data.transitions(others).act.to(device),
+        canonical_obs=data.transitions(obs_steps).obs.to(device),
+        canonical_act=data.transitions(act_steps).act.to(device),
         gamma=gamma,
     )
     return {
@@ -83,15 +90,15 @@ def reward_quality(
 
 
 def score_at_rest(reward: RewardModel, xy: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points"]:
-    """The reward of resting at each point: no velocity, no action, the same place next."""
+    """Return the reward of resting at each point: zero velocity, zero action, the same next position."""
     obs = np.zeros((len(xy), reward.obs_dim), np.float32)
     obs[:, :2] = xy
     return reward.score(obs, np.zeros((len(xy), reward.act_dim), np.float32), obs)
 
 
 def print_report(results: Mapping[str, Any], run: Path) -> None:
-    """The table, how to go on, and the run's folder."""
-    console = Console(markup=False, emoji=False)  # a folder is printed as it is called
+    """Print the tables, the use of the reward and the run's folder."""
+    console = Console(markup=False, emoji=False)  # a folder's name may look like markup
     table = Table(title=f"Closed loop in the simulator (seed {results['seed']})")
     table.add_column("plans by")
     table.add_column("reach", justify="right")
@@ -112,11 +119,11 @@ def print_report(results: Mapping[str, Any], run: Path) -> None:
         f"{results['epic']:.3f}",
     )
     console.print(quality)
-    console.print(f"{results['seconds']:.0f} seconds. The reward stands alone; in another environment:\n")
-    console.print("    from rlpriors.envs.maze.point_maze import make_env", highlight=False)
+    console.print(f"{results['seconds']:.0f} seconds. To use the reward in another environment:\n")
+    console.print("    from rlpriors.envs.maze.point_maze import make_point_maze", highlight=False)
     console.print("    from rlpriors.wrappers import LearnedReward", highlight=False)
     console.print(
-        f'    env = LearnedReward(make_env(), "{run / "reward"}")\n', highlight=False, soft_wrap=True
+        f'    env = LearnedReward(make_point_maze(), "{run / "reward"}")\n', highlight=False, soft_wrap=True
     )
     console.print(f"Pictures and scalars: tensorboard --logdir {run / 'tensorboard'}", soft_wrap=True)
     console.print(str(run), highlight=False, soft_wrap=True)
@@ -130,7 +137,7 @@ def write_figures(
     outcomes: Mapping[str, Outcome],
     seed: int,
 ) -> None:
-    """The reward over the maze, plans and episodes, to PNG and TensorBoard."""
+    """Draw the reward over the maze, plans and episodes, to PNG and TensorBoard."""
     figures = {
         "reward": _reward_figure(reward, task),
         "plans": _plans_figure(policy, reward, task, seed),
@@ -162,7 +169,7 @@ def _reward_figure(reward: RewardModel, task: PointMazeTask) -> Figure:
 
 def _plans_figure(policy: DiffuserPolicy, reward: RewardModel, task: PointMazeTask, seed: int) -> Figure:
     policy.reseed(seed)
-    starts = np.zeros((16, policy.frames.obs_dim), np.float32)
+    starts = np.zeros((16, policy.layout.obs_dim), np.float32)
     starts[:, :2] = np.random.default_rng(seed).permutation(task.maze.grid(0.2, margin=0.2))[:16]
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.8), layout="constrained")
     with torch.no_grad():
@@ -170,9 +177,9 @@ def _plans_figure(policy: DiffuserPolicy, reward: RewardModel, task: PointMazeTa
             (axes[0], None, "plans of the prior"),
             (axes[1], reward, "plans by the learned reward"),
         ):
-            usual, policy.reward = policy.reward, guide
-            obs, _ = policy.frames.unpack(policy.plan(starts))
-            policy.reward = usual
+            saved, policy.reward = policy.reward, guide
+            obs, _ = policy.layout.unpack(policy.plan(starts))
+            policy.reward = saved
             _draw_maze(ax, task)
             _draw_paths(ax, obs[..., :2].cpu().numpy())
             ax.set_title(title)
@@ -184,8 +191,8 @@ def _episodes_figure(task: PointMazeTask, outcomes: Mapping[str, Outcome]) -> Fi
     for ax, (name, label) in zip(axes, ROWS.items(), strict=True):
         outcome = outcomes[name]
         _draw_maze(ax, task)
-        shown = range(min(16, outcome.episodes.n_episodes))
-        _draw_paths(ax, [outcome.episodes.episode(i).obs[:, :2] for i in shown])
+        rows = range(min(16, outcome.episodes.n_episodes))
+        _draw_paths(ax, [outcome.episodes.episode(i).obs[:, :2] for i in rows])
         ax.set_title(f"{label}\nreach {outcome.reach:.2f}, stay {outcome.stay:.2f}", fontsize=9)
     return figure
 

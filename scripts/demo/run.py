@@ -1,8 +1,10 @@
-"""The main job from nothing: data, prior, reward and what the reward is worth, in a U-shaped maze.
+"""Command `rlpriors demo`: data, prior, reward and evaluation in a U-shaped maze.
 
-A few demonstrations go to a goal that nothing but them knows.  From them and a diffusion model of
-what a point in this maze can do, `DiffusionIRL` learns a reward; planning by that reward in the
-real simulator then reaches the goal from anywhere and stays there.
+`demo`         the command
+`make_policy`  a planning policy with an untrained prior
+
+The demonstrations go to a hidden goal.  `DiffusionIRL` learns a reward from them and from a diffusion model
+of trajectories in the maze.  Planning by this reward in the simulator reaches the goal and stays there.
 """
 
 import logging
@@ -39,25 +41,26 @@ from rlpriors.training.rollout import evaluate_policy
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.types import RewardFn
 
-__all__ = ["demo"]
+__all__ = ["EARLY", "demo", "make_policy"]
 
-HORIZON, STRIDE = 32, 4  # a window of 128 steps, longer than the way across the maze
-EPISODE_STEPS = 300
-EARLY = 60  # demonstration windows start before this step: later ones only show the goal
+HORIZON, STRIDE = 32, 4  # a window of 128 steps, longer than a path across the maze
+MAX_EPISODE_STEPS = 300
+EARLY = 60
+"""First steps of demonstration windows are below this step: later windows only rest at the goal."""
 
 
 def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
     """Run the demo and return the run's folder.
 
     Args:
-        settings: what is done.
-        folder: where; `runs/demo-seed<seed>` by default.
-        resume: go on with the run that was stopped there.
+        settings: settings of the command.
+        folder: folder of the run; `runs/demo-seed<seed>` by default.
+        resume: resume the latest run in `folder` with these settings.
     """
     started = time.monotonic()
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
-    task = make_task(settings.goal, EPISODE_STEPS)
+    task = make_task(settings.goal, MAX_EPISODE_STEPS)
     run = create_or_resume_run(folder or Path("runs") / f"demo-seed{settings.seed}", settings, resume=resume)
     say = Console().print
     say(f"A reward from {settings.demonstrations} demonstrations; it reads: {settings.reward_inputs}.")
@@ -65,34 +68,42 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
     data_seed, demo_seed, net_seed, eval_seed = (
         int(s) for s in np.random.SeedSequence(settings.seed).generate_state(4)
     )
-    data = task.data(settings.data_episodes, data_seed, settings.workers)
+    data = task.data(settings.data_episodes, data_seed, settings.n_workers)
     demonstrations = task.demonstrations(settings.demonstrations, demo_seed)
 
-    torch.manual_seed(net_seed)  # the networks' first weights
+    torch.manual_seed(net_seed)  # initial weights of the networks
     policy = make_policy(data, task, device, settings.seed)
-    train_prior(policy, data, settings, run, resume)
+    train_prior(
+        policy,
+        data,
+        run,
+        n_updates=settings.prior_updates,
+        checkpoint_every=settings.checkpoint_every,
+        seed=settings.seed,
+        resume=resume,
+    )
 
     support = check_support(policy, data, demonstrations, max_start=EARLY)
     say(f"The prior covers {support.coverage:.0%} of the demonstrations.")
     # Made once: MuJoCo holds about 12 MB for each environment and frees little of it.
-    envs = DummyVectorEnv([task.env_factory] * settings.episodes)
+    envs = DummyVectorEnv([task.env_factory] * settings.n_episodes)
     outcomes = {"unguided": evaluate(policy, task, envs, None, 1, eval_seed)}
     outcomes["oracle"] = evaluate(policy, task, envs, task.oracle(), 16, eval_seed)
     if outcomes["oracle"].stay < 0.8:
         logging.getLogger(__name__).warning(
-            "Even the true reward makes the prior stay at the goal in only %.0f %% of episodes: a learned "
-            "one cannot do better. Train the prior longer, or on data that rests at goals.",
+            "Plans by the true reward stay at the goal in only %.0f %% of episodes, and a learned reward is "
+            "no better. Train the prior longer, or on data that rests at goals.",
             100 * outcomes["oracle"].stay,
         )
 
-    reward = make_reward(policy.frames, settings.reward_inputs).to(device)
+    reward = make_reward(policy.layout, settings.reward_inputs).to(device)
     irl = DiffusionIRL(
         policy=policy,
         reward=reward,
         optim=AdamOptimizerFactory(lr=5e-3).with_lr_scheduler_factory(
             CosineSchedule(settings.reward_updates, final=0.1)
         ),
-        base=data,
+        prior_data=data,
         max_start=EARLY,
         seed=settings.seed,
     )
@@ -128,16 +139,16 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
 
 
 def make_policy(data: EpisodeStore, task: PointMazeTask, device: torch.device, seed: int) -> DiffuserPolicy:
-    """A planning policy with an untrained denoiser, for windows as the data has them."""
-    frames = TrajectoryLayout.fit(data, HORIZON, STRIDE)
+    """Return a planning policy with an untrained denoiser, for windows of `data`."""
+    layout = TrajectoryLayout.fit(data, HORIZON, STRIDE)
     env = task.env_factory()
     policy = DiffuserPolicy(
-        denoiser=build_denoiser("mlp", horizon=HORIZON, dim=frames.dim),
+        denoiser=build_denoiser("mlp", horizon=HORIZON, dim=layout.dim),
         process=DiffusionProcess(NoiseSchedule(50)),
-        frames=frames,
+        layout=layout,
         action_space=env.action_space,
         planner=PlannerSettings(n_candidates=16, n_steps=8),
-        execute=4,
+        execution_horizon=4,
         obs_keys=OBS_KEYS,
         device=device,
         seed=seed,
@@ -147,36 +158,41 @@ def make_policy(data: EpisodeStore, task: PointMazeTask, device: torch.device, s
 
 
 def train_prior(
-    policy: DiffuserPolicy, data: EpisodeStore, settings: DemoSettings, run: Path, resume: bool
+    policy: DiffuserPolicy,
+    data: EpisodeStore,
+    run: Path,
+    *,
+    n_updates: int,
+    checkpoint_every: int,
+    seed: int,
+    resume: bool,
 ) -> None:
-    """Learn what trajectories are possible."""
+    """Train the policy's diffusion model of trajectories on `data`."""
     optim = TorchOptimizerFactory(torch.optim.AdamW, lr=2e-3, weight_decay=1e-4)
-    schedule = CosineSchedule(settings.prior_updates, warm_up=min(200, settings.prior_updates // 2))
+    schedule = CosineSchedule(n_updates, warm_up=min(200, n_updates // 2))
     train_offline(
-        TrajectoryDiffusion(
-            policy=policy, optim=optim.with_lr_scheduler_factory(schedule), seed=settings.seed
-        ),
+        TrajectoryDiffusion(policy=policy, optim=optim.with_lr_scheduler_factory(schedule), seed=seed),
         to_buffer(data),
         folder=run,
         name="prior",
-        n_updates=settings.prior_updates,
+        n_updates=n_updates,
         batch_size=128,
-        epoch_updates=settings.checkpoint_every,
+        epoch_updates=checkpoint_every,
         resume=resume,
     )
 
 
-def make_reward(frames: TrajectoryLayout, inputs: RewardInputs) -> MLPReward:
-    """An untrained reward that reads what it may."""
+def make_reward(layout: TrajectoryLayout, inputs: RewardInputs) -> MLPReward:
+    """Return an untrained reward of the chosen inputs."""
     return MLPReward(
         RewardSettings(
-            obs_dim=frames.obs_dim,
-            act_dim=frames.act.dim,
+            obs_dim=layout.obs_dim,
+            act_dim=layout.act.dim,
             inputs=("obs", "act") if inputs == "observation-action" else ("obs",),
             obs_index=(0, 1) if inputs == "position" else None,
             obs_keys=OBS_KEYS,
         ),
-        frames.normalizer,
+        layout.normalizer,
     )
 
 
@@ -188,11 +204,11 @@ def evaluate(
     n_candidates: int,
     seed: int,
 ) -> Outcome:
-    """Act in the simulator by plans for `reward`, each the best of `n_candidates`."""
-    usual = policy.reward, policy.planner
+    """Evaluate plans for `reward` in the simulator, each the best of `n_candidates`."""
+    saved = policy.reward, policy.planner
     policy.reward, policy.planner = reward, replace(policy.planner, n_candidates=n_candidates)
     episodes = evaluate_policy(policy, envs, len(envs), seed=seed, env_seed=seed, obs_keys=OBS_KEYS)
-    policy.reward, policy.planner = usual
+    policy.reward, policy.planner = saved
     return Outcome(
         reach=float(task.reached(episodes).mean()),
         stay=float(task.stayed(episodes).mean()),

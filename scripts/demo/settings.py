@@ -1,54 +1,77 @@
-"""What `rlpriors demo` is told; apart from the demo so that `--help` need not import what it runs."""
+"""Settings of `rlpriors demo`.
+
+`DemoSettings`  settings of the command
+`RewardInputs`  the parts of a transition that the reward reads
+`HELP`          help of the command
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DemoSettings", "RewardInputs"]
+__all__ = ["HELP", "DemoSettings", "RewardInputs"]
+
+HELP = """
+The command runs everything from nothing on 2 CPU cores: it collects data in PointMaze, records a few
+demonstrations of a hidden goal, trains a diffusion model of trajectories (the prior), learns a reward from
+the demonstrations with DiffusionIRL, and plans by this reward in the simulator.
+
+    rlpriors demo
+    rlpriors demo --seed 1 --goal -1 -1
+    rlpriors demo --reward-inputs observation-action
+    rlpriors demo --resume
+
+It prints the fraction of episodes that reach the goal and stay there.  It writes runs/demo-seed<seed>: the
+reward in reward/, numbers in results.json, pictures in figures/ and TensorBoard logs in tensorboard/.
+"""
 
 RewardInputs = Literal["position", "observation", "observation-action"]
 
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What `rlpriors demo` does.  The defaults end within 5 minutes on 2 CPU cores."""
+    """Settings of `rlpriors demo`; the defaults take under 5 minutes on 2 CPU cores.
+
+    Raises:
+        ValueError: a field is out of its bounds.
+    """
 
     seed: int = 0
-    """Seed of everything: data, networks, training and the episodes of the evaluation."""
+    """Random seed of data, networks, training and evaluation."""
 
     reward_inputs: RewardInputs = "observation"
-    """What the reward may read: all of the observation (place and velocity), nothing picked by hand;
-    "observation-action" actions too; "position" is told that the place is what matters."""
+    """Inputs of the reward: "observation" is position and velocity, "observation-action" adds the action,
+    and "position" gives the prior knowledge that only the position matters."""
 
     goal: tuple[float, float] = (-1.0, -1.0)
-    """x and y of the hidden goal."""
+    """Position (x and y) of the hidden goal."""
 
     demonstrations: int = 20
-    """Episodes of a controller that goes to the goal."""
+    """Number of demonstrations, episodes of a controller that goes to the goal."""
 
     data_episodes: int = 400
-    """Episodes of travels between random places, which the prior is learned from."""
+    """Number of episodes between random positions, on which the prior is trained."""
 
     prior_updates: int = 4000
-    """Updates of the diffusion model; a multiple of `checkpoint_every`."""
+    """Number of updates of the diffusion model, a multiple of `checkpoint_every`."""
 
     reward_updates: int = 800
-    """Updates of the reward; a multiple of `checkpoint_every`."""
+    """Number of updates of the reward, a multiple of `checkpoint_every`."""
 
     checkpoint_every: int = 50
-    """Updates between checkpoints, from where `--resume` goes on."""
+    """Number of updates between checkpoints; `--resume` continues from the last one."""
 
-    episodes: int = 100
-    """Episodes of each row of the evaluation."""
+    n_episodes: int = 100
+    """Number of evaluation episodes of each planner."""
 
     device: str = "auto"
-    """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
+    """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
 
     threads: int = 1
-    """Threads of torch.  The networks are so small that a second one gains little on an idle machine,
-    and costs time on a busy one, where each waits for the other."""
+    """Number of threads of torch.  A second thread hardly speeds up such small networks, and slows them down
+    on a busy machine."""
 
-    workers: int = 2
-    """Processes that make data; the data does not depend on it."""
+    n_workers: int = 2
+    """Number of processes that generate data; the data does not depend on it."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -57,12 +80,12 @@ class DemoSettings:
             "prior_updates",
             "reward_updates",
             "checkpoint_every",
-            "episodes",
+            "n_episodes",
             "threads",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        for name in ("seed", "workers"):
+        for name in ("seed", "n_workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
         for name in ("prior_updates", "reward_updates"):

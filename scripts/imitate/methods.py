@@ -1,10 +1,9 @@
-"""The parts of `rlpriors imitate`: cloning, GAIL, evaluation.
+"""Training methods of `rlpriors imitate`.
 
-`make_algorithm`  what trains an encoder by a method
-`clone`         a policy from demonstrations; alone, or jointly with a representation
-`train_gail`    a policy by GAIL on an encoder's outputs
-`encode_store`  demonstrations as an encoder sees them
-`score`         returns of a policy's episodes
+`make_representation_learner`  training of an encoder by a method
+`clone`                        a policy by behavior cloning, alone or jointly with a representation
+`train_gail`                   a policy by GAIL on an encoder's features
+`encode_store`                 demonstrations as features
 """
 
 from collections.abc import Sequence
@@ -17,59 +16,58 @@ import numpy as np
 import torch
 from tianshou.algorithm.algorithm_base import OnPolicyAlgorithm, Policy
 from tianshou.algorithm.optim import AdamOptimizerFactory
-from tianshou.data import Batch
 from tianshou.env import BaseVectorEnv
 
-from rlpriors.agents import AdversarialIRL, AdversarialIRLOnPolicy, AlgorithmSettings, EncoderNetwork
-from rlpriors.agents import make_algorithm as make_policy_learner
+from rlpriors.agents import (
+    AdversarialIRL,
+    AdversarialIRLOnPolicy,
+    AlgorithmSettings,
+    EncoderNetwork,
+    make_algorithm,
+)
 from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
-from rlpriors.agents.imitation.pixel_cloning import Auxiliary, PixelCloning
+from rlpriors.agents.imitation.pixel_cloning import AuxiliaryTask, PixelCloning
 from rlpriors.agents.imitation.pixel_policy import PixelCloningPolicy, bounded_normalizer, fit_normalizer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.frames import FrameStore
 from rlpriors.data.normalize import Normalizer
 from rlpriors.encoders import ImageEncoder
-from rlpriors.encoders.readouts.frame_fusion import fuse
+from rlpriors.encoders.readouts.frame_fusion import fuse_frames
 from rlpriors.representation import Recipe, RepresentationLearner, TrainingSettings
 from rlpriors.representation.model import RepresentationModel
 from rlpriors.rewards import GAILReward, GAILSettings
-from rlpriors.scripts.imitate.settings import ImitateSettings
-from rlpriors.training.episode_statistics import RecordEpisodeReturns
+from rlpriors.scripts.imitate.settings import CloningSettings, GAILTrainingSettings
 from rlpriors.training.offline import train_offline
 from rlpriors.training.online import OnlineSettings, train_online
-from rlpriors.training.rollout import temporary_seed
 
-__all__ = ["clone", "encode_store", "make_algorithm", "score", "train_gail"]
+__all__ = ["clone", "encode_store", "make_representation_learner", "train_gail"]
 
-CHUNK = 256
-SAMPLE = 512  # stacks that tell how large an encoder's numbers are
-ROLLOUT = 1024  # steps between GAIL's updates with PPO
+CHUNK_SIZE = 256
+NORMALIZER_SAMPLE = 512  # stacks of frames that features are normalized by
+ROLLOUT_STEPS = 1024  # steps between GAIL's updates with PPO
 
 
-def make_algorithm(
+def make_representation_learner(
     encoder: ImageEncoder,
     recipe: Recipe | None,
     stores: Sequence[FrameStore],
-    settings: ImitateSettings,
+    training: TrainingSettings,
     *,
+    method: str,
     n_actions: int | None,
-    seed: int,
 ) -> RepresentationLearner | None:
-    """What trains `encoder` by `recipe`; None without one.
+    """Return the training of `encoder` by `recipe`; None without a recipe.
 
     Raises:
-        ValueError: frames, actions, batch or encoder are not what the method needs.
+        ValueError: frames, actions, batch size or encoder do not fit the method.
     """
     if recipe is None:
         return None
-    training = TrainingSettings(
-        updates=settings.representation_updates, batch_size=settings.representation_batch, seed=seed
-    )
     try:
         return RepresentationLearner(encoder, recipe, stores, training, n_actions=n_actions)
     except ValueError as error:
         raise ValueError(
-            f"`method` {settings.method!r} cannot learn here, with `representation_batch` for its "
+            f"`method` {method!r} does not fit these frames, where `representation_batch` is its "
             f"`batch_size`: {error}"
         ) from error
 
@@ -79,14 +77,17 @@ def clone(
     learner: RepresentationLearner | None,
     demos: FrameStore,
     action_space: gym.Space[Any],
-    settings: ImitateSettings,
+    settings: CloningSettings,
     run: Path,
     *,
     seeds: tuple[int, int],
     resume: bool,
 ) -> PixelCloningPolicy:
-    """A policy from `demos`; its encoder also learns what `learner` would, in the same updates."""
-    first_weights, training_seed = seeds
+    """Train a policy on `demos`; with `learner` its encoder is trained by both losses in each update.
+
+    `seeds` are those of the initial weights and of the training.
+    """
+    weights_seed, training_seed = seeds
     act = None
     if isinstance(action_space, gym.spaces.Box):
         act = Normalizer.limits(
@@ -94,9 +95,9 @@ def clone(
         )
     auxiliary = None
     with torch.random.fork_rng():
-        torch.manual_seed(first_weights)
+        torch.manual_seed(weights_seed)
         network = EncoderNetwork(encoder, settings.encoder_mode, stack=settings.stack)
-        sample, _ = PixelBuffer(demos, settings.stack, seed=first_weights).sample(SAMPLE)
+        sample, _ = PixelBuffer(demos, settings.stack, seed=weights_seed).sample(NORMALIZER_SAMPLE)
         policy = PixelCloningPolicy(
             network,
             action_space=action_space,
@@ -105,16 +106,16 @@ def clone(
             hidden=settings.hidden,
         )
         if learner is not None:
-            windows = learner.windows
+            clips = learner.clips
             model = RepresentationModel(
-                policy.network.encoder, learner.recipe, actions=windows.actions, updates=settings.updates
+                policy.network.encoder, learner.recipe, actions=clips.actions, updates=settings.n_updates
             )
-            draw = partial(windows.draw, learner.batch_size, training_seed)
-            auxiliary = Auxiliary(model, draw, settings.representation_weight, settings.updates)
+            draw = partial(clips.draw, learner.batch_size, training_seed)
+            auxiliary = AuxiliaryTask(model, draw, settings.representation_weight, settings.n_updates)
     algorithm = PixelCloning(
         policy=policy,
         optim=AdamOptimizerFactory(lr=settings.lr),
-        augment=settings.augmentations if settings.augment else "none",
+        augment=settings.augmentations,
         auxiliary=auxiliary,
         seed=training_seed,
     )
@@ -123,7 +124,7 @@ def clone(
         PixelBuffer(demos, settings.stack, seed=training_seed),
         folder=run,
         name="cloning",
-        n_updates=settings.updates,
+        n_updates=settings.n_updates,
         batch_size=settings.batch_size,
         epoch_updates=settings.checkpoint_every,
         resume=resume,
@@ -136,36 +137,39 @@ def train_gail(
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],
     demos: EpisodeStore,
-    settings: ImitateSettings,
+    settings: GAILTrainingSettings,
     run: Path,
     *,
     seeds: tuple[int, int],
     resume: bool,
 ) -> tuple[Policy, AlgorithmSettings]:
-    """A policy by GAIL: PPO where actions are Discrete, SAC where they are a Box.
+    """Train a policy by GAIL, with PPO for Discrete actions and SAC for Box actions.
 
-    `envs` and `demos` show encodings; the environment's own reward is only counted.
+    `envs` and `demos` have features for observations; the environment's own reward is only recorded.  `seeds`
+    are those of the initial weights and of the training.
     """
-    first_weights, training_seed = seeds
+    weights_seed, training_seed = seeds
     discrete = isinstance(action_space, gym.spaces.Discrete)
-    learner = AlgorithmSettings(
+    algorithm_settings = AlgorithmSettings(
         "ppo" if discrete else "sac", hidden=settings.hidden, lr=settings.lr, entropy=0.01
     )
-    agent: Any = make_policy_learner(
-        observation_space, action_space, learner, device=settings.device, seed=first_weights
+    agent: Any = make_algorithm(
+        observation_space, action_space, algorithm_settings, device=settings.device, seed=weights_seed
     )
-    kind = GAILSettings(
+    discriminator_settings = GAILSettings(
         obs_dim=demos.obs.shape[1],
         act_dim=1 if discrete else demos.act.shape[1],
         n_actions=int(action_space.n) if isinstance(action_space, gym.spaces.Discrete) else None,
-        form="logit",  # episodes are cut by time: neither living on nor ending is worth anything
+        form="logit",  # episodes end by their time limit: survival is neither rewarded nor punished
     )
     with torch.random.fork_rng():
-        torch.manual_seed(first_weights)
-        # What is still in demonstrations may come to life in the policy's play.
-        discriminator = GAILReward(kind, bounded_normalizer(torch.from_numpy(np.asarray(demos.obs))))
-    opposed: Any = AdversarialIRLOnPolicy if isinstance(agent, OnPolicyAlgorithm) else AdversarialIRL
-    algorithm = opposed(
+        torch.manual_seed(weights_seed)
+        # A feature that is constant in the demonstrations may vary in the policy's episodes.
+        discriminator = GAILReward(
+            discriminator_settings, bounded_normalizer(torch.from_numpy(np.asarray(demos.obs)))
+        )
+    adversarial: Any = AdversarialIRLOnPolicy if isinstance(agent, OnPolicyAlgorithm) else AdversarialIRL
+    algorithm = adversarial(
         agent,
         discriminator=discriminator,
         demonstrations=demos,
@@ -173,7 +177,7 @@ def train_gail(
         seed=training_seed,
     )
     n = settings.n_envs
-    rows = max(1, min(ROLLOUT, settings.env_steps) // n)
+    rows = max(1, min(ROLLOUT_STEPS, settings.env_steps) // n)
     online = OnlineSettings(
         env_steps=settings.env_steps,
         n_envs=n,
@@ -184,33 +188,21 @@ def train_gail(
     )
     train_online(algorithm, envs, folder=run, name="gail", settings=online, seed=training_seed, resume=resume)
     discriminator.save(run / "reward")
-    return agent.policy, learner
+    return agent.policy, algorithm_settings
 
 
 def encode_store(store: FrameStore, encoder: ImageEncoder, stack: int) -> EpisodeStore:
-    """Demonstrations with encodings for frames, stacked and fused as `EncodeObservation` does it."""
-    starts = range(0, store.n_frames, CHUNK)
-    vectors = torch.cat([encoder.encode(np.array(store.frames[i : i + CHUNK])).cpu() for i in starts])
-    seen = PixelBuffer(store, stack).seen(np.arange(store.n_frames))
-    obs = vectors[torch.from_numpy(seen)]
-    fused = fuse(obs, "concat") if stack > 1 else obs[:, 0]
+    """Return demonstrations with features for observations, stacked and fused as in `EncodeObservation`."""
+    starts = range(0, store.n_frames, CHUNK_SIZE)
+    vectors = torch.cat([encoder.encode(np.array(store.frames[i : i + CHUNK_SIZE])).cpu() for i in starts])
+    indices = PixelBuffer(store, stack).stack_indices(np.arange(store.n_frames))
+    obs = vectors[torch.from_numpy(indices)]
+    fused = fuse_frames(obs, "concat") if stack > 1 else obs[:, 0]
     steps, lengths = store.steps(), store.lengths - 1
     n = int(lengths.sum())
-    blank = {"rew": np.zeros(n, np.float32), "terminated": np.zeros(n, bool), "truncated": np.zeros(n, bool)}
-    return EpisodeStore(obs=fused.flatten(1).numpy(), lengths=lengths, **{**blank, **steps})
-
-
-def score(policy: Policy, envs: BaseVectorEnv, n_episodes: int, seed: int) -> np.ndarray:
-    """The environment's own return of each episode, of a policy that does not explore."""
-    accounts = RecordEpisodeReturns(envs)
-    with temporary_seed(np.random.SeedSequence(seed), accounts), torch.no_grad():
-        while len(accounts.finished) < n_episodes:
-            ids = np.arange(min(len(accounts), n_episodes - len(accounts.finished)))
-            obs, _ = accounts.reset(ids)
-            while len(ids):
-                told: Any = Batch(obs=obs, info=Batch())
-                acts = policy.map_action(policy(told).act)
-                obs, _, terminated, truncated, _ = accounts.step(acts, ids)
-                going = ~(terminated | truncated)
-                ids, obs = ids[going], obs[going]
-    return np.array([episode.true_return for episode in accounts.finished])
+    defaults = {
+        "rew": np.zeros(n, np.float32),
+        "terminated": np.zeros(n, bool),
+        "truncated": np.zeros(n, bool),
+    }
+    return EpisodeStore(obs=fused.flatten(1).numpy(), lengths=lengths, **{**defaults, **steps})

@@ -1,120 +1,188 @@
-"""Settings of `rlpriors imitate`, apart from the rest so that `--help` need not import it."""
+"""Settings of `rlpriors imitate`.
+
+`ImitateSettings`       settings of the command
+`CloningSettings`       settings of behavior cloning
+`GAILTrainingSettings`  settings of GAIL
+`HELP`                  help of the command
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from rlpriors.scripts.encoder_args import EncoderArgs
 from rlpriors.scripts.pretrain.settings import read_options
 
-__all__ = ["ImitateSettings"]
+if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
+    from rlpriors.representation import TrainingSettings
+
+__all__ = ["HELP", "CloningSettings", "GAILTrainingSettings", "ImitateSettings"]
+
+HELP = """
+The policy is trained with a learned representation or without.  The benefit of a representation is its
+difference from cloning alone, so run the controls (scratch, with and without augmentation), too:
+
+    rlpriors demonstrate --env pong
+    rlpriors imitate --env pong --demos demos/pong --mode pretrain --method simclr
+    rlpriors imitate --env pong --demos demos/pong --mode joint --method simclr
+    rlpriors imitate --env pong --demos demos/pong --mode scratch
+    rlpriors imitate --env pong --demos demos/pong --mode scratch --no-augment
+    rlpriors imitate --env pong --demos demos/pong --mode gail --method simclr
+
+It prints the true return of the policy, also normalized: 0 is a random policy, 1 the demonstrations.  It
+writes runs/imitate-<env>-<mode>-<method>-seed<seed>: the policy in policy/, numbers in results.json and
+TensorBoard logs in tensorboard/.
+"""
+
+EncoderMode = Literal["full", "last-n", "lora", "frozen"]
+
+
+@dataclass(frozen=True)
+class CloningSettings:
+    """Settings of behavior cloning."""
+
+    n_updates: int
+    """Number of gradient updates."""
+    batch_size: int
+    """Number of stacks of frames in an update."""
+    lr: float
+    """Learning rate."""
+    hidden: tuple[int, ...]
+    """Widths of the hidden layers after the encoder."""
+    stack: int
+    """Number of frames that the policy receives."""
+    encoder_mode: EncoderMode
+    """Trained part of the encoder."""
+    augmentations: str
+    """Augmentations of the frames, joined by "+"; "none" for none."""
+    representation_weight: float
+    """Weight of the representation loss in joint training."""
+    checkpoint_every: int
+    """Number of updates between checkpoints."""
+
+
+@dataclass(frozen=True)
+class GAILTrainingSettings:
+    """Settings of GAIL."""
+
+    env_steps: int
+    """Number of steps in all environments together."""
+    n_envs: int
+    """Number of parallel environments."""
+    lr: float
+    """Learning rate of policy and discriminator."""
+    hidden: tuple[int, ...]
+    """Widths of the policy's hidden layers."""
+    device: str
+    """Device of the networks."""
 
 
 @dataclass(frozen=True)
 class ImitateSettings:
-    """What `rlpriors imitate` does.
+    """Settings of `rlpriors imitate`.
 
     Raises:
-        ValueError: a field is out of its bounds, or two do not go together.
+        ValueError: a field is out of its bounds, or two fields contradict each other.
     """
 
     env: str
-    """An Atari game, or the id of an installed environment that renders, such as Reacher-v5."""
+    """Environment: an Atari game, or the id of an installed environment that renders, such as Reacher-v5."""
 
     demos: Path
-    """Folder of demonstrations as frames (FrameStore) with `act`, such as `rlpriors demonstrate` leaves."""
+    """Folder of demonstrations as frames (FrameStore) with `act`, such as `rlpriors demonstrate` writes."""
 
     mode: Literal["pretrain", "joint", "scratch", "gail"] = "pretrain"
-    """pretrain: learn the encoder by `method` first, then clone with it; joint: learn both together by
-    one optimizer; scratch: clone alone; gail: learn the encoder by `method`, then GAIL on its
-    encodings."""
+    """Training mode.  pretrain: train the encoder by `method`, then clone with it.  joint: train both
+    together with one optimizer.  scratch: clone alone.  gail: train the encoder by `method`, then run GAIL on
+    its features."""
 
     method: str = "simclr"
-    """How the encoder learns: a name of rlpriors.representation.RECIPES; not read by scratch.  "none"
-    leaves it as it starts, in pretrain and gail."""
+    """Training method of the encoder, a name of rlpriors.representation.RECIPES; ignored by scratch.  "none"
+    leaves the encoder untrained in pretrain and gail."""
 
     options: str = "{}"
-    """Options of the method, as JSON: '{"temperature": 0.2}'; its function in
-    rlpriors.representation.methods tells which there are."""
+    """Options of the method as JSON: '{"temperature": 0.2}'; they are the arguments of its function in
+    rlpriors.representation.methods."""
 
     augment: bool = True
-    """Whether the cloning's images are augmented; the control is without.  The method has its own.  In gail
-    no image is, whatever is said here: nothing is cloned, and frames pass a frozen encoder."""
+    """Augmentation of the images in cloning; the control is --no-augment.  The method has its own
+    augmentations. In gail no image is augmented, with either flag: nothing is cloned, and the encoder is
+    frozen."""
 
     augmentations: str = "translate+rotate+gaussian-blur+color-jitter-mid"
-    """How, joined by "+"; these are EIRLI's."""
+    """Augmentations of cloning, joined by "+"; the default is EIRLI's."""
 
-    encoder: str = "nature-cnn"
-    """What sees: a name that `load_encoder` knows, or the folder of a saved encoder."""
+    encoder: EncoderArgs = EncoderArgs("nature-cnn")  # noqa: RUF009 (frozen)
+    """Encoder of the policy."""
 
-    weights: str = "auto"
-    """Where it starts: published weights where there are any, else "none" at random, or a file."""
-
-    encoder_mode: Literal["full", "last-n", "lora", "frozen"] = "full"
-    """How much of it cloning moves."""
+    encoder_mode: EncoderMode = "full"
+    """Part of the encoder that cloning trains."""
 
     stack: int = 2
-    """Frames that the policy sees, each encoded by itself."""
+    """Number of frames that the policy receives, each encoded separately."""
 
-    size: int = 64
-    """Rows and columns of a frame; the demonstrations' own."""
+    image_size: int = 64
+    """Rows and columns of a frame, equal to those of the demonstrations."""
 
-    steps: int = 500
-    """An episode is cut after so many steps, in evaluation and in random play."""
+    max_episode_steps: int = 500
+    """Number of steps after which an episode is truncated, in evaluation and in random episodes."""
 
     demo_episodes: int | None = None
-    """Take only so many of the demonstrations; all by default."""
+    """Number of demonstrations that are used; all by default."""
 
     updates: int = 1000
-    """Of the cloning."""
+    """Number of gradient updates of cloning."""
 
     batch_size: int = 64
-    """Of the cloning."""
+    """Number of stacks of frames in an update of cloning."""
 
     lr: float = 3e-4
-    """Of the cloning, and of everything else in joint."""
+    """Learning rate of cloning and of GAIL; in joint also of the encoder's method."""
 
     hidden: tuple[int, ...] = (256,)
-    """Widths behind the encoder."""
+    """Widths of the hidden layers after the encoder."""
 
     representation_updates: int = 500
-    """Of the method, before cloning."""
+    """Number of updates of the method, before cloning."""
 
     representation_batch: int | None = None
-    """Of the method; its own by default."""
+    """Batch size of the method; the method's own by default."""
 
     representation_weight: float = 1.0
-    """Of the method's loss beside the cloning's, in joint."""
+    """Weight of the method's loss in joint; the weight of the cloning loss is 1."""
 
     frames: Path | None = None
-    """Further frames that the encoder learns from, beside the demonstrations'; by default random play."""
+    """Folder of further frames for the method, in addition to the demonstrations; frames of random episodes
+    by default."""
 
     random_steps: int = 2000
-    """Steps of that, at least; 0 for demonstrations alone."""
+    """Number of steps in the random episodes, at least; 0 for demonstrations alone."""
 
     env_steps: int = 40_000
-    """Steps that GAIL acts."""
+    """Number of environment steps of GAIL."""
 
     n_envs: int = 8
-    """Environments side by side for GAIL."""
+    """Number of parallel environments of GAIL."""
 
-    episodes: int = 10
-    """Episodes that the policy is judged by."""
+    n_episodes: int = 10
+    """Number of evaluation episodes of the policy."""
 
     checkpoint_every: int = 250
-    """Updates between checkpoints, from where `--resume` goes on; a divisor of `updates`."""
+    """Number of updates between checkpoints, a divisor of `updates`; `--resume` continues from the last
+    one."""
 
     seed: int = 0
-    """Of everything."""
+    """Random seed of networks, training, environments and evaluation."""
 
     device: str = "auto"
-    """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
+    """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
 
     threads: int = 1
-    """Threads of torch."""
+    """Number of threads of torch."""
 
     def __post_init__(self) -> None:
         counts = "stack updates batch_size representation_updates representation_batch demo_episodes "
-        counts += "env_steps n_envs episodes checkpoint_every threads"
+        counts += "env_steps n_envs n_episodes checkpoint_every threads"
         for name in counts.split():
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -130,11 +198,50 @@ class ImitateSettings:
             )
         if self.mode == "joint" and (self.method == "none" or self.encoder_mode != "full"):
             raise ValueError(
-                '`mode` "joint" needs a `method` and `encoder_mode` "full", as both losses move the encoder. '
-                f'Received {self.method!r} and {self.encoder_mode!r}; "scratch" clones alone.'
+                '`mode` "joint" needs a `method` and `encoder_mode` "full", as both losses train the encoder.'
+                f' Received {self.method!r} and {self.encoder_mode!r}; "scratch" clones alone.'
             )
         self.method_options()
 
     def method_options(self) -> dict[str, Any]:
-        """`options`, read."""
+        """Return `options` as a dictionary."""
         return read_options(self.options)
+
+    @property
+    def uses_method(self) -> bool:
+        """True where a method trains the encoder."""
+        return self.mode != "scratch" and self.method != "none"
+
+    def representation(self, seed: int) -> "TrainingSettings":
+        """Return the settings of the method's training."""
+        from rlpriors.representation import TrainingSettings
+
+        return TrainingSettings(
+            updates=self.representation_updates, batch_size=self.representation_batch, seed=seed
+        )
+
+    def cloning(self) -> CloningSettings:
+        """Return the settings of behavior cloning."""
+        return CloningSettings(
+            n_updates=self.updates,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            hidden=self.hidden,
+            stack=self.stack,
+            encoder_mode=self.encoder_mode,
+            augmentations=self.augmentations if self.augment else "none",
+            representation_weight=self.representation_weight,
+            checkpoint_every=self.checkpoint_every,
+        )
+
+    def gail(self) -> GAILTrainingSettings:
+        """Return the settings of GAIL."""
+        return GAILTrainingSettings(
+            env_steps=self.env_steps, n_envs=self.n_envs, lr=self.lr, hidden=self.hidden, device=self.device
+        )
+
+    def default_folder(self, env_name: str) -> Path:
+        """Return the folder of the run, named by environment, mode, method and seed."""
+        method = f"-{self.method}" if self.mode != "scratch" else ""
+        plain = "" if self.augment or self.mode == "gail" else "-plain"
+        return Path("runs") / f"imitate-{env_name}-{self.mode}{method}{plain}-seed{self.seed}"

@@ -1,115 +1,131 @@
-"""Settings of `rlpriors pretrain`, apart from the rest so that `--help` need not import it."""
+"""Settings of `rlpriors pretrain`.
+
+`PretrainSettings`  settings of the command
+`read_options`      options of a method, written as JSON
+`HELP`              help of the command
+"""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["PretrainSettings", "read_options"]
+from rlpriors.scripts.encoder_args import EncoderArgs
+
+if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
+    from rlpriors.representation import TrainingSettings
+
+__all__ = ["HELP", "PretrainSettings", "read_options"]
+
+HELP = """
+The frames come from an environment under random actions, or from folders that a FrameWriter wrote:
+
+    rlpriors pretrain --method atc --env ALE/Pong-v5
+    rlpriors pretrain --method mae --env HalfCheetah-v5 --encoder vit-nano --readout mean
+    rlpriors pretrain --method spr --data my-frames more-frames --encoder nature-cnn
+    torchrun --nproc-per-node 2 -m rlpriors.scripts.main pretrain ...
+
+The last command trains on several devices.
+
+It writes runs/pretrain-<method>-<encoder>-<data>-seed<seed>: the encoder in encoder/, collected frames in
+frames/, numbers in results.json and TensorBoard logs in tensorboard/.  EncodeObservation(env,
+"<run>/encoder") puts the encoder in front of an environment.
+"""
 
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """What `rlpriors pretrain` does.
+    """Settings of `rlpriors pretrain`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
     method: str = "atc"
-    """How it learns; each is a function in rlpriors.representation.methods:
+    """Training method, a function of rlpriors.representation.methods:
     - views of one image: simclr, moco, byol, vicreg, barlow, swav, dino, curl, myow
-    - what comes later: temporal-cpc, recurrent-cpc, st-dim, atc, ceb, fixed-variance-ceb,
+    - later frames: temporal-cpc, recurrent-cpc, st-dim, atc, ceb, fixed-variance-ceb,
       fixed-variance-target-projected-ceb, dynamo
-    - what is done: inverse-dynamics, contrastive-inverse-dynamics, action-prediction,
+    - actions: inverse-dynamics, contrastive-inverse-dynamics, action-prediction,
       action-conditioned-cpc, dynamics-latent, spr, act-jepa
     - pixels: ae, vae, dynamics, action-conditioned-vae, jigsaw
-    - what is hidden, for a vit: mae, i-jepa
-    - the control: gaussian-prior
-    The names of EIRLI's classes, such as TemporalCPC, stand for ours."""
+    - hidden patches, for a vit: mae, i-jepa
+    - control: gaussian-prior
+    The names of EIRLI's classes, such as TemporalCPC, are accepted, too."""
 
     data: tuple[Path, ...] = ()
-    """Folders of frames (FrameStore), all of one size; `--env` makes one instead."""
+    """Folders of frames (FrameStore), all of one image size; `--env` collects frames instead."""
 
     env: str | None = None
-    """An environment to collect frames from first, by random actions: a Gymnasium id such as ALE/Pong-v5
-    or HalfCheetah-v5, or <module>:<id>.  Frames are the image in its observation, if there is one, and
-    else rendered."""
+    """Environment whose frames are collected first, under random actions: a Gymnasium id such as ALE/Pong-v5
+    or HalfCheetah-v5, or <module>:<id>.  A frame is the image in the observation, or is rendered."""
 
     env_steps: int = 10_000
-    """Steps to collect there."""
+    """Number of steps to collect in the environment."""
 
-    size: tuple[int, int] | None = None
-    """Height and width of frames that are rendered or Atari's; by default what the encoder sees."""
+    image_size: tuple[int, int] | None = None
+    """Height and width of Atari frames and of rendered frames; the encoder's input size by default."""
 
-    encoder: str = "nature-cnn"
-    """What learns: nature-cnn, impala-cnn, atari-cnn, vit-nano, vit-micro, vit-tiny, any other name that
-    `load_encoder` knows, or the folder of a saved encoder.  Methods that hide tokens, such as mae and
-    i-jepa, need a vit."""
-
-    weights: str = "auto"
-    """Where it starts: "none" at random, "auto" from published weights where there are any, or a file."""
-
-    input_size: tuple[int, int] | None = None
-    """Height and width that the encoder sees, where not its usual ones."""
-
-    readout: str | None = None
-    """What the published encoder gives for each frame, such as cls, mean or "grid(2)"; its own by default.
-    The methods that hide tokens train these more than cls: mean is a good choice there."""
+    encoder: EncoderArgs = EncoderArgs("nature-cnn")  # noqa: RUF009 (frozen)
+    """Encoder to train: nature-cnn, impala-cnn, atari-cnn, vit-nano, vit-micro, vit-tiny, any other name that
+    `load_encoder` accepts, or the folder of a saved encoder.  Methods that hide tokens, such as mae and
+    i-jepa, need a vit; they train the readout mean more than cls."""
 
     options: str = "{}"
-    """Options of the method, as JSON: '{"ratio": 0.6}'; its function in
-    rlpriors.representation.methods tells which there are."""
+    """Options of the method as JSON: '{"mask_ratio": 0.6}'; they are the arguments of its function in
+    rlpriors.representation.methods."""
 
     updates: int = 5000
-    """Updates of the whole training."""
+    """Number of updates of the whole training."""
 
     batch_size: int | None = None
-    """Windows in an update, of each process; what the method says by default."""
+    """Number of clips in an update, for each process; the method's own by default."""
 
     lr: float | None = None
-    """Highest learning rate, between a warm-up and a cosine to nothing; what the method says by default."""
+    """Peak learning rate between a warm-up and a cosine decay to 0; the method's own by default."""
 
     weight_decay: float | None = None
-    """Of AdamW; what the method says by default."""
+    """Weight decay of AdamW; the method's own by default."""
 
     amp: Literal["bf16", "fp16"] | None = None
-    """Half precision, on a GPU."""
+    """Half-precision computation, on a GPU; full precision by default."""
 
-    one_store: bool = False
-    """Draw the windows of each update from one of the folders of `--data`: a contrastive method that
-    meets several games at once learns to tell games apart, and little else."""
+    single_source_batches: bool = False
+    """Clips of one folder of `--data` only in each update: a contrastive method with several games in a batch
+    learns to distinguish the games, and little else."""
 
     compile: bool = False
-    """Compile the encoder's network first (torch.compile): takes a minute, then runs faster on a GPU."""
+    """Compilation of the encoder (torch.compile): takes a minute, then runs faster on a GPU."""
 
-    resident: bool = False
-    """Copy all frames to the device at the start; right for a GPU that they fit on."""
+    preload_to_device: bool = False
+    """Copying of all frames to the device at the start, for frames that fit into its memory."""
 
     log_every: int = 10
-    """Updates between scalars on TensorBoard."""
+    """Number of updates between scalars on TensorBoard."""
 
-    look_every: int = 500
-    """Updates between pictures and measures of collapse on TensorBoard."""
+    log_images_every: int = 500
+    """Number of updates between pictures and measures of collapse on TensorBoard."""
 
-    sample: int = 512
-    """Frames that collapse is measured on, always the same ones."""
+    collapse_sample_size: int = 512
+    """Number of frames on which collapse is measured, always the same ones."""
 
     checkpoint_every: int = 500
-    """Updates between checkpoints, from where `--resume` goes on."""
+    """Number of updates between checkpoints; `--resume` continues from the last one."""
 
     seed: int = 0
-    """Of collection, first weights, batches and augmentations."""
+    """Random seed of collection, initial weights, batches and augmentations."""
 
     device: str = "auto"
-    """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
+    """Device of the encoder: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
 
     threads: int = 0
-    """Threads of torch; 0 for torch's own choice."""
+    """Number of threads of torch; 0 for torch's default."""
 
     def __post_init__(self) -> None:
         for name in (
-            "env_steps", "updates", "log_every", "look_every", "sample", "checkpoint_every"
+            "env_steps", "updates", "log_every", "log_images_every", "collapse_sample_size",
+            "checkpoint_every"
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
@@ -124,20 +140,35 @@ class PretrainSettings:
         self.method_options()
 
     def method_options(self) -> dict[str, Any]:
-        """`options`, read."""
+        """Return `options` as a dictionary."""
         return read_options(self.options)
+
+    def training_settings(self) -> "TrainingSettings":
+        """Return the settings of the `RepresentationLearner`."""
+        from rlpriors.representation import TrainingSettings
+
+        names = "updates batch_size lr weight_decay amp single_source_batches preload_to_device seed"
+        return TrainingSettings(**{name: getattr(self, name) for name in names.split()})
+
+    @property
+    def default_folder(self) -> Path:
+        """Folder of the run, named by method, encoder, data and seed."""
+        source = self.env or "-".join(path.name for path in self.data[:3])
+        encoder = Path(self.encoder.name).name
+        name = re.sub(r"[^\w.]+", "-", f"{self.method}-{encoder}-{source}-seed{self.seed}")
+        return Path("runs") / f"pretrain-{name.strip('-').lower()}"
 
 
 def read_options(options: str) -> dict[str, Any]:
-    """Options of a method, written as JSON.
+    """Read the options of a method, written as JSON.
 
     Raises:
-        ValueError: that is no JSON object.
+        ValueError: `options` is not a JSON object.
     """
     try:
-        found = json.loads(options)
+        content = json.loads(options)
     except json.JSONDecodeError as error:
         raise ValueError(f"`options` must be JSON. Received {options!r} ({error}).") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ValueError(f"`options` must be a JSON object, {{...}}. Received {options!r}.")
-    return found
+    return content

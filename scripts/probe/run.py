@@ -1,195 +1,237 @@
-"""What an encoder knows of a game or a robot, in a table beside its controls: `rlpriors probe`."""
+"""Command `rlpriors probe`: probes of an encoder and of baselines.
+
+`probe`  the command
+"""
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
-from rlpriors.envs.atari.collect import AtariSettings, collect
+from rlpriors.envs.atari.collect import collect_atari
+from rlpriors.envs.atari.game import AtariSettings
+from rlpriors.envs.atari.probe_task import make_atari_task
 from rlpriors.envs.atari.ram_annotations import game_name
 from rlpriors.envs.mujoco.collect import collect_mujoco
-from rlpriors.evaluation.probing.batched_linear import ProbeSettings
-from rlpriors.evaluation.probing.linear_probe import PROTOCOLS, shrink
-from rlpriors.scripts.probe.baselines import (
-    Judged,
-    atari_task,
-    encoded,
-    forget,
-    judge_features,
-    judge_majority,
-    judge_supervised,
+from rlpriors.evaluation.probing.baselines import (
+    ProtocolScores,
+    evaluate_features,
+    evaluate_majority,
+    evaluate_supervised,
     random_cnn,
-    read_judged,
-    title,
-    write_judged,
 )
-from rlpriors.scripts.probe.behavior import Behavior, Numbers, find_behavior, judge_behavior, measure
+from rlpriors.evaluation.probing.batched_linear import ProbeSettings
+from rlpriors.evaluation.probing.behavior import (
+    BehaviorTargets,
+    Numbers,
+    behavior_targets,
+    collapse_statistics,
+    evaluate_behavior,
+)
+from rlpriors.evaluation.probing.labels import ProbeTask
+from rlpriors.evaluation.probing.linear_probe import PROTOCOLS, downsample
+from rlpriors.evaluation.probing.states import StateTargets, evaluate_states, state_targets
+from rlpriors.scripts.probe.results import (
+    delete_features,
+    display_name,
+    encode_frames,
+    read_scores,
+    write_scores,
+)
 from rlpriors.scripts.probe.settings import ProbeRunSettings
-from rlpriors.scripts.probe.states import judge_states, state_targets
-from rlpriors.scripts.probe.tables import Subject, game_table, more_table, rows_of, state_table, write_rows
+from rlpriors.scripts.probe.tables import (
+    Subject,
+    control_table,
+    game_table,
+    make_rows,
+    state_table,
+    write_rows,
+)
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 
 __all__ = ["probe"]
 
-Judge = Callable[[np.ndarray | None, str], Subject]
-"""From a subject's features, None where it has none, and its name to what is found of it."""
+FRAMES = Path("runs") / "frames"
+NO_ENCODER = "none"
+
+FeatureSource = Callable[[], np.ndarray | None]
+"""Function that returns the features of every frame; None for a baseline without features."""
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Probes of features by the available targets."""
+
+    store: FrameStore
+    """Frames that are probed."""
+    task: ProbeTask | None
+    """Variables of a game."""
+    states: StateTargets | None
+    """Positions and velocities."""
+    behavior: BehaviorTargets | None
+    """Actions and rewards."""
+    epochs: int
+    """Number of passes of linear probes over the frames, at most."""
+    supervised_epochs: int
+    """Number of passes of the supervised baseline over the frames, at most."""
+    seed: int
+    """Random seed of the probes."""
+    device: str
+    """Device of the probes."""
+
+    def __call__(self, features: np.ndarray | None, name: str) -> Subject:
+        """Return the scores of a subject; the baselines "majority" and "supervised" have no features."""
+        probes = ProbeSettings(epochs=self.epochs)
+        scores: ProtocolScores = {}
+        numbers: Numbers = {}
+        if self.task is not None:
+            if features is not None:
+                scores = evaluate_features(features, self.task, probes, seed=self.seed, device=self.device)
+            elif name == "supervised":
+                supervised = replace(probes, epochs=self.supervised_epochs)
+                scores = evaluate_supervised(
+                    self.store, self.task, supervised, seed=self.seed, device=self.device
+                )
+            else:
+                scores = evaluate_majority(self.task)
+        if self.states is not None and features is not None:
+            numbers |= evaluate_states(features, self.states)
+        if self.behavior is not None and name != "supervised":  # it was trained on other labels
+            numbers |= evaluate_behavior(features, self.behavior, probes, seed=self.seed, device=self.device)
+        if features is not None:
+            numbers |= collapse_statistics(features)
+        return Subject(scores, numbers)
 
 
 def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
-    """Probe the encoder and its controls, print the table, and return the run's folder.
+    """Probe the encoder and the baselines, print the tables, and return the run's folder.
 
-    Each subject's scores are a file of their own: with `resume` those that are there are not made again.
+    The scores of each subject are a file: `resume` reads the finished ones.
+
+    Args:
+        settings: settings of the command.
+        folder: folder of the run; `runs/probe-<game, env or data>-<encoder>` by default.
+        resume: resume the latest run in `folder` with these settings.
+
+    Raises:
+        ValueError: there is no such game, environment or encoder, or the frames lack the targets.
     """
-    world = settings.env or Path(str(settings.data)).resolve().name
-    world = world if settings.game is None else game_name(settings.game)
-    # Before anything is collected: a wrong name should not be found out after minutes.
-    encoder = _encoder(settings)
-    name = re.sub(r"[^\w.]+", "-", f"{world}-{settings.encoder or 'controls'}").strip("-").lower()
+    source = settings.env or Path(str(settings.data)).resolve().name
+    source = source if settings.game is None else game_name(settings.game)
+    seed, device = settings.seed, settings.device
+    encoder = None  # loaded before frames are collected, so that a wrong name fails at once
+    if settings.encoder.name != NO_ENCODER:
+        encoder = settings.encoder.load(device=device, seed=seed, chunk_size=256)
+    encoder_name = "controls" if encoder is None else settings.encoder.name
+    name = re.sub(r"[^\w.]+", "-", f"{source}-{encoder_name}").strip("-").lower()
     run = create_or_resume_run(folder or Path("runs") / f"probe-{name}", settings, resume=resume)
-    store = _frames(settings, world)
-    console = Console(markup=False, highlight=False)
-    behavior = _behavior(settings, store, console)
-    subjects = _judge_all(settings, store, encoder, run, _judge(settings, store, behavior))
-    write_rows(run, rows_of(world, subjects, settings.seed))
-    if settings.game is not None:
-        for protocol in PROTOCOLS:
-            console.print(game_table(world, subjects, protocol))
+    if settings.data is not None:
+        store = FrameStore.open(settings.data)
     elif settings.env is not None:
-        console.print(state_table(world, subjects))
-    console.print(more_table(world, subjects))
+        store = collect_mujoco(
+            source, settings.n_steps, seed, FRAMES / f"{source.lower()}-{settings.n_steps}-seed{seed}"
+        )
+    else:
+        colors = "color" if settings.color else "gray"
+        store = collect_atari(
+            source,
+            settings.n_steps,
+            seed,
+            FRAMES / f"{source}-{settings.policy}-{colors}-{settings.n_steps}-seed{seed}",
+            AtariSettings(policy=settings.policy, gray=not settings.color),
+            n_workers=settings.n_workers,
+        )
+    console = Console(markup=False, highlight=False)
+    is_game, is_robot = settings.game is not None, settings.env is not None
+    behavior = _behavior_targets(
+        store, console, expert=settings.data is not None, required=not (is_game or is_robot), seed=seed
+    )
+    task = states = None
+    if is_game:
+        task = make_atari_task(store, source, seed=seed, min_frames=settings.min_frames)
+    elif is_robot:
+        states = state_targets(store, seed)
+    evaluator = Evaluator(
+        store, task, states, behavior, settings.epochs, settings.supervised_epochs, seed, device
+    )
+    make_random = partial(load_encoder, "nature-cnn", weights="none", chunk_size=256)
+    if is_game:
+        make_random = partial(random_cnn, store.frames.shape[1:])
+    make_random = partial(make_random, seed=seed, device=device)
+    sources = dict(_baselines(store, make_random, settings.encoder.readout, seed, run / "features"))
+    if encoder is not None:
+        sources[display_name(encoder_name, encoder)] = partial(
+            encode_frames, store, encoder, run / "features" / "encoder"
+        )
+    if settings.supervised_epochs and is_game:
+        sources["supervised"] = lambda: None
+    subjects = _evaluate_all(sources, evaluator, run)
+    write_rows(run, make_rows(source, subjects, seed))
+    if is_game:
+        for protocol in PROTOCOLS:
+            console.print(game_table(source, subjects, protocol))
+    elif is_robot:
+        console.print(state_table(source, subjects))
+    console.print(control_table(source, subjects))
     console.print(f"Scalars: tensorboard --logdir {run / 'tensorboard'}", soft_wrap=True)
     console.print(str(run / "probe.csv"), soft_wrap=True)
     return run
 
 
-def _encoder(settings: ProbeRunSettings) -> ImageEncoder | None:
-    if settings.encoder is None:
-        return None
-    return load_encoder(
-        settings.encoder,
-        readout=settings.readout,
-        weights=settings.weights,
-        device=settings.device,
-        allow_noncommercial=settings.allow_noncommercial,
-        trust_remote_code=settings.trust_remote_code,
-        input_size=settings.input_size,
-        chunk_size=256,
-        seed=settings.seed,
-    )
-
-
-def _frames(settings: ProbeRunSettings, world: str) -> FrameStore:
-    """The frames that were given, or new ones, or those that an earlier run collected."""
-    if settings.data is not None:
-        return FrameStore.open(settings.data)
-    base = f"{settings.steps}-seed{settings.seed}"
-    if settings.env is not None:
-        kept = Path("runs") / "frames" / f"{world.lower()}-{base}"
-        return collect_mujoco(world, settings.steps, settings.seed, kept)
-    colors = "color" if settings.color else "gray"
-    return collect(
-        world,
-        settings.steps,
-        settings.seed,
-        Path("runs") / "frames" / f"{world}-{settings.policy}-{colors}-{base}",
-        AtariSettings(policy=settings.policy, gray=not settings.color),
-        processes=settings.processes,
-    )
-
-
-def _behavior(settings: ProbeRunSettings, store: FrameStore, console: Console) -> Behavior | None:
-    """Actions and rewards, which not every store has: missed only where nothing else is asked for."""
+def _behavior_targets(
+    store: FrameStore, console: Console, *, expert: bool, required: bool, seed: int
+) -> BehaviorTargets | None:
+    """Return actions and rewards; None where the store has none and other targets are probed."""
     try:
-        found = find_behavior(store, expert=settings.data is not None, seed=settings.seed)
+        behavior = behavior_targets(store, expert=expert, seed=seed)
     except ValueError as error:
-        if settings.game is None and settings.env is None:
+        if required:
             raise
         console.print(f"Actions and rewards are left out: {error}", soft_wrap=True)
         return None
-    for name, reason in ({} if found.task is None else found.task.dropped).items():
+    for name, reason in ({} if behavior.task is None else behavior.task.dropped).items():
         console.print(f"The label {name} is left out: {reason}.", soft_wrap=True)
-    return found
+    return behavior
 
 
-def _judge(settings: ProbeRunSettings, store: FrameStore, behavior: Behavior | None) -> Judge:
-    """How every subject is judged."""
-    probes = ProbeSettings(epochs=settings.epochs)
-    more: dict[str, Any] = {"seed": settings.seed, "device": settings.device}
-    task = targets = None
-    if settings.game is not None:
-        task = atari_task(store, settings.game, seed=settings.seed, min_frames=settings.min_frames)
-    elif settings.env is not None:
-        targets = state_targets(store, settings.seed)
-
-    def judge(features: np.ndarray | None, name: str) -> Subject:
-        judged: Judged = {}
-        numbers: Numbers = {}
-        if task is not None:
-            if features is not None:
-                judged = judge_features(features, task, probes, **more)
-            elif name == "supervised":
-                taught = replace(probes, epochs=settings.supervised_epochs)
-                judged = judge_supervised(store, task, taught, **more)
-            else:
-                judged = judge_majority(task)
-        if targets is not None and features is not None:
-            numbers |= judge_states(features, targets)
-        if behavior is not None and name != "supervised":  # which was told something else
-            numbers |= judge_behavior(features, behavior, probes, **more)
-        if features is not None:
-            numbers |= measure(features)
-        return Subject(judged, numbers)
-
-    return judge
-
-
-def _judge_all(
-    settings: ProbeRunSettings, store: FrameStore, encoder: ImageEncoder | None, run: Path, judge: Judge
-) -> dict[str, Subject]:
-    """What is found of all who are compared, by name."""
-    features = run / "features"
-    start: Callable[[], ImageEncoder]
-    if settings.game is not None:
-        start = partial(random_cnn, store.frames.shape[1:], seed=settings.seed, device=settings.device)
-    else:
-        start = partial(
-            load_encoder,
-            "nature-cnn",
-            weights="none",
-            seed=settings.seed,
-            device=settings.device,
-            chunk_size=256,
+def _baselines(
+    store: FrameStore,
+    make_random: Callable[[], ImageEncoder],
+    readout: str | None,
+    seed: int,
+    folder: Path,
+) -> Iterator[tuple[str, FeatureSource]]:
+    """Yield the names and features of the baselines: majority, pixels, and a random network."""
+    yield "majority", lambda: None
+    yield "pixels", lambda: downsample(store.frames)
+    random = make_random()
+    yield "random-cnn", partial(encode_frames, store, random, folder / "random-cnn")
+    if readout is not None:  # the effect of the readout alone
+        read = make_random()
+        read.set_readout(readout, seed=seed)
+        yield (
+            display_name("random-cnn", read),
+            partial(encode_frames, store, read, folder / "random-cnn-read"),
         )
-    control = start()
-    seen: dict[str, Callable[[], np.ndarray | None]] = {
-        "majority": lambda: None,
-        "pixels": lambda: shrink(store.frames),
-        "random-cnn": lambda: encoded(store, control, features / "random-cnn"),
-    }
-    if settings.readout is not None:  # what a readout alone is worth
-        read = start()
-        read.set_readout(settings.readout, seed=settings.seed)
-        seen[title("random-cnn", read)] = lambda: encoded(store, read, features / "random-cnn-read")
-    if encoder is not None:
-        seen[title(str(settings.encoder), encoder)] = lambda: encoded(store, encoder, features / "encoder")
-    if settings.supervised_epochs and settings.game is not None:
-        seen["supervised"] = lambda: None
+
+
+def _evaluate_all(sources: dict[str, FeatureSource], evaluator: Evaluator, run: Path) -> dict[str, Subject]:
+    """Return the scores of all subjects by name; finished ones are read from their files."""
     subjects = {}
-    for number, (name, see) in enumerate(seen.items()):
-        kept = run / "subjects" / f"{number}.json"
-        others = kept.with_name(f"{number}-more.json")
-        if not (kept.exists() and others.exists()):
-            found = judge(see(), name)
-            write_judged(kept, found.judged)
-            write_json(others, found.numbers)
-            forget(features)
-        subjects[name] = Subject(read_judged(kept), json.loads(others.read_text()))
+    for number, (name, source) in enumerate(sources.items()):
+        scores_file = run / "subjects" / f"{number}.json"
+        numbers_file = scores_file.with_name(f"{number}-more.json")
+        if not (scores_file.exists() and numbers_file.exists()):
+            subject = evaluator(source(), name)
+            write_scores(scores_file, subject.scores)
+            write_json(numbers_file, subject.numbers)
+            delete_features(run / "features")
+        subjects[name] = Subject(read_scores(scores_file), json.loads(numbers_file.read_text()))
     return subjects

@@ -1,15 +1,37 @@
-"""What `rlpriors probe` is told."""
+"""Settings of `rlpriors probe`.
+
+`ProbeRunSettings`  settings of the command
+`HELP`              help of the command
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["ProbeRunSettings"]
+from rlpriors.scripts.encoder_args import EncoderArgs
+
+__all__ = ["HELP", "ProbeRunSettings"]
+
+HELP = """
+Linear probes predict known variables from the features of an encoder and of baselines (pixels, a random
+network, a supervised network):
+
+    rlpriors probe --game pong --encoder runs/encoder --readout "grid(2)"
+    rlpriors probe --env HalfCheetah-v5 --encoder dinov2-small
+    rlpriors probe --data demos/pong --encoder runs/encoder
+
+The first command probes the variables in the memory of an Atari 2600, by AtariARI's protocol.  The second
+probes positions and velocities of a MuJoCo environment, by ridge regression.  The third probes the actions of
+the expert that `rlpriors demonstrate` recorded.  All probe the signs of rewards and measure collapse.
+
+It writes runs/probe-<game, env or data>-<encoder>: probe.csv and TensorBoard logs in tensorboard/.  Collected
+frames are in runs/frames and are used again.
+"""
 
 
 @dataclass(frozen=True)
 class ProbeRunSettings:
-    """What `rlpriors probe` does.
+    """Settings of `rlpriors probe`.
 
     Raises:
         ValueError: a field is out of its bounds, or not exactly one of `game`, `env` and `data` alone
@@ -17,63 +39,46 @@ class ProbeRunSettings:
     """
 
     game: str | None = None
-    """An Atari game whose memory is known, such as pong or ALE/MsPacman-v5."""
+    """Atari game with known memory, such as pong or ALE/MsPacman-v5."""
 
     env: str | None = None
-    """Or a MuJoCo environment, such as HalfCheetah-v5, whose positions and velocities are probed."""
+    """MuJoCo environment, such as HalfCheetah-v5, whose positions and velocities are probed."""
 
-    encoder: str | None = None
-    """A name such as dinov2-small, timm:<id>, hf:<id>, or the folder of a saved encoder; without it only
-    the controls are judged."""
+    encoder: EncoderArgs = EncoderArgs("none")  # noqa: RUF009 (frozen)
+    """Encoder that is probed; "none" probes only the baselines."""
 
-    readout: str | None = None
-    """What is kept of each frame, such as "mean", "grid(2)" or "crops(1,2,4)"; by default the encoder's
-    own."""
-
-    weights: str = "auto"
-    """"auto" for the published ones, a file, or "none" for a random start."""
-
-    steps: int = 10_000
-    """Steps that are played; AtariARI takes 50000."""
+    n_steps: int = 10_000
+    """Number of collected steps; AtariARI uses 50000."""
 
     seed: int = 0
-    """Of the play, the split, the probes and random networks."""
+    """Random seed of collection, split, probes and random networks."""
 
     data: Path | None = None
-    """A folder of frames, such as `rlpriors demonstrate` makes; by default frames are collected under
-    runs/frames, once.  Its actions are taken for an expert's, and are probed too.  With `game` it must
-    hold `ram`, with `env` `qpos` or `qvel`; without both, only actions and rewards are probed."""
+    """Folder of frames, such as `rlpriors demonstrate` writes; by default frames are collected once in
+    runs/frames.  Its actions are probed as an expert's.  With `game` it must hold `ram`, with `env` `qpos` or
+    `qvel`; without both, only actions and rewards are probed."""
 
     policy: Literal["random", "sticky"] = "random"
-    """How is played: each action anew, or the last one again most of the time."""
+    """Policy that collects frames: uniformly random actions, or random actions that are repeated (sticky)."""
 
     color: bool = False
-    """Three colors, which pretrained encoders are used to, instead of AtariARI's gray."""
+    """Frames of three colors, which pretrained encoders expect, instead of AtariARI's gray."""
 
     min_frames: int = 65
-    """Shorter episodes of Atari are left out."""
+    """Number of frames below which an episode of Atari is left out."""
 
     epochs: int = 100
-    """Most passes of the probes over the frames."""
+    """Number of passes of the probes over the frames, at most."""
 
     supervised_epochs: int = 10
-    """Most passes over the frames of the control that is told the labels, which takes longer than all
-    else on a CPU.  AtariARI's ceiling takes up to 100; 0 leaves it out."""
+    """Number of passes of the supervised baseline over the frames, at most, which takes longest on a CPU.
+    AtariARI's upper bound takes up to 100; 0 leaves it out."""
 
-    processes: int = 1
-    """Processes that play."""
+    n_workers: int = 1
+    """Number of processes that collect frames."""
 
     device: str = "auto"
-    """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
-
-    input_size: tuple[int, int] | None = None
-    """Height and width that the network sees; smaller is faster."""
-
-    allow_noncommercial: bool = False
-    """Agree to a license that forbids commercial use, or to terms of a gated model."""
-
-    trust_remote_code: bool = False
-    """Agree to run code that comes with the weights."""
+    """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
 
     def __post_init__(self) -> None:
         given = [value for value in (self.game, self.env) if value is not None]
@@ -84,6 +89,6 @@ class ProbeRunSettings:
             )
         if self.supervised_epochs < 0:
             raise ValueError(f"`supervised_epochs` must be at least 0. Received {self.supervised_epochs}.")
-        for name in ("steps", "min_frames", "epochs", "processes"):
+        for name in ("n_steps", "min_frames", "epochs", "n_workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")

@@ -1,9 +1,11 @@
-"""What was found of all that were probed, for people and for programs.
+"""Results of `rlpriors probe` as tables, csv and TensorBoard scalars.
 
-`Subject`          what was found of one of them
-`game_table`, `state_table`, `more_table`   for people
-`rows_of`          every number, a row for each thing that was asked for
-`write_rows`       these as csv and on TensorBoard
+`Subject`        scores of a probed encoder or baseline
+`game_table`     F1 of a game's variables by category
+`state_table`    R2 of positions and velocities
+`control_table`  scores of actions and rewards, and collapse statistics
+`make_rows`      all scores as rows
+`write_rows`     the rows as csv and on TensorBoard
 """
 
 import csv
@@ -17,11 +19,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.checkpoint import write_atomically
 from rlpriors.envs.atari.ram_annotations import CATEGORIES
+from rlpriors.evaluation.probing.baselines import ProtocolScores
+from rlpriors.evaluation.probing.behavior import Numbers
 from rlpriors.evaluation.probing.metrics import Scores
-from rlpriors.scripts.probe.baselines import Judged
-from rlpriors.scripts.probe.behavior import Numbers
 
-__all__ = ["Subject", "game_table", "more_table", "rows_of", "state_table", "write_rows"]
+__all__ = ["Subject", "control_table", "game_table", "make_rows", "state_table", "write_rows"]
 
 COLUMNS = ("world", "subject", "protocol", "seed", "of")
 METRICS = (*Scores._fields, "r2", "rankme", "feature_std")
@@ -40,89 +42,89 @@ WORDS = {
 
 
 class Subject(NamedTuple):
-    """What was found of one that was probed."""
+    """Scores of a probed encoder or baseline."""
 
-    judged: Judged
-    """Scores of a game's variables; empty where no game was asked for."""
+    scores: ProtocolScores
+    """Scores of a game's variables; empty without a game."""
     numbers: Numbers
-    """All others, by "<protocol>/<of what>/<metric>"."""
+    """All other scores, by "<protocol>/<target>/<metric>"."""
 
 
-def game_table(world: str, subjects: Mapping[str, Subject], protocol: str) -> Table:
-    """Weighted F1 by category, and the means, of every subject by one protocol; 80 columns wide."""
-    every = [scores for subject in subjects.values() for scores in subject.judged.values()]
-    used = [category for category in CATEGORIES if any(category in scores.categories for scores in every)]
+def game_table(source: str, subjects: Mapping[str, Subject], protocol: str) -> Table:
+    """Return weighted F1 by category, and the means, of every subject by one protocol; 80 columns wide."""
+    all_scores = [scores for subject in subjects.values() for scores in subject.scores.values()]
+    used = [name for name in CATEGORIES if any(name in scores.categories for scores in all_scores)]
     table = Table(
         Column("subject", overflow="fold"),
-        title=f"{world}, {protocol}: F1 (weighted) by category, and the means over them",
+        title=f"{source}, {protocol}: F1 (weighted) by category, and the means over them",
     )
     for heading in (*(HEADINGS[c] for c in used), "F1", "macro F1", "accu- racy"):
         table.add_column(heading, justify="right", min_width=4)
     for name, subject in subjects.items():
-        scores = subject.judged[protocol]
+        scores = subject.scores[protocol]
         cells = [scores.categories[c].f1_weighted if c in scores.categories else None for c in used]
         table.add_row(name, *map(_cell, (*cells, *scores.mean)))
     return table
 
 
-def state_table(world: str, subjects: Mapping[str, Subject]) -> Table:
-    """R2 of every position and velocity, and their means."""
-    found = {
+def state_table(source: str, subjects: Mapping[str, Subject]) -> Table:
+    """Return R2 of every position and velocity, and their means."""
+    r2 = {
         name: {key.split("/")[1]: n for key, n in subject.numbers.items() if _is_state(key)}
         for name, subject in subjects.items()
     }
-    found = {name: scores for name, scores in found.items() if scores}
-    table = Table("target", title=f"{world}: R2 of positions and velocities by ridge regression")
-    for name in found:
+    r2 = {name: scores for name, scores in r2.items() if scores}
+    table = Table("target", title=f"{source}: R2 of positions and velocities by ridge regression")
+    for name in r2:
         table.add_column(name, justify="right")
-    targets = next(iter(found.values()))
+    targets = next(iter(r2.values()))
     for target in targets:
-        table.add_row(target, *(_cell(scores[target]) for scores in found.values()))
+        table.add_row(target, *(_cell(scores[target]) for scores in r2.values()))
     table.add_section()
     for kind in STATES:
-        own = [target for target in targets if target.startswith(kind)]
-        if own:
-            means = [float(np.nanmean([scores[target] for target in own])) for scores in found.values()]
+        names = [target for target in targets if target.startswith(kind)]
+        if names:
+            means = [float(np.nanmean([scores[name] for name in names])) for scores in r2.values()]
             table.add_row(f"mean {kind}", *map(_cell, means))
     return table
 
 
-def more_table(world: str, subjects: Mapping[str, Subject]) -> Table:
-    """Actions, rewards, nearest neighbors, RankMe and spread of every subject."""
-    table = Table("of", "what", title=f"{world}: actions, rewards and features")
+def control_table(source: str, subjects: Mapping[str, Subject]) -> Table:
+    """Return scores of actions and rewards, RankMe and spread of every subject."""
+    table = Table("target", "metric", title=f"{source}: actions, rewards and features")
     for name in subjects:
         table.add_column(name, justify="right")
     keys = dict.fromkeys(
         key for subject in subjects.values() for key in subject.numbers if not _is_state(key)
     )
     for key in sorted(keys, key=lambda key: key.split("/")[1] == "features"):
-        protocol, of, metric = key.split("/")
-        how = "" if protocol == "collapse" else f", {protocol}"
+        protocol, target, metric = key.split("/")
+        suffix = "" if protocol == "collapse" else f", {protocol}"
         cells = [_cell(subject.numbers.get(key)) for subject in subjects.values()]
-        table.add_row("sign of reward" if of == "reward" else of, f"{WORDS[metric]}{how}", *cells)
+        table.add_row("sign of reward" if target == "reward" else target, f"{WORDS[metric]}{suffix}", *cells)
     return table
 
 
-def rows_of(world: str, subjects: Mapping[str, Subject], seed: int) -> list[dict[str, Any]]:
-    """Every number of every subject."""
+def make_rows(source: str, subjects: Mapping[str, Subject], seed: int) -> list[dict[str, Any]]:
+    """Return all scores of every subject, a row for each protocol and target."""
     rows = []
     for name, subject in subjects.items():
-        found: dict[tuple[str, str], dict[str, float]] = {}
-        for protocol, scores in subject.judged.items():
-            for of, score in {"mean": scores.mean, **scores.categories, **scores.variables}.items():
-                found[protocol, of] = score._asdict()
+        metrics: dict[tuple[str, str], dict[str, float]] = {}
+        for protocol, scores in subject.scores.items():
+            for target, score in {"mean": scores.mean, **scores.categories, **scores.variables}.items():
+                metrics[protocol, target] = score._asdict()
         for key, number in subject.numbers.items():
-            protocol, of, metric = key.split("/")
-            found.setdefault((protocol, of), {})[metric] = number
-        for (protocol, of), numbers in found.items():
+            protocol, target, metric = key.split("/")
+            metrics.setdefault((protocol, target), {})[metric] = number
+        for (protocol, target), numbers in metrics.items():
             rounded = {metric: round(number, 4) for metric, number in numbers.items()}
-            own = dict(zip(COLUMNS, (world, name, protocol, seed, of), strict=True))
-            rows.append(own | rounded)
+            key_columns = dict(zip(COLUMNS, (source, name, protocol, seed, target), strict=True))
+            rows.append(key_columns | rounded)
     return rows
 
 
 def write_rows(run: Path, rows: list[dict[str, Any]]) -> None:
-    """Into the run's `probe.csv`, and beside its other scalars."""
+    """Write the rows to `probe.csv` in the run's folder, and to TensorBoard."""
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="") as file:

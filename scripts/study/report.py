@@ -1,13 +1,13 @@
-"""What a study found: rows of its csv, and what they say together.
+"""Results of a study: csv, statistics, table and figure.
 
-`Row`               one cell
-`read_rows`, `write_rows`   the csv
-`in_order`          splits, the farthest first
-`study_table`       mIoU by split, labels and mode, for people
-`correlation`       of distance with mIoU, with a bootstrap interval
-`chance`            how often as strong a correlation would be found where distance meant nothing
-`differences`       of a split's mIoU to another's on the same seeds
-`figure`            mIoU against distance
+`Row`                      result of one cell
+`read_rows`, `write_rows`  rows of the csv
+`ordered_splits`           splits, the farthest first
+`study_table`              mIoU by split, number of labels and mode
+`correlation`              rank correlation of distance and mIoU, with a bootstrap interval
+`permutation_p_value`      p-value of this correlation
+`miou_difference`          difference of two splits' mIoU on the same seeds
+`draw_figure`              mIoU against distance
 """
 
 import csv
@@ -30,11 +30,11 @@ from rlpriors.scripts.study.settings import CONTROLS, SPLITS
 __all__ = [
     "DISTANCES",
     "Row",
-    "chance",
     "correlation",
-    "differences",
-    "figure",
-    "in_order",
+    "draw_figure",
+    "miou_difference",
+    "ordered_splits",
+    "permutation_p_value",
     "read_rows",
     "study_table",
     "write_rows",
@@ -44,7 +44,7 @@ DISTANCES = ("distance_frechet", "distance_recon", "distance_auc")
 
 
 class Row(NamedTuple):
-    """One cell; distances are None where nothing was learned beforehand."""
+    """Result of one cell; distances are None without pretraining."""
 
     target: str
     split: str
@@ -58,7 +58,7 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a csv; none where there is no file."""
+    """Read the rows of a csv; an empty list without a file."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -77,7 +77,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """All rows; the file appears when it is whole."""
+    """Write all rows to a csv, atomically."""
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="") as file:
@@ -89,82 +89,84 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
     write_atomically(path, write)
 
 
-def in_order(rows: Sequence[Row]) -> list[str]:
-    """The splits of `rows`, as they are told: the farthest first, controls last."""
-    found = {row.split for row in rows}
+def ordered_splits(rows: Sequence[Row]) -> list[str]:
+    """Return the splits of `rows`, the farthest first and controls last."""
+    splits = {row.split for row in rows}
     known = (*SPLITS, *COCO_SPLITS, *CONTROLS)
-    return [split for split in known if split in found] + sorted(found - set(known))
+    return [split for split in known if split in splits] + sorted(splits - set(known))
 
 
 def study_table(rows: Sequence[Row]) -> Table:
-    """Mean mIoU over seeds: a line for each split, a column for each number of labels and mode."""
+    """Return the mean mIoU over seeds: a row for each split, a column for each number of labels and mode."""
     columns = sorted({(row.mode, row.labels) for row in rows}, key=lambda pair: (pair[0] == "full", pair[1]))
     table = Table("split", title="mIoU on the target")
     for mode, labels in columns:
         table.add_column(f"{mode}, {labels}", justify="right")
-    for split in in_order(rows):
-        found = [
+    for split in ordered_splits(rows):
+        mious = [
             [row.miou for row in rows if (row.split, row.mode, row.labels) == (split, *column)]
             for column in columns
         ]
-        table.add_row(split, *(f"{np.mean(values):.3f}" if values else "" for values in found))
+        table.add_row(split, *(f"{np.mean(values):.3f}" if values else "" for values in mious))
     return table
 
 
 def correlation(
     rows: Sequence[Row], distance: str, rng: np.random.Generator, n_resamples: int = 2000
 ) -> Interval:
-    """Spearman's correlation of a distance with mIoU over splits, the mean over seeds; interval by seeds.
+    """Return Spearman's correlation of a distance and mIoU over splits, with an interval over seeds.
 
-    -1 where a closer split is always the better one.  `rows` are of one target, mode and number of
-    labels.  Splits that were not learned from have no distance, and are left out.
+    The estimate is the mean over seeds; it is -1 if a closer split is always better.  `rows` are of one
+    target, mode and number of labels.  Splits without a distance are left out.
 
     Raises:
         ValueError: fewer than two seeds with three splits each.
     """
-    found = [spearman(*some.T) for some in _by_seed(rows, distance)]
-    return bootstrap_interval(np.array(found), rng, "mean", n_resamples=n_resamples)
+    correlations = [spearman(*pairs.T) for pairs in _by_seed(rows, distance)]
+    return bootstrap_interval(np.array(correlations), rng, "mean", n_resamples=n_resamples)
 
 
-def chance(rows: Sequence[Row], distance: str) -> float:
-    """The part of all orders of the splits in which they correlate at least as strongly, either way.
+def permutation_p_value(rows: Sequence[Row], distance: str) -> float:
+    """Return the two-sided p-value of `correlation` by an exact permutation test over splits.
 
-    An exact permutation test of `correlation`, of which the splits and not the seeds are drawn anew: an
-    order is the same for all seeds.  With five splits it is never below 2 of 120.
+    It is the fraction of all orders of the splits with at least as strong a correlation.  An order is equal
+    for all seeds.  With five splits the p-value is at least 2 / 120.
 
     Raises:
-        ValueError: see `correlation`; or seeds have unlike splits.
+        ValueError: an error of `correlation`, or the seeds have different splits.
     """
-    pairs = _by_seed(rows, distance)
-    counts = {len(some) for some in pairs}
+    pairs_by_seed = _by_seed(rows, distance)
+    counts = {len(pairs) for pairs in pairs_by_seed}
     if len(counts) > 1:
         raise ValueError(
-            f"`rows` must have the same splits of every seed. Received {sorted(counts)} of them."
+            f"`rows` must have the same splits of every seed. Received {sorted(counts)} splits by seed."
         )
     orders = [list(order) for order in permutations(range(counts.pop()))]
-    means = np.array([np.mean([spearman(one[order, 0], one[:, 1]) for one in pairs]) for order in orders])
-    return float(np.mean(np.abs(means) >= abs(means[0]) - 1e-9))  # the first is the order that was found
+    means = np.array(
+        [np.mean([spearman(pairs[order, 0], pairs[:, 1]) for pairs in pairs_by_seed]) for order in orders]
+    )
+    return float(np.mean(np.abs(means) >= abs(means[0]) - 1e-9))  # the first order is the observed one
 
 
 def _by_seed(rows: Sequence[Row], distance: str) -> list[Float[np.ndarray, "splits 2"]]:
-    """Distances and mIoU of the splits of each seed, in the order of their names."""
+    """Return distance and mIoU of the splits of each seed, in the order of their names."""
     by_seed: dict[int, list[tuple[float, float]]] = {}
     for row in sorted(rows, key=lambda row: row.split):
-        apart = getattr(row, distance)
-        if apart is not None and row.split != "shuffled":  # a control: far from everything
-            by_seed.setdefault(row.seed, []).append((apart, row.miou))
-    pairs = [np.array(some) for some in by_seed.values() if len(some) >= 3]
-    # Where every split lies as far, as where a classifier tells each from the target, no order is told.
-    found = [some for some in pairs if np.ptp(some, 0).all()]
-    if len(found) < 2:
+        value = getattr(row, distance)
+        if value is not None and row.split != "shuffled":  # a control, far from everything
+            by_seed.setdefault(row.seed, []).append((value, row.miou))
+    all_pairs = [np.array(pairs) for pairs in by_seed.values() if len(pairs) >= 3]
+    # Equal distances have no order, such as when a classifier separates every split from the target.
+    varying = [pairs for pairs in all_pairs if np.ptp(pairs, 0).all()]
+    if len(varying) < 2:
         raise ValueError(
-            f"`rows` must have two seeds with three splits each. Received {len(found)} such seeds."
+            f"`rows` must have two seeds with three splits each. Received {len(varying)} such seeds."
         )
-    return found
+    return varying
 
 
-def differences(rows: Sequence[Row], split: str, other: str, rng: np.random.Generator) -> Interval | None:
-    """mIoU of `split` less that of `other` on the same seeds; None with fewer than two of these.
+def miou_difference(rows: Sequence[Row], split: str, other: str, rng: np.random.Generator) -> Interval | None:
+    """Return the mIoU of `split` minus that of `other` on the same seeds; None for fewer than two seeds.
 
     `rows` are of one target, mode and number of labels.
     """
@@ -176,8 +178,8 @@ def differences(rows: Sequence[Row], split: str, other: str, rng: np.random.Gene
     return paired_difference(a, b, rng)
 
 
-def figure(rows: Sequence[Row], path: Path, distance: str = "distance_frechet") -> None:
-    """mIoU against distance: a panel for each number of labels, a color for each mode, a mark per split."""
+def draw_figure(rows: Sequence[Row], path: Path, distance: str = "distance_frechet") -> None:
+    """Draw mIoU against distance: a panel per number of labels, a color per mode, a mark per split."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -189,16 +191,16 @@ def figure(rows: Sequence[Row], path: Path, distance: str = "distance_frechet") 
         for color, mode in enumerate(sorted({row.mode for row in rows})):
             chosen = [row for row in rows if row.labels == n and row.mode == mode]
             for split in dict.fromkeys(row.split for row in chosen):
-                found = [row for row in chosen if row.split == split and getattr(row, distance) is not None]
-                if not found:
+                cells = [row for row in chosen if row.split == split and getattr(row, distance) is not None]
+                if not cells:
                     continue
-                apart = float(np.mean([getattr(row, distance) for row in found]))
-                scores = np.array([row.miou for row in found])
+                x = float(np.mean([getattr(row, distance) for row in cells]))
+                scores = np.array([row.miou for row in cells])
                 axis.errorbar(
-                    apart, scores.mean(), _bars(scores), fmt="o", color=f"C{color}", markersize=4, capsize=2
+                    x, scores.mean(), _bars(scores), fmt="o", color=f"C{color}", markersize=4, capsize=2
                 )
                 axis.annotate(
-                    split, (apart, scores.mean()), fontsize=7, xytext=(3, 3), textcoords="offset points"
+                    split, (x, scores.mean()), fontsize=7, xytext=(3, 3), textcoords="offset points"
                 )
             none = [row.miou for row in chosen if row.split == "none"]
             if none:
@@ -212,8 +214,8 @@ def figure(rows: Sequence[Row], path: Path, distance: str = "distance_frechet") 
 
 
 def _bars(scores: np.ndarray) -> np.ndarray:
-    """Lengths of the bars below and above the mean."""
+    """Return the lengths of the error bars below and above the mean."""
     if len(scores) < 2:
         return np.zeros((2, 1))
-    found = bootstrap_interval(scores, np.random.default_rng(0), "mean")
-    return np.array([[found.estimate - found.low], [found.high - found.estimate]])
+    interval = bootstrap_interval(scores, np.random.default_rng(0), "mean")
+    return np.array([[interval.estimate - interval.low], [interval.high - interval.estimate]])

@@ -1,7 +1,12 @@
-"""Does pretraining on data closer to the target help?  A study, from the command line: `rlpriors study`."""
+"""Command `rlpriors study`: the effect of the distance between pretraining data and target.
+
+`study`  the command
+"""
 
 import json
-import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +14,14 @@ from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.encoders import ImageEncoder
-from rlpriors.evaluation.segmentation.plots import compare
-from rlpriors.evaluation.segmentation.training import Segmenter, predict
+from rlpriors.evaluation.segmentation.plots import compare_masks
+from rlpriors.evaluation.segmentation.training import SegmentationSettings, Segmenter, predict
 from rlpriors.networks.segmentation import build_head
+from rlpriors.representation import Recipe, TrainingSettings
 from rlpriors.representation.model import RepresentationModel
-from rlpriors.scripts.pretrain.run import find_recipe
+from rlpriors.representation.registry import find_recipe
 from rlpriors.scripts.pretrain.settings import read_options
-from rlpriors.scripts.study.cells import distances, learn_split, segment, start, updates_to_make_up
+from rlpriors.scripts.study.cells import extra_updates, make_encoder, segment, split_distances, train_on_split
 from rlpriors.scripts.study.report import Row, study_table, write_rows
 from rlpriors.scripts.study.settings import CONTROLS, StudyMode, StudySettings
 from rlpriors.scripts.study.sources import Sources, Target
@@ -23,29 +29,56 @@ from rlpriors.training.run_folder import create_or_resume_run, write_json
 
 __all__ = ["study"]
 
-SHOWN = 8
-"""Predictions that are drawn."""
-NOT_LEARNED = ("none", "scratch")
-"""Splits without pretraining, which are at no distance."""
+N_PICTURES = 8
+"""Number of predictions that are drawn."""
+UNTRAINED = ("none", "scratch")
+"""Splits without pretraining, which have no distance from the target."""
 
 
 def study(settings: StudySettings, *, folder: Path | None = None, resume: bool = False) -> Path:
-    """Run all cells of a study and seed that are not yet done, print the table, and return the folder.
+    """Run all unfinished cells of a study and seed, print the table, and return the folder.
 
-    A cell is a split, a number of labels and a mode.  Each finished one is a file: a run that was
-    stopped goes on with `resume`.
+    A cell is a split, a number of labels and a mode.  Each finished cell is a file, which `resume` reads.
+
+    Args:
+        settings: settings of the command.
+        folder: folder of the run; `runs/study-<method>-<target>-seed<seed>` by default.
+        resume: resume the latest run in `folder` with these settings.
+
+    Raises:
+        ValueError: method, encoder, data and target do not fit.
+        FileNotFoundError: a photograph is missing.
     """
-    _check(settings)
-    name = re.sub(r"[^\w.]+", "-", f"{settings.method}-{settings.target_name}-seed{settings.seed}")
-    run = folder or Path("runs") / f"study-{name}"
-    Sources(settings, run).check()
+    recipe = find_recipe(settings.method, read_options(settings.options))
+    if "act" in recipe.needs or (recipe.horizon > 1 and settings.photographs):
+        raise ValueError(
+            "`method` must train on frames alone, and on single frames for photographs: the environments of "
+            f"a split have different actions. Received {settings.method!r}, which needs more."
+        )
+    build_head(settings.head, 1, 2)
+    make_untrained = partial(
+        make_encoder, settings.encoder, settings.image_size, device=settings.device, seed=settings.seed
+    )
+    RepresentationModel(make_untrained(), recipe, updates=settings.updates)
+    run = folder or settings.default_folder
+    settings.sources(run).check()
     run = create_or_resume_run(run, settings, resume=resume)
-    sources = Sources(settings, run / "frames")
-    target = sources.target()
+    sources = settings.sources(run / "frames")
+    cells = StudyCells(
+        run,
+        sources,
+        sources.target(),
+        recipe=recipe,
+        make_untrained=make_untrained,
+        training=settings.training(),
+        segmentation=settings.segmentation(),
+        n_pretraining_images=settings.updates * settings.batch_size,
+        device=settings.device,
+    )
     with SummaryWriter(str(run / "tensorboard")) as writer:
         for split in sources.splits:
-            _run_split(settings, sources, target, split, run, writer)
-    rows = _rows(settings, run)
+            cells.run_split(split, settings.labels, settings.modes, writer)
+    rows = _rows(run, settings.target_name, settings.seed)
     write_rows(run / "study.csv", rows)
     console = Console(highlight=False)
     console.print(study_table(rows))
@@ -54,94 +87,116 @@ def study(settings: StudySettings, *, folder: Path | None = None, resume: bool =
     return run
 
 
-def _check(settings: StudySettings) -> None:
-    """Refuse before anything is collected what would else be found out after minutes."""
-    recipe = find_recipe(settings.method, read_options(settings.options))
-    if "act" in recipe.needs or (recipe.horizon > 1 and settings.photographs):
-        raise ValueError(
-            "`method` must learn from frames alone, and from single ones where they are photographs: the "
-            f"worlds of a split have actions of their own. Received {settings.method!r}, which needs more."
+@dataclass(frozen=True)
+class StudyCells:
+    """Cells of a study: pretraining on each split, and segmentation of the target."""
+
+    run: Path
+    """Folder of the run."""
+    sources: Sources
+    """Frames of the splits."""
+    target: Target
+    """Labeled frames of the target."""
+    recipe: Recipe
+    """Recipe of the pretraining."""
+    make_untrained: Callable[[], ImageEncoder]
+    """Function that returns the untrained encoder."""
+    training: TrainingSettings
+    """Settings of the pretraining."""
+    segmentation: SegmentationSettings
+    """Settings of the segmentation."""
+    n_pretraining_images: int
+    """Number of images that the pretraining processes."""
+    device: str
+    """Device of the networks."""
+
+    def run_split(
+        self, split: str, labels: tuple[int, ...], modes: tuple[StudyMode, ...], writer: SummaryWriter
+    ) -> None:
+        """Run all unfinished cells of a split."""
+        cells = [(n, mode) for n in labels for mode in modes]
+        if split == "scratch":  # a head alone does not replace pretraining
+            cells = [cell for cell in cells if cell[1] == "full"]
+        unfinished = [cell for cell in cells if not _cell_file(self.run, split, *cell).exists()]
+        if not unfinished and (split in UNTRAINED or _distances_file(self.run, split).exists()):
+            return
+        encoder = self.load_encoder(split)
+        for n_labels, mode in unfinished:
+            settings = replace(self.segmentation, mode=mode)
+            if split == "scratch":
+                batch_size = min(settings.batch_size, n_labels)
+                more = extra_updates(self.n_pretraining_images, batch_size)
+                settings = replace(settings, updates=settings.updates + more)
+            scores, segmenter = segment(encoder, self.target, n_labels, settings, seed=self.training.seed)
+            iou = [None if np.isnan(value) else value for value in scores.iou.tolist()]  # JSON has no NaN
+            means = {"miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy}
+            for metric, value in means.items():
+                writer.add_scalar(f"{metric}/{mode}/{split}", value, n_labels)
+            self.draw(segmenter, f"{split}-{n_labels}-{mode}", writer)
+            cell = {**means, "iou": dict(zip(self.target.classes, iou, strict=True))}
+            write_json(_cell_file(self.run, split, n_labels, mode), cell)
+
+    def load_encoder(self, split: str) -> ImageEncoder:
+        """Return the encoder of a split, after its pretraining, and write the split's distances."""
+        if split in UNTRAINED:
+            return self.make_untrained()
+        store, folder = self.sources.frames(split), self.run / "pretrained" / split
+        encoder = train_on_split(
+            self.make_untrained, self.recipe, self.training, store, self.target, folder, device=self.device
         )
-    build_head(settings.head, 1, 2)
-    RepresentationModel(start(settings), recipe, updates=settings.updates)
+        if not _distances_file(self.run, split).exists():
+            names = [name for name in self.sources.splits if name not in CONTROLS]
+            all_stores = [self.sources.frames(name) for name in names] or [store]
+            distances = split_distances(
+                store,
+                self.target,
+                all_stores,
+                image_size=self.sources.image_size,
+                seed=self.training.seed,
+            )
+            write_json(_distances_file(self.run, split), distances)
+        return encoder
+
+    def draw(self, segmenter: Segmenter, name: str, writer: SummaryWriter) -> None:
+        """Log some test frames with their masks and predictions."""
+        rows = np.linspace(0, self.target.test.n_frames - 1, N_PICTURES).astype(int)
+        frames = np.asarray(self.target.test.frames[rows])
+        masks = np.asarray(self.target.test.arrays["mask"][rows])
+        pictures = compare_masks(frames, masks, predict(segmenter, frames))
+        writer.add_images(f"predictions/{name}", pictures, dataformats="NHWC")
 
 
-def _run_split(
-    settings: StudySettings, sources: Sources, target: Target, split: str, run: Path, writer: SummaryWriter
-) -> None:
-    """All cells of one split."""
-    cells: list[tuple[int, StudyMode]] = [(n, mode) for n in settings.labels for mode in settings.modes]
-    if split == "scratch":  # a head alone has nothing to make up for
-        cells = [cell for cell in cells if cell[1] == "full"]
-    todo = [cell for cell in cells if not _file(run, split, *cell).exists()]
-    if not todo and (split in NOT_LEARNED or _distances(run, split).exists()):
-        return
-    encoder = _encoder(settings, sources, target, split, run)
-    for labels, mode in todo:
-        more = updates_to_make_up(settings, labels) if split == "scratch" else 0
-        scores, segmenter = segment(settings, encoder, target, labels, mode, more_updates=more)
-        seen = [None if np.isnan(value) else value for value in scores.iou.tolist()]  # JSON has no NaN
-        iou = dict(zip(target.classes, seen, strict=True))
-        told = {"miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy}
-        for metric, value in told.items():
-            writer.add_scalar(f"{metric}/{mode}/{split}", value, labels)
-        _draw(writer, segmenter, target, f"{split}-{labels}-{mode}")
-        write_json(_file(run, split, labels, mode), {**told, "iou": iou})
-
-
-def _encoder(
-    settings: StudySettings, sources: Sources, target: Target, split: str, run: Path
-) -> ImageEncoder:
-    """What a split's cells begin with; how far the split lies from the target is written beside it."""
-    if split in NOT_LEARNED:
-        return start(settings)
-    store = sources.frames(split)
-    encoder = learn_split(settings, store, target, run / "pretrained" / split)
-    if not _distances(run, split).exists():
-        every = [sources.frames(one) for one in sources.splits if one not in CONTROLS] or [store]
-        write_json(_distances(run, split), distances(settings, store, target, every))
-    return encoder
-
-
-def _draw(writer: SummaryWriter, segmenter: Segmenter, target: Target, name: str) -> None:
-    """Some test frames, the truth, and what was predicted."""
-    chosen = np.linspace(0, target.test.n_frames - 1, SHOWN).astype(int)
-    frames = np.asarray(target.test.frames[chosen])
-    truth = np.asarray(target.test.arrays["mask"][chosen])
-    drawn = compare(frames, truth, predict(segmenter, frames))
-    writer.add_images(f"predictions/{name}", drawn, dataformats="NHWC")
-
-
-def _file(run: Path, split: str, labels: int, mode: str) -> Path:
-    path = run / "cells" / f"{split}-{labels}-{mode}.json"
+def _cell_file(run: Path, split: str, n_labels: int, mode: str) -> Path:
+    path = run / "cells" / f"{split}-{n_labels}-{mode}.json"
     path.parent.mkdir(exist_ok=True)
     return path
 
 
-def _distances(run: Path, split: str) -> Path:
+def _distances_file(run: Path, split: str) -> Path:
     return run / "pretrained" / split / "distances.json"
 
 
-def _rows(settings: StudySettings, run: Path) -> list[Row]:
-    """Every finished cell."""
+def _rows(run: Path, target: str, seed: int) -> list[Row]:
+    """Return the rows of all finished cells."""
     rows = []
     for path in sorted((run / "cells").glob("*.json")):
-        split, labels, mode = path.stem.rsplit("-", 2)
-        apart: dict[str, float | None] = {"distance_frechet": None, "distance_auc": None}
-        recon = None
-        if split not in NOT_LEARNED:
-            apart = json.loads(_distances(run, split).read_text())
-            recon = json.loads(_distances(run, split).with_name("held_out.json").read_text())["held_out"]
+        split, n_labels, mode = path.stem.rsplit("-", 2)
+        distances: dict[str, float | None] = {"distance_frechet": None, "distance_auc": None}
+        reconstruction = None
+        if split not in UNTRAINED:
+            file = _distances_file(run, split)
+            distances = json.loads(file.read_text())
+            reconstruction = json.loads(file.with_name("held_out.json").read_text())["held_out"]
         rows.append(
             Row(
-                target=settings.target_name,
+                target=target,
                 split=split,
-                labels=int(labels),
+                labels=int(n_labels),
                 mode=mode,
-                seed=settings.seed,
-                distance_frechet=apart["distance_frechet"],
-                distance_recon=recon,
-                distance_auc=apart["distance_auc"],
+                seed=seed,
+                distance_frechet=distances["distance_frechet"],
+                distance_recon=reconstruction,
+                distance_auc=distances["distance_auc"],
                 miou=json.loads(path.read_text())["miou"],
             )
         )

@@ -1,14 +1,15 @@
-"""What encoders of a study learn from, and what they are asked: frames of one size, in splits.
+"""Frames of a study: the splits of the pretraining data, and the target.
 
-`Sources`       frames of each split, and labeled frames of the target; made when first asked for
-`COMPONENTS`    the environments of each split, for each target
+`Sources`     frames of each split and of the target, collected when first needed
+`Target`      labeled frames of the target
+`COMPONENTS`  environments of each split, for each target
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlpriors.data.frame_mixing import gather, join, shuffle
+from rlpriors.data.frame_mixing import concatenate, shuffle_pixels, subsample
 from rlpriors.data.frames import FrameStore
 from rlpriors.data.photos.coco import SPLITS as COCO_SPLITS
 from rlpriors.data.photos.coco import CocoImages
@@ -17,14 +18,14 @@ from rlpriors.data.photos.oxford_pets import PetImages
 from rlpriors.envs.atari.masks import collect_atari_masks
 from rlpriors.envs.atari.object_boxes import SCREEN
 from rlpriors.envs.mujoco.masks import collect_mujoco_masks
+from rlpriors.envs.random_frames import PRETRAINING_SEED_OFFSET
 from rlpriors.envs.segmentation_masks import MaskedFrames, collect_masks
-from rlpriors.scripts.pretrain.run import APART
-from rlpriors.scripts.study.settings import CONTROLS, SPLITS, StudySettings
+from rlpriors.scripts.study.settings import CONTROLS, SPLITS
 
 __all__ = ["COMPONENTS", "Sources", "Target"]
 
 CAMERA = "track"
-"""Follows the body, and sees the sky; by itself MuJoCo looks at one place, which runners leave."""
+"""Camera that follows the body; MuJoCo's default camera shows one place, which runners leave."""
 GAMES = ("boxing", "mspacman", "qbert", "seaquest", "spaceinvaders", "montezumarevenge")
 RUNNERS = ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", "Ant-v5")
 COMPONENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -43,75 +44,110 @@ COMPONENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         )
     },
 }
-"""Near are the same camera and floor, or the games most like it.  Games are far from runners and runners
-from games, so that a source that is better for everything and one that is closer come apart."""
+"""Near environments have the same camera and floor, or are the most similar games.  Games are far from
+runners and runners from games, which separates data that helps every target from data that is closer to one
+target."""
 FOREIGN = "no-animals"
-"""Photographs that stand in for others, as frames of the farthest environments do."""
+"""Split of photographs that replaces a fraction of others."""
 SHUFFLED = "pets"
-"""The split of photographs that the control "shuffled" is made of."""
+"""Split of photographs whose pixels the control "shuffled" shuffles."""
 CLEAN = ("pets", "animals")
-"""Splits of photographs that hold none of these by themselves."""
+"""Splits of photographs without photographs of `FOREIGN`."""
 
-PLAY = {part: i * APART for i, part in enumerate(("unlabeled", "labeled", "test", "compared", "foreign"))}
-"""Added to the seed, so that nothing is tested on, or compared with, play that was learned from."""
-LABELED = 128
-"""Frames of the target at least that the labeled ones are drawn from, so that which they are does not
-hang on how many others are wanted."""
-COMPARED = 1000
-"""Frames of the target that distances are told from."""
+SEED_OFFSETS = {
+    purpose: i * PRETRAINING_SEED_OFFSET
+    for i, purpose in enumerate(("unlabeled", "labeled", "test", "compared", "foreign"))
+}
+"""Number added to the seed for each purpose, so that test and comparison frames are not training frames."""
+MIN_LABELED = 128
+"""Number of the target's frames from which the labeled ones are drawn, at least: the first labeled frames
+then do not depend on their number."""
+N_COMPARED = 1000
+"""Number of the target's frames that distances are measured to."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Labeled frames, and what their classes are called."""
+    """Labeled frames of the target."""
 
     train: FrameStore
+    """Frames with masks, from which the labeled ones are drawn."""
     test: FrameStore
+    """Frames with masks that the segmentation is evaluated on."""
     classes: tuple[str, ...]
+    """Names of the classes."""
     compared: FrameStore
-    """What distances are measured to, of play or photographs that nothing is learned from."""
+    """Frames that distances are measured to; nothing is trained on them."""
 
 
+@dataclass(frozen=True)
 class Sources:
-    """The frames of a study and seed, kept in `folder`.
+    """Frames of a study and seed, kept in a folder.
+
+    Raises:
+        ValueError: a split is unknown.
 
     Example:
-        >>> Sources(StudySettings(target="pong"), Path("frames")).splits
+        >>> Sources(Path("frames"), target_env="pong").splits
         ('far', 'mid', 'near', 'target', 'mix', 'none', 'shuffled', 'scratch')
     """
 
-    def __init__(self, settings: StudySettings, folder: Path) -> None:
-        self.settings, self.folder = settings, folder
-        known: tuple[str, ...] = (*(COCO_SPLITS if settings.photographs else SPLITS), *CONTROLS)
-        unknown = [split for split in settings.splits if split not in known]
+    folder: Path
+    """Folder of the frames."""
+    target_env: str
+    """Environment that is the target; ignored with `photographs`."""
+    photographs: tuple[Path, Path] | None = None
+    """Folders of COCO and of the pets; None for environments."""
+    splits: tuple[str, ...] = ()
+    """Splits of the study; empty for all."""
+    n_frames: int = 4000
+    """Number of images in each split."""
+    foreign_fraction: float = 0.0
+    """Fraction of each split's images that comes from the farthest split."""
+    n_labels: int = 128
+    """Number of labeled images, at most."""
+    n_test_frames: int = 256
+    """Number of test images."""
+    image_size: int = 64
+    """Rows and columns of every image."""
+    seed: int = 0
+    """Random seed of the frames."""
+
+    def __post_init__(self) -> None:
+        known: tuple[str, ...] = (*(COCO_SPLITS if self.photographs else SPLITS), *CONTROLS)
+        unknown = [split for split in self.splits if split not in known]
         if unknown:
             raise ValueError(f"`splits` must be some of {known}. Received {unknown}.")
-        self.splits = settings.splits or known
+        object.__setattr__(self, "splits", self.splits or known)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of every image."""
+        return self.image_size, self.image_size
 
     def check(self) -> None:
-        """Refuse what cannot be collected, before anything is.
+        """Check that all frames can be collected, before any is.
 
         Raises:
-            ValueError: there are fewer photographs than are wanted, or `size` is more than a game shows.
+            ValueError: there are too few photographs, or `image_size` is larger than a game's screen.
             FileNotFoundError: a photograph is missing.
         """
-        settings = self.settings
-        if settings.photographs is None:
-            worlds = {name for split in self.splits for name in self._worlds(split)}
-            games = sorted(name for name in worlds if not name.endswith("-v5"))
-            if games and settings.size > min(SCREEN):
+        if self.photographs is None:
+            env_names = {name for split in self.splits for name in self._env_names(split)}
+            games = sorted(name for name in env_names if not name.endswith("-v5"))
+            if games and self.image_size > min(SCREEN):
                 raise ValueError(
-                    f"`size` must be at most {min(SCREEN)}, what games show ({', '.join(games)}). "
-                    f"Received {settings.size}."
+                    f"`image_size` must be at most {min(SCREEN)}, the screen of {', '.join(games)}. "
+                    f"Received {self.image_size}."
                 )
             return
-        pets = PetImages(settings.photographs[1])
-        wanted = (("labels", "trainval", max(settings.labels)), ("test_frames", "test", settings.test_frames))
-        for name, part, n in wanted:
-            there = len(pets.names(part))
-            if n > there:
+        pets = PetImages(self.photographs[1])
+        needed = (("labels", "trainval", self.n_labels), ("n_test_frames", "test", self.n_test_frames))
+        for name, part, n in needed:
+            available = len(pets.names(part))
+            if n > available:
                 raise ValueError(
-                    f"`{name}` must be at most {there}, the images of {part!r} in {pets.folder}. "
+                    f"`{name}` must be at most {available}, the images of {part!r} in {pets.folder}. "
                     f"Received {n}."
                 )
         for split in dict.fromkeys(SHUFFLED if split == "shuffled" else split for split in self.splits):
@@ -124,83 +160,84 @@ class Sources:
                 )
 
     def frames(self, split: str) -> FrameStore:
-        """What is learned from in `split`."""
-        n, folder = self.settings.frames, self.folder / split
+        """Return the frames of a split; they are collected if they are not in the folder."""
+        n, folder = self.n_frames, self.folder / split
         if folder.exists():
             return FrameStore.open(folder)
         if split == "shuffled":
-            like = SHUFFLED if self.settings.photographs else "target"
-            return shuffle(self.frames(like), folder, self.settings.seed)
-        if self.settings.photographs:
-            return write_images(self._paths(split), folder, (self.settings.size, self.settings.size))
-        foreign = round(self.settings.noise * n)
-        if not foreign:
-            return self._own(split, n, folder)
-        parts = [self._own(split, n - foreign, self.folder / f"{split}-{n - foreign}")]
-        parts.append(self._own("far", foreign, self.folder / f"foreign-{foreign}", "foreign"))
-        return join(parts, folder)
+            original = SHUFFLED if self.photographs else "target"
+            return shuffle_pixels(self.frames(original), folder, self.seed)
+        if self.photographs:
+            return write_images(self._paths(split), folder, self.size)
+        n_foreign = round(self.foreign_fraction * n)
+        if not n_foreign:
+            return self._split_frames(split, n, folder)
+        parts = [self._split_frames(split, n - n_foreign, self.folder / f"{split}-{n - n_foreign}")]
+        parts.append(self._split_frames("far", n_foreign, self.folder / f"foreign-{n_foreign}", "foreign"))
+        return concatenate(parts, folder)
 
     def target(self) -> Target:
-        """What is asked in the end: as many labeled frames as are wanted at most, and others to test."""
-        wanted, size = max(self.settings.labels), (self.settings.size, self.settings.size)
-        if self.settings.photographs:
-            pets, stores = PetImages(self.settings.photographs[1]), []
-            for part, n in (("trainval", wanted), ("test", self.settings.test_frames)):
+        """Return the labeled frames of the target; they are collected if they are not in the folder."""
+        if self.photographs:
+            pets, stores = PetImages(self.photographs[1]), []
+            for part, n in (("trainval", self.n_labels), ("test", self.n_test_frames)):
                 folder = self.folder / f"pet-{part}-{n}"
-                seed = self.settings.seed
                 stores.append(
                     FrameStore.open(folder)
                     if folder.exists()
-                    else pets.write(part, folder, size, n=n, seed=seed)
+                    else pets.write(part, folder, self.size, n=n, seed=self.seed)
                 )
             return Target(stores[0], stores[1], ("background", "pet"), stores[1])
-        train = self._labeled("labeled", max(wanted, LABELED))
-        test = self._labeled("test", self.settings.test_frames)
-        compared = self._labeled("compared", min(COMPARED, self.settings.frames))
+        train = self._labeled("labeled", max(self.n_labels, MIN_LABELED))
+        test = self._labeled("test", self.n_test_frames)
+        compared = self._labeled("compared", min(N_COMPARED, self.n_frames))
         return Target(train.store, test.store, train.classes, compared.store)
 
     def _labeled(self, purpose: str, n: int) -> MaskedFrames:
-        """Frames of the target with masks."""
-        (name,) = COMPONENTS[self.settings.target]["target"]
-        seed, size = self.settings.seed + PLAY[purpose], (self.settings.size, self.settings.size)
-        return collect_masks(name, n, seed, self.folder / f"{purpose}-{n}", size, camera=CAMERA)
+        """Return frames of the target with masks."""
+        (name,) = COMPONENTS[self.target_env]["target"]
+        seed, folder = self.seed + SEED_OFFSETS[purpose], self.folder / f"{purpose}-{n}"
+        return collect_masks(name, n, seed, folder, self.size, camera=CAMERA)
 
-    def _own(self, split: str, n: int, folder: Path, purpose: str = "unlabeled") -> FrameStore:
-        """`n` frames of a split and of nothing else, as many of each of its environments."""
+    def _split_frames(self, split: str, n: int, folder: Path, purpose: str = "unlabeled") -> FrameStore:
+        """Return `n` frames of a split without foreign ones, an equal number of each environment."""
         if folder.exists():
             return FrameStore.open(folder)
         if split == "mix":
             names = [one for one in SPLITS if one != "mix"]
-            share = -(-n // len(names))
-            parts = [self._own(one, share, self.folder / f"{one}-{share}") for one in names]
+            per_split = -(-n // len(names))
+            parts = [self._split_frames(one, per_split, self.folder / f"{one}-{per_split}") for one in names]
         else:
-            names = list(COMPONENTS[self.settings.target][split])
-            parts = [self._play(name, -(-n // len(names)), purpose) for name in names]
-        return gather(parts, n, folder, self.settings.seed)
+            names = list(COMPONENTS[self.target_env][split])
+            parts = [self._env_frames(name, -(-n // len(names)), purpose) for name in names]
+        return subsample(parts, n, folder, self.seed)
 
-    def _play(self, name: str, n: int, purpose: str) -> FrameStore:
-        """Frames of an environment, kept as those of the target are: a source that is seen more densely, or
-        in episodes that end sooner, would show less of its world in as many frames.
+    def _env_frames(self, name: str, n: int, purpose: str) -> FrameStore:
+        """Return frames of an environment at the same frame interval as the target's.
+
+        A source with a shorter interval or shorter episodes would show less of its environment in the same
+        number of frames.
         """
-        folder, size = self.folder / f"{purpose}-{name}-{n}", (self.settings.size, self.settings.size)
-        seed = self.settings.seed + PLAY[purpose]
+        seed, folder = self.seed + SEED_OFFSETS[purpose], self.folder / f"{purpose}-{name}-{n}"
         if name.endswith("-v5"):
-            return collect_mujoco_masks(name, n, seed, folder, size, camera=CAMERA, past_the_end=True)
-        return collect_atari_masks(name, n, seed, folder, size, masks=False)
+            return collect_mujoco_masks(
+                name, n, seed, folder, self.size, camera=CAMERA, continue_after_termination=True
+            )
+        return collect_atari_masks(name, n, seed, folder, self.size, masks=False)
 
-    def _worlds(self, split: str) -> list[str]:
-        """The environments that frames of a split, and foreign ones among them, come from."""
-        of = COMPONENTS[self.settings.target]
-        names = SPLITS[:-1] if split == "mix" else (split if split in of else "target",)
-        foreign = ("far",) if self.settings.noise and split not in CONTROLS else ()
-        return [world for name in (*names, *foreign) for world in of[name]]
+    def _env_names(self, split: str) -> list[str]:
+        """Return the environments of a split, foreign ones included."""
+        components = COMPONENTS[self.target_env]
+        names = SPLITS[:-1] if split == "mix" else (split if split in components else "target",)
+        foreign = ("far",) if self.foreign_fraction and split not in CONTROLS else ()
+        return [env_name for name in (*names, *foreign) for env_name in components[name]]
 
     def _paths(self, split: str) -> list[Path]:
-        """Where the photographs of a split lie."""
-        assert self.settings.photographs is not None
-        coco, n, seed = CocoImages(self.settings.photographs[0]), self.settings.frames, self.settings.seed
-        foreign = round(self.settings.noise * n) if split in CLEAN else 0
-        paths = coco.images(coco.part, split, None if split == "all" else n - foreign, seed)
-        if foreign:
-            paths += coco.images(coco.part, FOREIGN, foreign, seed + PLAY["foreign"])
+        """Return the paths of a split's photographs."""
+        assert self.photographs is not None
+        coco, n = CocoImages(self.photographs[0]), self.n_frames
+        n_foreign = round(self.foreign_fraction * n) if split in CLEAN else 0
+        paths = coco.images(coco.part, split, None if split == "all" else n - n_foreign, self.seed)
+        if n_foreign:
+            paths += coco.images(coco.part, FOREIGN, n_foreign, self.seed + SEED_OFFSETS["foreign"])
         return paths

@@ -1,17 +1,17 @@
-"""A learned reward put to its test: a policy that learns by it alone, from scratch.
+"""Command `rlpriors train-policy`: a policy that is trained from scratch on a saved reward.
 
-Imitation asks whether behavior looks like the demonstrations.  A reward claims more: what they
-were after.  So a policy that has never seen them must get there by the reward, also from other
-starts, around a new wall, or with a heavier body.
+`train_policy`      the command
+`make_changed_env`  an environment with changes
+
+Imitation evaluates similarity to the demonstrations.  A reward describes their goal: a policy that is trained
+on it must reach this goal without demonstrations, also from other starts, around a new wall, or with another
+mass.
 """
 
-import json
-from contextlib import redirect_stderr
+from collections.abc import Sequence
 from functools import partial
-from io import StringIO
-from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -21,87 +21,90 @@ from rich.table import Table
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.env import DummyVectorEnv
 
-from rlpriors.agents.online.factory import AlgorithmName, AlgorithmSettings, make_algorithm, save_policy
+from rlpriors.agents.online.factory import make_algorithm
+from rlpriors.agents.online.policy_files import save_policy
+from rlpriors.agents.online.settings import AlgorithmName, AlgorithmSettings
 from rlpriors.device import resolve_device
-from rlpriors.envs.maze.perturbations import FixedStartsAndGoals, PerturbedDynamics, block
-from rlpriors.rewards import NormalizedReward, RewardModel, load_reward
+from rlpriors.envs.make import make_env
+from rlpriors.envs.maze.perturbations import FixedStartsAndGoals, PerturbedDynamics, add_walls
+from rlpriors.rewards import NormalizedReward, load_reward
 from rlpriors.scripts.train_policy.settings import TrainPolicySettings
-from rlpriors.training.episode_statistics import FlatObservation, RecordEpisodeReturns
-from rlpriors.training.online import OnlineSettings, train_online
-from rlpriors.training.rollout import evaluate_policy
+from rlpriors.training.online import train_online
+from rlpriors.training.rollout import evaluate_returns
 from rlpriors.training.run_folder import create_or_resume_run, write_json
+from rlpriors.wrappers.flat_observation import FlatObservation
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
 
-__all__ = ["make_world", "train_policy"]
+__all__ = ["make_changed_env", "train_policy"]
 
-ROLLOUT = 2048  # steps between the updates of an on-policy algorithm
+Cells = Sequence[tuple[int, int]]
 
 
 def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, resume: bool = False) -> Path:
-    """Learn a policy from scratch on a saved reward, and return the run's folder.
+    """Train a policy from scratch on a saved reward, and return the run's folder.
 
     Args:
-        settings: what is done.
-        folder: where; `runs/policy-<env>-<algorithm>-seed<seed>` by default.
-        resume: go on with the run that was stopped there.
+        settings: settings of the command.
+        folder: folder of the run; `runs/policy-<env>-<algorithm>-seed<seed>` by default.
+        resume: resume the latest run in `folder` with these settings.
 
     Raises:
-        ValueError: a setting does not fit the environment, or the reward does not.
-        CheckpointError: the reward's folder, or the state to resume from, is missing or damaged.
+        ValueError: a setting or the reward does not fit the environment.
+        CheckpointError: the reward's folder or the checkpoint is missing or damaged.
     """
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
     reward = load_reward(settings.reward, device)
     normalized = NormalizedReward(reward) if settings.normalize else None
-    world = partial(make_world, settings, reward.obs_keys)
-    sample = world()
-    algorithm = _algorithm(settings, sample)
-    learner = AlgorithmSettings(algorithm, hidden=settings.hidden, lr=settings.lr, gamma=settings.gamma)
-    online = _online(settings, on_policy=algorithm == "ppo")
-    name = settings.env.rpartition(":")[2].replace("/", "-")
-    usual = Path("runs") / f"policy-{name}-{algorithm}-seed{settings.seed}"
+    make = partial(make_changed_env, settings.env, reward.obs_keys, **settings.env_arguments())
+    sample = make()
+    name = _algorithm_name(settings.algorithm, sample.action_space)
+    algorithm_settings = AlgorithmSettings(name, hidden=settings.hidden, lr=settings.lr, gamma=settings.gamma)
+    online = settings.online_settings(on_policy=name == "ppo")
+    env_name = settings.env.rpartition(":")[2].replace("/", "-")
+    default_folder = Path("runs") / f"policy-{env_name}-{name}-seed{settings.seed}"
     spaces = sample.observation_space, sample.action_space
     net_seed, train_seed, eval_seed = (
         int(s) for s in np.random.SeedSequence(settings.seed).generate_state(3)
     )
-    agent = make_algorithm(*spaces, learner, device=device, seed=net_seed)
+    algorithm = make_algorithm(*spaces, algorithm_settings, device=device, seed=net_seed)
     sample.close()
-    # One set of environments for everything: MuJoCo gives little memory back.
-    envs = DummyVectorEnv([world] * settings.n_envs)
+    # One set of environments for everything: MuJoCo frees little memory.
+    envs = DummyVectorEnv([make] * settings.n_envs)
     try:
-        judged = TianshouLearnedReward(
-            envs, reward, device=device
-        )  # tells at once if the reward does not fit
-        run = create_or_resume_run(folder or usual, settings, resume=resume)
+        rewarded = TianshouLearnedReward(envs, reward, device=device)  # raises if the reward does not fit
+        run = create_or_resume_run(folder or default_folder, settings, resume=resume)
+        source = f"the {type(reward).__name__} of {settings.reward}"
+        source += ", divided by its running standard deviation" if settings.normalize else ""
         say = Console(highlight=False, soft_wrap=True).print
-        say(f"{algorithm} in {settings.env}, by {_source(settings, reward)}.")
-        before = _evaluate(agent.policy, judged, settings.episodes, eval_seed)
+        say(f"{name} in {settings.env}, on {'its own reward' if settings.use_env_reward else source}.")
+        before = _evaluate(algorithm.policy, rewarded, settings.n_episodes, eval_seed)
         if normalized is not None:
-            normalized.updating = True  # by what the agent is paid; evaluation is by the reward itself
-        paid = reward if normalized is None else normalized
+            normalized.updating = True  # in training only; evaluation is by the reward itself
+        training_reward = reward if normalized is None else normalized
         result = train_online(
-            agent,
+            algorithm,
             envs,
-            reward=None if settings.own_reward else paid,
+            reward=None if settings.use_env_reward else training_reward,
             folder=run,
             settings=online,
             seed=train_seed,
             resume=resume,
         )
-        save_policy(agent.policy, learner, run / "policy")
+        save_policy(algorithm.policy, algorithm_settings, run / "policy")
         if normalized is not None:
             normalized.updating = False
             normalized.save(run / "reward")
-        after = _evaluate(agent.policy, judged, settings.episodes, eval_seed)
+        after = _evaluate(algorithm.policy, rewarded, settings.n_episodes, eval_seed)
     finally:
         envs.close()
     results = {
         "env": settings.env,
-        "algorithm": algorithm,
+        "algorithm": name,
         "seed": settings.seed,
         "env_steps": result.env_steps,
         "seconds": round(result.seconds, 1),
-        "episodes": settings.episodes,
+        "episodes": settings.n_episodes,
         "untrained": before,
         "trained": after,
     }
@@ -110,80 +113,59 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     return run
 
 
-def make_world(settings: TrainPolicySettings, obs_keys: tuple[str, ...] | None) -> gym.Env[Any, Any]:
-    """The environment as told, with what is changed in it, and plain observations.
+def make_changed_env(
+    env_id: str,
+    obs_keys: Sequence[str] | None,
+    *,
+    arguments: dict[str, Any],
+    blocked_cells: Cells = (),
+    mass: float = 1.0,
+    gravity: float = 1.0,
+    start_cells: Cells = (),
+    goal_cells: Cells = (),
+) -> gym.Env[Any, Any]:
+    """Return the environment with changes, and with the leaves `obs_keys` as one vector for observations.
+
+    Args:
+        env_id: id of the environment.
+        obs_keys: leaves of Dict observations; None for all.
+        arguments: arguments of `gym.make`.
+        blocked_cells: cells of a maze that become walls.
+        mass: factor on the mass of every body.
+        gravity: factor on gravity.
+        start_cells: start cells of episodes in a maze.
+        goal_cells: goal cells of a maze.
 
     Raises:
-        ValueError: there is no such environment, or a change is none for it.
+        ValueError: there is no such environment, or a change does not apply to it.
     """
-    arguments = json.loads(settings.env_args)
-    if settings.max_episode_steps is not None:
-        arguments["max_episode_steps"] = settings.max_episode_steps
-    env = _make(settings.env, arguments)
-    if settings.blocked_cells:
-        plan = getattr(env.unwrapped, "maze", None)
-        if not hasattr(plan, "maze_map"):
+    env = make_env(env_id, **arguments)
+    if blocked_cells:
+        maze = getattr(env.unwrapped, "maze", None)
+        if not hasattr(maze, "maze_map"):
             raise ValueError(
-                f"`blocked_cells` are for mazes of gymnasium-robotics. Received them for {settings.env}; "
-                "leave them out."
+                f"`blocked_cells` are for mazes of gymnasium-robotics. Received them for {env_id}; leave "
+                "them out."
             )
-        blocked = block(getattr(plan, "maze_map"), settings.blocked_cells)  # noqa: B009 (of unknown class)
+        maze_map = add_walls(getattr(maze, "maze_map"), blocked_cells)  # noqa: B009 (its class is unknown)
         env.close()
-        env = _make(settings.env, {**arguments, "maze_map": blocked})
-    if settings.mass != 1 or settings.gravity != 1:
-        env = PerturbedDynamics(env, settings.mass, settings.gravity)
-    if settings.start_cells or settings.goal_cells:
-        env = FixedStartsAndGoals(env, settings.start_cells, settings.goal_cells)
+        env = make_env(env_id, **{**arguments, "maze_map": maze_map})
+    if mass != 1 or gravity != 1:
+        env = PerturbedDynamics(env, mass, gravity)
+    if start_cells or goal_cells:
+        env = FixedStartsAndGoals(env, start_cells, goal_cells)
     return FlatObservation(env, obs_keys)
 
 
-def _make(name: str, arguments: dict[str, Any]) -> gym.Env[Any, Any]:
-    if ":" not in name and name not in gym.registry:
-        try:
-            with redirect_stderr(StringIO()):  # it prints news about other environments when imported
-                import gymnasium_robotics
-
-            gym.register_envs(gymnasium_robotics)
-        except ImportError:
-            pass
-    try:
-        return gym.make(name, **arguments)
-    except (gym.error.UnregisteredEnv, ModuleNotFoundError) as error:
-        raise ValueError(
-            f"`env` must be the id of an installed environment. Received {name!r}: {error} Write "
-            '"module:Id-v0" for one that a package registers when imported.'
-        ) from error
-    except TypeError as error:
-        raise ValueError(f"{name} does not take these `env_args`, {arguments}: {error}") from error
+def _algorithm_name(name: AlgorithmName | Literal["auto"], action_space: gym.Space[Any]) -> AlgorithmName:
+    if name != "auto":
+        return name
+    return "dqn" if isinstance(action_space, gym.spaces.Discrete) else "sac"
 
 
-def _algorithm(settings: TrainPolicySettings, env: gym.Env[Any, Any]) -> AlgorithmName:
-    if settings.algorithm != "auto":
-        return settings.algorithm
-    return "dqn" if isinstance(env.action_space, gym.spaces.Discrete) else "sac"
-
-
-def _online(settings: TrainPolicySettings, *, on_policy: bool) -> OnlineSettings:
-    n = settings.n_envs
-    between = n  # steps from one update to the next; a few environments must make several, to earn one
-    if round(settings.update_per_step * n) < 1:
-        between = n * ceil(1 / (settings.update_per_step * n))
-    return OnlineSettings(
-        env_steps=settings.env_steps,
-        n_envs=n,
-        random_steps=0 if on_policy else -(-settings.random_steps // n) * n,
-        collect_steps=max(1, min(ROLLOUT, settings.env_steps) // n) * n if on_policy else between,
-        update_per_step=1.0 if on_policy else settings.update_per_step,
-        batch_size=settings.batch_size,
-        reward_scale=settings.reward_scale,
-        checkpoint_every=settings.checkpoint_every,
-    )
-
-
-def _evaluate(policy: Policy, envs: TianshouLearnedReward, episodes: int, seed: int) -> dict[str, float]:
-    accounts = RecordEpisodeReturns(envs)
-    evaluate_policy(policy, accounts, episodes, seed=seed)
-    true, learned, length = np.array(accounts.finished, np.float64).T
+def _evaluate(policy: Policy, envs: TianshouLearnedReward, n_episodes: int, seed: int) -> dict[str, float]:
+    episodes = evaluate_returns(policy, envs, n_episodes, seed=seed)
+    true, learned, length = np.array(episodes, np.float64).T
     return {
         "true_return": float(true.mean()),
         "true_return_error": float(true.std() / np.sqrt(len(true))),
@@ -191,13 +173,6 @@ def _evaluate(policy: Policy, envs: TianshouLearnedReward, episodes: int, seed: 
         "learned_return_error": float(learned.std() / np.sqrt(len(true))),
         "steps": float(length.mean()),
     }
-
-
-def _source(settings: TrainPolicySettings, reward: RewardModel) -> str:
-    if settings.own_reward:
-        return "its own reward"
-    size = ", divided by its running standard deviation" if settings.normalize else ""
-    return f"the {type(reward).__name__} of {settings.reward}{size}"
 
 
 def _report(results: dict[str, Any], run: Path) -> None:

@@ -1,16 +1,42 @@
-"""What `rlpriors train-policy` is told; apart from the rest so that `--help` need not import it."""
+"""Settings of `rlpriors train-policy`.
+
+`TrainPolicySettings`  settings of the command
+`HELP`                 help of the command
+"""
 
 import json
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["TrainPolicySettings"]
+if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
+    from rlpriors.training.online import OnlineSettings
+
+__all__ = ["HELP", "TrainPolicySettings"]
+
+HELP = """
+The policy receives only the reward of the saved model; it is never shown the environment's reward, which is
+recorded as the true return.  The environment can differ from the one of the demonstrations:
+
+    rlpriors train-policy --reward runs/demo-seed0/reward --env PointMaze_UMaze-v3 --goal-cells 3 1
+    rlpriors train-policy ... --start-cells 1 1 --mass 2
+    rlpriors train-policy ... --use-env-reward
+
+The first command tests whether the reward leads to the goal of the demonstrations.  The second starts
+episodes in one cell and doubles the mass.  The third trains on the environment's reward, for comparison.
+
+It prints both returns before and after training.  It writes runs/policy-<env>-<algorithm>-seed<seed>: the
+policy in policy/, numbers in results.json and TensorBoard logs in tensorboard/.
+"""
+
+ON_POLICY_STEPS = 2048
+"""Number of steps between the updates of an on-policy algorithm."""
 
 
 @dataclass(frozen=True)
 class TrainPolicySettings:
-    """What `rlpriors train-policy` does.
+    """Settings of `rlpriors train-policy`.
 
     Raises:
         ValueError: a field is out of its bounds.
@@ -20,31 +46,31 @@ class TrainPolicySettings:
     """Folder of a saved reward, such as runs/demo-seed0/reward."""
 
     env: str
-    """The environment's id, such as PointMaze_UMaze-v3; "module:Id-v0" imports the module first."""
+    """Id of the environment, such as PointMaze_UMaze-v3; "module:Id-v0" imports the module first."""
 
     algorithm: Literal["auto", "sac", "td3", "ppo", "dqn"] = "auto"
-    """What learns; "auto" is sac for Box actions and dqn for Discrete ones."""
+    """Algorithm; "auto" is sac for Box actions and dqn for Discrete actions."""
 
     seed: int = 0
-    """Seed of networks, actions, environments and evaluation."""
+    """Random seed of networks, actions, environments and evaluation."""
 
     env_steps: int = 25_600
-    """Steps in all environments together."""
+    """Number of training steps in all environments together."""
 
     n_envs: int = 16
-    """Environments side by side."""
+    """Number of parallel environments."""
 
     random_steps: int = 1600
-    """Steps of random actions at first; not for ppo."""
+    """Number of random steps before the first update; ignored by ppo."""
 
     update_per_step: float = 0.25
-    """Updates for each step; more learns from fewer steps and takes longer.  Not for ppo."""
+    """Number of updates per step; ignored by ppo.  More updates need fewer steps and take longer."""
 
     batch_size: int = 128
-    """Transitions in one update."""
+    """Number of transitions in an update."""
 
     gamma: float = 0.99
-    """Discount of a step."""
+    """Discount factor of a step."""
 
     lr: float = 1e-3
     """Learning rate."""
@@ -53,51 +79,51 @@ class TrainPolicySettings:
     """Width of each hidden layer; 256 256 for locomotion."""
 
     reward_scale: float = 1.0
-    """Factor on the reward.  Of use where it is far from 1 a step: sac weighs it against entropy."""
+    """Factor on the reward, for rewards far from 1 per step: sac weighs the reward against entropy."""
 
     normalize: bool = False
-    """Divide the reward by its running standard deviation over all that the agent has done, so that it
-    is about 1 whatever it was learned as; --reward-scale multiplies what comes of that."""
+    """Division of the reward by its running standard deviation over all training steps, which makes it about
+    1 at any scale; --reward-scale multiplies the result."""
 
-    own_reward: bool = False
-    """Learn on the environment's own reward instead: what the best learned reward could lead to."""
+    use_env_reward: bool = False
+    """Training on the environment's own reward instead: the upper bound for a learned reward."""
 
     max_episode_steps: int | None = None
-    """Length of an episode; None for the environment's own."""
+    """Number of steps after which an episode is truncated; the environment's own by default."""
 
     env_args: str = "{}"
-    """Further arguments for gymnasium.make, as JSON: '{"continuing_task": true}'."""
+    """Further arguments of gymnasium.make as JSON: '{"continuing_task": true}'."""
 
     mass: float = 1.0
-    """Factor on every body's mass (MuJoCo)."""
+    """Factor on the mass of every body (MuJoCo)."""
 
     gravity: float = 1.0
     """Factor on gravity (MuJoCo)."""
 
     start_cells: tuple[tuple[int, int], ...] = ()
-    """Row and column of each cell that episodes may start in (mazes); none for anywhere."""
+    """Start cells of episodes as rows and columns (mazes); all free cells by default."""
 
     goal_cells: tuple[tuple[int, int], ...] = ()
-    """Cells of the goal that the environment itself pays for (mazes), so that the true return means
-    what the demonstrations did; none for anywhere."""
+    """Goal cells of the environment's reward as rows and columns (mazes), so that the true return has the
+    goal of the demonstrations; all free cells by default."""
 
     blocked_cells: tuple[tuple[int, int], ...] = ()
-    """Cells that are walled off (mazes)."""
+    """Cells that become walls, as rows and columns (mazes)."""
 
-    episodes: int = 100
-    """Episodes of the evaluation, before training and after."""
+    n_episodes: int = 100
+    """Number of evaluation episodes, before training and after."""
 
     checkpoint_every: int = 8000
-    """Steps between checkpoints, from where `--resume` goes on."""
+    """Number of steps between checkpoints; `--resume` continues from the last one."""
 
     device: str = "auto"
-    """"auto" (CUDA when there is one), "cpu", "cuda" or "cuda:<index>"."""
+    """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
 
     threads: int = 1
-    """Threads of torch; such small networks gain nothing from more."""
+    """Number of threads of torch; small networks do not profit from more."""
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "threads", "n_envs"):
+        for name in ("n_episodes", "threads", "n_envs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
         if self.algorithm != "ppo" and not self.update_per_step * self.env_steps >= 1:
@@ -105,10 +131,10 @@ class TrainPolicySettings:
                 "`update_per_step` must give at least one update in `env_steps`. Received "
                 f"{self.update_per_step} for {self.env_steps} steps; raise --update-per-step."
             )
-        if self.normalize and self.own_reward:
+        if self.normalize and self.use_env_reward:
             raise ValueError(
-                "`normalize` is for the learned reward, which `own_reward` leaves out. Received both; drop "
-                "--normalize, or --own-reward."
+                "`normalize` is for the learned reward, which `use_env_reward` replaces. Received both; drop "
+                "--normalize, or --use-env-reward."
             )
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0. Received {self.seed}.")
@@ -120,3 +146,32 @@ class TrainPolicySettings:
             raise ValueError(f"`env_args` must be JSON. Received {self.env_args!r} ({error}).") from error
         if not isinstance(arguments, dict):
             raise ValueError(f"`env_args` must be a JSON object, {{...}}. Received {self.env_args!r}.")
+
+    def env_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `make_changed_env` after the environment's id."""
+        arguments = json.loads(self.env_args)
+        if self.max_episode_steps is not None:
+            arguments["max_episode_steps"] = self.max_episode_steps
+        names = ("blocked_cells", "mass", "gravity", "start_cells", "goal_cells")
+        return {"arguments": arguments, **{name: getattr(self, name) for name in names}}
+
+    def online_settings(self, *, on_policy: bool) -> "OnlineSettings":
+        """Return the settings of `train_online`."""
+        from rlpriors.training.online import OnlineSettings
+
+        n = self.n_envs
+        collect_steps = n
+        if round(self.update_per_step * n) < 1:  # a few environments make several steps per update
+            collect_steps = n * ceil(1 / (self.update_per_step * n))
+        if on_policy:
+            collect_steps = max(1, min(ON_POLICY_STEPS, self.env_steps) // n) * n
+        return OnlineSettings(
+            env_steps=self.env_steps,
+            n_envs=n,
+            random_steps=0 if on_policy else -(-self.random_steps // n) * n,
+            collect_steps=collect_steps,
+            update_per_step=1.0 if on_policy else self.update_per_step,
+            batch_size=self.batch_size,
+            reward_scale=self.reward_scale,
+            checkpoint_every=self.checkpoint_every,
+        )

@@ -1,13 +1,16 @@
 """The `rlpriors` command: what it says of itself, and how it refuses."""
 
 import re
+import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
+from rlpriors import scripts
 from rlpriors.scripts.demo.settings import DemoSettings
-from rlpriors.scripts.main import main
+from rlpriors.scripts.main import COMMANDS, main
 
 
 @pytest.fixture
@@ -33,7 +36,29 @@ def test_help(stop) -> None:
     code, out, _ = stop("--help")
     assert code == 0
     assert "Pretrained priors for reinforcement learning." in out
-    assert "demo Learn a reward from demonstrations" in out
+    for name, command in COMMANDS.items():
+        assert f"{name} {command.summary}" in out
+
+
+def test_every_package_is_a_command() -> None:
+    packages = {path.parent.name for path in Path(scripts.__file__).parent.glob("*/run.py")}
+    assert {name.replace("-", "_") for name in COMMANDS} == packages
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command(name, stop) -> None:
+    code, out, _ = stop(name, "--help")
+    assert code == 0
+    assert COMMANDS[name].summary in out
+    assert f"rlpriors {name} --" in out or f"rlpriors {name} mae" in out
+    assert re.search(r"(It|Each run) writes", out)
+
+
+def test_help_does_not_import_torch() -> None:
+    code = "import sys; from rlpriors.scripts import main\ntry: main.main()\nexcept SystemExit: pass\n"
+    code += "assert not {'torch', 'tianshou', 'gymnasium'} & set(sys.modules)"
+    for args in (["--help"], ["demo", "--help"], ["pretrain", "--help"]):
+        subprocess.run([sys.executable, "-c", code, *args], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_help_names_every_setting(stop) -> None:
@@ -48,42 +73,45 @@ def test_help_names_every_setting(stop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "output"),
     [
-        (["--device", "cuda:7"], "`device` is 'cuda:7', but this machine shows"),
+        (["--device", "cuda:7"], "`device` must exist. Received 'cuda:7', but this machine has"),
         (["--device", "tpu"], '`device` must be "auto", "cpu", "cuda" or "cuda:<index>". Received \'tpu\'.'),
-        (["--goal", "0", "0"], "`goal` must be in free space. Received (0.0, 0.0), a wall or outside"),
+        (
+            ["--goal", "0", "0"],
+            "`goal` must be in free space. Received (0.0, 0.0), which is in a wall or outside",
+        ),
         (["--resume"], "There is no run to resume in runs/demo-seed0. Start it without --resume."),
     ],
 )
-def test_a_bad_value_ends_with_one_line(args, told, stop, tmp_path, caplog) -> None:
+def test_a_bad_value_ends_with_one_line(args, output, stop, tmp_path, caplog) -> None:
     code, out, err = stop("demo", *args)
     assert code == 1
-    assert err.startswith(f"rlpriors: {told}")
+    assert err.startswith(f"rlpriors: {output}")
     assert not out
     assert not caplog.records
     assert not list(tmp_path.iterdir())  # no run was begun
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "output"),
     [
         *(
             ([f"--{name}", "0"], f"`{name.replace('-', '_')}` must be at least 1. Received 0.")
-            for name in ("episodes", "demonstrations", "data-episodes", "prior-updates", "threads")
+            for name in ("n-episodes", "demonstrations", "data-episodes", "prior-updates", "threads")
         ),
         (["--seed", "-1"], "`seed` must be at least 0. Received -1."),
-        (["--workers", "-2"], "`workers` must be at least 0. Received -2."),
+        (["--n-workers", "-2"], "`n_workers` must be at least 0. Received -2."),
         (["--reward-updates", "120"], "`reward_updates` must be a multiple of `checkpoint_every`, 50"),
-        (["--episodes", "many"], "Error parsing --episodes"),
+        (["--n-episodes", "many"], "Error parsing --n-episodes"),
         (["--reward-inputs", "smell"], "invalid choice 'smell'"),
         (["--nonsense", "1"], "--nonsense"),
     ],
 )
-def test_a_bad_setting_is_refused_when_read(args, told, stop, tmp_path) -> None:
+def test_a_bad_setting_is_refused_when_read(args, output, stop, tmp_path) -> None:
     code, out, err = stop("demo", *args)
     assert code == 2
-    assert told in err
+    assert output in err
     assert "Traceback" not in out + err
     assert not list(tmp_path.iterdir())
 

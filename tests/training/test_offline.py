@@ -71,8 +71,8 @@ def test_nothing_to_resume(tmp_path) -> None:
 
 def test_a_run_of_other_settings_is_not_resumed(tmp_path) -> None:
     run = create_or_resume_run(tmp_path / "run", Settings(seed=3), resume=False)
-    told = f"{run} was started with seed 3 (now 4), goal [1.0, 2.0] (now [1.0, 0.0]). Resume it with the"
-    with pytest.raises(ValueError, match=re.escape(told)):
+    output = f"{run} was started with seed 3 (now 4), goal [1.0, 2.0] (now [1.0, 0.0]). Resume it with the"
+    with pytest.raises(ValueError, match=re.escape(output)):
         create_or_resume_run(run, Settings(seed=4, goal=(1.0, 0.0)), resume=True)
 
 
@@ -106,14 +106,14 @@ class Mortal(TrajectoryDiffusion):
 
 
 def make_algorithm(width: int = 8) -> Mortal:
-    frames = TrajectoryLayout.fit(DATA, horizon=8)
+    layout = TrajectoryLayout.fit(DATA, horizon=8)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        denoiser = build_denoiser("mlp", horizon=8, dim=frames.dim, width=width, blocks=1)
+        denoiser = build_denoiser("mlp", horizon=8, dim=layout.dim, width=width, blocks=1)
     policy = DiffuserPolicy(
         denoiser=denoiser,
         process=DiffusionProcess(NoiseSchedule(10)),
-        frames=frames,
+        layout=layout,
         action_space=gym.spaces.Box(-1, 1, (1,)),
         device="cpu",
     )
@@ -204,8 +204,8 @@ def test_without_resume_a_checkpoint_does_not_matter(tmp_path) -> None:
 
 @pytest.mark.parametrize("n_updates", [0, 30])
 def test_updates_are_whole_epochs(n_updates, tmp_path) -> None:
-    told = f"`n_updates` must be a multiple of the 20 updates between checkpoints. Received {n_updates}."
-    with pytest.raises(ValueError, match=re.escape(told)):
+    output = f"`n_updates` must be a multiple of the 20 updates between checkpoints. Received {n_updates}."
+    with pytest.raises(ValueError, match=re.escape(output)):
         run_training(tmp_path, n_updates)
 
 

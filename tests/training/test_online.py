@@ -1,4 +1,4 @@
-"""Learning by acting: which reward is learned from, what is counted, seeds, stopping and going on."""
+"""Online training: rewards, recorded returns, seeds, stopping and resuming."""
 
 from dataclasses import replace
 from functools import partial
@@ -16,8 +16,8 @@ from rlpriors.agents.online.relabel import Relabel
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.buffers import FastVectorReplayBuffer
 from rlpriors.rewards import MLPReward, NormalizedReward, RewardSettings
-from rlpriors.training.buffer_state import fill, stored
-from rlpriors.training.episode_statistics import FlatObservation, RecordEpisodeReturns
+from rlpriors.training.buffer_state import dump_buffer, load_buffer
+from rlpriors.training.episode_statistics import RecordEpisodeReturns
 from rlpriors.training.online import OnlineSettings, train_online
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
@@ -126,7 +126,7 @@ def test_both_returns_are_drawn(tmp_path):
 
 
 @pytest.mark.parametrize(("algorithm", "continuous"), [("sac", True), ("ppo", False)])
-def test_a_stopped_run_goes_on_from_its_checkpoint(algorithm, continuous, tmp_path):
+def test_a_stopped_run_resumes_from_its_checkpoint(algorithm, continuous, tmp_path):
     make_env = partial(Line, continuous)
     first = learner(algorithm, continuous=continuous)
     half = replace(SHORT, env_steps=32)
@@ -159,7 +159,7 @@ class Watched(NormalizedReward):
 
 
 @pytest.mark.parametrize("algorithm", ["sac", "ppo"])
-def test_a_normalized_reward_goes_on_with_its_statistics(algorithm, tmp_path):
+def test_a_normalized_reward_resumes_with_its_statistics(algorithm, tmp_path):
     def fresh():
         return learner(algorithm, continuous=True)
 
@@ -206,16 +206,16 @@ def test_a_checkpoint_keeps_the_stored_steps_and_cuts_episodes_under_way(tmp_pat
     collector.collect(
         n_step=26
     )  # 13 in each, of which the last 10 are kept: 5 of one episode, 4.. of the next
-    steps = stored(buffer)
+    steps = dump_buffer(buffer)
     assert steps["env"].tolist() == [0] * 10 + [1] * 10
     assert np.flatnonzero(steps["done"]).tolist() == [2, 8, 9, 12, 18, 19]  # the 9th and 19th are cut
     other = FastVectorReplayBuffer(20, 2)
-    fill(other, steps)
-    for key, values in stored(other).items():
+    load_buffer(other, steps)
+    for key, values in dump_buffer(other).items():
         np.testing.assert_array_equal(values, steps[key])
 
 
-def test_damage_is_told(tmp_path):
+def test_damage_is_refused(tmp_path):
     train_online(learner("dqn"), Line, folder=tmp_path, settings=SHORT, progress=False)
     with pytest.raises(CheckpointError, match="is of 'DQN', not of 'SAC'"):
         train_online(
@@ -226,7 +226,7 @@ def test_damage_is_told(tmp_path):
         train_online(learner("dqn"), Line, folder=tmp_path, settings=SHORT, resume=True)
 
 
-def test_what_does_not_fit_is_told():
+def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="`resume` needs the `folder`"):
         train_online(learner("dqn"), Line, settings=SHORT, resume=True)
     with pytest.raises(ValueError, match=r"`n_envs` must be the number of environments, 3\. Received 2"):
@@ -274,16 +274,6 @@ def test_episodes_of_a_policy_hold_what_the_environment_was_given():
     np.testing.assert_allclose(one.obs[1:, 0], one.obs[:-1, 0] + one.act[:, 0], atol=1e-5)
     np.testing.assert_allclose(one.rew, one.obs[1:, 0], atol=1e-5)
     assert one.truncated.tolist() == [False] * 5 + [True]
-
-
-def test_observations_are_flattened_in_the_order_asked_for():
-    space = gym.spaces.Dict(a=gym.spaces.Box(-9, 9, (1,)), b=gym.spaces.Box(-9, 9, (1, 2)))
-    env = gym.wrappers.TransformObservation(
-        Line(), lambda obs: {"a": obs, "b": np.array([[7.0, 8.0]], np.float32)}, space
-    )
-    obs, _ = FlatObservation(env, ["b", "a"]).reset(seed=0)
-    assert obs[:2].tolist() == [7.0, 8.0]
-    assert FlatObservation(env, ["b", "a"]).observation_space.shape == (3,)
 
 
 def test_algorithms_around_others_run_and_resume(tmp_path):

@@ -1,7 +1,7 @@
-"""The steps of a buffer as plain arrays, to be saved, and back.
+"""Replay buffers as plain arrays, for checkpoints.
 
-`stored`  all steps of a buffer
-`fill`    put them into another
+`dump_buffer`  all transitions of a buffer as arrays
+`load_buffer`  those arrays back into a buffer
 """
 
 from typing import Any
@@ -9,31 +9,34 @@ from typing import Any
 import numpy as np
 from tianshou.data import Batch, ReplayBuffer, VectorReplayBuffer
 
-__all__ = ["fill", "stored"]
+__all__ = ["dump_buffer", "load_buffer"]
 
-STORED = ("obs", "act", "rew", "terminated", "truncated", "done", "obs_next")
+KEYS = ("obs", "act", "rew", "terminated", "truncated", "done", "obs_next")
 
 
-def stored(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
-    """All steps, oldest first in each environment, and whose they are; episodes under way are cut."""
+def dump_buffer(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
+    """Return all transitions, oldest first in each environment, with the environment's index in "env".
+
+    An episode that has not ended is marked as truncated at its last transition.
+    """
     indices = buffer.sample_indices(0)
-    arrays = {key: np.ascontiguousarray(buffer.get(indices, key)) for key in STORED}
-    owner = np.searchsorted(buffer.subbuffer_edges, indices, side="right") - 1
-    cut = np.append(owner[1:] != owner[:-1], True) & ~arrays["done"]
-    # Resumed, the environment begins anew: what comes next is not what followed.
+    arrays = {key: np.ascontiguousarray(buffer.get(indices, key)) for key in KEYS}
+    env = np.searchsorted(buffer.subbuffer_edges, indices, side="right") - 1
+    cut = np.append(env[1:] != env[:-1], True) & ~arrays["done"]
+    # A resumed run resets its environments: the next transition does not follow the last one.
     arrays["truncated"] = arrays["truncated"] | cut
     arrays["done"] = arrays["done"] | cut
-    return {**arrays, "env": owner.astype(np.int64)}
+    return {**arrays, "env": env.astype(np.int64)}
 
 
-def fill(buffer: VectorReplayBuffer, steps: dict[str, np.ndarray]) -> None:
-    """Add what `stored` gave, each to its environment's part."""
-    if not steps:
+def load_buffer(buffer: VectorReplayBuffer, transitions: dict[str, np.ndarray]) -> None:
+    """Add the output of `dump_buffer` to `buffer`, each transition to the part of its environment."""
+    if not transitions:
         return
-    owner = steps["env"]
-    # The rank of each step among those of its environment: steps of one rank are added together.
-    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    for when in range(int(rank.max()) + 1):
-        rows = np.flatnonzero(rank == when)
-        row: Any = Batch({key: steps[key][rows] for key in STORED})
-        buffer.add(row, buffer_ids=owner[rows])
+    env = transitions["env"]
+    # The rank of each transition within its environment: transitions of one rank are added in one call.
+    rank = np.arange(len(env)) - np.searchsorted(env, env)
+    for k in range(int(rank.max()) + 1):
+        rows = np.flatnonzero(rank == k)
+        batch: Any = Batch({key: transitions[key][rows] for key in KEYS})
+        buffer.add(batch, buffer_ids=env[rows])

@@ -1,6 +1,6 @@
-"""What TensorBoard shows of an encoder while it learns: pictures, and whether its features collapse.
+"""Feature statistics of an encoder in training, on TensorBoard.
 
-`looks`  for `learn_encoder`, every so many updates and after the last
+`log_feature_statistics`  a callback of `train_encoder`: pictures, RankMe and the spread of features
 """
 
 from collections.abc import Mapping
@@ -11,45 +11,48 @@ from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.evaluation.probing.rank import feature_std, rankme
 from rlpriors.representation import RepresentationLearner
-from rlpriors.training.representation import Look
+from rlpriors.training.representation import TrainingCallback
 
-__all__ = ["looks"]
+__all__ = ["log_feature_statistics"]
 
 
-def looks(learner: RepresentationLearner, *, every: int, sample: int) -> Look:
-    """Pictures of what the recipe reconstructs, and "rankme" and "feature_std" of `sample` frames' features.
+def log_feature_statistics(
+    learner: RepresentationLearner, *, log_every: int, sample_size: int
+) -> TrainingCallback:
+    """Return a callback that logs pictures and measures of collapse.
 
-    Nothing that is learned depends on them: an encoder that was looked at is equal to the bit to one
-    that was not.
+    Pictures are the recipe's inputs and reconstructions.  "rankme" and "feature_std" are measured on the
+    features of `sample_size` frames.  Both are logged every `log_every` updates and after the last update.
+    The training does not depend on them: the weights are bit-equal with and without the callback.
     """
 
-    def look(writer: SummaryWriter, step: int) -> Mapping[str, float]:
-        if step % every and step < learner.settings.updates:
+    def log(writer: SummaryWriter, step: int) -> Mapping[str, float]:
+        if step % log_every and step < learner.settings.updates:
             return {}
-        for name, images in learner.pictures(8).items():
-            writer.add_images(f"pictures/{name}", _colors(images), step)
-        features = _encode_sample(learner, sample)
-        measures = {"rankme": rankme(features), "feature_std": feature_std(features)}
-        for name, value in measures.items():
+        for name, images in learner.visualize(8).items():
+            writer.add_images(f"pictures/{name}", _as_picture(images), step)
+        features = _encode_sample(learner, sample_size)
+        statistics = {"rankme": rankme(features), "feature_std": feature_std(features)}
+        for name, value in statistics.items():
             writer.add_scalar(f"collapse/{name}", value, step)
-        return measures
+        return statistics
 
-    return look
+    return log
 
 
-def _encode_sample(learner: RepresentationLearner, sample: int) -> np.ndarray:
-    """Features of frames spread evenly over all data, as the encoder gives them when it is published."""
-    encoder, starts = learner.encoder, learner.windows.starts
-    chosen = starts[np.linspace(0, len(starts) - 1, min(sample, len(starts))).astype(int)]
+def _encode_sample(learner: RepresentationLearner, sample_size: int) -> np.ndarray:
+    """Return the published encoder's features of frames that are spread evenly over all data."""
+    encoder, starts = learner.encoder, learner.clips.starts
+    rows = starts[np.linspace(0, len(starts) - 1, min(sample_size, len(starts))).astype(int)]
     encoder.eval()
-    parts = [
-        encoder.encode(learner.windows.at(some).frames[:, 0]).flatten(1).cpu().numpy()
-        for some in np.array_split(chosen, -(-len(chosen) // 128))
+    features = [
+        encoder.encode(learner.clips.at(batch).frames[:, 0]).flatten(1).cpu().numpy()
+        for batch in np.array_split(rows, -(-len(rows) // 128))
     ]
     encoder.train()
-    return np.concatenate(parts)
+    return np.concatenate(features)
 
 
-def _colors(images: torch.Tensor) -> torch.Tensor:
-    """As many channels as a picture may have."""
+def _as_picture(images: torch.Tensor) -> torch.Tensor:
+    """Return images of 1 or 3 channels; the first channel of others."""
     return images if images.shape[1] in (1, 3) else images[:, :1]

@@ -1,4 +1,4 @@
-"""Offline training by Tianshou's trainer, with a progress bar, logs and checkpoints.
+"""Offline training with Tianshou's trainer, with a progress bar, logs and checkpoints.
 
 `train_offline`  gradient updates on a fixed buffer, resumable from the last checkpoint
 """
@@ -30,14 +30,14 @@ def train_offline(
     epoch_updates: int,
     resume: bool,
 ) -> None:
-    """Run an offline algorithm by Tianshou's trainer, with a progress bar, logs and checkpoints.
+    """Train an offline algorithm with Tianshou's trainer, with a progress bar, logs and checkpoints.
 
-    Every `epoch_updates` updates the whole state goes to `<folder>/<name>.resume.pt`, from where
-    `resume` goes on; the scalars go to `<folder>/tensorboard/<name>`.
+    Every `epoch_updates` updates the whole state goes to `<folder>/<name>.resume.pt`, and `resume`
+    continues from this file.  The scalars go to `<folder>/tensorboard/<name>`.
 
     Raises:
         ValueError: `n_updates` is not a multiple of `epoch_updates`.
-        CheckpointError: the state to resume from is damaged or another algorithm's.
+        CheckpointError: the checkpoint is damaged or of another algorithm.
     """
     if n_updates < 1 or n_updates % epoch_updates:
         raise ValueError(
@@ -47,17 +47,17 @@ def train_offline(
     state = folder / f"{name}.resume.pt"
     if resume and state.exists():
         algorithm.resume(load_resume(state, algorithm.policy.device))
-    done = int(algorithm.updates)
-    if done >= n_updates:
+    first = int(algorithm.updates)
+    if first >= n_updates:
         return
 
     def save_checkpoint(epoch: int, env_step: int, gradient_step: int) -> str:
         save_resume(state, algorithm.resume_state())
         return str(state)
 
-    # What was logged after the last checkpoint is logged again: TensorBoard drops the first take.
-    writer = SummaryWriter(str(folder / "tensorboard" / name), purge_step=done + 1)
-    with writer, tqdm(total=n_updates, initial=done, desc=name, unit="update") as bar:
+    # Updates after the last checkpoint are logged again: TensorBoard drops their first entries.
+    writer = SummaryWriter(str(folder / "tensorboard" / name), purge_step=first + 1)
+    with writer, tqdm(total=n_updates, initial=first, desc=name, unit="update") as bar:
         logger = _RunLogger(writer, algorithm, epoch_updates, batch_size, bar.update)
         algorithm.run_training(
             OfflineTrainerParams(
@@ -75,9 +75,9 @@ def train_offline(
 
 
 class _RunLogger(TensorboardLogger):
-    """Tianshou's logger, which goes on from the checkpoint's count of updates and moves a bar.
+    """Tianshou's logger with the checkpoint's count of updates, and a progress bar.
 
-    Tianshou takes that count from the log; a log may be a moment behind the checkpoint.
+    Tianshou takes the count from the log, which may lag behind the checkpoint.
     """
 
     def __init__(
@@ -86,17 +86,17 @@ class _RunLogger(TensorboardLogger):
         algorithm: WindowAlgorithm[Any],
         epoch_updates: int,
         batch_size: int,
-        tick: Callable[[], Any],
+        advance_bar: Callable[[], Any],
     ) -> None:
         super().__init__(writer, update_interval=10, save_interval=1)
         self._algorithm, self._epoch_updates, self._batch_size = algorithm, epoch_updates, batch_size
-        self._tick = tick
+        self._advance_bar = advance_bar
 
     def restore_data(self) -> tuple[int, int, int]:
         updates = int(self._algorithm.updates)
-        self.last_log_update_step = updates - 1  # the next to be logged is that of a run without a stop
+        self.last_log_update_step = updates - 1  # logs at the same updates as a run without a stop
         return updates // self._epoch_updates, updates * self._batch_size, updates
 
     def log_update_data(self, log_data: dict[str, Any], step: int) -> None:
-        self._tick()
+        self._advance_bar()
         super().log_update_data(log_data, step)

@@ -1,6 +1,8 @@
-"""Learning a policy in an environment, on its own reward or on a learned one.
+"""Online training of a policy, on the environment's reward or on a learned one.
 
-`train_online`  the run: Tianshou's trainers, both returns logged, checkpoints
+`train_online`    Tianshou's trainers with both returns logged, and checkpoints
+`OnlineSettings`  lengths, environments and updates of a run
+`OnlineResult`    steps, seconds and episodes of a finished run
 """
 
 import time
@@ -20,14 +22,14 @@ from tianshou.utils import LazyLogger, TensorboardLogger
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from rlpriors.agents.online.resumable import restore_training, training_state
+from rlpriors.agents.resumable import restore_training, training_state
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume, write_atomically
 from rlpriors.data.buffers import FastVectorReplayBuffer
 from rlpriors.rewards.normalized import NormalizedReward
-from rlpriors.training.buffer_state import fill, stored
+from rlpriors.training.buffer_state import dump_buffer, load_buffer
 from rlpriors.training.episode_statistics import EnvReturnStats, RecordEpisodeReturns
 from rlpriors.training.online_settings import OnlineResult, OnlineSettings
-from rlpriors.training.reward_state import moving, restore
+from rlpriors.training.reward_state import load_statistics, updating_normalizers
 from rlpriors.training.rollout import EnvSource, temporary_seed
 from rlpriors.types import RewardFn
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
@@ -37,7 +39,7 @@ __all__ = ["OnlineResult", "OnlineSettings", "train_online"]
 
 def train_online(
     algorithm: Algorithm[Any, Any],
-    make_env: EnvSource,
+    env: EnvSource,
     *,
     reward: RewardFn | None = None,
     folder: Path | None = None,
@@ -47,33 +49,33 @@ def train_online(
     resume: bool = False,
     progress: bool = True,
 ) -> OnlineResult:
-    """Let `algorithm` learn by acting; what it becomes is `algorithm.policy`.
+    """Train `algorithm` online; the trained policy is `algorithm.policy`.
 
-    With a learned `reward` the agent never sees the environment's: one batched call judges every
-    step of all environments, and the true return is only counted.  Scalars go to
-    `<folder>/tensorboard/<name>`: `training/returns_stat` is the return shown to the agent and
-    `training/env_returns_stat` the environment's.
+    With a learned `reward` the agent never receives the environment's reward.  One batched call computes
+    the reward of every step of all environments, and the true return is only recorded.  Scalars go to
+    `<folder>/tensorboard/<name>`: `training/returns_stat` is the return that the agent receives, and
+    `training/env_returns_stat` is the environment's return.
 
-    Every `checkpoint_every` steps all goes to `<folder>/<name>.resume.pt`, and an off-policy
-    buffer to `<folder>/<name>.buffer.safetensors`.  Resuming goes on exactly with networks,
-    target networks, optimizers, counts, the stored steps and the statistics of a `NormalizedReward`
-    that is `updating`.  Not with the episodes under way, which begin anew, nor with the random
-    numbers, which are drawn from another stream: a resumed run is as good as one without a stop,
-    and not equal to it.
+    Every `checkpoint_every` steps the state goes to `<folder>/<name>.resume.pt`, and an off-policy
+    buffer to `<folder>/<name>.buffer.safetensors`.  Resuming restores networks, target networks,
+    optimizers, counts, the stored steps and the statistics of a `NormalizedReward` that is `updating`.
+    It does not restore unfinished episodes, which are reset, or random generators, which get another
+    seed: a resumed run is statistically equivalent to a run without a stop, and not equal to it.
 
-    All randomness comes from `seed`; the global generators that Tianshou draws from are put back.
+    All randomness comes from `seed`; the state of Tianshou's global generators is restored at the end.
 
     Args:
-        algorithm: Tianshou's or one around it, off-policy or on-policy, as of `make_algorithm`.
-        make_env: makes one environment with Box observations, or vector environments (`n_envs`
-            of them), which stay open.
-        reward: judges transitions in raw units; None for the environment's own.
-        folder: where logs and checkpoints go; None for neither.
-        name: of this run in the folder.
-        settings: how long, and on what.
-        seed: source of environments, actions and batches.
-        resume: go on with what is in the folder, if there is anything.
-        progress: show a bar.
+        algorithm: Tianshou's algorithm or a wrapper of it, off-policy or on-policy, such as
+            `make_algorithm` returns.
+        env: function that makes one environment with Box observations, or `n_envs` vector environments,
+            which stay open.
+        reward: reward of transitions in raw units; None for the environment's own.
+        folder: folder of logs and checkpoints; None for neither.
+        name: name of this run's files in the folder.
+        settings: lengths, environments and updates.
+        seed: seed of environments, actions and batches.
+        resume: continue from the checkpoint in the folder, if there is one.
+        progress: show a progress bar.
 
     Raises:
         ValueError: the reward does not fit the environment's spaces, or `resume` has no `folder`.
@@ -82,28 +84,30 @@ def train_online(
     """
     if resume and folder is None:
         raise ValueError("`resume` needs the `folder` of the run. Received None.")
-    inner = make_env if isinstance(make_env, BaseVectorEnv) else DummyVectorEnv([make_env] * settings.n_envs)
-    shown: BaseVectorEnv = inner
+    inner = env if isinstance(env, BaseVectorEnv) else DummyVectorEnv([env] * settings.n_envs)
+    envs: BaseVectorEnv = inner
     if reward is not None:
         device = next(iter(algorithm.policy.parameters())).device
-        shown = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
-    run = _Run(algorithm, RecordEpisodeReturns(shown), folder, name, settings, moving(reward))
+        envs = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
+    run = _OnlineRun(
+        algorithm, RecordEpisodeReturns(envs), folder, name, settings, updating_normalizers(reward)
+    )
     started = time.monotonic()
     try:
         if resume:
             run.restore()
         if run.env_steps < settings.env_steps:
-            # A resumed run must not draw what the first part has drawn.
+            # A resumed run must not repeat the random draws of the first part.
             with temporary_seed(np.random.SeedSequence((seed, run.env_steps)), run.envs):
-                run.learn(progress)
+                run.train(progress)
     finally:
-        if inner is not make_env:
+        if inner is not env:
             inner.close()
     return OnlineResult(run.env_steps, time.monotonic() - started, run.envs.finished)
 
 
-class _Run:
-    """One run: its environments and buffer, and what is written of it."""
+class _OnlineRun:
+    """State of one run: environments, buffer, counts and checkpoint files."""
 
     def __init__(
         self,
@@ -122,11 +126,11 @@ class _Run:
         self.settings, self.rewards = settings, rewards
         self.on_policy = isinstance(algorithm, OnPolicyAlgorithm)
         self.env_steps = 0
-        self.stored: dict[str, np.ndarray] = {}
+        self.transitions: dict[str, np.ndarray] = {}
 
     @property
     def files(self) -> tuple[Path, Path]:
-        """Where the state and the buffer are kept."""
+        """Paths of the state and of the buffer."""
         assert self.folder is not None
         return self.folder / f"{self.name}.resume.pt", self.folder / f"{self.name}.buffer.safetensors"
 
@@ -137,14 +141,16 @@ class _Run:
         device = next(iter(self.algorithm.policy.parameters())).device
         state = load_resume(state_file, device)
         if not isinstance(state.get("env_steps"), int) or "algorithm" not in state:
-            raise CheckpointError(f"{state_file} is not of an online run. Delete it and start again.")
+            raise CheckpointError(
+                f"{state_file} is not a checkpoint of an online run. Delete it and start again."
+            )
         resume = getattr(self.algorithm, "resume", partial(restore_training, self.algorithm))
         resume(state["algorithm"])
-        restore(self.rewards, state.get("reward", {}), state_file)
+        load_statistics(self.rewards, state.get("reward", {}), state_file)
         self.env_steps = state["env_steps"]
         if not self.on_policy:
             try:
-                self.stored = safetensors.numpy.load_file(buffer_file)
+                self.transitions = safetensors.numpy.load_file(buffer_file)
             except (OSError, safetensors.SafetensorError) as error:
                 raise CheckpointError(
                     f"{buffer_file} is missing or damaged ({error}). Delete {state_file} and start again."
@@ -153,23 +159,23 @@ class _Run:
     def save(self, buffer: ReplayBuffer) -> str:
         state_file, buffer_file = self.files
         if not self.on_policy:
-            # The buffer first: a stop between both leaves more steps than the state knows, not fewer.
-            steps = stored(buffer)
-            write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(steps, path))
-        # Algorithms around others know what more there is to keep.
+            # The buffer first: a stop between both writes leaves more steps than the state counts, not fewer.
+            transitions = dump_buffer(buffer)
+            write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(transitions, path))
+        # Wrapper algorithms have more state than the wrapped algorithm.
         state = getattr(self.algorithm, "resume_state", partial(training_state, self.algorithm))
         statistics = {name: reward.statistics() for name, reward in self.rewards.items()}
         save_resume(state_file, {"algorithm": state(), "env_steps": self.env_steps, "reward": statistics})
         return str(state_file)
 
-    def learn(self, progress: bool) -> None:
+    def train(self, progress: bool) -> None:
         s = self.settings
         size = s.collect_steps if self.on_policy else s.buffer_size or s.env_steps
-        # Room for whole rows, and for the row that a collection may end beyond.
+        # Whole rows, and one more row, as a collection may end one row later.
         per_env = -(-size // s.n_envs) + 1
-        draws = int(torch.randint(2**31, ()))
-        buffer = FastVectorReplayBuffer(per_env * s.n_envs, s.n_envs, random_seed=draws)
-        fill(buffer, self.stored)
+        buffer_seed = int(torch.randint(2**31, ()))
+        buffer = FastVectorReplayBuffer(per_env * s.n_envs, s.n_envs, random_seed=buffer_seed)
+        load_buffer(buffer, self.transitions)
         collector = Collector[EnvReturnStats](
             self.algorithm, self.envs, buffer, exploration_noise=True, collect_stats_class=EnvReturnStats
         )
@@ -185,11 +191,11 @@ class _Run:
 
     def _train(self, collector: Collector[EnvReturnStats], bar: "tqdm[Any]") -> None:
         s, first = self.settings, self.env_steps
-        # Equal parts, at most `checkpoint_every` long, that end where they should: a last part of full
-        # length would overshoot.
-        left = -(-(s.env_steps - first) // s.collect_steps)  # collections
-        epochs = -(-left // max(1, s.checkpoint_every // s.collect_steps))
-        epoch_steps = -(-left // epochs) * s.collect_steps
+        # Epochs of equal length, at most `checkpoint_every` steps: a last epoch of full length would
+        # overshoot `env_steps`.
+        n_collections = -(-(s.env_steps - first) // s.collect_steps)
+        epochs = -(-n_collections // max(1, s.checkpoint_every // s.collect_steps))
+        epoch_steps = -(-n_collections // epochs) * s.collect_steps
 
         def tick(epoch: int, env_step: int) -> None:
             bar.update(first + env_step - bar.n)
@@ -200,7 +206,7 @@ class _Run:
 
         logger: Any = LazyLogger()
         if self.folder is not None:
-            # What was logged after the last checkpoint is logged again: TensorBoard drops the first take.
+            # Steps after the last checkpoint are logged again: TensorBoard drops their first entries.
             writer = SummaryWriter(str(self.folder / "tensorboard" / self.name), purge_step=first + 1)
             logger = _Logger(writer, first)
         common: dict[str, Any] = {
@@ -220,7 +226,7 @@ class _Run:
             if self.on_policy
             else OffPolicyTrainerParams(**common, update_step_num_gradient_steps_per_sample=s.update_per_step)
         )
-        # The collector was reset before its random steps; their last episodes go on.
+        # The collector was reset before its random steps; their last episodes continue.
         self.algorithm.create_trainer(params).run(reset_collectors=False)
         self.env_steps = first + epochs * epoch_steps
         tick(0, self.env_steps - first)
@@ -228,14 +234,14 @@ class _Run:
 
 
 class _Logger(TensorboardLogger):
-    """Tianshou's logger, counting from where a run was resumed."""
+    """Tianshou's logger with steps counted from the start of the run, also after a resume."""
 
     def __init__(self, writer: SummaryWriter, first: int) -> None:
         super().__init__(writer, training_interval=1, update_interval=500, save_interval=1, write_flush=False)
         self.first = first
 
     def log_training_data(self, log_data: dict[str, Any], step: int) -> None:
-        if log_data["n_collected_episodes"]:  # else there is no return to tell
+        if log_data["n_collected_episodes"]:  # else there is no return to log
             super().log_training_data(log_data, step)
 
     def write(self, step_type: str, step: int, data: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""How long a policy learns by acting, and what its run was like.
+"""Settings and result of online training.
 
-`OnlineSettings`  how long, how many environments, how many updates
-`OnlineResult`    what the run was like
+`OnlineSettings`  lengths, environments and updates of a run
+`OnlineResult`    steps, seconds and episodes of a finished run
 """
 
 from dataclasses import dataclass
@@ -15,41 +15,41 @@ __all__ = ["OnlineResult", "OnlineSettings"]
 
 @dataclass(frozen=True)
 class OnlineSettings:
-    """How long a policy learns, and on what.
+    """Settings of `train_online`.
 
     Raises:
-        ValueError: a field is out of its bounds, or steps do not divide.
+        ValueError: a field is out of its bounds, or a number of steps is not divisible by `n_envs`.
     """
 
     env_steps: int = 25_600
-    """Steps in all environments together, random ones included."""
+    """Number of steps in all environments together, random steps included."""
 
     n_envs: int = 16
-    """Environments side by side."""
+    """Number of parallel environments."""
 
     random_steps: int = 1600
-    """Steps of random actions before the first update; 0 for on-policy algorithms."""
+    """Number of random steps before the first update; 0 for on-policy algorithms."""
 
     collect_steps: int = 16
-    """Steps between updates; 2048 or so for on-policy algorithms."""
+    """Number of steps between updates; about 2048 for on-policy algorithms."""
 
     update_per_step: float = 0.25
-    """Updates for each step (off-policy)."""
+    """Number of updates per step (off-policy)."""
 
     repeat: int = 10
-    """Passes over what was collected (on-policy)."""
+    """Number of passes over each collection (on-policy)."""
 
     batch_size: int = 128
-    """Transitions in one update."""
+    """Number of transitions in an update."""
 
     reward_scale: float = 1.0
-    """Factor on the learned reward, as the agent sees it."""
+    """Factor on the learned reward that the agent receives."""
 
     buffer_size: int | None = None
-    """Steps that the buffer holds; None for all of them (off-policy)."""
+    """Number of steps that the buffer holds; None for all steps (off-policy)."""
 
     checkpoint_every: int = 8000
-    """Steps between checkpoints; rounded up to whole collections."""
+    """Number of steps between checkpoints, rounded up to whole collections."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -88,11 +88,11 @@ class OnlineSettings:
 
 @dataclass(frozen=True)
 class OnlineResult:
-    """What a run was like."""
+    """Steps, seconds and episodes of a run of `train_online`."""
 
     env_steps: int
-    """Steps taken, those before a resume included."""
+    """Number of steps taken, those before a resume included."""
     seconds: float
-    """How long it took; of a resumed run, since it was resumed."""
+    """Duration in seconds, counted from the last resume."""
     episodes: list[EpisodeRecord]
-    """Each whole episode in order, with both returns; of a resumed run, since it was resumed."""
+    """Whole episodes in order, with both returns, counted from the last resume."""

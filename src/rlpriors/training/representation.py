@@ -1,7 +1,7 @@
-"""The updates that train an encoder, with a progress bar, TensorBoard and checkpoints.
+"""Training loop of an encoder, with a progress bar, TensorBoard and checkpoints.
 
-`learn_encoder`  makes the updates that are left of a `RepresentationLearner`
-`Look`           what else is shown of them
+`train_encoder`     the remaining updates of a `RepresentationLearner`
+`TrainingCallback`  type of the function that logs further numbers
 """
 
 from collections.abc import Callable, Mapping
@@ -13,49 +13,50 @@ from tqdm import tqdm
 from rlpriors.checkpoint import save_resume
 from rlpriors.representation import Recipe, RepresentationLearner
 
-__all__ = ["Look", "learn_encoder"]
+__all__ = ["TrainingCallback", "train_encoder"]
 
-Look = Callable[[SummaryWriter, int], Mapping[str, float]]
-"""Of the writer and the number of updates, further numbers to return; called after each update."""
+TrainingCallback = Callable[[SummaryWriter, int], Mapping[str, float]]
+"""Function of the writer and the number of updates, called after each update; its numbers are returned by
+`train_encoder`."""
 
 
-def learn_encoder(
+def train_encoder(
     learner: RepresentationLearner,
     *,
-    state: Path,
-    logs: Path,
+    resume_file: Path,
+    log_folder: Path,
     checkpoint_every: int,
     log_every: int = 10,
-    look: Look | None = None,
+    callback: TrainingCallback | None = None,
 ) -> dict[str, float]:
-    """Train the encoder to the end and return the last numbers; `learner.finish()` then gives it.
+    """Make the remaining updates and return the last numbers; `learner.finish()` then returns the encoder.
 
     Args:
-        learner: what trains it; one that was resumed goes on where it was.
-        state: file that its state goes to, and is resumed from.
-        logs: folder of TensorBoard's scalars.
-        checkpoint_every: updates between checkpoints; the last one is always kept.
-        log_every: updates between scalars; the first and the last are always shown.
-        look: what else is shown, such as `rlpriors.training.collapse_monitor.looks`.
+        learner: the representation training; one that was resumed continues at its update.
+        resume_file: file of the checkpoint.
+        log_folder: folder of TensorBoard's scalars.
+        checkpoint_every: updates between checkpoints; the last update always has one.
+        log_every: updates between scalars; the first and the last update are always logged.
+        callback: function that logs more, such as `log_feature_statistics` returns.
     """
     updates, first = learner.settings.updates, learner.updates
     last: dict[str, float] = {}
     bar = tqdm(total=updates, initial=first, desc=learner.recipe.name, unit="update")
-    # What was logged after the last checkpoint is logged again: TensorBoard drops the first take.
-    with SummaryWriter(str(logs), purge_step=first + 1) as writer, bar:
+    # Updates after the last checkpoint are logged again: TensorBoard drops their first entries.
+    with SummaryWriter(str(log_folder), purge_step=first + 1) as writer, bar:
         while learner.updates < updates:
             numbers = learner.update()
-            step, done = learner.updates, learner.updates == updates
+            step, is_last = learner.updates, learner.updates == updates
             bar.update()
-            if step % log_every == 0 or done or step == 1:
+            if step % log_every == 0 or is_last or step == 1:
                 _log(writer, numbers, learner.recipe, step)
                 bar.set_postfix(loss=f"{numbers['loss']:.4g}")
                 last |= numbers
-            if look is not None:
-                last |= look(writer, step)
-            if step % checkpoint_every == 0 or done:
+            if callback is not None:
+                last |= callback(writer, step)
+            if step % checkpoint_every == 0 or is_last:
                 writer.flush()
-                save_resume(state, learner.state())
+                save_resume(resume_file, learner.state())
     return last
 
 

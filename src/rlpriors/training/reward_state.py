@@ -1,7 +1,7 @@
-"""Rewards whose statistics move while an agent learns, in the checkpoints of its run.
+"""Running statistics of normalized rewards, for the checkpoints of an online run.
 
-`moving`   the normalized rewards that are, or are in, what judges, by their place in it
-`restore`  let them go on with the statistics of a checkpoint
+`updating_normalizers`  the normalized rewards in a reward that still update their statistics
+`load_statistics`       the statistics of a checkpoint back into these rewards
 """
 
 from collections.abc import Mapping
@@ -14,28 +14,35 @@ from rlpriors.checkpoint import CheckpointError
 from rlpriors.rewards.normalized import NormalizedReward
 from rlpriors.types import RewardFn
 
-__all__ = ["moving", "restore"]
+__all__ = ["load_statistics", "updating_normalizers"]
 
 
-def moving(reward: RewardFn | None) -> dict[str, NormalizedReward]:
-    """Those that are `updating`; one at rest does not change, and is no part of a checkpoint."""
+def updating_normalizers(reward: RewardFn | None) -> dict[str, NormalizedReward]:
+    """Return each `NormalizedReward` in `reward` whose `updating` is True, by its module name.
+
+    A normalized reward that does not update is constant and is not checkpointed.
+    """
     modules = reward.named_modules() if isinstance(reward, nn.Module) else ()
-    return {name: part for name, part in modules if isinstance(part, NormalizedReward) and part.updating}
+    return {
+        name: module for name, module in modules if isinstance(module, NormalizedReward) and module.updating
+    }
 
 
-def restore(rewards: Mapping[str, NormalizedReward], statistics: Mapping[str, Any], file: Path) -> None:
-    """Put back what `NormalizedReward.statistics` gave.
+def load_statistics(
+    rewards: Mapping[str, NormalizedReward], statistics: Mapping[str, Any], file: Path
+) -> None:
+    """Load the output of `NormalizedReward.statistics` into each of `rewards`.
 
     Raises:
-        CheckpointError: the run in `file` was learned on other rewards, or without normalizing.
+        CheckpointError: the run in `file` was trained on another reward, or without normalization.
     """
     try:
         if set(statistics) != set(rewards):
-            raise KeyError(f"it has {len(statistics)} of these rewards, not {len(rewards)}")
+            raise KeyError(f"it has statistics of {len(statistics)} rewards, not of {len(rewards)}")
         for name, reward in rewards.items():
             reward.load_statistics(statistics[name])
     except KeyError as error:
         raise CheckpointError(
-            f"{file} holds no running statistics of this reward ({error.args[0]}). Resume it with the reward "
-            "that it was learned on, normalized and updating as it was then."
+            f"{file} holds no running statistics of this reward ({error.args[0]}). Resume the run with the "
+            "reward that it was started with, and with the same normalization."
         ) from error

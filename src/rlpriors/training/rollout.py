@@ -1,7 +1,9 @@
-"""Whole episodes of a policy, for evaluation.
+"""Rollouts of a policy, for evaluation.
 
-`evaluate_policy`  episodes of a policy, all environments in one batch
-`temporary_seed`   fixed seeds for environments and for the generators that Tianshou draws from
+`evaluate_policy`   whole episodes of a policy, all environments in one batch
+`evaluate_returns`  only the returns of these episodes
+`temporary_seed`    fixed seeds for environments and for the generators that Tianshou draws from
+`EnvSource`         type of an environment's factory or of a vector environment
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +19,9 @@ from tianshou.env import BaseVectorEnv, DummyVectorEnv
 
 from rlpriors.data.episodes import Episode, EpisodeStore
 from rlpriors.data.observations import select_observation
+from rlpriors.training.episode_statistics import EpisodeRecord, RecordEpisodeReturns
 
-__all__ = ["EnvSource", "evaluate_policy", "temporary_seed"]
+__all__ = ["EnvSource", "evaluate_policy", "evaluate_returns", "temporary_seed"]
 
 EnvSource = Callable[[], gym.Env[Any, Any]] | BaseVectorEnv
 """A function that makes one environment, or a Tianshou vector environment."""
@@ -45,19 +48,31 @@ def evaluate_policy(
     """
     envs = env if isinstance(env, BaseVectorEnv) else DummyVectorEnv([env] * n_episodes)
     episodes: list[Episode] = []
-    reseed: Callable[[int], None] | None = getattr(policy, "reseed", None)
     try:
-        with temporary_seed(np.random.SeedSequence(seed), envs), torch.no_grad():
-            if env_seed is not None:
-                envs.seed(env_seed)
-            if reseed is not None:
-                reseed(seed)
+        with _evaluation(policy, envs, seed, env_seed):
             while len(episodes) < n_episodes:
-                episodes += _round(policy, envs, min(len(envs), n_episodes - len(episodes)), obs_keys)
+                recorder = _EpisodeRecorder(obs_keys)
+                _rollout(policy, envs, min(len(envs), n_episodes - len(episodes)), recorder)
+                episodes += recorder.episodes()
     finally:
         if envs is not env:
             envs.close()
     return EpisodeStore.from_episodes(episodes)
+
+
+def evaluate_returns(
+    policy: Policy, envs: BaseVectorEnv, n_episodes: int, *, seed: int = 0
+) -> list[EpisodeRecord]:
+    """Return both returns of `n_episodes` whole episodes of `policy`, without exploration.
+
+    No observation is stored, which image observations would need much memory for.  Seeds are those of
+    `evaluate_policy`; `envs` stays open.
+    """
+    recorder = RecordEpisodeReturns(envs)
+    with _evaluation(policy, recorder, seed):
+        while len(recorder.finished) < n_episodes:
+            _rollout(policy, recorder, min(len(recorder), n_episodes - len(recorder.finished)))
+    return recorder.finished
 
 
 @contextmanager
@@ -75,33 +90,66 @@ def temporary_seed(seeds: np.random.SeedSequence, envs: BaseVectorEnv) -> Iterat
             np.random.set_state(before)  # noqa: NPY002
 
 
-def _round(policy: Policy, envs: BaseVectorEnv, n: int, obs_keys: Sequence[str] | None) -> list[Episode]:
-    """One episode in each of the first `n` environments."""
+@contextmanager
+def _evaluation(
+    policy: Policy, envs: BaseVectorEnv, seed: int, env_seed: int | None = None
+) -> Iterator[None]:
+    """Seed environments, generators and policy for an evaluation without gradients."""
+    reseed: Callable[[int], None] | None = getattr(policy, "reseed", None)
+    with temporary_seed(np.random.SeedSequence(seed), envs), torch.no_grad():
+        if env_seed is not None:
+            envs.seed(env_seed)
+        if reseed is not None:
+            reseed(seed)
+        yield
+
+
+class _EpisodeRecorder:
+    """Transitions of a rollout, by environment."""
+
+    def __init__(self, obs_keys: Sequence[str] | None) -> None:
+        self.obs_keys = obs_keys
+        self.initial_obs: list[np.ndarray] = []
+        self.steps: list[list[tuple[Any, ...]]] = []
+
+    def reset(self, obs: Any) -> None:
+        self.initial_obs = list(_observations(obs, self.obs_keys))
+        self.steps = [[] for _ in self.initial_obs]
+
+    def step(self, ids: np.ndarray, obs_next: Any, *columns: np.ndarray) -> None:
+        obs_next = _observations(obs_next, self.obs_keys)
+        for row, i in enumerate(ids):
+            self.steps[i].append((obs_next[row], *(column[row] for column in columns)))
+
+    def episodes(self) -> list[Episode]:
+        episodes = []
+        for start, rows in zip(self.initial_obs, self.steps, strict=True):
+            later, act, rew, terminated, truncated = (np.array(column) for column in zip(*rows, strict=True))
+            episodes.append(Episode(np.concatenate([start[None], later]), act, rew, terminated, truncated))
+        return episodes
+
+
+def _rollout(policy: Policy, envs: BaseVectorEnv, n: int, recorder: _EpisodeRecorder | None = None) -> None:
+    """Run one episode in each of the first `n` environments."""
     ids = np.arange(n)
     obs, infos = envs.reset(ids)
     state: Any = None
-    steps: list[list[tuple[Any, ...]]] = [[] for _ in ids]
-    first = _observations(obs, obs_keys)
+    if recorder is not None:
+        recorder.reset(obs)
     while len(ids):
         out = policy(Batch(obs=obs, info=Batch(list(infos))), state)
         acts = policy.map_action(out.act)
         state = out.get("state")
         obs, rew, terminated, truncated, infos = envs.step(acts, ids)
-        seen = _observations(obs, obs_keys)
-        for row, i in enumerate(ids):
-            steps[i].append((seen[row], acts[row], rew[row], terminated[row], truncated[row]))
-        going = ~(terminated | truncated)
-        ids, obs, infos = ids[going], obs[going], infos[going]
-        if isinstance(state, Batch) and not going.all():
-            state = state[going]
-    episodes = []
-    for start, taken in zip(first, steps, strict=True):
-        later, act, rew, terminated, truncated = (np.array(part) for part in zip(*taken, strict=True))
-        episodes.append(Episode(np.concatenate([start[None], later]), act, rew, terminated, truncated))
-    return episodes
+        if recorder is not None:
+            recorder.step(ids, obs, acts, rew, terminated, truncated)
+        running = ~(terminated | truncated)
+        ids, obs, infos = ids[running], obs[running], infos[running]
+        if isinstance(state, Batch) and not running.all():
+            state = state[running]
 
 
 def _observations(obs: Any, obs_keys: Sequence[str] | None) -> np.ndarray:
-    """Copies of a vector environment's observations, [environments, ...]; Dicts give their chosen leaves."""
-    part = Batch(obs=obs).obs
-    return select_observation(part.to_dict() if isinstance(part, Batch) else part, obs_keys, 1).copy()
+    """Return copies of observations, [environments, ...]; the leaves `obs_keys` of Dict observations."""
+    batch = Batch(obs=obs).obs
+    return select_observation(batch.to_dict() if isinstance(batch, Batch) else batch, obs_keys, 1).copy()

@@ -33,12 +33,12 @@ class Formula(RewardModel):
 
 @pytest.fixture(scope="module")
 def task() -> PointMazeTask:
-    return make_task(steps=150)
+    return make_task(max_episode_steps=150)
 
 
 @pytest.fixture(scope="module")
 def data(task) -> EpisodeStore:
-    return task.data(6, seed=0, workers=0)
+    return task.data(6, seed=0, n_workers=0)
 
 
 # ---------------------------------------------------------------- numbers
@@ -72,7 +72,7 @@ def test_shaping_changes_correlations_but_not_epic(task, data) -> None:
 
 
 def test_another_goals_distance_is_in_between(task, data) -> None:
-    other = make_task((-1.0, 1.0), steps=150)
+    other = make_task((-1.0, 1.0), max_episode_steps=150)
     quality = reward_quality(Formula(other.oracle()), task, data, seed=0)
     assert quality["spearman"] < 0
     assert 0.5 < quality["epic"] < 1
@@ -132,7 +132,7 @@ def test_the_report_has_every_number(tmp_path, capsys) -> None:
         assert any(all(cell in line for cell in row) for line in shown.splitlines()), row
     assert "(seed 7)" in shown
     assert "123 seconds" in shown
-    assert f'    env = LearnedReward(make_env(), "{tmp_path / "reward"}")\n' in shown
+    assert f'    env = LearnedReward(make_point_maze(), "{tmp_path / "reward"}")\n' in shown
 
 
 @pytest.mark.parametrize("name", ["run[red]2[/]", "a:key:b", "long-" * 40])

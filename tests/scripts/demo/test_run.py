@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rlpriors.envs.maze.point_maze import make_env
+from rlpriors.envs.maze.point_maze import make_point_maze
 from rlpriors.rewards import load_reward
 from rlpriors.scripts.demo import run as demo
 from rlpriors.scripts.main import main
 from rlpriors.wrappers import LearnedReward
 
-EPOCH, EPISODE_STEPS = 10, 150
+EPOCH, MAX_EPISODE_STEPS = 10, 150
 TINY = (
-    *("demo", "--seed", "3", "--device", "cpu", "--workers", "0", "--episodes", "2"),
+    *("demo", "--seed", "3", "--device", "cpu", "--n-workers", "0", "--n-episodes", "2"),
     *("--data-episodes", "4", "--demonstrations", "3", "--prior-updates", "20", "--reward-updates", "20"),
     *("--checkpoint-every", str(EPOCH)),
 )
@@ -33,7 +33,7 @@ TINY = (
 KILLED = f"""
 import os, signal
 from rlpriors.scripts.demo import run as demo
-demo.EPISODE_STEPS = {EPISODE_STEPS}
+demo.MAX_EPISODE_STEPS = {MAX_EPISODE_STEPS}
 update = demo.ALGORITHM._update_with_batch
 def update_or_die(self, batch):
     if self.updates == {EPOCH + 5}:
@@ -49,7 +49,7 @@ def command(*args: str) -> str:
     """What `rlpriors` prints."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
         patch.setattr(sys, "argv", ["rlpriors", *args])
-        patch.setattr(demo, "EPISODE_STEPS", EPISODE_STEPS)
+        patch.setattr(demo, "MAX_EPISODE_STEPS", MAX_EPISODE_STEPS)
         main()
     return printed.getvalue()
 
@@ -87,7 +87,7 @@ def test_it_says_what_it_does_and_ends_with_its_folder(finished) -> None:
     assert lines[0] == "A reward from 3 demonstrations; it reads: observation."
     assert lines[-1] == str(folder)
     assert any("DiffusionIRL, best of N = 16" in line for line in lines)
-    assert f'    env = LearnedReward(make_env(), "{folder / "reward"}")' in lines
+    assert f'    env = LearnedReward(make_point_maze(), "{folder / "reward"}")' in lines
 
 
 def test_results(finished) -> None:
@@ -108,7 +108,7 @@ def test_the_reward_stands_alone(finished) -> None:
     folder = finished[0] / "reward"
     reward = load_reward(folder, device="cpu")
     assert (reward.obs_dim, reward.act_dim, reward.obs_keys) == (4, 2, ("observation",))
-    env = LearnedReward(make_env(), str(folder), device="cpu")  # the raw environment, of dictionaries
+    env = LearnedReward(make_point_maze(), str(folder), device="cpu")  # the raw environment, of dictionaries
     before, _ = env.reset(seed=0)
     after, given, _, _, info = env.step(np.ones(2, np.float32))
     env.close()
@@ -137,7 +137,7 @@ def test_pictures_and_logs(finished) -> None:
     assert set(log(folder, "evaluation").Tags()["images"]) == {"reward", "plans", "episodes"}
 
 
-# ---------------------------------------------------------------- going on
+# ---------------------------------------------------------------- resuming
 
 
 def test_killed_twice_and_resumed_equals_undisturbed(finished, tmp_path) -> None:
@@ -162,13 +162,13 @@ def test_killed_twice_and_resumed_equals_undisturbed(finished, tmp_path) -> None
     assert os.listdir(tmp_path) == ["run"]
 
 
-def test_what_cannot_be_resumed_is_told(finished, tmp_path) -> None:
+def test_what_cannot_be_resumed_is_refused(finished, tmp_path) -> None:
     run = shutil.copytree(finished[0], tmp_path / "run")
     args = (*TINY, "--folder", str(run), "--resume")
     with pytest.raises(
-        SystemExit, match=r"run was started with episodes 2 \(now 1\)\. Resume it with the se"
+        SystemExit, match=r"run was started with n_episodes 2 \(now 1\)\. Resume it with the se"
     ):
-        command(*args, "--episodes", "1")
+        command(*args, "--n-episodes", "1")
     (run / "prior.resume.pt").write_bytes(b"not what it was")
     with pytest.raises(SystemExit, match=r"^rlpriors: .*prior\.resume\.pt is damaged .* Delete it"):
         command(*args)

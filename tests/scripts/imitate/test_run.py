@@ -1,4 +1,4 @@
-"""`rlpriors imitate`: every mode in a world of two lamps, stopping and going on, bad input."""
+"""`rlpriors imitate`: every mode with two lamps, stopping and resuming, bad input."""
 
 import json
 import re
@@ -9,23 +9,26 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from imitation_world import SIZE, press_the_lit
+from lamp_env import SIZE, press_the_lit
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tianshou.env import DummyVectorEnv
 
 from rlpriors.agents import AdversarialIRLOnPolicy, PixelCloningPolicy
 from rlpriors.checkpoint import CheckpointError
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
 from rlpriors.envs.pixel_envs import PixelEnvSpec
+from rlpriors.envs.random_frames import collect_random_episodes
+from rlpriors.envs.rollout import rollout
 from rlpriors.representation import RepresentationLearner
-from rlpriors.scripts.demonstrate.run import play
-from rlpriors.scripts.imitate import methods as imitate_parts
-from rlpriors.scripts.imitate import run as imitate_script
-from rlpriors.scripts.imitate.methods import encode_store, score
-from rlpriors.scripts.imitate.run import imitate, random_frames, stacked_env
+from rlpriors.scripts.imitate import methods
+from rlpriors.scripts.imitate import run as command
+from rlpriors.scripts.imitate.methods import encode_store
+from rlpriors.scripts.imitate.run import imitate, stacked_env
 from rlpriors.scripts.imitate.settings import ImitateSettings
 from rlpriors.scripts.main import main
+from rlpriors.training.rollout import evaluate_returns
 from rlpriors.wrappers import EncodeObservation
 
 LAMPS, STEERED, FROM_ONE = (f"rlpriors-tests/{name}-v0" for name in ("Lamps", "SteeredLamps", "LampsFromOne"))
@@ -33,7 +36,7 @@ LAMPS, STEERED, FROM_ONE = (f"rlpriors-tests/{name}-v0" for name in ("Lamps", "S
 
 def record(folder, env=LAMPS, *, leave_out=()):
     with FrameWriter(folder) as writer:
-        for episode in play(PixelEnvSpec(env, SIZE), lambda: press_the_lit, 4, 0):
+        for episode in rollout(PixelEnvSpec(env, SIZE).make, lambda: press_the_lit, 4, 0):
             rows = {"act": episode.act, "rew": episode.rew}
             rows = {name: np.concatenate([row, row[:1] * 0]) for name, row in rows.items()}
             writer.add_episode(episode.obs, **{n: row for n, row in rows.items() if n not in leave_out})
@@ -45,7 +48,7 @@ def tiny(tmp_path):
     return ImitateSettings(
         LAMPS,
         record(tmp_path / "demos"),
-        size=SIZE,
+        image_size=SIZE,
         mode="scratch",
         augmentations="noise",
         updates=4,
@@ -58,7 +61,7 @@ def tiny(tmp_path):
         random_steps=6,
         env_steps=16,
         n_envs=2,
-        episodes=3,
+        n_episodes=3,
         device="cpu",
     )
 
@@ -68,7 +71,7 @@ def tiny(tmp_path):
 
 @pytest.mark.parametrize("mode", ["pretrain", "joint", "scratch", "gail"])
 @pytest.mark.parametrize("env", [LAMPS, STEERED])
-def test_every_mode_leaves_a_policy_and_what_it_is_worth(tiny, tmp_path, mode, env, capsys):
+def test_every_mode_leaves_a_policy_and_its_returns(tiny, tmp_path, mode, env, capsys):
     demos = tiny.demos if env == LAMPS else record(tmp_path / "steered", STEERED)
     method = "inverse-dynamics" if mode == "joint" else "simclr"
     settings = replace(tiny, env=env, demos=demos, mode=mode, method=method)
@@ -80,7 +83,7 @@ def test_every_mode_leaves_a_policy_and_what_it_is_worth(tiny, tmp_path, mode, e
     assert results["normalized"] == pytest.approx(
         (results["return"] - results["random_return"]) / (6 - results["random_return"])
     )
-    assert "0 is random play" in capsys.readouterr().out
+    assert "0 is a random policy" in capsys.readouterr().out
     assert (run / "random").exists() == (mode != "scratch")
     assert results["augment"] == (mode != "gail")
     if mode == "gail":
@@ -90,8 +93,9 @@ def test_every_mode_leaves_a_policy_and_what_it_is_worth(tiny, tmp_path, mode, e
         space = PixelEnvSpec(env, SIZE).make().action_space
         policy = PixelCloningPolicy.load(run / "policy", space, device="cpu")
         envs = DummyVectorEnv([lambda: stacked_env(PixelEnvSpec(env, SIZE), 2)] * 3)
-        judging = int(np.random.SeedSequence(0).generate_state(7)[4])
-        assert score(policy, envs, 3, judging).tolist() == results["returns"]
+        eval_seed = int(np.random.SeedSequence(0).generate_state(7)[4])
+        episodes = evaluate_returns(policy, envs, 3, seed=eval_seed)
+        assert [episode.true_return for episode in episodes] == results["returns"]
 
 
 def test_cloning_finds_the_lit_lamp(tiny, tmp_path):
@@ -115,9 +119,9 @@ def test_gail_augments_nothing_whatever_was_asked_for(tiny, tmp_path):
         imitate(replace(tiny, mode="gail", augment=augment), folder=tmp_path / f"{augment}")
         for augment in (True, False)
     ]
-    told = [json.loads((run / "results.json").read_text()) for run in runs]
-    assert [results["augment"] for results in told] == [False, False]
-    assert told[0] | {"seconds": 0} == told[1] | {"seconds": 0}
+    output = [json.loads((run / "results.json").read_text()) for run in runs]
+    assert [results["augment"] for results in output] == [False, False]
+    assert output[0] | {"seconds": 0} == output[1] | {"seconds": 0}
     policies = [(run / "policy/model.safetensors").read_bytes() for run in runs]
     assert policies[0] == policies[1]
 
@@ -152,14 +156,14 @@ def test_the_methods_part_is_looked_at_as_pretrain_does(tiny, tmp_path, mode, lo
 def test_what_is_looked_at_learns_no_differently(tiny, tmp_path, monkeypatch):
     settings = replace(tiny, mode="pretrain", method="byol")  # whose statistics of batches would move
     seen = imitate(settings, folder=tmp_path / "seen")
-    monkeypatch.setattr(imitate_script, "looks", lambda *_, **__: None)
+    monkeypatch.setattr(command, "log_feature_statistics", lambda *_, **__: None)
     unseen = imitate(settings, folder=tmp_path / "unseen")
     for name in ("policy/encoder/model.safetensors", "representation.resume.pt"):
         assert (seen / name).read_bytes() == (unseen / name).read_bytes(), name
 
 
 def test_given_frames_are_learned_from_instead_of_random_play(tiny, tmp_path):
-    frames = random_frames(PixelEnvSpec(LAMPS, SIZE), 10, tmp_path / "frames", 3)
+    frames = collect_random_episodes(PixelEnvSpec(LAMPS, SIZE), 10, tmp_path / "frames", 3)
     assert frames.lengths.tolist() == [7, 7]  # whole episodes of six steps
     run = imitate(replace(tiny, mode="pretrain", frames=tmp_path / "frames"), folder=tmp_path / "run")
     assert not (run / "random").exists()
@@ -184,7 +188,7 @@ def test_demonstrations_are_encoded_as_the_wrapper_does_it(tiny):
     assert encoded.lengths.tolist() == [6] * 4
 
 
-# ---------------------------------------------------------------- stopping and going on
+# ---------------------------------------------------------------- stopping and resuming
 
 
 class Killed(Exception):
@@ -192,10 +196,10 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("mode", ["pretrain", "joint", "scratch"])
-def test_a_killed_run_goes_on_bit_equal(tiny, tmp_path, mode, monkeypatch):
+def test_a_killed_run_resumes_bit_equal(tiny, tmp_path, mode, monkeypatch):
     settings = replace(tiny, mode=mode, method="simclr")
     whole = imitate(settings, folder=tmp_path / "whole")
-    update = imitate_parts.PixelCloning._update_with_batch
+    update = methods.PixelCloning._update_with_batch
 
     def dies(self, batch):
         if int(self.updates) == 3:
@@ -203,7 +207,7 @@ def test_a_killed_run_goes_on_bit_equal(tiny, tmp_path, mode, monkeypatch):
         return update(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(imitate_parts.PixelCloning, "_update_with_batch", dies)
+        patch.setattr(methods.PixelCloning, "_update_with_batch", dies)
         with pytest.raises(Killed):
             imitate(settings, folder=tmp_path / "run")
     assert not (tmp_path / "run" / "policy").exists()
@@ -213,14 +217,14 @@ def test_a_killed_run_goes_on_bit_equal(tiny, tmp_path, mode, monkeypatch):
         begun.append(int(self.updates))
         return update(self, batch)
 
-    monkeypatch.setattr(imitate_parts.PixelCloning, "_update_with_batch", counts)
+    monkeypatch.setattr(methods.PixelCloning, "_update_with_batch", counts)
     resumed = imitate(settings, folder=tmp_path / "run", resume=True)
     assert begun[0] == 2  # of the checkpoint, and not from the beginning
     for name in ("policy/model.safetensors", "policy/encoder/model.safetensors"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-def test_a_run_killed_while_the_encoder_learned_goes_on(tiny, tmp_path, monkeypatch):
+def test_a_run_killed_while_the_encoder_learned_resumes(tiny, tmp_path, monkeypatch):
     settings = replace(tiny, mode="pretrain")
     whole = imitate(settings, folder=tmp_path / "whole")
     update = RepresentationLearner.update
@@ -247,7 +251,7 @@ def test_a_run_killed_while_the_encoder_learned_goes_on(tiny, tmp_path, monkeypa
     assert (resumed / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_gail_goes_on_from_its_checkpoint(tiny, tmp_path, monkeypatch):
+def test_gail_resumes_from_its_checkpoint(tiny, tmp_path, monkeypatch):
     settings = replace(tiny, mode="gail")
     run = imitate(settings, folder=tmp_path / "run")
     before = (run / "policy/model.safetensors").read_bytes()
@@ -260,9 +264,9 @@ def test_gail_goes_on_from_its_checkpoint(tiny, tmp_path, monkeypatch):
 def test_a_state_of_another_method_is_refused(tiny, tmp_path):
     settings = replace(tiny, mode="pretrain")
     run = imitate(settings, folder=tmp_path / "run")
-    told = json.loads((run / "settings.json").read_text())
-    (run / "settings.json").write_text(json.dumps(told | {"method": "byol"}))
-    with pytest.raises(CheckpointError, match="recipe 'simclr'"):
+    output = json.loads((run / "settings.json").read_text())
+    (run / "settings.json").write_text(json.dumps(output | {"method": "byol"}))
+    with pytest.raises(CheckpointError, match=r"recipe 'byol'.* 'simclr'"):
         imitate(replace(settings, method="byol"), folder=tmp_path / "run", resume=True)
 
 
@@ -273,7 +277,10 @@ def test_a_state_of_another_method_is_refused(tiny, tmp_path):
     ("changes", "message"),
     [
         ({"mode": "pretrain", "method": "simclear"}, r"`method` must be one of .*Did you mean simclr\?"),
-        ({"size": 40}, r"`demos` must hold frames of \(40, 40, 3\).*Received \(36, 36, 3\).*give `size` 36"),
+        (
+            {"image_size": 40},
+            r"`demos` .* frames of \(40, 40, 3\).*Received \(36, 36, 3\).*set `image_size` 36",
+        ),
         ({"env": STEERED}, r"`act` of the demonstrations must be .*Received int64 of shape \(\)"),
         ({"env": FROM_ONE}, r"`env` must number its actions from 0\. Received Discrete\(2, start=1\)"),
         ({"mode": "pretrain", "options": '{"heat": 1}'}, r"`options` of simclr must be among .*\['heat'\]"),
@@ -281,20 +288,20 @@ def test_a_state_of_another_method_is_refused(tiny, tmp_path):
         ({"augmentations": "shfit"}, r"`augment` must be names joined by '\+'"),
     ],
 )
-def test_what_does_not_fit_is_told(tiny, tmp_path, changes, message):
+def test_what_does_not_fit_is_refused(tiny, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         imitate(replace(tiny, **changes), folder=tmp_path / "run")
 
 
-def test_demonstrations_without_actions_are_told_before_any_run_begins(tiny, tmp_path):
+def test_demonstrations_without_actions_are_refused_before_any_run_begins(tiny, tmp_path):
     demos = record(tmp_path / "silent", leave_out=("act",))
-    with pytest.raises(ValueError, match=r"`store` must hold the array `act`.* has \['rew'\]"):
+    with pytest.raises(ValueError, match=r"`store` must contain the array `act`.* with \['rew'\]"):
         imitate(replace(tiny, demos=demos), folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("mode", ["pretrain", "joint", "scratch", "gail"])
-def test_actions_outside_of_the_box_are_told_before_any_run_begins(tiny, tmp_path, mode):
+def test_actions_outside_of_the_box_are_refused_before_any_run_begins(tiny, tmp_path, mode):
     with FrameWriter(tmp_path / "loud") as writer:
         for press in (1.0001, 1.5):  # the first is within rounding
             act = np.full((5, 1), press, np.float32)
@@ -307,7 +314,7 @@ def test_actions_outside_of_the_box_are_told_before_any_run_begins(tiny, tmp_pat
 
 
 @pytest.mark.parametrize("mode", ["pretrain", "joint", "scratch", "gail"])
-def test_an_episode_of_one_frame_is_told_before_any_run_begins(tiny, tmp_path, mode):
+def test_an_episode_of_one_frame_is_refused_before_any_run_begins(tiny, tmp_path, mode):
     with FrameWriter(tmp_path / "still") as writer:
         for n in (4, 1, 4):
             writer.add_episode(np.zeros((n, SIZE, SIZE, 3), np.uint8), act=np.zeros(n, int))
@@ -320,20 +327,20 @@ def test_an_episode_of_one_frame_is_told_before_any_run_begins(tiny, tmp_path, m
 
 @pytest.mark.parametrize("mode", ["pretrain", "joint", "gail"])
 @pytest.mark.parametrize(
-    ("batch", "random_steps", "told"),
+    ("batch", "random_steps", "output"),
     [
         (1, 0, "at least 2 for recipe 'simclr'"),
-        (29, 0, "number of windows, 28"),
-        (36, 1, "number of windows, 35"),
+        (29, 0, "number of clips, 28"),
+        (36, 1, "number of clips, 35"),
     ],
 )
 def test_batches_of_the_method_are_checked_before_anything_is_trained(
-    tiny, tmp_path, monkeypatch, mode, batch, random_steps, told
+    tiny, tmp_path, monkeypatch, mode, batch, random_steps, output
 ):
     for name in ("PixelCloning", "train_online"):
-        monkeypatch.delattr(imitate_parts, name)
+        monkeypatch.delattr(methods, name)
     settings = replace(tiny, mode=mode, representation_batch=batch, random_steps=random_steps)
-    match = rf"`method` 'simclr' cannot learn here, with `representation_batch` .*{told}"
+    match = rf"`method` 'simclr' does not fit these frames, where `representation_batch` .*{output}"
     with pytest.raises(ValueError, match=match):
         imitate(settings, folder=tmp_path / "run")
     assert (tmp_path / "run").exists() == (random_steps > 0)  # where random play had to be seen first
@@ -342,7 +349,7 @@ def test_batches_of_the_method_are_checked_before_anything_is_trained(
 def test_options_are_those_of_the_method(tiny, tmp_path, monkeypatch):
     found = []
     monkeypatch.setattr(
-        imitate_script, "make_algorithm", lambda encoder, recipe, *_, **__: found.append(recipe)
+        command, "make_representation_learner", lambda encoder, recipe, *_, **__: found.append(recipe)
     )
     settings = replace(tiny, mode="pretrain", options='{"dim": 7, "temperature": 0.2}')
     imitate(settings, folder=tmp_path / "run")
@@ -355,7 +362,7 @@ def test_demonstrations_without_rewards_leave_the_place_between_unknown(tiny, tm
     assert json.loads((run / "results.json").read_text())["normalized"] is None
 
 
-def test_no_demonstrations_at_all_are_told(tiny, tmp_path):
+def test_no_demonstrations_at_all_are_refused(tiny, tmp_path):
     with pytest.raises(FileNotFoundError, match="FrameWriter"):
         imitate(replace(tiny, demos=tmp_path / "nowhere"), folder=tmp_path / "run")
 
@@ -382,10 +389,10 @@ def test_help_teaches(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rlpriors", "imitate", "--help"])
     with pytest.raises(SystemExit):
         main()
-    told = capsys.readouterr().out
-    assert all(word in told for word in ("--demos", "--no-augment", "controls", "demonstrate", "joint"))
-    words = " ".join(re.sub("[│╭╮╰╯─]", " ", told).split())
-    assert "In gail no image is, whatever is said here" in words
+    output = capsys.readouterr().out
+    assert all(word in output for word in ("--demos", "--no-augment", "controls", "demonstrate", "joint"))
+    words = " ".join(re.sub("[│╭╮╰╯─]", " ", output).split())
+    assert "In gail no image is augmented, with either flag" in words
 
 
 def test_the_command_tells_errors_in_one_line(tmp_path, monkeypatch):
@@ -401,8 +408,8 @@ def test_what_torch_draws_from_is_put_back(tiny, tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_world_is_cut_where_it_is_told():
-    env = PixelEnvSpec(LAMPS, SIZE, steps=2).make()
+def test_a_world_is_cut_where_it_is_refused():
+    env = PixelEnvSpec(LAMPS, SIZE, max_episode_steps=2).make()
     env.reset(seed=0)
     assert env.step(0)[3] is False
     assert env.step(0)[3] is True

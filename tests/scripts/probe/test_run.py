@@ -11,24 +11,24 @@ import pytest
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import load_encoder
+from rlpriors.envs.atari.probe_task import make_atari_task
 from rlpriors.envs.atari.ram_annotations import CATEGORIES, GAMES
+from rlpriors.evaluation.probing.baselines import (
+    evaluate_features,
+    evaluate_majority,
+    evaluate_supervised,
+    random_cnn,
+)
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
+from rlpriors.evaluation.probing.behavior import behavior_targets
 from rlpriors.evaluation.probing.metrics import ProbeScores, Scores
+from rlpriors.scripts.encoder_args import EncoderArgs
 from rlpriors.scripts.main import main
 from rlpriors.scripts.probe import run as command
-from rlpriors.scripts.probe.baselines import (
-    atari_task,
-    judge_features,
-    judge_majority,
-    judge_supervised,
-    random_cnn,
-    read_judged,
-    title,
-    write_judged,
-)
-from rlpriors.scripts.probe.behavior import find_behavior
+from rlpriors.scripts.probe.results import display_name, read_scores, write_scores
 from rlpriors.scripts.probe.run import probe
 from rlpriors.scripts.probe.settings import ProbeRunSettings
 from rlpriors.scripts.probe.tables import Subject, game_table
@@ -71,10 +71,12 @@ def test_a_run_prints_and_writes_every_subject_by_both_protocols(
     store: FrameStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load_encoder("nature-cnn", weights="none", device="cpu", input_size=(76, 76)).save(tmp_path / "mine")
-    run = probe(settings(store, encoder=str(tmp_path / "mine"), readout="grid(2)", supervised_epochs=2))
-    told = capsys.readouterr().out
+    run = probe(
+        settings(store, encoder=EncoderArgs(str(tmp_path / "mine"), readout="grid(2)"), supervised_epochs=2)
+    )
+    output = capsys.readouterr().out
     subjects = ["majority", "pixels", "random-cnn", "random-cnn (grid(2))", "mine (grid(2))", "supervised"]
-    assert all(subject.split()[0] in told for subject in subjects)
+    assert all(subject.split()[0] in output for subject in subjects)
     assert run.name == "probe-pong-" + str(tmp_path / "mine").strip("/").replace("/", "-").lower()
     found = rows(run)
     assert {(row["subject"], row["protocol"]) for row in found} == {
@@ -84,7 +86,7 @@ def test_a_run_prints_and_writes_every_subject_by_both_protocols(
     assert {row["of"] for row in found} == {
         *("mean", "small_object_localization", "agent_localization", "ball_x", "player_y", "features")
     }
-    assert "Actions and rewards are left out: `data` must hold rewards" in told
+    assert "Actions and rewards are left out: `data` must hold rewards" in output
     assert {row["world"] for row in found} == {"pong"}
     assert not (run / "features").exists()  # they can be made again
     events = EventAccumulator(str(run / "tensorboard"))
@@ -92,8 +94,8 @@ def test_a_run_prints_and_writes_every_subject_by_both_protocols(
     assert "standardized/mean/f1_weighted/pixels" in events.Tags()["scalars"]
 
 
-def test_a_run_that_was_stopped_goes_on(store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = command.judge_features
+def test_a_run_that_was_stopped_resumes(store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = command.evaluate_features
     calls: list[int] = []
 
     def dies(*arguments: Any, **options: Any) -> Any:
@@ -102,33 +104,33 @@ def test_a_run_that_was_stopped_goes_on(store: FrameStore, monkeypatch: pytest.M
             raise KeyboardInterrupt
         return real(*arguments, **options)
 
-    monkeypatch.setattr(command, "judge_features", dies)
+    monkeypatch.setattr(command, "evaluate_features", dies)
     with pytest.raises(KeyboardInterrupt):
         probe(settings(store))
     run = probe(settings(store), resume=True)
     assert len(calls) == 3  # pixels once, random-cnn twice
-    monkeypatch.setattr(command, "judge_features", real)
+    monkeypatch.setattr(command, "evaluate_features", real)
     whole = probe(settings(store))
     assert whole != run
     assert (whole / "probe.csv").read_text() == (run / "probe.csv").read_text()
 
 
 def test_subjects_are_as_good_as_they_should_be(store: FrameStore) -> None:
-    """What is drawn is read by the pixels and by a network that was told, and not by the majority."""
-    task = atari_task(store, "pong", min_frames=20)
+    """What is drawn is read by the pixels and by a network that was output, and not by the majority."""
+    task = make_atari_task(store, "pong", min_frames=20)
     assert set(task.names) == {"player_y", "ball_x"}
     quick = ProbeSettings(lr=0.01, epochs=20)
     pixels = store.frames[:, ::8, ::8, 0].reshape(200, -1).astype(np.float32) / 255
-    seen = judge_features(pixels, task, quick, device="cpu", progress=False)["standardized"].mean
-    blind = judge_majority(task)["published"].mean
-    taught = judge_supervised(store, task, ProbeSettings(lr=1e-3, epochs=8), device="cpu", progress=False)
+    seen = evaluate_features(pixels, task, quick, device="cpu", progress=False)["standardized"].mean
+    blind = evaluate_majority(task)["published"].mean
+    taught = evaluate_supervised(store, task, ProbeSettings(lr=1e-3, epochs=8), device="cpu", progress=False)
     assert seen.f1_weighted > 0.8
     assert blind.f1_weighted < 0.5
     assert taught["published"].mean.f1_weighted > 0.9
     assert taught["published"] == taught["standardized"]
 
 
-def test_frames_that_were_learned_are_judged_on_request_alone(tmp_path: Path) -> None:
+def test_repeated_frames_are_tested_on_request_only(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     seen = np.arange(200, dtype=np.uint8)
     with FrameWriter(tmp_path / "again") as writer:
@@ -139,7 +141,7 @@ def test_frames_that_were_learned_are_judged_on_request_alone(tmp_path: Path) ->
             writer.add_episode(np.broadcast_to(numbers[:, None, None, None], (20, 8, 8, 1)).copy(), ram=ram)
     frames = writer.store.frames[:, 0, 0, 0]
     task, published = (
-        atari_task(writer.store, "pong", min_frames=20, repeats=repeats) for repeats in (False, True)
+        make_atari_task(writer.store, "pong", min_frames=20, repeats=repeats) for repeats in (False, True)
     )
     learned = frames[np.concatenate([task.train, task.val])]
     assert len(task.test) < len(published.test) == 40
@@ -148,25 +150,25 @@ def test_frames_that_were_learned_are_judged_on_request_alone(tmp_path: Path) ->
 
 
 def test_scores_survive_a_file(store: FrameStore, tmp_path: Path) -> None:
-    judged = judge_majority(atari_task(store, "pong", min_frames=20))
-    write_judged(tmp_path / "a" / "scores.json", judged)
-    assert read_judged(tmp_path / "a" / "scores.json") == judged
+    judged = evaluate_majority(make_atari_task(store, "pong", min_frames=20))
+    write_scores(tmp_path / "a" / "scores.json", judged)
+    assert read_scores(tmp_path / "a" / "scores.json") == judged
     (tmp_path / "bad.json").write_text(json.dumps({"published": {}}))
-    with pytest.raises(ValueError, match=r"bad\.json holds no scores"):
-        read_judged(tmp_path / "bad.json")
+    with pytest.raises(ValueError, match=r"bad\.json must hold scores"):
+        read_scores(tmp_path / "bad.json")
 
 
 def test_random_networks_see_colors_or_gray_and_have_titles() -> None:
     colored = random_cnn((20, 30, 3), seed=1, device="cpu")
     assert colored.encode(np.zeros((2, 20, 30, 3), np.uint8)).shape == (2, 256)
-    assert title("timm:some/net", colored) == "timm:some/net (cls)"
+    assert display_name("timm:some/net", colored) == "timm:some/net (cls)"
 
 
 def test_encoders_are_called_by_their_runs(tmp_path: Path) -> None:
     encoder = random_cnn((20, 30, 3), seed=1, device="cpu")
     for folder, name in ((tmp_path / "simclr-pong" / "encoder", "simclr-pong"), (tmp_path / "mine", "mine")):
         encoder.save(folder)
-        assert title(str(folder), encoder) == f"{name} (cls)"
+        assert display_name(str(folder), encoder) == f"{name} (cls)"
 
 
 def test_tables_of_games_fit_a_terminal() -> None:
@@ -174,9 +176,9 @@ def test_tables_of_games_fit_a_terminal() -> None:
     subjects = {"st-dim-atari-cnn-pong-seed0 (grid(4))": Subject({"published": score}, {})}
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(game_table("pong", subjects, "published"))
-    told = console.export_text()
-    assert "…" not in told
-    assert told.count("0.50") == 8
+    output = console.export_text()
+    assert "…" not in output
+    assert output.count("0.50") == 8
 
 
 def test_states_are_probed(store: FrameStore, tmp_path: Path) -> None:
@@ -219,9 +221,9 @@ def test_what_an_expert_does_and_is_paid_is_probed(
     demos = write_demos(tmp_path / "demos", "discrete")
     run = probe(ProbeRunSettings(data=demos, device="cpu", epochs=20))
     assert run.name == "probe-demos-controls"
-    told = capsys.readouterr().out
-    assert "sign of reward" in told
-    assert "RankMe" in told
+    output = capsys.readouterr().out
+    assert "sign of reward" in output
+    assert "RankMe" in output
     found = {(row["subject"], row["protocol"], row["of"]): row for row in rows(run)}
     subjects, of = ("majority", "pixels", "random-cnn"), ("action", "reward")
     assert set(found) == {
@@ -252,12 +254,12 @@ def test_actions_made_of_numbers_are_probed_by_regression(store: FrameStore, tmp
 
 def test_actions_of_random_play_are_not_asked_for(tmp_path: Path) -> None:
     demos = FrameStore.open(write_demos(tmp_path / "demos", "discrete"))
-    found = find_behavior(demos, expert=False)
+    found = behavior_targets(demos, expert=False)
     assert found.task is not None
     assert found.task.names == ("reward",)
     numbers = write_demos(tmp_path / "numbers", "numbers")
-    with pytest.raises(ValueError, match="its actions are those of random play"):
-        find_behavior(FrameStore.open(numbers), expert=False)
+    with pytest.raises(ValueError, match="whose actions are random"):
+        behavior_targets(FrameStore.open(numbers), expert=False)
 
 
 @pytest.mark.parametrize(
@@ -265,11 +267,11 @@ def test_actions_of_random_play_are_not_asked_for(tmp_path: Path) -> None:
     [
         (["--game", "pog"], "Did you mean pong"),
         (["--game", "pong", "--encoder", "resnt18"], "resnet18"),
-        (["--game", "pong", "--data", "nowhere"], "is no folder"),
+        (["--game", "pong", "--data", "nowhere"], "is not a folder"),
         (["--game", "pong", "--data", "squares", "--min-frames", "65"], "at least 3 episodes of at least 65"),
     ],
 )
-def test_what_cannot_be_probed_is_told_in_a_line(
+def test_what_cannot_be_probed_is_refused_in_a_line(
     store: FrameStore, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
 ) -> None:
     monkeypatch.setattr("sys.argv", ["rlpriors", "probe", "--device", "cpu", *options])

@@ -10,24 +10,25 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rlpriors.data.frames import FrameStore, FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
+from rlpriors.data.frames import FrameStore
 from rlpriors.envs.atari.ram_annotations import PAPER_GAMES, game_name
 from rlpriors.scripts.main import main
 from rlpriors.scripts.study import run as command
-from rlpriors.scripts.study.cells import _stretches, distances, updates_to_make_up
+from rlpriors.scripts.study.cells import _frame_groups, extra_updates, split_distances
 from rlpriors.scripts.study.report import (
     Row,
-    chance,
     correlation,
-    differences,
-    figure,
+    draw_figure,
+    miou_difference,
+    permutation_p_value,
     read_rows,
     study_table,
     write_rows,
 )
 from rlpriors.scripts.study.run import study
-from rlpriors.scripts.study.settings import WORLDS, StudySettings
-from rlpriors.scripts.study.sources import COMPONENTS, Sources, Target
+from rlpriors.scripts.study.settings import TARGETS, StudySettings
+from rlpriors.scripts.study.sources import COMPONENTS, Target
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +37,14 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tiny(**changes: Any) -> StudySettings:
-    fields: dict[str, Any] = {"target": "pong", "splits": ("near", "none"), "frames": 24, "updates": 2}
-    fields |= {"batch_size": 8, "labels": (2,), "segmentation_updates": 2, "test_frames": 6, "size": 32}
+    fields: dict[str, Any] = {"target": "pong", "splits": ("near", "none"), "n_frames": 24, "updates": 2}
+    fields |= {
+        "batch_size": 8,
+        "labels": (2,),
+        "segmentation_updates": 2,
+        "n_test_frames": 6,
+        "image_size": 32,
+    }
     return StudySettings(**{**fields, "device": "cpu", **changes})
 
 
@@ -49,13 +56,13 @@ def store(folder: Path, lengths: list[int], value: int) -> FrameStore:
 
 
 @pytest.mark.timeout(240)
-def test_a_study_runs_is_not_run_twice_and_goes_on(
+def test_a_study_runs_is_not_run_twice_and_resumes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = command.segment, []
 
     def dies(*arguments: Any, **options: Any) -> Any:
-        calls.append(arguments[3:])
+        calls.append((arguments[2], arguments[3].mode))
         if len(calls) == 2:
             raise KeyboardInterrupt
         return real(*arguments, **options)
@@ -71,9 +78,11 @@ def test_a_study_runs_is_not_run_twice_and_goes_on(
     assert [(row.split, row.mode) for row in rows] == [
         (split, mode) for split in ("near", "none") for mode in ("frozen", "full")
     ]
-    told = "--target pong --splits none near --frames 24 --updates 2 --batch-size 8 --labels 2 --size 32"
-    told += " --segmentation-updates 2 --test-frames 6 --device cpu --folder unbroken"
-    monkeypatch.setattr(sys, "argv", ["rlpriors", "study", "mae", *told.split()])
+    output = (
+        "--target pong --splits none near --n-frames 24 --updates 2 --batch-size 8 --labels 2 --image-size 32"
+    )
+    output += " --segmentation-updates 2 --n-test-frames 6 --device cpu --folder unbroken"
+    monkeypatch.setattr(sys, "argv", ["rlpriors", "study", "mae", *output.split()])
     main()
     assert read_rows(Path("unbroken") / "study.csv") == rows  # and in another order of splits
     images = EventAccumulator(str(folder / "tensorboard")).Reload().Tags()["images"]
@@ -129,10 +138,10 @@ def test_photographs_are_studied(tmp_path: Path) -> None:
         data=f"coco:{coco}",
         target=f"pet:{pets}",
         splits=("pets", "all", "shuffled", "scratch"),
-        frames=6,
+        n_frames=6,
         batch_size=4,
-        test_frames=5,
-        noise=0.5,
+        n_test_frames=5,
+        foreign_fraction=0.5,
     )
     run = study(settings)
     rows = read_rows(run / "study.csv")
@@ -146,21 +155,21 @@ def test_photographs_are_studied(tmp_path: Path) -> None:
     frames = run / "frames"
     assert [FrameStore.open(frames / split).n_frames for split in ("pets", "all", "shuffled")] == [6, 24, 6]
     assert len({frame.tobytes() for frame in FrameStore.open(frames / "pets").frames}) == 6
-    with pytest.raises(ValueError, match="`method` must learn from frames alone"):
+    with pytest.raises(ValueError, match="`method` must train on frames alone"):
         study(tiny(data=f"coco:{coco}", target=f"pet:{pets}", method="st-dim", encoder="nature-cnn"))
     photographs: dict[str, Any] = {"data": f"coco:{coco}", "target": f"pet:{pets}", "splits": ("pets",)}
     runs = sorted(Path("runs").iterdir())
-    with pytest.raises(ValueError, match="`test_frames` must be at most 5, the images of 'test'"):
-        study(tiny(**photographs, test_frames=9))
+    with pytest.raises(ValueError, match="`n_test_frames` must be at most 5, the images of 'test'"):
+        study(tiny(**photographs, n_test_frames=9))
     with pytest.raises(ValueError, match="`labels` must be at most 3, the images of 'trainval'"):
-        study(tiny(**photographs, test_frames=5, labels=(2, 4)))
+        study(tiny(**photographs, n_test_frames=5, labels=(2, 4)))
     with pytest.raises(ValueError, match=r"1\.\.12, the number of images of 'pets'"):
-        study(tiny(**photographs, test_frames=5))
+        study(tiny(**photographs, n_test_frames=5))
     (coco / "train2017" / "0.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of 'pets' are missing, among them .*0\.jpg"):
-        study(tiny(**photographs, test_frames=5, frames=12))
+        study(tiny(**photographs, n_test_frames=5, n_frames=12))
     with pytest.raises(FileNotFoundError, match="1 of 'pets' are missing"):
-        study(tiny(**{**photographs, "splits": ("shuffled",)}, test_frames=5, frames=12))
+        study(tiny(**{**photographs, "splits": ("shuffled",)}, n_test_frames=5, n_frames=12))
     assert sorted(Path("runs").iterdir()) == runs  # nothing was begun
 
 
@@ -173,7 +182,9 @@ def test_closer_splits_have_smaller_distances_in_features_that_all_share(tmp_pat
 
     test, near, far = noise("test", 50), noise("near", 80), noise("farther", 180)
     target = Target(test, test, ("nothing", "something"), test)
-    found = [distances(tiny(), store, target, [near, far]) for store in (test, near, far)]
+    found = [
+        split_distances(store, target, [near, far], image_size=32, seed=0) for store in (test, near, far)
+    ]
     frechet = [one["distance_frechet"] for one in found]
     assert frechet[0] == pytest.approx(0, abs=1e-6)
     # In features fitted on each pair alone, two splits that both lie apart would be about as far.
@@ -182,7 +193,7 @@ def test_closer_splits_have_smaller_distances_in_features_that_all_share(tmp_pat
 
 
 def test_every_target_has_the_same_kinds_of_splits() -> None:
-    assert set(COMPONENTS) == set(WORLDS)
+    assert set(COMPONENTS) == set(TARGETS)
     for splits in COMPONENTS.values():
         assert list(splits) == ["far", "mid", "near", "target"]
         games = [name for names in splits.values() for name in names if not name.endswith("-v5")]
@@ -199,21 +210,24 @@ def test_every_target_has_the_same_kinds_of_splits() -> None:
         ({"labels": ()}, "`labels` must be one or more"),
         ({"labels": (0,)}, "`labels` must be one or more"),
         ({"modes": ()}, "`modes` must be some of"),
-        ({"noise": 1.0}, r"`noise` must be in \[0, 1\)"),
+        ({"foreign_fraction": 1.0}, r"`foreign_fraction` must be in \[0, 1\)"),
         ({"layer_decay": 0.0}, r"`layer_decay` must be in \(0, 1\]"),
         ({"updates": 0}, "`updates` must be at least 1"),
-        ({"test_frames": 4}, "`test_frames` must be at least 5"),
-        ({"batch_size": 30}, "`batch_size` must be at most `frames`"),
+        ({"n_test_frames": 4}, "`n_test_frames` must be at least 5"),
+        ({"batch_size": 30}, "`batch_size` must be at most `n_frames`"),
         ({"options": "["}, "`options` must be JSON"),
-        ({"size": 4}, "`size` must be at least 8"),
-        ({"size": 168}, r"`size` must be at most 160, what games show \(breakout, pong, tennis\)"),
-        ({"size": 168, "target": "halfcheetah", "noise": 0.1}, "`size` must be at most 160"),
+        ({"image_size": 4}, "`image_size` must be at least 8"),
+        ({"image_size": 168}, "`image_size` must be at most 160, the screen of breakout, pong, tennis"),
+        (
+            {"image_size": 168, "target": "halfcheetah", "foreign_fraction": 0.1},
+            "`image_size` must be at most 160",
+        ),
         ({"seed": -1}, "`seed` must be at least 0"),
         ({"method": "maee"}, "Did you mean mae"),
-        ({"encoder": "vit-nano", "size": 30}, "divisible|multiple"),
-        ({"encoder": "nature-cnn", "size": 36}, "needs an encoder that"),
+        ({"encoder": "vit-nano", "image_size": 30}, "divisible|multiple"),
+        ({"encoder": "nature-cnn", "image_size": 36}, "needs an encoder that"),
         ({"head": "linaer"}, "linear"),
-        ({"method": "inverse-dynamics"}, "`method` must learn from frames alone"),
+        ({"method": "inverse-dynamics"}, "`method` must train on frames alone"),
     ],
 )
 def test_what_cannot_be_studied_is_refused_first(changes: dict[str, Any], message: str) -> None:
@@ -241,21 +255,21 @@ def test_correlations_and_differences_are_those_worked_by_hand() -> None:
     assert found.estimate == pytest.approx((-1.0 - 0.5) / 2)
     with pytest.raises(ValueError, match="two seeds with three splits"):
         correlation(rows(), "distance_auc", rng)
-    better = differences(rows(), "target", "none", rng)
+    better = miou_difference(rows(), "target", "none", rng)
     assert better is not None
     assert better.estimate == pytest.approx((0.3 + 0.2) / 2)
     assert (better.low, better.high) == (pytest.approx(0.2), pytest.approx(0.3))
-    assert differences(rows(), "shuffled", "none", rng) is None
+    assert miou_difference(rows(), "shuffled", "none", rng) is None
     # The means of the six orders of three splits are -3/4, 0, -3/4, 3/4, 0 and 3/4.
-    assert chance(rows(), "distance_frechet") == pytest.approx(4 / 6)
+    assert permutation_p_value(rows(), "distance_frechet") == pytest.approx(4 / 6)
     with pytest.raises(ValueError, match="the same splits of every seed"):
-        chance([*rows(), row("mix", 0, 3.0, 0.1)], "distance_frechet")
+        permutation_p_value([*rows(), row("mix", 0, 3.0, 0.1)], "distance_frechet")
 
 
 def test_scratch_sees_as_many_images_as_others() -> None:
-    settings = StudySettings(updates=160, batch_size=256)
-    assert updates_to_make_up(settings, 8) * 8 == 160 * 256
-    assert updates_to_make_up(settings, 128) * 16 == 160 * 256
+    assert extra_updates(160 * 256, 8) * 8 == 160 * 256
+    assert extra_updates(160 * 256, 16) * 16 == 160 * 256
+    assert extra_updates(100, 16) == 7
 
 
 def test_rows_survive_a_file_and_are_drawn(tmp_path: Path) -> None:
@@ -263,15 +277,15 @@ def test_rows_survive_a_file_and_are_drawn(tmp_path: Path) -> None:
     found = read_rows(tmp_path / "study.csv")
     assert sorted(found, key=lambda row: row[:5]) == sorted(rows(), key=lambda row: row[:5])
     assert read_rows(tmp_path / "none.csv") == []
-    figure(rows(), tmp_path / "figure.png")
+    draw_figure(rows(), tmp_path / "figure.png")
     assert np.asarray(Image.open(tmp_path / "figure.png")).std() > 0
     assert study_table(rows()).row_count == 5
 
 
 def test_foreign_frames_are_mixed_in(tmp_path: Path) -> None:
     clean, noisy = (
-        Sources(tiny(noise=noise, splits=("target",)), tmp_path / f"frames-{noise}").frames("target")
-        for noise in (0.0, 0.25)
+        tiny(foreign_fraction=fraction, splits=("target",)).sources(tmp_path / f"{fraction}").frames("target")
+        for fraction in (0.0, 0.25)
     )
     assert clean.n_frames == noisy.n_frames == 24
     own = {frame.tobytes() for frame in clean.frames}
@@ -281,7 +295,7 @@ def test_foreign_frames_are_mixed_in(tmp_path: Path) -> None:
 
 
 def test_all_sources_are_kept_at_the_same_rate(tmp_path: Path) -> None:
-    sources = Sources(tiny(frames=8, target="pong"), tmp_path)
+    sources = tiny(n_frames=8, target="pong").sources(tmp_path)
     store = sources.frames("near")
     plans = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*/masks.json"))]
     assert [(plan["game"], plan["every"]) for plan in plans] == [("breakout", 8), ("tennis", 8)]
@@ -294,12 +308,12 @@ def test_all_sources_are_kept_at_the_same_rate(tmp_path: Path) -> None:
 
 
 def test_which_frames_are_labeled_does_not_hang_on_how_many_others_are(tmp_path: Path) -> None:
-    few, more = (Sources(tiny(labels=n), tmp_path / str(n)).target() for n in ((2,), (2, 4)))
+    few, more = (tiny(labels=n).sources(tmp_path / str(n)).target() for n in ((2,), (2, 4)))
     assert few.train.n_frames == 128
     assert np.array_equal(few.train.frames, more.train.frames)
 
 
-def test_long_episodes_are_cut_into_stretches(tmp_path: Path) -> None:
+def test_long_episodes_are_cut_into_frame_groups(tmp_path: Path) -> None:
     lengths = store(tmp_path / "s", [3, 25, 12], 0)
-    found = _stretches(lengths, np.arange(40))
+    found = _frame_groups(lengths, np.arange(40))
     assert found.tolist() == [0] * 3 + [i // 4 + 1 for i in range(25)] + [i // 4 + 8 for i in range(12)]

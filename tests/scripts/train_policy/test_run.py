@@ -17,7 +17,7 @@ from rlpriors.agents import load_policy
 from rlpriors.checkpoint import CheckpointError, load_resume
 from rlpriors.rewards import MLPReward, NormalizedReward, RewardSettings, load_reward
 from rlpriors.scripts.main import main
-from rlpriors.scripts.train_policy.run import make_world, train_policy
+from rlpriors.scripts.train_policy.run import make_changed_env, train_policy
 from rlpriors.scripts.train_policy.settings import TrainPolicySettings
 from rlpriors.training.rollout import evaluate_policy
 
@@ -36,7 +36,7 @@ def tiny(tmp_path):
         batch_size=8,
         hidden=(8,),
         max_episode_steps=6,
-        episodes=3,
+        n_episodes=3,
         checkpoint_every=16,
         device="cpu",
     )
@@ -87,8 +87,8 @@ def test_a_normalized_reward_is_published_at_rest_with_what_the_agent_was_paid(t
     assert not (plain / "reward").exists()
 
 
-def test_the_environments_own_reward_can_be_learned_from(tiny, tmp_path):
-    run = train_policy(replace(tiny, own_reward=True, algorithm="td3"), folder=tmp_path / "run")
+def test_the_environments_use_env_reward_can_be_learned_from(tiny, tmp_path):
+    run = train_policy(replace(tiny, use_env_reward=True, algorithm="td3"), folder=tmp_path / "run")
     assert json.loads((run / "results.json").read_text())["trained"]["true_return"] < 0
 
 
@@ -105,7 +105,7 @@ def test_discrete_actions_get_dqn(tmp_path, tiny):
     assert json.loads((run / "results.json").read_text())["algorithm"] == "dqn"
 
 
-def test_a_world_is_changed_as_told(tiny):
+def test_an_environment_is_changed(tiny):
     settings = replace(
         tiny,
         env="PointMaze_UMaze-v3",
@@ -115,7 +115,7 @@ def test_a_world_is_changed_as_told(tiny):
         mass=2.0,
         env_args='{"maze_map": [[1,1,1,1,1],[1,0,0,0,1],[1,0,1,0,1],[1,0,0,0,1],[1,1,1,1,1]]}',
     )
-    env = make_world(settings, ("observation",))
+    env = make_changed_env(settings.env, ("observation",), **settings.env_arguments())
     assert env.observation_space.shape == (4,)
     assert env.unwrapped.maze.maze_map[3] == [1, 0, 0, 1, 1]
     obs, _ = env.reset(seed=0)
@@ -126,14 +126,14 @@ def test_a_world_is_changed_as_told(tiny):
     ("changes", "message"),
     [
         ({"env": "NoSuch-v0"}, "`env` must be the id of an installed environment. Received 'NoSuch-v0'"),
-        ({"env": "CartPole-v1"}, "numbers"),
+        ({"env": "CartPole-v1"}, r"`reward` must fit observations of shape \(4,\)"),
         ({"blocked_cells": ((1, 1),)}, "`blocked_cells` are for mazes"),
         ({"mass": 2.0}, "`env` must be a MuJoCo environment"),
-        ({"env_args": '{"color": 1}'}, "does not take these `env_args`"),
+        ({"env_args": '{"color": 1}'}, "does not take the arguments"),
         ({"algorithm": "dqn"}, "`action_space` must be Discrete for 'dqn'"),
     ],
 )
-def test_what_does_not_fit_is_told_before_any_run_begins(tiny, tmp_path, changes, message):
+def test_what_does_not_fit_is_refused_before_any_run_begins(tiny, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         train_policy(replace(tiny, **changes), folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -142,9 +142,9 @@ def test_what_does_not_fit_is_told_before_any_run_begins(tiny, tmp_path, changes
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"episodes": 0}, "`episodes` must be at least 1"),
+        ({"n_episodes": 0}, "`n_episodes` must be at least 1"),
         ({"seed": -1}, "`seed` must be at least 0"),
-        ({"normalize": True, "own_reward": True}, "`normalize` is for the learned reward"),
+        ({"normalize": True, "use_env_reward": True}, "`normalize` is for the learned reward"),
         ({"env_args": "{"}, "`env_args` must be JSON"),
         ({"env_args": "[1]"}, "`env_args` must be a JSON object"),
         ({"max_episode_steps": 0}, "`max_episode_steps` must be at least 1"),
@@ -157,7 +157,7 @@ def test_settings_are_bounded(tiny, changes, message):
         replace(tiny, **changes)
 
 
-def test_a_folder_without_a_reward_is_told(tiny, tmp_path):
+def test_a_folder_without_a_reward_is_refused(tiny, tmp_path):
     with pytest.raises(CheckpointError, match="is not a checkpoint"):
         train_policy(replace(tiny, reward=tmp_path / "nothing"))
 
@@ -187,11 +187,11 @@ main()
 """
 
 
-def test_killed_in_the_middle_it_goes_on_to_the_end(tiny, tmp_path, monkeypatch):
+def test_killed_in_the_middle_it_resumes_to_the_end(tiny, tmp_path, monkeypatch):
     run, reward = tmp_path / "run", tiny.reward
     args = f"""train-policy --reward {reward} --env Pendulum-v1 --normalize --folder {run} --device cpu
         --env-steps 48 --n-envs 2 --random-steps 16 --update-per-step 0.5 --batch-size 8 --hidden 8
-        --max-episode-steps 6 --episodes 3 --checkpoint-every 16""".split()
+        --max-episode-steps 6 --n-episodes 3 --checkpoint-every 16""".split()
     died = subprocess.run([sys.executable, "-c", KILLED, *args], capture_output=True, text=True, timeout=100)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert load_resume(run / "policy.resume.pt")["env_steps"] == 32
@@ -224,8 +224,8 @@ def test_help_teaches(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rlpriors", "train-policy", "--help"])
     with pytest.raises(SystemExit):
         main()
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert all(
-        word in told
-        for word in ("--reward", "--start-cells", "--mass", "--own-reward", "--normalize", "never shown")
+        word in output
+        for word in ("--reward", "--start-cells", "--mass", "--use-env-reward", "--normalize", "never shown")
     )

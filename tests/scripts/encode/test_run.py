@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlpriors.data.frames import FrameWriter
+from rlpriors.data.frame_writer import FrameWriter
 from rlpriors.encoders import load_encoder
-from rlpriors.encoders.dataset.encode import load_encoded
-from rlpriors.scripts.encode import EncodeSettings, encode
+from rlpriors.encoders.dataset.encoded_dataset import load_encoded
+from rlpriors.scripts.encode.run import encode
+from rlpriors.scripts.encode.settings import EncodeSettings
+from rlpriors.scripts.encoder_args import EncoderArgs
 from rlpriors.scripts.main import main
 
 
@@ -32,9 +34,9 @@ def test_the_command_encodes_and_says_how_to_go_on(frames, tmp_path, monkeypatch
     options = ["--source", str(frames), "--encoder", "nature-cnn", "--weights", "none", "--folder", str(out)]
     options += ["--input-size", "36", "36", "--dtype", "float32", "--device", "cpu", "--readout", "cls+mean"]
     run(monkeypatch, *options)
-    told = capsys.readouterr().out
-    assert "7 frames of 2 episodes, (576,) numbers each in float32, by nature-cnn (cls+mean)" in told
-    assert f'load_encoded("{out}").features' in told
+    output = capsys.readouterr().out
+    assert "7 frames of 2 episodes, (576,) numbers each in float32, by nature-cnn (cls+mean)" in output
+    assert f'load_encoded("{out}").features' in output
     encoder = load_encoder(
         "nature-cnn", weights="none", readout="cls+mean", input_size=(36, 36), device="cpu"
     )
@@ -44,7 +46,7 @@ def test_the_command_encodes_and_says_how_to_go_on(frames, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "output"),
     [
         ({"--source": "nowhere"}, "`source` must be a folder of frames"),
         ({"--encoder": "nature-cmm"}, "nature-cnn"),
@@ -52,21 +54,20 @@ def test_the_command_encodes_and_says_how_to_go_on(frames, tmp_path, monkeypatch
         ({"--readout": "grid(90)"}, "needs a map of at least 90x90"),
     ],
 )
-def test_mistakes_end_with_one_line(frames, tmp_path, monkeypatch, changes, told):
+def test_mistakes_end_with_one_line(frames, tmp_path, monkeypatch, changes, output):
     options = {"--source": str(frames), "--encoder": "nature-cnn", "--weights": "none", "--device": "cpu"}
     options |= {"--folder": str(tmp_path / "out"), **changes}
     with pytest.raises(SystemExit) as raised:
         run(monkeypatch, *(word for option in options.items() for word in option))
     assert str(raised.value).startswith("rlpriors: ")
-    assert told in str(raised.value)
+    assert output in str(raised.value)
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unfinished_run_goes_on(frames, tmp_path, monkeypatch):
+def test_an_unfinished_run_resumes(frames, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    settings = EncodeSettings(
-        str(frames), "nature-cnn", out, weights="none", batch_size=2, device="cpu", input_size=(36, 36)
-    )
+    encoder = EncoderArgs("nature-cnn", weights="none", input_size=(36, 36))
+    settings = EncodeSettings(str(frames), encoder, out, batch_size=2, device="cpu")
     from rlpriors.encoders import ImageEncoder
 
     real, calls = ImageEncoder.encode, []
