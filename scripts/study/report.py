@@ -25,7 +25,7 @@ from rlpriors.checkpoint import write_atomically
 from rlpriors.data.photos.coco import SPLITS as COCO_SPLITS
 from rlpriors.evaluation.intervals import Interval, bootstrap_interval, paired_difference
 from rlpriors.evaluation.rewards.epic import spearman
-from rlpriors.scripts.study.settings import CONTROLS, SPLITS
+from rlpriors.scripts.study.splits import CONTROLS, SPLITS
 
 __all__ = [
     "DISTANCES",

@@ -23,8 +23,9 @@ from rlpriors.representation.registry import find_recipe
 from rlpriors.scripts.pretrain.settings import read_options
 from rlpriors.scripts.study.cells import extra_updates, make_encoder, segment, split_distances, train_on_split
 from rlpriors.scripts.study.report import Row, study_table, write_rows
-from rlpriors.scripts.study.settings import CONTROLS, StudyMode, StudySettings
+from rlpriors.scripts.study.settings import StudyMode, StudySettings
 from rlpriors.scripts.study.sources import Sources, Target
+from rlpriors.scripts.study.splits import CONTROLS
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 
 __all__ = ["study"]

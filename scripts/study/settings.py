@@ -1,8 +1,6 @@
 """Settings of `rlpriors study`.
 
 `StudySettings`  settings of the command
-`SPLITS`         splits of the pretraining data of environments
-`CONTROLS`       splits without pretraining, or with shuffled pixels
 `TARGETS`        target environments
 `HELP`           help of the command
 """
@@ -21,7 +19,7 @@ if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.representation import TrainingSettings
     from rlpriors.scripts.study.sources import Sources
 
-__all__ = ["CONTROLS", "HELP", "SPLITS", "TARGETS", "StudyMode", "StudySettings"]
+__all__ = ["HELP", "TARGETS", "StudyMode", "StudySettings"]
 
 HELP = """
 The study measures whether pretraining on data closer to the target helps, for each split, number of labels
@@ -40,11 +38,6 @@ in tensorboard/.
 """
 
 StudyMode = Literal["frozen", "full"]
-SPLITS = ("far", "mid", "near", "target", "mix")
-"""Splits of the pretraining data of environments, the farthest first; "mix" has equal parts of the others."""
-CONTROLS = ("none", "shuffled", "scratch")
-"""No pretraining; pretraining on the target's frames with shuffled pixels; no pretraining, and a segmentation
-(in mode "full") that processes the additional images of the pretraining."""
 TARGETS = ("halfcheetah", "pong", "breakout", "freeway")
 SEGMENTATION_BATCH = 16
 

@@ -20,7 +20,7 @@ from rlpriors.envs.atari.object_boxes import SCREEN
 from rlpriors.envs.mujoco.masks import collect_mujoco_masks
 from rlpriors.envs.random_frames import PRETRAINING_SEED_OFFSET
 from rlpriors.envs.segmentation_masks import MaskedFrames, collect_masks
-from rlpriors.scripts.study.settings import CONTROLS, SPLITS
+from rlpriors.scripts.study.splits import CONTROLS, SPLITS
 
 __all__ = ["COMPONENTS", "Sources", "Target"]
 
