@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`.  Each needs Python 3.11+ and make.
-# Another interpreter: make test PYTHON=python3.12
+# With another interpreter: make test PYTHON=python3.12
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,17 +7,18 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # `make demo ARGS="--seed 1"`, `make test ARGS="tests/data -x"`
 ARGS ?=
-# Processes for the tests.  Each imports torch anew, so more than the cores gain nothing.
+# Processes of the tests.  Each imports torch, so more processes than cores gain nothing.
 WORKERS ?= 2
 
-.PHONY: help demo test test-all check check-style check-mypy check-pyright check-imports format clean
+.PHONY: help demo test test-all check check-style check-mypy check-pyright check-imports format docs docs-serve clean
 
 help:
-	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and steer with it (5 minutes)"
+	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and plan with it (4 to 7 minutes)"
 	@echo "make test      install into $(VENV), then run the tests that CI runs"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make check     ruff, mypy, pyright and the import rules"
 	@echo "make format    let ruff repair what it can"
+	@echo "make docs      build the documentation site into site/; make docs-serve shows it at 127.0.0.1:8000"
 	@echo "make clean     remove $(VENV) and every cache"
 
 demo: $(STAMP)
@@ -29,7 +30,7 @@ test: $(STAMP)
 test-all: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
-# Apart, so that `make -k check` shows the faults of all.
+# Separate targets: `make -k check` reports the faults of all of them.
 check: check-style check-mypy check-pyright check-imports
 
 check-style: $(STAMP)
@@ -49,15 +50,22 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-clean:
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+# Material announces its successor at every start; the variable silences that.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
-# The stamp makes the second call instant; it is older than a changed requirement, and missing after
-# an installation that broke off.
+docs-serve: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# The stamp makes the second call instant.  It is older than a changed requirement, and missing after an
+# interrupted installation.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "rlpriors needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
-	         "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	         "Choose another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@rm -f $@
 	@echo "Installing into $(VENV); this takes some minutes the first time."
 	$(PYTHON) -m venv $(VENV)
