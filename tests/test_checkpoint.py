@@ -1,5 +1,7 @@
 import json
 import pickle
+import resource
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +11,8 @@ import torch
 from torch import nn
 
 import rlpriors
-from rlpriors.checkpoint import CheckpointError, load, load_resume, save, save_resume, write_atomically
+from rlpriors.checkpoint import CheckpointError, load, load_resume, save, save_resume
+from rlpriors.storage.checksum import append_checksum
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,16 @@ class TestPublished:
         save(Tiny(TinySettings(inputs=7)), TinySettings(inputs=7), folder)
         assert load(folder, CLASSES).first.in_features == 7
 
+    def test_a_kill_before_the_configuration_is_renamed(self, folder, tmp_path):
+        new = save(Tiny(TinySettings(inputs=7)), TinySettings(inputs=7), tmp_path / "new")
+        (new / "config.json").rename(folder / ".config.json.next")
+        assert load(folder, CLASSES).first.in_features == 3
+        (new / "model.safetensors").rename(folder / "model.safetensors")
+        assert load(folder, CLASSES).first.in_features == 7
+        save(Tiny(TinySettings(inputs=5)), TinySettings(inputs=5), folder)
+        assert load(folder, CLASSES).first.in_features == 5
+        assert not (folder / ".config.json.next").exists()
+
     def test_shared_and_strided_weights(self, tmp_path):
         module = Tiny(TinySettings(inputs=4))
         module.first.weight = nn.Parameter(torch.arange(16.0).reshape(4, 4).T)
@@ -112,7 +125,7 @@ class TestPublishedDamage:
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
-        with pytest.raises(CheckpointError, match=r"not the file.*fingerprints differ.*Copy both files"):
+        with pytest.raises(CheckpointError, match=r"does not belong to.*fingerprints differ.*Copy both"):
             load(folder, CLASSES)
 
     @pytest.mark.parametrize("text", ["", "{", "\udcff"])
@@ -124,23 +137,23 @@ class TestPublishedDamage:
     @pytest.mark.parametrize("text", ["[]", "3", '{"class": "Tiny", "settings": {}}'])
     def test_configuration_that_lacks_entries(self, folder, text):
         (folder / "config.json").write_text(text)
-        with pytest.raises(CheckpointError, match=r"is not a checkpoint's: it lacks \[.*'fingerprint'"):
+        with pytest.raises(CheckpointError, match=r"is not of a checkpoint: it lacks \[.*'fingerprint'"):
             load(folder, CLASSES)
 
     @pytest.mark.parametrize("entry", [{"class": ["Tiny"]}, {"settings": [3]}])
     def test_configuration_of_wrong_types(self, folder, entry):
         change(folder, **entry)
-        with pytest.raises(CheckpointError, match="no name and settings of a class"):
+        with pytest.raises(CheckpointError, match="it has no class and settings"):
             load(folder, CLASSES)
 
     def test_another_class(self, folder):
-        with pytest.raises(CheckpointError, match=r"holds a 'Tiny', but one of \['Other'\] is wanted"):
+        with pytest.raises(CheckpointError, match=r"must be of one of \['Other'\]. Received 'Tiny'"):
             load(folder, {"Other": build})
 
     @pytest.mark.parametrize("settings", [{"inputs": 4}, {"sizes": 3}, {"hidden": "x"}])
     def test_settings_that_do_not_fit(self, folder, settings):
         change(folder, settings=settings, version="0.0.1")
-        with pytest.raises(CheckpointError, match=r"does not fit Tiny of rlpriors .*saved by 0\.0\.1"):
+        with pytest.raises(CheckpointError, match=r"does not fit Tiny of .*saved by rlpriors 0\.0\.1"):
             load(folder, CLASSES)
 
     def test_a_builder_that_misses_a_key(self, folder):
@@ -194,7 +207,7 @@ class TestResume:
     def test_what_could_not_be_read_again_is_not_written(self, tmp_path, value):
         path = tmp_path / "resume.pt"
         save_resume(path, {"step": 1})
-        with pytest.raises(TypeError, match="`state` must hold tensors, numbers, strings"):
+        with pytest.raises(TypeError, match="`state` must contain tensors, numbers, strings"):
             save_resume(path, {"deep": [{"value": value}]})
         assert load_resume(path) == {"step": 1}
         assert list(tmp_path.iterdir()) == [path]
@@ -212,6 +225,31 @@ class TestResume:
         with pytest.raises(CheckpointError, match=r"is damaged or is not a resume file.*Delete it"):
             load_resume(path)
 
+    @pytest.mark.parametrize("bit", [0, 6, 30])
+    def test_flipped_bit(self, tmp_path, bit):
+        path = tmp_path / "resume.pt"
+        save_resume(path, {"weights": torch.ones(1000)})
+        data = bytearray(path.read_bytes())
+        data[data.index(np.ones(100, np.float32).tobytes()) + 2000 + bit // 8] ^= 1 << bit % 8  # 6: 1 -> inf
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError, match=r"is damaged or is not a resume file.*Delete it"):
+            load_resume(path)
+
+    @pytest.mark.parametrize("limit", [100, 5000])
+    def test_a_full_disk_leaves_the_old_file(self, tmp_path, limit):
+        path = tmp_path / "resume.pt"
+        save_resume(path, {"step": 1})
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))  # a longer file fails like a full disk
+        try:
+            with pytest.raises(OSError, match=r"there is no space left for .*resume\.pt .*Free some space"):
+                save_resume(path, {"weights": torch.zeros(3000), "step": 2})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert load_resume(path) == {"step": 1}
+        assert list(tmp_path.iterdir()) == [path]
+
     @pytest.mark.parametrize("dump", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
     def test_foreign_code_does_not_run(self, tmp_path, dump):
         dump({"a": Bomb()}, tmp_path / "resume.pt")
@@ -221,31 +259,18 @@ class TestResume:
 
     def test_another_kind_of_file(self, tmp_path):
         torch.save([1, 2], tmp_path / "resume.pt")
-        with pytest.raises(CheckpointError, match="holds a list, not the state of a run"):
+        append_checksum(tmp_path / "resume.pt")
+        with pytest.raises(CheckpointError, match=r"must hold the state of a run\. Received a list"):
             load_resume(tmp_path / "resume.pt")
 
     def test_a_device_that_is_not_there_is_named(self, tmp_path, monkeypatch):
         save_resume(tmp_path / "resume.pt", {"x": torch.zeros(1)})
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-        with pytest.raises(ValueError, match="`device` is 'cuda', but this machine shows 0"):
+        with pytest.raises(ValueError, match=r"`device` must exist\. Received 'cuda'"):
             load_resume(tmp_path / "resume.pt", device="cuda")
 
 
-class TestWriteAtomically:
-    def test_makes_folders_and_leaves_no_traces(self, tmp_path):
-        write_atomically(tmp_path / "a" / "b.txt", lambda path: path.write_text("new") and None)
-        assert (tmp_path / "a" / "b.txt").read_text() == "new"
-        assert len(list((tmp_path / "a").iterdir())) == 1
-
-    def test_a_failure_leaves_the_old_file(self, tmp_path):
-        path = tmp_path / "b.txt"
-        path.write_text("old")
-
-        def fail(temporary):
-            temporary.write_text("half")
-            raise OSError("disk full")
-
-        with pytest.raises(OSError, match="disk full"):
-            write_atomically(path, fail)
-        assert path.read_text() == "old"
-        assert list(tmp_path.iterdir()) == [path]
+def test_loading_leaves_the_random_state_unchanged(folder):
+    state = torch.get_rng_state()
+    load(folder, CLASSES)
+    assert torch.equal(torch.get_rng_state(), state)
