@@ -208,3 +208,65 @@ def test_cuda_agrees_with_the_cpu() -> None:
     assert on_cuda.encode(FRAMES).device.type == "cuda"
     torch.testing.assert_close(on_cuda.encode(FRAMES).cpu(), e.encode(FRAMES), atol=2e-3, rtol=1e-3)
     assert on_cuda.fingerprint() == e.fingerprint()
+
+
+def _in_place(e: ImageEncoder) -> None:
+    with torch.no_grad():
+        next(e.backbone.parameters()).mul_(0.5)
+
+
+def _replaced(e: ImageEncoder) -> None:
+    name, weight = next(iter(e.backbone.named_parameters()))
+    owner, _, last = name.rpartition(".")
+    setattr(e.backbone.get_submodule(owner), last, torch.nn.Parameter(weight * 2))
+
+
+def _optimized(e: ImageEncoder) -> None:
+    optimizer = torch.optim.SGD(e.unfreeze().parameters(), lr=0.1)
+    e(e.preprocess(FRAMES)).global_.sum().backward()
+    optimizer.step()
+    e.freeze()
+
+
+@pytest.mark.parametrize("change", [_in_place, _replaced, _optimized])
+def test_state_version_counts_edits_of_weights(change: Any) -> None:
+    e = tiny_encoder()
+    version = e.state_version
+    e.encode(FRAMES)
+    e.freeze().eval().to("cpu")
+    assert e.state_version == version
+    change(e)
+    assert e.state_version == version + 1
+    e.encode(FRAMES)
+    assert e.state_version == version + 1
+    twin = copy.deepcopy(e)
+    assert twin.state_version == version + 1
+    assert pickle.loads(pickle.dumps(e)).state_version == version + 1
+    change(twin)
+    assert (twin.state_version, e.state_version) == (version + 2, version + 1)
+
+
+def test_state_version_survives_a_move() -> None:
+    e = tiny_encoder()
+    version = e.state_version
+    e.double().float()  # new tensors, as a move to another device makes
+    assert e.state_version == version
+    _in_place(e)
+    e.double().float()
+    assert e.state_version == version + 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(
+    value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    e = load_encoder("nature-cnn", weights="none", device="cpu")
+    next(e.backbone.parameters()).data[0] = value
+    with pytest.raises(ValueError, match="weights of ImageEncoder must be finite"):
+        e.save(tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    monkeypatch.setattr(checkpoint, "check_finite", lambda module: None)
+    folder = e.save(tmp_path / "foreign")
+    monkeypatch.undo()
+    with pytest.raises(checkpoint.CheckpointError, match="weights of ImageEncoder must be finite"):
+        load_encoder(folder, device="cpu")

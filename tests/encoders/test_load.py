@@ -99,3 +99,54 @@ def test_importing_encoders_imports_no_heavy_library() -> None:
     code = "import sys, rlpriors.encoders as e; e.load_encoder('impala-cnn', weights='none', device='cpu')\n"
     code += "assert not {'timm', 'transformers', 'torchvision', 'huggingface_hub'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["nature-cnn", "timm:test_vit", "rlpriors/atari-small"])
+@pytest.mark.parametrize("readout", ["cls", "attention-pool", "compress(64)"])
+def test_loading_leaves_the_random_state_unchanged(name: str, readout: str) -> None:
+    state = torch.get_rng_state()
+    weights = "auto" if name.startswith("rlpriors/") else "none"
+    encoder = load_encoder(name, weights=weights, readout=readout, device="cpu")
+    encoder.set_readout("mean").set_readout("attention-pool")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_loading_saved_modules_leaves_the_random_state_unchanged(tmp_path: Path) -> None:
+    folder = load_encoder("timm:test_resnet", weights="none", device="cpu").save(tmp_path)
+    state = torch.get_rng_state()
+    load_encoder(folder, device="cpu")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+# In a process of its own: in these tests, type checks see a wrong argument first.
+WRONG_ARGUMENTS = """
+import gymnasium as gym, json, numpy as np
+from rlpriors.encoders import load_encoder
+from rlpriors.wrappers import EncodeObservation
+
+class NoiseEnv(gym.Env):
+    observation_space, action_space = gym.spaces.Box(0, 255, (48, 48, 3), np.uint8), gym.spaces.Discrete(2)
+
+def message(function, *arguments, **options):
+    try:
+        return function(*arguments, weights=options.pop("weights", "none"), device="cpu", **options)
+    except (TypeError, ValueError) as error:
+        return str(error)
+
+for size in (84, (84.0, 84.0)):
+    for received in (
+        message(load_encoder, "nature-cnn", input_size=size),
+        message(EncodeObservation, NoiseEnv(), "nature-cnn", input_size=size),
+    ):
+        assert "`input_size` must be (height, width)" in received and "pass (84, 84)" in received, received
+received = message(load_encoder, "nature-cnn", weights=None)
+assert received.startswith('`weights` must be "auto", "none" or the path'), received
+received = message(EncodeObservation, NoiseEnv(), "nature-cnn", weights=None)
+assert received.startswith('`weights` must be'), received
+env = EncodeObservation(NoiseEnv(), "nature-cnn", weights="none", input_size=np.array([84, 84]), device="cpu")
+json.dumps(env._saved_kwargs)
+"""
+
+
+def test_wrong_arguments_name_the_fix() -> None:
+    subprocess.run([sys.executable, "-c", WRONG_ARGUMENTS], check=True, timeout=120)

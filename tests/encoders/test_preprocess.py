@@ -10,7 +10,7 @@ from jaxtyping import TypeCheckError
 from PIL import Image
 from torch import Tensor
 
-from rlpriors.encoders import EncoderSpec
+from rlpriors.encoders import EncoderSpec, encoder_spec
 from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
 from rlpriors.encoders.preprocess import Preprocess
 
@@ -245,3 +245,25 @@ def test_cuda_agrees_with_the_cpu() -> None:
         spec = replace(SPEC, interpolation=name)
         difference = Preprocess(spec).cuda()(FRAME[None]).cpu() - prepared(spec, FRAME[None])
         assert difference.abs().max() <= LEVEL + 1e-5
+
+
+@pytest.mark.parametrize("name", ["r3m-18", "r3m-34", "r3m-50", "vip-50"])
+def test_robot_encoders_leave_frames_of_their_size_unchanged(name: str) -> None:
+    """The published forward pass resizes to 256 and crops 224 for frames of other sizes only."""
+    spec = encoder_spec(name)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    mean, std = torch.tensor(spec.mean)[:, None, None], torch.tensor(spec.std)[:, None, None]
+    normalized = (torch.from_numpy(frames).permute(0, 3, 1, 2) / 255 - mean) / std
+    torch.testing.assert_close(prepared(spec, frames), normalized, atol=1e-5, rtol=0)
+    cropped = prepared(replace(spec, resize="shortest_crop"), frames)
+    assert torch.nn.functional.cosine_similarity(cropped.flatten(), normalized.flatten(), dim=0) < 0.9
+    other = FRAME[None]
+    assert torch.equal(prepared(spec, other), prepared(replace(spec, resize="shortest_crop"), other))
+
+
+def test_vc1_crops_frames_of_every_size() -> None:
+    frames = np.zeros((1, 224, 224, 3), np.uint8)
+    frames[:, :10] = 255  # cut off by Resize(256), CenterCrop(224): 16 of 256 rows at the top
+    assert prepared(encoder_spec("vc1-b"), frames).amax((1, 2, 3)) < prepared(
+        encoder_spec("r3m-18"), frames
+    ).amax((1, 2, 3))

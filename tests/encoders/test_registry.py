@@ -106,3 +106,13 @@ def test_another_packages_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
         encoder_spec("broken")
     with pytest.raises(ValueError, match="Did you mean 'outside'"):
         encoder_spec("outsid")
+
+
+def test_a_run_folder_leads_to_its_encoder(tmp_path: Path) -> None:
+    load_encoder("nature-cnn", weights="none", device="cpu").save(tmp_path / "run" / "encoder")
+    with pytest.raises(ValueError, match=r"whose encoder is in '.*run/encoder'"):
+        encoder_spec(str(tmp_path / "run"))
+    with pytest.raises(
+        ValueError, match=r"must be the folder of a saved encoder. Received .* without a `config"
+    ):
+        encoder_spec(str(tmp_path))

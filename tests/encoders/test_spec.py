@@ -4,10 +4,12 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
 from rlpriors.encoders import EncoderSpec
+from rlpriors.encoders.spec import check_size
 
 SPEC = EncoderSpec(name="mine", source="timm", model_id="resnet18", license="mit", options={"depth": 2})
 
@@ -42,3 +44,30 @@ def test_bounds(change: dict[str, Any], message: str) -> None:
     # Type checks are on in these tests, and see a wrong word before the spec does.
     with pytest.raises((ValueError, TypeCheckError), match=message):
         replace(SPEC, **change)
+
+
+@pytest.mark.parametrize("size", [(84, 64), [84, 64], np.array([84, 64]), (np.int64(84), np.int32(64))])
+def test_sizes_become_plain_integers(size: Any) -> None:
+    checked = check_size("input_size", size)
+    assert checked == (84, 64)
+    assert json.dumps(checked) == "[84, 64]"
+
+
+@pytest.mark.parametrize(
+    ("size", "fix"),
+    [
+        (84, r"Received 84; pass \(84, 84\)"),
+        ((84.0, 64.0), r"Received \(84\.0, 64\.0\); pass \(84, 64\)"),
+        ((84.5, 84), r"Received \(84\.5, 84\)\."),
+        ((84, 84, 3), r"Received \(84, 84, 3\)\."),
+        ((0, 84), r"Received \(0, 84\)\."),
+        ((True, True), "Received"),
+        ("84x84", r"Received '84x84'\."),
+        ((float("nan"), 84), "Received"),
+        ((float("inf"), 84), "Received"),
+        (None, "Received None"),
+    ],
+)
+def test_other_sizes_are_refused_with_the_fix(size: Any, fix: str) -> None:
+    with pytest.raises(ValueError, match=rf"`input_size` must be \(height, width\).*{fix}"):
+        check_size("input_size", size)

@@ -7,6 +7,8 @@ does not know environments, wrappers or training.
 `spec`           specifications of encoders
 `registry`       encoders by name
 `load`           loading of encoders
+`saved`          check of a saved encoder's settings
+`torch_checkpoint`   tensors of torch checkpoints
 `preprocess`     preprocessing of frames
 `chunking`       forward passes of bounded size
 `fingerprint`    fingerprints of encoders

@@ -18,14 +18,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rlpriors import checkpoint
-from rlpriors.device import resolve_device
+from rlpriors.device import limit_forked_threads, resolve_device
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.chunking import explain_out_of_memory, split_into_chunks
-from rlpriors.encoders.fingerprint import Fingerprint, weights_digest
+from rlpriors.encoders.fingerprint import Fingerprint, tensor_versions, weights_digest
 from rlpriors.encoders.preprocess import Channels, Preprocess
 from rlpriors.encoders.readouts.base import ImageViews
 from rlpriors.encoders.readouts.registry import Readout, available_readouts, parse_readout
+from rlpriors.encoders.saved import check_saved
 from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.settings import check_fields
 from rlpriors.types import Features
 
 __all__ = ["Amp", "ImageEncoder", "ImageEncoderSettings"]
@@ -57,6 +59,9 @@ class ImageEncoderSettings:
     """Specification of the readout."""
     architecture: Mapping[str, Any] = field(default_factory=dict)
     """Description of the backbone's network; see `Backbone.architecture`."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class ImageEncoder(nn.Module):
@@ -106,7 +111,7 @@ class ImageEncoder(nn.Module):
         resolved = resolve_device(device)
         self.spec, self.amp, self.chunk_size = spec, amp, chunk_size
         self.frozen = True
-        self.state_version = 0  # counts changes of readout or weights, which outdate encodings
+        self._state_version, self._tensor_versions = 0, cast(tuple[tuple[int, int], ...], ())
         self.preprocess = Preprocess(spec, channels=channels, channels_last=channels_last)
         self.backbone = backbone
         if channels_last:
@@ -117,6 +122,7 @@ class ImageEncoder(nn.Module):
         self._example = self._example_features()
         self.readout = self._build_readout(readout, seed)
         self.freeze()
+        self._tensor_versions = tensor_versions(self)
 
     @property
     def device(self) -> torch.device:
@@ -132,6 +138,33 @@ class ImageEncoder(nn.Module):
     def output_space(self) -> gym.spaces.Box:
         """Space of one frame's encoding."""
         return gym.spaces.Box(-np.inf, np.inf, self.output_shape, np.float32)
+
+    @property
+    def state_version(self) -> int:
+        """Number of changes of readout or weights; each change outdates earlier encodings.
+
+        Edits of weights in place count too, except those through `tensor.data`: add 1 after them.
+        """
+        versions = tensor_versions(self)
+        if versions != self._tensor_versions:
+            self._tensor_versions = versions
+            self._state_version += 1
+        return self._state_version
+
+    @state_version.setter
+    def state_version(self, version: int) -> None:
+        self._state_version = version
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Any:
+        """Move or convert the tensors as `nn.Module` does, which is no change of the encodings."""
+        _ = self.state_version
+        moved = super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._tensor_versions = tensor_versions(self)
+        return moved
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._tensor_versions = tensor_versions(self)  # a copy has other tensors
 
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of this encoder's output; each call reads all weights."""
@@ -149,7 +182,11 @@ class ImageEncoder(nn.Module):
 
         `half` writes 16-bit weights, which are converted to 32 bits when loaded.  Files have half the
         size, and features differ in the third or fourth digit.
+
+        Raises:
+            CheckpointError: `load_encoder` would refuse the network's arguments; nothing is written.
         """
+        check_saved(self.spec, self.backbone.architecture)
         settings = ImageEncoderSettings(self.spec, self.readout.name, self.backbone.architecture)
         return checkpoint.save(self, settings, folder, half=half)
 
@@ -218,6 +255,7 @@ class ImageEncoder(nn.Module):
         Raises:
             MemoryError: the device runs out of memory.
         """
+        limit_forked_threads()
         with explain_out_of_memory(self.device, self.chunk_size), torch.inference_mode():
             checked = [self.preprocess.check(batch) for batch in batches]
             vectors = [self._encode_chunk(chunk) for chunk in split_into_chunks(checked, self.chunk_size)]
@@ -235,6 +273,7 @@ class ImageEncoder(nn.Module):
             TypeError, ValueError: the network does not support these frames; the message states why.
             MemoryError: the device runs out of memory.
         """
+        limit_forked_threads()
         checked, readout = self.preprocess.check(frames), self.readout
         if not len(checked):
             return torch.zeros((0, *self.output_shape), device=self.device)
@@ -255,6 +294,7 @@ class ImageEncoder(nn.Module):
 
     def make_views(self, frames: Tensor, previous: Tensor | None = None) -> ImageViews:
         """Return the readout's views of frames with the channels last, on the encoder's device."""
+        limit_forked_threads()
         with explain_out_of_memory(self.device, self.chunk_size), torch.inference_mode():
             return self.readout.make_views(frames.to(self.device), previous)
 
@@ -280,6 +320,7 @@ class ImageEncoder(nn.Module):
             ) from error
         return features
 
+    @torch.random.fork_rng(devices=[])  # layers draw initial weights before those of `seed`
     def _build_readout(self, readout: str | Readout, seed: int) -> Readout:
         global_, tokens, maps = self._example
         example = Features(  # the encoder may have moved to another device

@@ -2,6 +2,7 @@
 
 `Fingerprint`        everything that determines the values of an encoding, as plain data
 `weights_digest`     sha256 of the tensors of a module
+`tensor_versions`    identities and version counters of the tensors of a module, to notice edits
 `ENCODING_VERSION`   version of the encoding code
 
 Stored features are valid only for the encoder that computed them.  A data set keeps the fingerprint,
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ENCODING_VERSION", "Fingerprint", "weights_digest"]
+__all__ = ["ENCODING_VERSION", "Fingerprint", "tensor_versions", "weights_digest"]
 
 ENCODING_VERSION = 1
 """Version of the encoding code; incremented when equal parts give other numbers."""
@@ -98,6 +99,28 @@ def weights_digest(module: nn.Module) -> str:
         # As bytes, because numpy has no bfloat16; contiguous, because views of another type need it.
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return "" if empty else digest.hexdigest()
+
+
+def tensor_versions(module: nn.Module) -> tuple[tuple[int, int], ...]:
+    """Return the identity and the version counter of each tensor in the module's state.
+
+    torch counts the edits of a tensor in place, those of optimizers included.  It does not count edits
+    through `tensor.data`.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> before = tensor_versions(layer)
+        >>> with torch.no_grad():
+        ...     _ = layer.weight.mul_(0.5)
+        >>> tensor_versions(layer) == before
+        False
+    """
+    return tuple(
+        (id(tensor), 0 if tensor.is_inference() else tensor._version)
+        for part in module.modules()
+        for name, tensor in (*part._parameters.items(), *part._buffers.items())
+        if tensor is not None and name not in part._non_persistent_buffers_set
+    )
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

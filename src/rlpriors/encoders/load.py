@@ -3,13 +3,17 @@
 `load_encoder`   encoder by name, folder or specification
 """
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rlpriors import checkpoint
 from rlpriors.checkpoint import CheckpointError
+from rlpriors.device import limit_forked_threads
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.backbones.license import check_license
 from rlpriors.encoders.backbones.native import build_network
@@ -17,11 +21,13 @@ from rlpriors.encoders.encoder import Amp, ImageEncoder
 from rlpriors.encoders.preprocess import Channels
 from rlpriors.encoders.readouts.registry import Readout
 from rlpriors.encoders.registry import encoder_spec
-from rlpriors.encoders.spec import EncoderSpec, Resize
+from rlpriors.encoders.saved import check_saved
+from rlpriors.encoders.spec import EncoderSpec, Resize, check_size
 
 __all__ = ["load_encoder"]
 
 
+@torch.random.fork_rng(devices=[])  # networks are initialized on the CPU before their weights are loaded
 def load_encoder(
     name: str | Path | EncoderSpec,
     *,
@@ -30,7 +36,7 @@ def load_encoder(
     device: Any = "auto",
     allow_noncommercial: bool = False,
     trust_remote_code: bool = False,
-    input_size: tuple[int, int] | None = None,
+    input_size: Sequence[int] | None = None,
     resize: Resize | None = None,
     amp: Amp | None = None,
     compile: bool = False,
@@ -40,7 +46,7 @@ def load_encoder(
     seed: int = 0,
     progress: bool = True,
 ) -> ImageEncoder:
-    """Load an encoder, frozen and in evaluation mode.
+    """Load an encoder, frozen and in evaluation mode; torch's global random state is unchanged.
 
     `name` is a name that `encoder_spec` accepts, or an `EncoderSpec`.  `readout` specifies the output
     for each frame.  None selects the saved readout of a saved encoder, otherwise "cls", the network's
@@ -65,14 +71,17 @@ def load_encoder(
         >>> load_encoder("impala-cnn", weights="none", device="cpu").output_shape
         (256,)
     """
+    limit_forked_threads()  # before a network is built
+    _check_weights(weights)
     spec = name if isinstance(name, EncoderSpec) else encoder_spec(name)
+    size = None if input_size is None else check_size("input_size", input_size)
     if weights != "none":
         check_license(spec, allow_noncommercial)
     options: dict[str, Any] = {"amp": amp, "compile": compile, "channels_last": channels_last}
     options |= {"channels": channels, "chunk_size": chunk_size, "seed": seed}
     if spec.source == "local":
-        return _load_saved(spec, weights, input_size, resize, readout, device, options, trust_remote_code)
-    spec = replace(spec, input_size=input_size or spec.input_size, resize=resize or spec.resize)
+        return _load_saved(spec, weights, size, resize, readout, device, options, trust_remote_code)
+    spec = replace(spec, input_size=size or spec.input_size, resize=resize or spec.resize)
     backbone = _builder(spec)(
         spec, weights, seed=seed, progress=progress, trust_remote_code=trust_remote_code
     )
@@ -80,6 +89,14 @@ def load_encoder(
         # Weights that are trained from scratch belong to the user.
         spec = replace(spec, license="none: untrained", commercial=True, gated=False)
     return ImageEncoder(spec, backbone, "cls" if readout is None else readout, device=device, **options)
+
+
+def _check_weights(weights: Any) -> None:
+    if not isinstance(weights, str | os.PathLike):
+        raise TypeError(
+            f'`weights` must be "auto", "none" or the path of a file. Received {weights!r}; pass '
+            'weights="none" for an untrained network, or leave it out for published weights.'
+        )
 
 
 def _load_saved(
@@ -97,15 +114,16 @@ def _load_saved(
             f'`weights` must be "auto" for the saved encoder {spec.model_id!r}. Received {str(weights)!r}; '
             "leave it out, or name the encoder that was saved."
         )
-    if input_size is not None and tuple(input_size) != spec.input_size:
+    if input_size is not None and input_size != spec.input_size:
         raise ValueError(
-            f"`input_size` of a saved encoder is fixed, here at {spec.input_size}. Received "
-            f"{tuple(input_size)}."
+            f"`input_size` of a saved encoder is fixed, here at {spec.input_size}. Received {input_size}; "
+            "leave it out, or load the original encoder with it."
         )
 
     def rebuild(settings: dict[str, Any]) -> ImageEncoder:
         saved = EncoderSpec.from_dict(settings["spec"])
         architecture = settings["architecture"]
+        check_saved(saved, architecture)
         backbone = _builder(saved)(
             saved, "none", architecture=architecture, trust_remote_code=trust_remote_code
         )

@@ -102,6 +102,8 @@ class Preprocess(nn.Module):
                     f"Received {height}x{width}; pass input_size=({height}, {width}), or another `resize`."
                 )
             return x
+        if self.spec.resize == "crop_other_sizes" and (height, width) == (rows, columns):
+            return x
         if self.spec.resize == "squash":
             return self._to(x, rows, columns)
         if self.spec.resize == "pad":

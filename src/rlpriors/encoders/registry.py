@@ -14,10 +14,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from rlpriors.checkpoint import CONFIG, CheckpointError
+from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.bundled import BUNDLED_PREFIX, bundled_folder, bundled_names
 from rlpriors.encoders.backbones.model_zoo import ENCODERS
 from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.storage.module_files import CONFIG, config_path
 
 __all__ = ["ENCODERS", "encoder_spec", "saved_settings"]
 
@@ -67,6 +68,15 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
         if not isinstance(spec, EncoderSpec):
             raise TypeError(f"Entry point {text!r} of {GROUP!r} must be an EncoderSpec. Received {spec!r}.")
         return spec
+    if Path(text, "encoder", CONFIG).is_file():
+        raise ValueError(
+            f"`name` must be the folder that holds `{CONFIG}`. Received {text!r}, whose encoder is in "
+            f"{str(Path(text, 'encoder'))!r}."
+        )
+    if "/" in text and Path(text).is_dir():
+        raise ValueError(
+            f"`name` must be the folder of a saved encoder. Received {text!r} without a `{CONFIG}`."
+        )
     known = [*ENCODERS, *plugins, *bundled_names()]
     close = get_close_matches(text.lower().replace("_", "-"), known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else f" There are {sorted(known)}."
@@ -82,7 +92,7 @@ def saved_settings(folder: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: `folder` holds no saved encoder.
     """
-    path = Path(folder, CONFIG)
+    path = config_path(folder)
     try:
         config = json.loads(path.read_text())
         settings = config["settings"]
@@ -101,7 +111,13 @@ def saved_settings(folder: str | Path) -> dict[str, Any]:
 
 def _saved_spec(name: str, folder: str) -> EncoderSpec:
     saved = saved_settings(folder)["spec"]
-    return EncoderSpec.from_dict({**saved, "name": name, "source": "local", "model_id": folder})
+    replaced = {"name": name, "source": "local", "model_id": folder}
+    try:
+        return EncoderSpec.from_dict({**saved, **replaced})
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder} has a damaged {CONFIG}, of another encoder or version: {error} Save the encoder again."
+        ) from error
 
 
 def _entry_points() -> dict[str, EntryPoint]:

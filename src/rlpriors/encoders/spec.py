@@ -4,19 +4,53 @@
 `Source`          names of the loaders
 `Resize`          names of the resize modes
 `Interpolation`   names of the resize filters
+`check_size`      check of an image size, and its conversion to a tuple
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from math import isfinite
-from typing import Any, Literal, get_args
+from numbers import Integral
+from typing import Any, Literal
 
-__all__ = ["EncoderSpec", "Interpolation", "Resize", "Source"]
+from rlpriors.settings import check_fields
+
+__all__ = ["EncoderSpec", "Interpolation", "Resize", "Source", "check_size"]
 
 Source = Literal["timm", "huggingface", "torchhub", "published", "network", "local"]
-Resize = Literal["squash", "shortest_crop", "pad", "native"]
+Resize = Literal["squash", "shortest_crop", "crop_other_sizes", "pad", "native"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 TUPLE_FIELDS = ("input_size", "mean", "std")
+
+
+def check_size(name: str, size: Any) -> tuple[int, int]:
+    """Check that `size` is (height, width) and return it as a tuple; `name` is the argument's.
+
+    Raises:
+        ValueError: it is not a pair of integers of at least 1.
+
+    Example:
+        >>> check_size("input_size", [84, 64])
+        (84, 64)
+        >>> check_size("input_size", 84)
+        Traceback (most recent call last):
+        ...
+        ValueError: `input_size` must be (height, width), two integers ... Received 84; pass (84, 84).
+    """
+    try:
+        edges: list[Any] = [size] if isinstance(size, str) else list(size)
+    except TypeError:
+        edges = [size]
+    if len(edges) == 2 and all(_is_integer(edge) and edge >= 1 for edge in edges):
+        return int(edges[0]), int(edges[1])
+    whole = len(edges) in (1, 2) and all(isinstance(e, int | float) and 1 <= e < math.inf for e in edges)
+    whole = whole and all(edge == int(edge) for edge in edges)
+    fix = f"; pass {(int(edges[0]), int(edges[-1]))}" if whole else ""
+    raise ValueError(f"`{name}` must be (height, width), two integers of at least 1. Received {size!r}{fix}.")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -55,10 +89,11 @@ class EncoderSpec:
     """Number of input channels: 3 (RGB), or 1 for a grayscale network."""
     resize: Resize = "squash"
     """Resize mode of frames: `squash` ignores the aspect ratio and keeps the borders; `shortest_crop`
-    keeps the aspect ratio and crops the center; `pad` keeps the aspect ratio and adds black borders;
-    `native` accepts only frames of the input size."""
+    keeps the aspect ratio and crops the center; `crop_other_sizes` does so unless a frame has the
+    input size; `pad` keeps the aspect ratio and adds black borders; `native` accepts only frames of the
+    input size."""
     crop_pct: float = 1.0
-    """Fraction of the shorter edge that `shortest_crop` keeps, in (0, 1]."""
+    """Fraction of the shorter edge that a center crop keeps, in (0, 1]."""
     interpolation: Interpolation = "bicubic"
     """Interpolation filter of the resize."""
     antialias: bool = True
@@ -88,20 +123,12 @@ class EncoderSpec:
         names = {entry.name for entry in fields(cls)}
         if not {"name", "source", "model_id", "license"} <= set(data) <= names:
             raise ValueError(f"A spec must be made of {sorted(names)}. Received {sorted(data)}.")
-        values: dict[str, Any] = {
-            **data,
-            **{name: tuple(data[name]) for name in TUPLE_FIELDS if name in data},
-        }
-        return cls(**values)
+        lists = {name: tuple(data[name]) for name in TUPLE_FIELDS if isinstance(data.get(name), list)}
+        return cls(**{**data, **lists})
 
     def __post_init__(self) -> None:
-        for name, choices in (("source", Source), ("resize", Resize), ("interpolation", Interpolation)):
-            if getattr(self, name) not in get_args(choices):
-                raise ValueError(
-                    f"`{name}` must be one of {list(get_args(choices))}. Received {getattr(self, name)!r}."
-                )
-        if len(self.input_size) != 2 or min(self.input_size) < 1:
-            raise ValueError(f"`input_size` must be (height, width), at least 1. Received {self.input_size}.")
+        object.__setattr__(self, "input_size", check_size("input_size", self.input_size))
+        check_fields(self)
         if self.channels < 1 or self.frames < 1:
             raise ValueError(
                 f"`channels` and `frames` must be at least 1. Received {self.channels} and {self.frames}."
@@ -110,7 +137,7 @@ class EncoderSpec:
             raise ValueError(f"`crop_pct` must be in (0, 1]. Received {self.crop_pct}.")
         for name in ("mean", "std"):
             values = getattr(self, name)
-            if len(values) != self.channels or not all(isfinite(value) for value in values):
+            if len(values) != self.channels:
                 raise ValueError(
                     f"`{name}` must hold one finite number for each of the {self.channels} channels. "
                     f"Received {values}."

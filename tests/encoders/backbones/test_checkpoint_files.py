@@ -162,7 +162,7 @@ def test_keys_must_match(published: dict[str, tuple[Any, Path, Any]], tmp_path: 
 def test_nothing_is_unpickled(published: dict[str, tuple[Any, Path, Any]], tmp_path: Path) -> None:
     spec, _, network = published["r3m-18"]
     torch.save(network, tmp_path / "whole.pt")
-    with pytest.raises(CheckpointError, match="more than tensors and plain data"):
+    with pytest.raises(CheckpointError, match="holds a ResNet, not the weights of a network"):
         load_encoder(spec, weights=tmp_path / "whole.pt", device="cpu")
 
 

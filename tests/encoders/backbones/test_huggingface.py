@@ -274,3 +274,19 @@ def test_no_network_is_one_clear_error() -> None:
         load_encoder("hf:facebook/dinov2-small", device="cpu")
     with pytest.raises(FileNotFoundError, match="'vjepa2-l'"):
         load_encoder("vjepa2-l", device="cpu")
+
+
+@pytest.mark.parametrize("entry", ["_attn_implementation", "attn_implementation"])
+def test_a_configuration_selects_no_code_of_a_repository(
+    entry: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    for file in folders["vit"].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {entry: "someone/kernel"}))
+    with pytest.raises(
+        ValueError, match=rf"`{entry}` in the config\.json .*'someone/kernel'.*downloaded and run"
+    ):
+        load_encoder(f"hf:{tmp_path}", device="cpu")
+    (tmp_path / "config.json").write_text(json.dumps(config | {entry: "eager"}))
+    load_encoder(f"hf:{tmp_path}", device="cpu")

@@ -166,3 +166,13 @@ def test_a_folder_that_timm_saved(timm: Any, tmp_path: Path) -> None:
     assert torch.equal(weights["patch_embed.proj.weight"], network.patch_embed.proj.weight)
     again = load_encoder(encoder.save(tmp_path / "saved"), device="cpu")
     assert torch.equal(again.encode(FRAMES), encoder.encode(FRAMES))
+
+
+@pytest.mark.parametrize("prefix", ["model.", "model._orig_mod.", "module.model."])
+def test_lightning_checkpoints(prefix: str, files: dict[str, Path], tmp_path: Path) -> None:
+    state = torch.load(files["test_resnet"].with_suffix(".pth"), weights_only=True)["state_dict"]
+    inner = {prefix + key.removeprefix("module."): value for key, value in state.items()}
+    torch.save({"state_dict": inner, "best": np.float64(0.3), "path": Path("x")}, tmp_path / "light.ckpt")
+    expected = load_encoder("timm:test_resnet", weights=files["test_resnet"], device="cpu")
+    encoder = load_encoder("timm:test_resnet", weights=tmp_path / "light.ckpt", device="cpu")
+    assert torch.equal(encoder.encode(FRAMES), expected.encode(FRAMES))

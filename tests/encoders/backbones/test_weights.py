@@ -106,6 +106,8 @@ WEIGHTS = {"a": torch.ones(2), "b": torch.zeros(1)}
         {f"module.{key}": value for key, value in WEIGHTS.items()},
         {"model": {f"module._orig_mod.{key}": value for key, value in WEIGHTS.items()}},
         {**WEIGHTS, "steps": 5},
+        {"state_dict": {f"model.{key}": value for key, value in WEIGHTS.items()}},  # Lightning
+        {"state_dict": {f"model._orig_mod.{key}": value for key, value in WEIGHTS.items()}},
     ],
 )
 def test_torch_checkpoints_are_unwrapped(content: dict[str, object], tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_weights(tmp_path / "none.pt")
     for name in ("w.pt", "w.safetensors"):
         (tmp_path / name).write_bytes(b"no weights at all")
-        with pytest.raises(CheckpointError, match="damaged, or holds more"):
+        with pytest.raises(CheckpointError, match="is damaged, or is not a file of"):
             read_weights(tmp_path / name)
     torch.save({"epoch": 3}, tmp_path / "w.pt")
     with pytest.raises(CheckpointError, match=r"holds no weights, only \['epoch'\]"):
@@ -158,3 +160,13 @@ def test_seeded_leaves_the_global_generator_alone() -> None:
     with seeded_init(7):
         assert torch.equal(torch.rand(1), first)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_network_of_its_own_prefix_keeps_it(tmp_path: Path) -> None:
+    network = nn.ModuleDict({"model": nn.Linear(2, 1)})
+    network.requires_grad_(False)
+    expected = network["model"].weight.clone()
+    torch.save(network.state_dict(), tmp_path / "w.pt")
+    network["model"].weight.zero_()
+    load_weights_strict(network, read_weights(tmp_path / "w.pt"), "the file")
+    assert torch.equal(network["model"].weight, expected)

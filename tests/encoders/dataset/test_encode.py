@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import gymnasium as gym
@@ -331,6 +332,12 @@ def test_another_version_is_named(encoder, tmp_path):
         load_encoded(tmp_path / "out", encoder)
 
 
+def change_index(folder, **entries) -> None:
+    np.save(folder.parent / "secret.npy", np.zeros(8))
+    path = folder / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -342,6 +349,12 @@ def test_another_version_is_named(encoder, tmp_path):
         lambda folder: (folder / "fingerprint.json").unlink(),
         lambda folder: (folder / "index.json").write_text("[]"),
         lambda folder: (folder / "index.json").write_text("{}"),
+        partial(change_index, steps=["../secret"]),
+        partial(change_index, steps=["features"]),
+        partial(change_index, steps="act"),
+        partial(change_index, lengths=[2**62] * 4 + [11], steps=[]),
+        partial(change_index, lengths=[5.5, 5.5]),
+        partial(change_index, lengths=[12, -1]),
     ],
 )
 def test_damage_is_one_clear_error(encoder, store, tmp_path, damage):
@@ -349,6 +362,15 @@ def test_damage_is_one_clear_error(encoder, store, tmp_path, damage):
     damage(tmp_path / "out")
     with pytest.raises(ValueError, match=r"encoded data set in .*out is damaged .* encode again"):
         load_encoded(tmp_path / "out")
+
+
+@pytest.mark.parametrize("done", [-4, 5, 4.0, "4", 10**20])
+def test_damaged_progress_is_one_clear_error(encoder, store, tmp_path, monkeypatch, done):
+    interrupted(encoder, store, tmp_path / "out", monkeypatch)
+    path = tmp_path / "out" / "progress.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"done": done}))
+    with pytest.raises(ValueError, match=r"damaged .*done=.* encode again"):
+        encode_dataset(store, encoder, tmp_path / "out", batch_size=4, progress=False)
 
 
 def test_a_lost_file_of_an_unfinished_run_is_one_clear_error(encoder, store, tmp_path, monkeypatch):

@@ -220,6 +220,11 @@ def test_names(written: str, name: str) -> None:
         ("topk-crops(21)", "`k` must be between 1 and 20"),
         ("topk-crops(2,speed)", "`measure` must be one of"),
         ("motion-mask(flow,both)", "takes 'alone' and one readout"),
+        ("compress(99999999999)", "`size` must be at most 1048576"),
+        ("grid(99999999999)", "`size` must be at most 1048576"),
+        ("mean>random-projection(99999999999)", "`size` must be at most 1048576"),
+        ("attention-pool(99999999999)", "`queries` must be at most 4096"),
+        ("crops(1,99999999999)", "`grids` must make at most 4096 crops"),
     ],
 )
 def test_bad_names(name: str, message: str) -> None:

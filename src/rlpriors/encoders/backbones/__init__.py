@@ -8,6 +8,7 @@ files and saved encoders.  It does not know preprocessing of frames or readouts.
 `timm`               networks of timm
 `timm_spec`          specifications of timm networks
 `huggingface`        networks of Hugging Face transformers
+`huggingface_config` configurations of transformers networks
 `huggingface_spec`   specifications of Hugging Face models
 `torchhub`           networks of torch.hub repositories
 `checkpoint_files`   networks whose authors published a checkpoint file

@@ -11,8 +11,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from rlpriors.checkpoint import CONFIG, MODEL, write_atomically
 from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.storage.atomic import write_atomically
+from rlpriors.storage.module_files import CONFIG, MODEL
 
 __all__ = ["BUNDLED_DIR", "BUNDLED_PREFIX", "bundled_folder", "bundled_names", "save_bundled"]
 

@@ -22,7 +22,11 @@ from torch import Tensor
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.backbones.hub import hub_json
-from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.backbones.huggingface_config import (
+    check_implementations,
+    config_fields,
+    import_transformers,
+)
 from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded_init
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
@@ -52,7 +56,9 @@ class HuggingFaceBackbone(Backbone):
 
     def __init__(self, network: Any) -> None:
         config = network.config
-        super().__init__({"config": json.loads(config.to_json_string(use_diff=False))})
+        data = json.loads(config.to_json_string(use_diff=False))
+        fields = {name: data[name] for name in sorted(config_fields(type(config)) & set(data))}
+        super().__init__({"config": {"model_type": config.model_type, **fields}})
         self.network: Any = network
         self.family = str(config.model_type)
         self.interpolates = "interpolate_pos_encoding" in inspect.signature(network.forward).parameters
@@ -130,12 +136,15 @@ def build_huggingface(
     Raises:
         FileNotFoundError: the hub cannot be reached, or the file does not exist.
         CheckpointError: the weights are damaged or do not match the network.
-        ValueError: the model is not a vision network of transformers.
+        ValueError: the model is not a vision network of transformers, or its configuration names code of a
+            repository.
     """
-    transformers = _transformers()
+    transformers = import_transformers()
     if architecture is not None:
-        data = dict(architecture["config"])
-        config = transformers.AutoConfig.for_model(data.pop("model_type"), **data)
+        kind = architecture["config"]["model_type"]
+        known = config_fields(transformers.CONFIG_MAPPING[kind])
+        data = {name: value for name, value in architecture["config"].items() if name in known}
+        config = transformers.AutoConfig.for_model(kind, **data)
         return HuggingFaceBackbone(_create(transformers, spec, config, seed))
     folder = Path(weights).is_dir()
     repo = str(weights) if folder else spec.model_id
@@ -146,6 +155,7 @@ def build_huggingface(
             f"{spec.name!r} is a {raw.get('model_type')!r}, which is not part of transformers. Name a timm "
             "network by 'timm:<id>'; models with remote code are not supported."
         )
+    check_implementations(raw, spec.name)
     with explain_download(spec.name, repo):
         config = transformers.AutoConfig.from_pretrained(repo, revision=revision, trust_remote_code=False)
     if weights == "none":
@@ -215,12 +225,3 @@ def _network_class(transformers: Any, spec: EncoderSpec, config: Any) -> tuple[A
     optional_pooler = "add_pooling_layer" in inspect.signature(network_class.__init__).parameters
     is_swin = config.model_type in ("swin", "swinv2")  # its pooler is an average without weights
     return network_class, config, {"add_pooling_layer": False} if optional_pooler and not is_swin else {}
-
-
-def _transformers() -> Any:
-    ensure_torchvision()
-    try:
-        import transformers
-    except ImportError as error:
-        raise ImportError(f"This encoder needs transformers ({error}). Install rlpriors[vision].") from error
-    return transformers

@@ -3,7 +3,7 @@
 `ENCODERS`   specifications by name
 
 Frames are squashed to the input size to keep the borders, which often show scores, paddles and
-grippers.  The encoders for robots (R3M, VIP, VC-1) keep the center crop of their training.  `resize`
+grippers.  The encoders for robots (R3M, VIP, VC-1) keep their published center crop.  `resize`
 changes either when an encoder is loaded.
 """
 
@@ -20,6 +20,8 @@ CLIP_NORMALIZATION: dict[str, Any] = {
     "std": (0.26862954, 0.26130258, 0.27577711),
 }
 CENTER_CROP: dict[str, Any] = {"resize": "shortest_crop", "crop_pct": 0.875}  # resize to 256, crop 224
+# The forward pass of R3M and VIP resizes and crops frames of other sizes than 224x224 only.
+CROP_OTHER_SIZES: dict[str, Any] = {"resize": "crop_other_sizes", "crop_pct": 0.875}
 NONCOMMERCIAL: dict[str, Any] = {"license": "cc-by-nc-4.0", "commercial": False}
 
 _SPECS = (
@@ -253,7 +255,7 @@ _SPECS = (
         interpolation="bilinear",
         layout="r3m",
         options={"network": "resnet18"},
-        **CENTER_CROP,
+        **CROP_OTHER_SIZES,
         notes="Nair et al., arXiv 2203.12601.",
     ),
     EncoderSpec(
@@ -264,7 +266,7 @@ _SPECS = (
         interpolation="bilinear",
         layout="r3m",
         options={"network": "resnet34"},
-        **CENTER_CROP,
+        **CROP_OTHER_SIZES,
         notes="Nair et al., arXiv 2203.12601.",
     ),
     EncoderSpec(
@@ -275,7 +277,7 @@ _SPECS = (
         interpolation="bilinear",
         layout="r3m",
         options={"network": "resnet50"},
-        **CENTER_CROP,
+        **CROP_OTHER_SIZES,
         notes="Nair et al., arXiv 2203.12601.",
     ),
     EncoderSpec(
@@ -286,7 +288,7 @@ _SPECS = (
         interpolation="bilinear",
         layout="vip",
         options={"network": "resnet50"},
-        **CENTER_CROP,
+        **CROP_OTHER_SIZES,
         notes="Ma et al., arXiv 2210.00030. Its vector has 1024 numbers, from a linear layer.",
     ),
     EncoderSpec(

@@ -11,7 +11,6 @@
 import os
 import urllib.error
 import urllib.request
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,12 +22,15 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rlpriors.checkpoint import CheckpointError, write_atomically
+from rlpriors.checkpoint import CheckpointError
+from rlpriors.encoders.torch_checkpoint import load_tensors
+from rlpriors.storage.atomic import write_atomically
 
 __all__ = ["download", "explain_download", "is_offline", "load_weights_strict", "read_weights", "seeded_init"]
 
 NESTED_KEYS = ("state_dict", "model_state_dict", "model", "teacher", "r3m", "vip")  # entries with the tensors
-WRAPPER_PREFIXES = ("module.", "_orig_mod.")  # key prefixes of DataParallel and torch.compile
+LIGHTNING_PREFIX = "model."
+WRAPPER_PREFIXES = ("module.", "_orig_mod.", LIGHTNING_PREFIX)  # of DataParallel, torch.compile, Lightning
 
 
 def is_offline() -> bool:
@@ -109,12 +111,12 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a `.safetensors` file or of a torch checkpoint.
 
     A checkpoint may nest the tensors (under "state_dict", "model", ...), and its keys may have the
-    prefixes of DataParallel or torch.compile; both are removed.
+    prefixes of DataParallel, torch.compile or a Lightning module's `model`; both are removed.  Objects
+    other than tensors are ignored; no code of the file runs.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        CheckpointError: the file is damaged, or holds objects other than tensors and plain data, which
-            could run code when read.
+        CheckpointError: the file is damaged or holds no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -124,25 +126,28 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        # Many published files hold a Namespace of the training script's arguments, which is plain data.
-        with torch.serialization.safe_globals([Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_tensors(path)
     except Exception as error:  # SafetensorError, RuntimeError, UnpicklingError, EOFError, KeyError...
         kind = "safetensors" if isinstance(error, SafetensorError) else type(error).__name__
+        # torch's own message, without its advice to read the file without restrictions.
+        reason = str(error.__context__ or error).strip()
         raise CheckpointError(
-            f"{path} is damaged, or holds more than tensors and plain data ({kind}: {str(error)[:200]}). "
-            "Convert it to .safetensors if you trust it."
+            f"{path} is damaged, or is not a file of torch.save ({kind}: {reason[:200]}). Fetch it "
+            "again, or convert it to .safetensors if you trust it."
         ) from error
     for _ in range(2):
         for key in NESTED_KEYS:
             if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
                 content = content[key]
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a network.")
+        raise CheckpointError(
+            f"{path} holds a {type(content).__name__}, not the weights of a network. Save the network's "
+            "`state_dict()` in its place."
+        )
     weights = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if not weights:
         raise CheckpointError(f"{path} holds no weights, only {sorted(map(str, content))[:5]}.")
-    for prefix in WRAPPER_PREFIXES:
+    for prefix in WRAPPER_PREFIXES * 2:  # a wrapper may lie in another
         if all(key.startswith(prefix) for key in weights):
             weights = {key.removeprefix(prefix): value for key, value in weights.items()}
     return weights
@@ -157,6 +162,9 @@ def load_weights_strict(network: nn.Module, weights: Mapping[str, Tensor], sourc
         CheckpointError: keys are missing, left over, or of another shape; then nothing is loaded.
     """
     state = network.state_dict()
+    if all(key.startswith(LIGHTNING_PREFIX) for key in state):
+        # The network's own name, which `read_weights` has removed.
+        weights = {LIGHTNING_PREFIX + key.removeprefix(LIGHTNING_PREFIX): weights[key] for key in weights}
     missing, unexpected = sorted(state.keys() - weights.keys()), sorted(weights.keys() - state.keys())
     mismatched = [
         f"{key} is {list(weights[key].shape)}, not {list(state[key].shape)}"
@@ -174,9 +182,9 @@ def load_weights_strict(network: nn.Module, weights: Mapping[str, Tensor], sourc
 
 @contextmanager
 def seeded_init(seed: int) -> Iterator[None]:
-    """Seed the initialization of a network in the body; torch's global generator is restored."""
+    """Seed the initialization of a network on the CPU in the body; torch's generator is restored."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed CUDA
         yield
 
 

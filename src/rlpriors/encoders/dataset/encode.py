@@ -29,6 +29,10 @@ from rlpriors.encoders.dataset.encoded_dataset import (
 )
 from rlpriors.encoders.dataset.frame_sources import FrameDeduplicator, FrameSource, open_frame_source
 from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.storage.array_folder import write_array
+from rlpriors.storage.atomic import is_temporary
+from rlpriors.storage.disk import explain_disk_errors, reserve_blocks
+from rlpriors.storage.lock import LOCK_FILE, lock_folder
 
 __all__ = ["encode_dataset"]
 
@@ -59,8 +63,9 @@ def encode_dataset(
 
     Raises:
         FileNotFoundError: the source folder or data set does not exist.
-        ValueError: frames are not images, `folder` holds something else, or it was begun with another
-            encoder; the message names the differences.
+        ValueError: frames are not images, `folder` holds something else, another run writes into it, or it
+            was begun with another encoder; the message names the differences.
+        OSError: the disk is full or read-only.  The space of all features is reserved before the first frame.
     """
     if dtype not in get_args(Literal["float16", "float32"]):
         raise ValueError(f'`dtype` must be "float16" or "float32". Received {dtype!r}.')
@@ -74,12 +79,30 @@ def encode_dataset(
         "batch_size": batch_size,
         "dedup": dedup,
     }
-    if (folder / INDEX).exists():
-        return _check_finished(folder, encoder, plan, frames, progress)
-    done, digest = _begin_or_resume(folder, encoder, plan, resume)
+    if not (folder / INDEX).exists() or (folder / PROGRESS).exists():
+        with lock_folder(folder, "run of `encode_dataset`"):
+            was_finished = (folder / INDEX).exists()
+            if not was_finished:
+                _encode_all(frames, encoder, folder, plan, resume, progress)
+            (folder / PROGRESS).unlink(missing_ok=True)  # the index is complete
+        if not was_finished:
+            return load_encoded(folder)
+    return _check_finished(folder, encoder, plan, frames, progress)
 
+
+def _encode_all(
+    frames: FrameSource,
+    encoder: ImageEncoder,
+    folder: Path,
+    plan: dict[str, Any],
+    resume: bool,
+    progress: bool,
+) -> None:
+    """Encode the remaining frames and write the index."""
+    done, digest = _begin_or_resume(folder, encoder, plan, resume)
+    dtype, batch_size = plan["dtype"], plan["batch_size"]
     features = _open_features(folder, (plan["frames"], *encoder.output_shape), np.dtype(dtype), bool(done))
-    deduplicator = FrameDeduplicator(frames, dedup)
+    deduplicator = FrameDeduplicator(frames, plan["dedup"])
     step_arrays: dict[str, list[np.ndarray]] = {}
     needs_previous = encoder.readout.needs_previous
     with tqdm(total=plan["frames"], desc="encode", unit="frame", disable=not progress) as bar:
@@ -103,11 +126,9 @@ def encode_dataset(
             features.flush()
             write_json(folder / PROGRESS, plan | {"done": int(rows[-1]) + 1, "digest": deduplicator.digest})
     for name, arrays in step_arrays.items():
-        np.save(folder / f"{name}.npy", np.concatenate(arrays))
+        write_array(folder / f"{name}.npy", np.concatenate(arrays))
     index = {"lengths": frames.lengths.tolist(), "steps": list(step_arrays), "digest": deduplicator.digest}
     write_json(folder / INDEX, plan | index | {"version": version("rlpriors")})
-    (folder / PROGRESS).unlink()
-    return load_encoded(folder)
 
 
 def _begin_or_resume(
@@ -124,10 +145,14 @@ def _begin_or_resume(
                 f"{folder} was begun with {differences}. Resume with the same arguments, or start anew with "
                 "resume=False."
             )
-        return int(state["done"]), str(state["digest"])
-    if folder.exists() and not (folder / PROGRESS).exists() and any(folder.iterdir()):
+        done = state["done"]
+        at_batch_end = type(done) is int and (done % plan["batch_size"] == 0 or done == plan["frames"])
+        if not at_batch_end or not 0 < done <= plan["frames"]:
+            raise ValueError(damage_message(folder, ValueError(f"{PROGRESS} holds done={done!r}")))
+        return done, str(state.get("digest"))
+    foreign = [path for path in folder.iterdir() if not is_temporary(path.name) and path.name != LOCK_FILE]
+    if foreign and not (folder / PROGRESS).exists():
         raise ValueError(f"`folder` must be new, empty or unfinished. Received {str(folder)!r}.")
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / PROGRESS, {**plan, "done": 0, "digest": ""})
     write_json(folder / FINGERPRINT, encoder.fingerprint().as_dict())
     return 0, ""
@@ -182,12 +207,20 @@ def _describe(plan: Mapping[str, Any]) -> str:
 def _open_features(
     folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any], resume: bool
 ) -> np.memmap[Any, Any]:
-    try:
-        features = np.lib.format.open_memmap(folder / FEATURES, "r+" if resume else "w+", dtype, shape)
-        if (features.shape, features.dtype) != (shape, dtype):
-            raise ValueError(f"{FEATURES} is {features.dtype} of shape {features.shape}")
-    except (OSError, ValueError) as error:
-        raise ValueError(damage_message(folder, error)) from error
+    path = folder / FEATURES
+    with explain_disk_errors(path):
+        try:
+            features = np.lib.format.open_memmap(path, "r+" if resume else "w+", dtype, shape)
+            if (features.shape, features.dtype) != (shape, dtype):
+                raise ValueError(f"{FEATURES} is {features.dtype} of shape {features.shape}")
+        except (FileNotFoundError, EOFError, ValueError) as error:
+            raise ValueError(damage_message(folder, error)) from error
+        try:
+            reserve_blocks(path)
+        except OSError:
+            if not resume:
+                path.unlink()  # nothing is encoded yet
+            raise
     return features
 
 

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from rlpriors.checkpoint import write_atomically
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.validation import check_indices
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
+from rlpriors.storage.array_folder import array_names, frame_counts, map_array
+from rlpriors.storage.atomic import write_text_atomically
 
 __all__ = [
     "EncodedDataset",
@@ -102,7 +103,10 @@ class EncodedDataset:
         n_steps = len(self.step_arrays["act"])
         last = np.zeros(n_steps, np.bool_)
         last[np.cumsum(self.lengths - 1) - 1] = True
-        columns = {"rew": np.zeros(n_steps, np.float32), "terminated": np.zeros(n_steps, np.bool_)}
+        columns: dict[str, Any] = {
+            "rew": np.zeros(n_steps, np.float32),
+            "terminated": np.zeros(n_steps, np.bool_),
+        }
         columns["truncated"] = last if "terminated" not in self.step_arrays else columns["terminated"]
         columns |= self.step_arrays
         return EpisodeStore(obs=np.asarray(self.features), lengths=self.lengths - 1, **columns)
@@ -132,19 +136,19 @@ def load_encoded(folder: str | Path, encoder: ImageEncoder | None = None) -> Enc
     if encoder is not None:
         check_fingerprint(folder, fingerprint, encoder)
     try:
-        lengths = np.asarray(index["lengths"], np.int64)
-        features, *arrays = (
-            np.load(folder / name, mmap_mode="r", allow_pickle=False)
-            for name in (FEATURES, *(f"{name}.npy" for name in index["steps"]))
-        )
-        rows = [len(features), *(len(array) + len(lengths) for array in arrays)]
-        if features.dtype.kind != "f" or set(rows) != {int(lengths.sum())}:
-            raise ValueError(f"{features.dtype} features, {rows} rows for {lengths.sum()} frames")
+        names = array_names(index["steps"], reserved=Path(FEATURES).stem)
+        features = map_array(folder, Path(FEATURES).stem)
+        if features.dtype.kind != "f" or not features.ndim:
+            raise ValueError(f"features are {features.dtype} of shape {features.shape}")
+        lengths = frame_counts(index["lengths"], len(features))
+        arrays = {name: map_array(folder, name) for name in names}
+        n_steps = len(features) - len(lengths)
+        for name, array in arrays.items():
+            if array.shape[:1] != (n_steps,):
+                raise ValueError(f"{name} has shape {array.shape} for {n_steps} steps")
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise ValueError(damage_message(folder, error)) from error
-    return EncodedDataset(
-        folder, features, lengths, fingerprint, dict(zip(index["steps"], arrays, strict=True))
-    )
+    return EncodedDataset(folder, features, lengths, fingerprint, arrays)
 
 
 def check_fingerprint(folder: Path, stored: Fingerprint, encoder: ImageEncoder) -> None:
@@ -175,18 +179,14 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
         content = json.loads((folder / name).read_text())
         if not isinstance(content, dict):
             raise ValueError(f"{name} holds a {type(content).__name__}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(damage_message(folder, error)) from error
     return content
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-    write_atomically(path, write)
+    write_text_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def damage_message(folder: Path, error: Exception) -> str:

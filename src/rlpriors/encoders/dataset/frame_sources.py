@@ -92,7 +92,7 @@ class _Minari(FrameSource):
     def episodes(self, step_arrays: dict[str, list[np.ndarray]]) -> Iterator[np.ndarray]:
         from rlpriors.data.minari import read_episodes
 
-        for episode in read_episodes(self.name):
+        for episode in read_episodes(self.name, obs_keys=self.obs_keys):
             for name in STEP_ARRAYS:
                 step_arrays.setdefault(name, []).append(np.asarray(getattr(episode, name)))
             yield _images(episode.obs, self.obs_keys)

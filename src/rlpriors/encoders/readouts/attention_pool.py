@@ -20,6 +20,8 @@ __all__ = ["AttentionPool", "CompressionLayer"]
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
+MAX_QUERIES = 4096
+
 
 class AttentionPool(Readout):
     """Attention pooling of all tokens by learned queries (1810.00825, PMA with one head).
@@ -36,7 +38,7 @@ class AttentionPool(Readout):
 
     def __init__(self, queries: int = 1) -> None:
         super().__init__()
-        self.queries = check_int("queries", queries)
+        self.queries = check_int("queries", queries, MAX_QUERIES)
         self.net: nn.ModuleDict | None = None
         self.query: nn.Parameter | None = None
 

@@ -23,6 +23,8 @@ from rlpriors.encoders.readouts.multi_view import MultiViewReadout
 
 __all__ = ["Crops", "TopKCrops", "grid_crops"]
 
+MAX_CROPS = 4096
+
 
 def grid_crops(frames: Frames, grid: int) -> Shaped[Tensor, "images crop_height crop_width channels"]:
     """Cut each frame into `grid` x `grid` crops of one size, frame by frame, row by row.
@@ -75,6 +77,11 @@ class Crops(MultiViewReadout):
             )
         self.grids = tuple(grids)
         self.views_per_frame = sum(grid * grid for grid in self.grids)
+        if self.views_per_frame > MAX_CROPS:
+            raise ValueError(
+                f"`grids` must make at most {MAX_CROPS} crops of a frame. Received {self.grids}, which make "
+                f"{self.views_per_frame}; each crop is encoded on its own."
+            )
 
     @classmethod
     def from_arguments(cls, *grids_and_inner: Any) -> "Crops":
