@@ -16,7 +16,10 @@ option_checks        checks that encoder, options and images fit together
 observation_encoder  `ObservationEncoder`: encoding of the observations of many environments
 frame_encoder        `FrameEncoder`: one forward pass for frames of several sizes, with a cache
 frame_stack          `FrameStack`: last encoded frames of each environment
-image_spaces         image leaves of observation spaces and their axes
+images               images of observations: place, layout of the axes, range of the pixels
+step_guard           `StepGuard`: no state across a step that an exception interrupted
+autoreset_wrappers   `AutoresetWrappers`: episodes that start inside `step`
+env_kind             check that a wrapper receives its kind of environment
 reward_adapter       `RewardAdapter`: a reward fitted to an environment's spaces
 """
 

@@ -11,9 +11,13 @@ import numpy as np
 from gymnasium.core import ActType, ObsType
 
 from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.wrappers.autoreset_wrappers import AutoresetWrappers
 from rlpriors.wrappers.encode_options import EncodeOptions, EncodeOptionsDict, show_options
 from rlpriors.wrappers.encoder_source import EncoderSource
+from rlpriors.wrappers.env_kind import check_env_kind
+from rlpriors.wrappers.images.frame_stack_wrappers import observes_stack
 from rlpriors.wrappers.observation_encoder import ObservationEncoder
+from rlpriors.wrappers.step_guard import StepGuard
 
 __all__ = ["EncodeObservation"]
 
@@ -39,10 +43,13 @@ class EncodeObservation(gym.Wrapper[Any, ActType, ObsType, ActType], gym.utils.R
     of color images receives a gray image as three equal channels.  A stack from the environment
     (FrameStackObservation; gray stacks are [frames, height, width]) is encoded frame by frame at each
     step, and fused.  The option `stack` encodes each frame once instead; the first frame of an episode
-    fills the stack.
+    fills the stack, also if gymnasium.wrappers.Autoreset starts the episode.
 
-    In a Dict observation all uint8 images, or the leaves `obs_keys`, are encoded under their names.
-    Other leaves pass unchanged.
+    An ambiguous shape needs `layout`.  The bounds of the space set the range of the pixels: integers in
+    0..255, or floats in [0, 1], [0, 255] or [-1, 1].
+
+    In a Dict or Tuple observation all uint8 images, or the leaves `obs_keys`, are encoded under their
+    names.  Other leaves pass unchanged.
 
     For many environments, `VectorEncodeObservation` and `TianshouEncodeObservation` encode all images of
     a step in one forward pass in the main process, which can use a GPU.
@@ -50,8 +57,9 @@ class EncodeObservation(gym.Wrapper[Any, ActType, ObsType, ActType], gym.utils.R
     Raises:
         ValueError: the observations hold no such images, an option does not fit, or `fingerprint` is
             that of another encoder (the message names the difference).
-        TypeError: pixels are neither uint8 nor floats.
+        TypeError: `encoder` is neither a name nor an `ImageEncoder`, or `env` is a vector environment.
         FileNotFoundError, CheckpointError: as `load_encoder`.
+        ResetNeeded: `step` is called before `reset`, or after an exception in a step.
 
     Example:
         >>> from rlpriors.wrappers import PixelObservation
@@ -73,6 +81,7 @@ class EncodeObservation(gym.Wrapper[Any, ActType, ObsType, ActType], gym.utils.R
     def __init__(
         self, env: gym.Env[ObsType, ActType], encoder: EncoderSource, **options: Unpack[EncodeOptionsDict]
     ) -> None:
+        check_env_kind(env, "EncodeObservation", "")
         encode_options = EncodeOptions(**options)
         gym.utils.RecordConstructorArgs.__init__(
             self,
@@ -82,19 +91,24 @@ class EncodeObservation(gym.Wrapper[Any, ActType, ObsType, ActType], gym.utils.R
         )
         gym.Wrapper.__init__(self, env)
         self.observation_encoder = ObservationEncoder(
-            encoder, env.observation_space, n_envs=1, options=encode_options
+            encoder, env.observation_space, 1, encode_options, is_stack=observes_stack(env)
         )
         self.observation_space = self.observation_encoder.single_space
+        self._autoreset = AutoresetWrappers(env)
+        self._guard = StepGuard(1)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        obs, info = self.env.reset(seed=seed, options=options)
-        return self._encode(obs, first=True), info
+        with self._guard.reset(ENV_ID):
+            obs, info = self.env.reset(seed=seed, options=options)
+            return self._encode(obs, first=True), info
 
     def step(self, action: ActType) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        obs, reward, terminated, truncated, info = self.env.step(action)
-        return self._encode(obs, first=False), reward, terminated, truncated, info
+        with self._guard.step():
+            first = self._autoreset.next_step_resets
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            return self._encode(obs, first), reward, terminated, truncated, info
 
     def close(self) -> None:
         """Close the environment and release the encoder."""

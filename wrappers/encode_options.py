@@ -17,6 +17,8 @@ import torch
 
 from rlpriors.encoders.encoder import Amp
 from rlpriors.encoders.readouts.frame_fusion import FRAME_FUSIONS
+from rlpriors.encoders.spec import check_size
+from rlpriors.settings import check_fields
 
 __all__ = ["Cache", "EncodeOptions", "EncodeOptionsDict", "NumpyEncodeOptions", "show_options"]
 
@@ -30,10 +32,10 @@ class NumpyEncodeOptions(TypedDict, total=False):
     """Keyword arguments of the encode wrappers without `output`; see `EncodeOptions` for each."""
 
     readout: str | None
-    weights: str
+    weights: str | os.PathLike[str]
     input_size: Sequence[int] | None
     obs_keys: Sequence[str] | None
-    layout: str | None
+    layout: str | Mapping[str, str] | None
     keep_pixels: bool
     stack: int
     fuse: str
@@ -65,15 +67,17 @@ class EncodeOptions:
     readout: str | None = None
     """Readout of the network's features, such as "grid(2)" or "crops(1,2,4)"; None for the readout of a
     saved encoder, else "cls"."""
-    weights: str = "auto"
+    weights: str | os.PathLike[str] = "auto"
     """Weights of the network: "auto" for the published or saved weights, a file, or "none" for random
     weights."""
     input_size: Sequence[int] | None = None
     """Height and width of the network's input; a smaller input is faster."""
     obs_keys: Sequence[str] | None = None
     """Leaves of a Dict observation to encode; None for all uint8 images.  Other leaves pass unchanged."""
-    layout: str | None = None
-    """Letters of the image axes, such as "HWC", "CHW" or "THW"; None for detection from the shape."""
+    layout: str | Mapping[str, str] | None = None
+    """Letters of the image axes: H, W, channels C, channels with alpha A, frames T; for example "HWC", "THW",
+    or "(TC)HW" for frames merged into channels.  A mapping gives the layout of each leaf by its name.  None
+    for detection, which refuses ambiguous shapes."""
     keep_pixels: bool = False
     """Keep each image "x" next to its encoding as "x_pixels".  An observation that is an image itself
     becomes a Dict of "encoded" and "pixels"."""
@@ -105,6 +109,9 @@ class EncodeOptions:
     encoded these data is refused."""
 
     def __post_init__(self) -> None:
+        if self.input_size is not None:
+            object.__setattr__(self, "input_size", check_size("input_size", self.input_size))
+        check_fields(self)
         choices = {"output": get_args(Output), "dtype": get_args(DType), "fuse": tuple(FRAME_FUSIONS)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -129,6 +136,10 @@ class EncodeOptions:
             values["fingerprint"] = dict(self.fingerprint)
         elif self.fingerprint is not None:
             values["fingerprint"] = os.fspath(self.fingerprint)
+        if isinstance(self.weights, os.PathLike):
+            values["weights"] = os.fspath(self.weights)
+        if isinstance(self.layout, Mapping):
+            values["layout"] = dict(self.layout)
         return {**values, "device": str(self.device)}
 
 

@@ -1,6 +1,7 @@
 """Observations as one vector.
 
 `FlatObservation`  wrapper that returns chosen leaves of an observation as one vector
+`FlatBox`          its observation space, which records the leaves
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,24 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Float32
 
+from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.data.observations import observation_shape, select_observation
 
-__all__ = ["FlatObservation"]
+__all__ = ["FlatBox", "FlatObservation"]
+
+
+class FlatBox(gym.spaces.Box):
+    """Box of vectors that consist of leaves of a Dict observation.
+
+    Example:
+        >>> space = FlatBox(-np.inf, np.inf, (3,), np.float32)
+        >>> space.obs_layout = ObservationLayout(("position", "goal"), ((2,), (1,)))
+        >>> space.obs_layout.keys
+        ('position', 'goal')
+    """
+
+    obs_layout: ObservationLayout | None = None
+    """Leaves in the order of the entries; None if the observation is not a Dict."""
 
 
 class FlatObservation(
@@ -41,7 +57,10 @@ class FlatObservation(
         gym.ObservationWrapper.__init__(self, env)
         self.obs_keys = keys if isinstance(env.observation_space, gym.spaces.Dict) else None
         size = int(np.prod(observation_shape(env.observation_space, self.obs_keys)))
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        space = FlatBox(-np.inf, np.inf, (size,), np.float32)
+        # Readers of vectors compare it with the leaves that they were trained on.
+        space.obs_layout = ObservationLayout.of(env.observation_space, self.obs_keys)
+        self.observation_space = space
 
     def observation(self, observation: Any) -> Float32[np.ndarray, " obs"]:
         return np.array(select_observation(observation, self.obs_keys), np.float32).reshape(-1)

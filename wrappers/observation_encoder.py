@@ -19,7 +19,8 @@ from rlpriors.wrappers.encode_options import EncodeOptions
 from rlpriors.wrappers.encoder_source import EncoderSource, open_encoder
 from rlpriors.wrappers.frame_encoder import FrameEncoder
 from rlpriors.wrappers.frame_stack import FrameStack
-from rlpriors.wrappers.image_spaces import LeafPath, find_images, set_leaves
+from rlpriors.wrappers.images.image_spaces import find_images
+from rlpriors.wrappers.images.observation_tree import LeafPath, set_leaves
 from rlpriors.wrappers.option_checks import check_leaf, check_no_gradients, is_clip
 
 __all__ = ["ObservationEncoder"]
@@ -33,12 +34,12 @@ class ObservationEncoder:
 
     The last `stack` encoded frames of each environment stay on the device.  Each frame is therefore
     encoded once, and the final observation of an episode is stacked on its own frames even if the next
-    episode has already started.
+    episode has already started.  `is_stack` states that the first axis of each image is a stack of frames.
 
     Raises:
         ValueError: the encoder, an option or the fingerprint does not fit, or the observations hold no
             such images; the message names the cause.
-        TypeError: `encoder` is neither a name nor an `ImageEncoder`, or pixels are neither uint8 nor floats.
+        TypeError: `encoder` is neither a name nor an `ImageEncoder`.
 
     Example:
         >>> camera = gym.spaces.Box(0, 255, (40, 40, 3), np.uint8)
@@ -56,12 +57,20 @@ class ObservationEncoder:
     """
 
     def __init__(
-        self, encoder: EncoderSource, space: gym.Space[Any], n_envs: int, options: EncodeOptions
+        self,
+        encoder: EncoderSource,
+        space: gym.Space[Any],
+        n_envs: int,
+        options: EncodeOptions,
+        *,
+        is_stack: bool = False,
     ) -> None:
         opened = open_encoder(encoder, options)
         check_no_gradients(opened)
         self.options, self.space, self.n_envs = options, space, n_envs
-        self.leaves = find_images(space, options.obs_keys, options.layout, opened.spec.channels)
+        self.leaves = find_images(
+            space, options.obs_keys, options.layout, opened.spec.channels, is_stack=is_stack
+        )
         self._clips = [is_clip(leaf, opened) for leaf in self.leaves]
         # An encoder of clips encodes a stack of frames as one image.
         self._lengths = [

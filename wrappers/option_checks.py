@@ -8,11 +8,11 @@
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.wrappers.encode_options import EncodeOptions
-from rlpriors.wrappers.image_spaces import ImageLeaf, LeafPath
+from rlpriors.wrappers.images.image_leaf import ImageLeaf
+from rlpriors.wrappers.images.observation_tree import select_leaf
 
 __all__ = ["check_leaf", "check_no_gradients", "is_clip"]
 
@@ -49,14 +49,20 @@ def check_leaf(leaf: ImageLeaf, space: gym.Space[Any], encoder: ImageEncoder, op
             f"`stack` must be 1 if {what} is already a stack. Received {options.stack} with shape "
             f"{leaf.space.shape}; remove one of the two (the wrapper's stack encodes each frame once)."
         )
-    if options.keep_pixels and leaf.path and leaf.pixels_name in _siblings(space, leaf.path):
+    parent = select_leaf(space, leaf.path[:-1])
+    if options.keep_pixels and isinstance(parent, gym.spaces.Tuple):
+        raise ValueError(
+            f"`keep_pixels` needs a Dict, which has a name for the pixels of {what}. Received {space}; "
+            "convert the Tuple to a Dict, or set `keep_pixels` to False."
+        )
+    if options.keep_pixels and leaf.path and leaf.pixels_name in list(parent):
         raise ValueError(
             f"`keep_pixels` needs the name {leaf.pixels_name!r} next to {leaf.name!r}, which is taken. "
             f"Received {space}; rename that leaf, or set `keep_pixels` to False."
         )
-    if options.cache is not None and leaf.space.dtype != np.uint8:
+    if options.cache is not None and not leaf.pixel_range.is_bytes:
         raise ValueError(
-            f"`cache` finds images by their bytes and needs uint8, but {what} is {leaf.space.dtype}. "
+            f"`cache` finds images by their bytes and needs integers, but {what} is {leaf.space.dtype}. "
             f"Received {options.cache!r}; use uint8 images, or set `cache` to None."
         )
     if clip and (options.cache is not None or readout.views_per_frame > 1 or readout.needs_previous):
@@ -65,9 +71,3 @@ def check_leaf(leaf: ImageLeaf, space: gym.Space[Any], encoder: ImageEncoder, op
             f"`cache` nor a `readout` that cuts frames. Received cache={options.cache!r} and "
             f"readout={readout.name!r}."
         )
-
-
-def _siblings(space: Any, path: LeafPath) -> list[str]:
-    for key in path[:-1]:
-        space = space[key]
-    return list(space)

@@ -25,7 +25,8 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
     multisampling, which take most of the rendering time.  The switch applies to all rendering of this
     environment, recorded videos included.
 
-    Any environment with `render_mode="rgb_array"` is supported.  A forked worker process hangs in EGL if
+    Any environment with `render_mode="rgb_array"` is supported.  Gray frames become three equal channels,
+    and alpha is dropped.  A forked worker process hangs in EGL if
     its parent has rendered before: pass `context="spawn"` to AsyncVectorEnv in this case.
 
     Raises:
@@ -80,15 +81,17 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
 
     def _frame(self) -> UInt8[np.ndarray, "height width 3"]:
         renderer = _mujoco_renderer(self.env.unwrapped)
-        frame = self.env.render() if renderer is None else self._render_mujoco(renderer)
-        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape[2:] != (3,):
+        frame: Any = self.env.render() if renderer is None else self._render_mujoco(renderer)
+        is_frame = isinstance(frame, np.ndarray) and frame.dtype == np.uint8
+        if not is_frame or frame.ndim < 2 or frame.shape[2:] not in ((), (1,), (3,), (4,)):
             received = (
                 f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
             )
             raise TypeError(
-                f"`env.render()` must return uint8 frames [height, width, 3]. Received {received}; correct "
-                "the environment's `render`."
+                "`env.render()` must return uint8 frames [height, width], or [height, width, channels] with "
+                f"1, 3 or 4 channels. Received {received}; correct the environment's `render`."
             )
+        frame = _to_rgb(frame)
         if frame.shape[:2] != (self.height, self.width):
             # Not with torch: this wrapper may run in forked workers, in which torch's threads hang.
             size = (self.width, self.height)
@@ -116,6 +119,12 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
             ) from error
         # Checked at each rendering, since a copy of this environment starts with a new viewer.
         return self.env.render() if self.fast and _turn_off(renderer.viewer.scn.flags) else frame
+
+
+def _to_rgb(frame: UInt8[np.ndarray, "height width *channels"]) -> UInt8[np.ndarray, "height width 3"]:
+    if frame.ndim == 2:
+        frame = frame[..., None]
+    return np.repeat(frame, 3, 2) if frame.shape[2] == 1 else frame[..., :3]
 
 
 def _mujoco_renderer(env: gym.Env[Any, Any]) -> Any:

@@ -15,9 +15,11 @@ import torch
 from jaxtyping import Float32, Float64, Shaped
 from torch import Tensor, nn
 
+from rlpriors.data.observation_layout import check_layouts
 from rlpriors.data.observations import observation_shape, select_observation
 from rlpriors.device import resolve_device
 from rlpriors.rewards.base import RewardModel
+from rlpriors.rewards.layout_record import select_keys
 from rlpriors.rewards.registry import load_reward
 from rlpriors.types import RewardFn
 
@@ -68,9 +70,10 @@ class RewardAdapter:
             raise ValueError(f"`scale` must be finite. Received {scale}.")
         self.reward, self.device = _resolve(reward, device)
         self.scale = float(scale)
-        if obs_keys is None and isinstance(self.reward, RewardModel):
-            # A reward that was learned from a Dict also accepts the same entries as a plain observation.
-            obs_keys = self.reward.obs_keys if isinstance(observation_space, gym.spaces.Dict) else None
+        # A reward that was learned from a Dict also accepts the same entries as a plain observation.
+        flat = getattr(observation_space, "obs_layout", None)
+        check_layouts("`reward`", getattr(self.reward, "obs_layout", None), "the environment", flat)
+        obs_keys = select_keys(self.reward, observation_space, obs_keys)
         self.obs_keys = obs_keys
         obs_shape = observation_shape(observation_space, obs_keys) or (1,)
         act_shape = _action_shape(action_space)

@@ -68,7 +68,7 @@ def test_each_observation_by_definition(stack: int, fuse: str) -> None:
     ("show", "layout", "axes"),
     [
         ("HWC", None, "HWC"),
-        ("CHW", None, "HWC"),
+        ("CHW", "CHW", "HWC"),
         ("HW", None, "HW"),
         ("WHC", "WHC", "HWC"),
         ("THW", None, "THW"),
@@ -401,11 +401,12 @@ def test_dict_environments(name: str) -> None:
 
 
 class Odd(gym.Env[Any, int]):
-    def __init__(self, space: gym.Space[Any]) -> None:
+    def __init__(self, space: gym.Space[Any], obs: Any = None) -> None:
         self.observation_space, self.action_space = space, gym.spaces.Discrete(2)
+        self.obs = np.zeros((48, 48, 3), np.float32) if obs is None else obs
 
     def reset(self, *, seed=None, options=None):
-        return np.zeros((48, 48, 3), np.float32), {}
+        return self.obs, {}
 
 
 def image(*shape: int, dtype: Any = np.uint8, high: float = 255) -> gym.spaces.Box:
@@ -430,8 +431,8 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
         (
             CAMERAS,
             {"obs_keys": "eye"},
-            TypeError,
-            r"`obs_keys` must be a sequence of names, such as \[\"eye\"\]",
+            ValueError,
+            r"`obs_keys` must be a Sequence of strings or None. Received 'eye'",
         ),
         (CAMERAS, {"obs_keys": []}, ValueError, "must hold an image"),
         (CAMERAS, {"keep_pixels": True}, ValueError, r"`keep_pixels` needs the name 'eye_pixels'"),
@@ -441,12 +442,11 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
             ValueError,
             "must be None unless.*for a Box; remove `obs_keys`",
         ),
-        (image(48, 48, 3, dtype=np.int32), {"layout": "HWC"}, ValueError, "must hold an image, uint8"),
         (
-            gym.spaces.Dict({"eye": image(48, 48, 3, dtype=np.int32)}),
+            gym.spaces.Dict({"eye": image(48, 48, 3, dtype=np.int32, high=1000)}),
             {"obs_keys": ["eye"]},
-            TypeError,
-            "'eye' must be uint8 in 0..255, or floats.*Received int32",
+            ValueError,
+            r"'eye' must be a Box of integers in 0..255, or of floats.*Received int32 in \[0, 1000\]",
         ),
         (
             image(48, 48, 3),
@@ -454,13 +454,30 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
             ValueError,
             "must have 3 or 1 channels for this encoder. Rec.* 48",
         ),
-        (image(48, 48, 4), {}, ValueError, "has ambiguous axes, or is no image. Name the axes"),
-        (image(3, 48, 3), {}, ValueError, "has ambiguous axes"),
+        (
+            image(48, 48, 4),
+            {},
+            ValueError,
+            r'layouts fit: "HWA" \(1 RGBA frame\) or "HWT" \(4 gray frames\)',
+        ),
+        (image(3, 48, 3), {}, ValueError, r'layouts fit: "HWC" \(1 RGB frame\) or "CHW"'),
+        (
+            CAMERAS,
+            {"layout": {"ear": "HWC"}},
+            ValueError,
+            r"`layout` must map names of images.*\['eye'\]. Received the names \['ear'\]",
+        ),
+        (
+            gym.spaces.Tuple((image(48, 48, 3),)),
+            {"keep_pixels": True},
+            ValueError,
+            "`keep_pixels` needs a Dict",
+        ),
         (image(48, 48, 3), {"layout": "hwc"}, ValueError, "`layout` must name each axis.*Received 'hwc'"),
         (image(48, 48), {"layout": "HWC"}, ValueError, "`layout` must name all 2 axes. Received 'HWC'"),
         (
             image(4, 48, 48),
-            {"stack": 2},
+            {"stack": 2, "layout": "THW"},
             ValueError,
             r"`stack` must be 1 if the observation is already a stack",
         ),
@@ -468,7 +485,7 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
         (image(48, 48, 3), {"fuse": "sum"}, ValueError, r"`fuse` must be one of.*Received 'sum'"),
         (image(48, 48, 3), {"output": "jax"}, ValueError, r"`output` must be one of.*Received 'jax'"),
         (image(48, 48, 3), {"dtype": "int8"}, ValueError, r"`dtype` must be one of.*Received 'int8'"),
-        (image(48, 48, 3), {"cache": "all"}, ValueError, r"`cache` must be None, \"frame\".*Received 'all'"),
+        (image(48, 48, 3), {"cache": "all"}, ValueError, r"`cache` must be one of.*or None. Received 'all'"),
         (image(48, 48, 3), {"cache": 0}, ValueError, r"`cache` must be None.*Received 0"),
         (image(48, 48, 3), {"device": "abacus"}, ValueError, "`device` must be"),
         (
@@ -507,12 +524,99 @@ def test_floats_are_images_only_by_name_and_not_in_a_cache() -> None:
     with pytest.raises(ValueError, match="must hold an image"):
         EncodeObservation(Odd(space), "nature-cnn", **SMALL)
     with pytest.raises(
-        ValueError, match=r"`cache` finds images by their bytes and needs uint8, but .*'eye' is float32"
+        ValueError, match=r"`cache` finds images by their bytes and needs integers, but .*'eye' is float32"
     ):
         EncodeObservation(Odd(space), "nature-cnn", obs_keys=["eye"], cache="frame", **SMALL)
-    env = EncodeObservation(Odd(space), "nature-cnn", obs_keys=["eye"], **SMALL)
-    env.env.reset = lambda **kwargs: ({"eye": np.full((48, 48, 3), 0.5, np.float32)}, {})
+    env = EncodeObservation(
+        Odd(space, {"eye": np.full((48, 48, 3), 0.5, np.float32)}), "nature-cnn", obs_keys=["eye"], **SMALL
+    )
     assert env.observation_space.contains(env.reset()[0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "high", "value"),
+    [(np.float32, 1, 0.2), (np.float32, 255, 51), (np.int32, 255, 51), (np.int64, 255, 51)],
+)
+@pytest.mark.parametrize("in_dict", [False, True])
+def test_other_data_types_are_read_by_the_declared_range(
+    dtype: Any, high: float, value: float, in_dict: bool
+) -> None:
+    encoder, pixels = small_encoder(), np.full((48, 48, 3), value, dtype)
+    space, obs, keys = image(48, 48, 3, dtype=dtype, high=high), pixels, None
+    if in_dict:
+        space, obs, keys = gym.spaces.Dict({"eye": space}), {"eye": pixels}, ["eye"]
+    encoded = EncodeObservation(Odd(space, obs), encoder, obs_keys=keys).reset()[0]
+    assert_close(encoded["eye"] if in_dict else encoded, alone(encoder, np.full((48, 48, 3), 51, np.uint8)))
+
+
+def test_dark_floats_of_255_levels_stay_dark() -> None:
+    encoder = small_encoder()
+    obs = np.full((48, 48, 3), 0.9, np.float32)
+    encoded = EncodeObservation(Odd(image(48, 48, 3, dtype=np.float32), obs), encoder).reset()[0]
+    assert_close(encoded, encoder.encode(np.full((1, 48, 48, 3), 0.9 / 255, np.float32))[0])
+
+
+def test_alpha_is_dropped_and_merged_frames_are_separated() -> None:
+    encoder = small_encoder()
+    colors = np.random.default_rng(0).integers(0, 256, (3, 48, 46, 3), np.uint8)
+    expected = np.concatenate([alone(encoder, frame) for frame in colors])
+    first = colors.transpose(0, 3, 1, 2)  # frames, colors, height, width
+    for obs, layout in [
+        (first.reshape(9, 48, 46), "(TC)HW"),
+        (first.transpose(1, 0, 2, 3).reshape(9, 48, 46), "(CT)HW"),
+        (first.transpose(2, 3, 0, 1).reshape(48, 46, 9), "HW(TC)"),
+        (first.transpose(2, 3, 1, 0), "HWCT"),
+        (np.concatenate([colors, np.full((3, 48, 46, 1), 7, np.uint8)], -1), "THWA"),
+    ]:
+        env = EncodeObservation(Odd(image(*obs.shape), obs), encoder, layout=layout)
+        assert_close(env.reset()[0], expected)
+
+
+def test_a_layout_for_each_leaf() -> None:
+    encoder = small_encoder()
+    space = gym.spaces.Dict({"first": image(3, 48, 46), "last": image(48, 46, 3)})
+    frame = np.random.default_rng(0).integers(0, 256, (48, 46, 3), np.uint8)
+    env = Odd(space, {"first": frame.transpose(2, 0, 1), "last": frame})
+    encoded = EncodeObservation(env, encoder, layout={"first": "CHW"}).reset()[0]
+    assert_close(encoded["first"], alone(encoder, frame))
+    assert_close(encoded["last"], alone(encoder, frame))
+
+
+def test_frames_of_three_gray_images_are_no_colors() -> None:
+    encoder = small_encoder()
+    stacked = EncodeObservation(FrameStackObservation(NoiseEnv("HW"), 3), encoder)
+    own = EncodeObservation(NoiseEnv("HW"), encoder, stack=3)
+    assert_close(stacked.reset(seed=1)[0], own.reset(seed=1)[0])
+    assert_close(stacked.step(0)[0], own.step(0)[0])
+
+
+@pytest.mark.parametrize(
+    ("space", "obs", "path"),
+    [
+        (gym.spaces.Dict({0: image(48, 48, 3)}), lambda frame: {0: frame}, (0,)),
+        (
+            gym.spaces.Dict({"a/b": image(48, 48, 3), "a": gym.spaces.Dict(b=image(2))}),
+            lambda frame: {"a/b": frame, "a": {"b": np.zeros(2, np.uint8)}},
+            ("a/b",),
+        ),
+        (gym.spaces.Tuple((image(48, 48, 3), image(2))), lambda frame: (frame, np.zeros(2, np.uint8)), (0,)),
+    ],
+)
+def test_trees_with_any_keys(space: Any, obs: Any, path: tuple[Any, ...]) -> None:
+    encoder, frame = small_encoder(), np.full((48, 48, 3), 51, np.uint8)
+    env = EncodeObservation(Odd(space, obs(frame)), encoder)
+    encoded = env.reset()[0]
+    assert env.observation_space.contains(encoded)
+    assert_close(encoded[path[0]], alone(encoder, frame))
+
+
+def test_a_name_of_two_leaves_is_refused() -> None:
+    space = gym.spaces.Dict({"a/b": image(48, 48, 3), "a": gym.spaces.Dict(b=image(48, 48, 3))})
+    assert EncodeObservation(Odd(space), small_encoder()).observation_space["a/b"].shape == (512,)
+    with pytest.raises(ValueError, match=r"`obs_keys` must name one leaf each. Received 'a/b', which names"):
+        EncodeObservation(Odd(space), small_encoder(), obs_keys=["a/b"])
+    nested = EncodeObservation(Odd(gym.spaces.Dict({1: image(48, 48, 3)})), small_encoder(), obs_keys=["1"])
+    assert nested.observation_space[1].shape == (512,)
 
 
 def test_an_observation_outside_of_its_space_is_refused() -> None:

@@ -89,8 +89,8 @@ def test_errors() -> None:
         PixelObservation(Painted(render_mode=None), 4, 4)
     with pytest.raises(ValueError, match=r"`height` and `width` must be at least 1. Received 0 and 4"):
         PixelObservation(Painted(), 0, 4)
-    with pytest.raises(TypeError, match=r"uint8 frames \[height, width, 3\]. Received uint8 \(4, 6\)"):
-        PixelObservation(Painted((4, 6)), 4, 4).reset()
+    with pytest.raises(TypeError, match=r"uint8 frames \[height, width\], or.* Received uint8 \(4, 6, 2\)"):
+        PixelObservation(Painted((4, 6, 2)), 4, 4).reset()
     env = Painted()
     env.canvas = [0]
     env.render = lambda: None
@@ -130,6 +130,20 @@ def test_check_env_spec_and_copies() -> None:
             np.testing.assert_array_equal(env.step(0)[0]["pixels"], other.step(0)[0]["pixels"])
     finally:
         del gym.registry["rlpriors-test/Painted-v0"]
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 1), (4, 6, 4)])
+@pytest.mark.parametrize("size", [(4, 6), (2, 3)])
+def test_gray_and_rgba_renders_become_colors(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    painted = Painted(shape)
+    env = PixelObservation(painted, *size)
+    env.reset()
+    painted.canvas[:] = 10
+    if shape[2:] == (4,):
+        painted.canvas[..., 3] = 255  # opaque
+    obs = env.observation(0)
+    np.testing.assert_array_equal(obs, np.full((*size, 3), 10, np.uint8))
+    assert env.observation_space.contains(obs)
 
 
 @drawing

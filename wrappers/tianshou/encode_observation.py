@@ -7,23 +7,27 @@ from typing import Any, Unpack
 
 import numpy as np
 import torch
-from tianshou.env import BaseVectorEnv, VectorEnvWrapper
+from tianshou.env import BaseVectorEnv
 
+from rlpriors.spaces import wrapped_spaces
 from rlpriors.wrappers.encode_options import EncodeOptions, NumpyEncodeOptions, show_options
 from rlpriors.wrappers.encoder_source import EncoderSource
+from rlpriors.wrappers.env_kind import check_env_kind
+from rlpriors.wrappers.images.frame_stack_wrappers import observes_stack
 from rlpriors.wrappers.observation_encoder import ObservationEncoder
+from rlpriors.wrappers.step_guard import StepGuard
 from rlpriors.wrappers.tianshou.vector_env import (
     EnvIds,
+    WrappedSpacesEnv,
     object_array,
     resolve_env_ids,
     returned_ids,
-    wrapped_space,
 )
 
 __all__ = ["TianshouEncodeObservation"]
 
 
-class TianshouEncodeObservation(VectorEnvWrapper):
+class TianshouEncodeObservation(WrappedSpacesEnv):
     """Wrapper that replaces the images of a Tianshou vector environment's observations by encodings.
 
     All images of a step are encoded in one forward pass in the main process: the encoder can use a GPU,
@@ -32,11 +36,10 @@ class TianshouEncodeObservation(VectorEnvWrapper):
 
     A replay buffer then holds encodings, so that no update runs the encoder.  Tianshou resets no
     environment by itself, so that the final observation of an episode is stacked on its own frames.
-    Networks of the policy take their input size from `single_observation_space`; Tianshou's
-    `observation_space` is that of the unwrapped environment.
+    Networks of the policy take their sizes from `rlpriors.spaces.wrapped_spaces(venv)`.
 
     Raises:
-        ValueError, TypeError: as `EncodeObservation`.
+        ValueError, TypeError, ResetNeeded: as `EncodeObservation`.
 
     Example:
         >>> import gymnasium as gym
@@ -56,6 +59,7 @@ class TianshouEncodeObservation(VectorEnvWrapper):
     def __init__(
         self, venv: BaseVectorEnv, encoder: EncoderSource, **options: Unpack[NumpyEncodeOptions]
     ) -> None:
+        check_env_kind(venv, "EncodeObservation", "Tianshou", "venv")
         super().__init__(venv)
         if "output" in options:
             raise TypeError(
@@ -63,21 +67,26 @@ class TianshouEncodeObservation(VectorEnvWrapper):
             )
         self.observation_encoder = ObservationEncoder(
             encoder,
-            wrapped_space(venv, "observation_space"),
+            wrapped_spaces(venv).observation,
             n_envs=len(venv),
             options=EncodeOptions(**options),
+            is_stack=observes_stack(venv),
         )
         self.single_observation_space = self.observation_encoder.single_space
+        self._guard = StepGuard(len(venv))
 
     def reset(self, env_id: EnvIds = None, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
-        obs, info = self.venv.reset(env_id, **kwargs)
-        return self._encode(obs, resolve_env_ids(self, env_id), first=True), info
+        env_ids = resolve_env_ids(self, env_id)
+        with self._guard.reset(env_ids):
+            obs, info = self.venv.reset(env_id, **kwargs)
+            return self._encode(obs, env_ids, first=True), info
 
     def step(
         self, action: np.ndarray | torch.Tensor | None, id: EnvIds = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        obs, rew, terminated, truncated, infos = self.venv.step(action, id)
-        return self._encode(obs, returned_ids(infos), first=False), rew, terminated, truncated, infos
+        with self._guard.step([] if action is None else resolve_env_ids(self, id)):
+            obs, rew, terminated, truncated, infos = self.venv.step(action, id)
+            return self._encode(obs, returned_ids(infos), first=False), rew, terminated, truncated, infos
 
     def close(self) -> None:
         """Close the environments and release the encoder."""

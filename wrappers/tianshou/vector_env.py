@@ -3,7 +3,7 @@
 `EnvIds`           type of Tianshou's argument that selects environments
 `resolve_env_ids`  indices of the selected environments
 `returned_ids`     indices of the environments that a step returned
-`wrapped_space`    space of a single environment, wrappers included
+`WrappedSpacesEnv` base of wrappers whose spaces include the wrappers of the environments
 `object_array`     one-dimensional object array, as Tianshou batches dictionaries
 """
 
@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from tianshou.env import BaseVectorEnv, VectorEnvWrapper
 
-__all__ = ["EnvIds", "object_array", "resolve_env_ids", "returned_ids", "wrapped_space"]
+from rlpriors.spaces import action_spaces, wrapped_spaces
+
+__all__ = ["EnvIds", "WrappedSpacesEnv", "object_array", "resolve_env_ids", "returned_ids"]
 
 EnvIds = int | list[int] | np.ndarray | None
 
@@ -33,20 +35,37 @@ def returned_ids(infos: Iterable[Any]) -> list[int]:
     return [int(info["env_id"]) for info in infos]
 
 
-def wrapped_space(venv: BaseVectorEnv, name: str) -> Any:
-    """Return the "observation_space" or "action_space" of a single environment, wrappers included.
+class WrappedSpacesEnv(VectorEnvWrapper):
+    """Base of this library's wrappers of Tianshou vector environments: their spaces include all wrappers.
 
-    A wrapper around the vector environment that changes a space holds the new space as
-    `single_observation_space` or `single_action_space`.
+    `observation_space` and `action_space` are lists with one space per environment, as in Tianshou.  A
+    collector samples its random steps from `action_space`.  `DummyVectorEnv` alone answers for the unwrapped
+    environments, so that their random actions ignore wrappers such as `TransformAction`.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> from tianshou.env import DummyVectorEnv
+        >>> def make_env():
+        ...     env = gym.make("Pendulum-v1")
+        ...     return gym.wrappers.RescaleAction(env, np.float32(0), np.float32(1))
+        >>> WrappedSpacesEnv(DummyVectorEnv([make_env])).action_space
+        [Box(0.0, 1.0, (1,), float32)]
     """
-    while isinstance(venv, VectorEnvWrapper):
-        if f"single_{name}" in vars(venv):
-            return vars(venv)[f"single_{name}"]
-        venv = venv.venv
-    worker = venv.workers[0]
-    # A dummy worker returns the attribute of the unwrapped environment and ignores its wrappers.
-    env = getattr(worker, "env", None)
-    return worker.get_env_attr(name) if env is None else getattr(env, name)
+
+    def __getattribute__(self, key: str) -> Any:
+        if key == "action_space":
+            return action_spaces(self)
+        if key == "observation_space":
+            return [wrapped_spaces(self).observation] * len(self)
+        return super().__getattribute__(key)
+
+    def seed(self, seed: int | list[int] | None = None) -> list[list[int] | None]:
+        """Seed the environments and their action spaces, wrappers included."""
+        seeds = self.venv.seed(seed)
+        each = [seed] * len(self) if seed is None else seed
+        for i, space in enumerate(action_spaces(self)):
+            space.seed(each + i if isinstance(each, int) else each[i])
+        return seeds
 
 
 def object_array(items: Sequence[Any]) -> np.ndarray:

@@ -4,6 +4,8 @@ Covers encodings and learned rewards with one batched call per vector step, in t
 package does not import Tianshou.
 
 autoreset           `AutoresetTracker`: episode boundaries in each autoreset mode
+step_info           step results of Gymnasium's and of foreign vector environments
+generic_wrapper     `GenericVectorWrapper`: base of the wrappers
 encode_observation  `VectorEncodeObservation`: encodings in place of images
 learned_reward      `VectorLearnedReward`: a learned reward in place of the environments' own
 """

@@ -9,6 +9,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from jaxtyping import Bool
 
+from rlpriors.wrappers.vector.step_info import to_numpy
+
 __all__ = ["AutoresetTracker"]
 
 
@@ -56,9 +58,9 @@ class AutoresetTracker:
         self._done = self._done & ~rows
         return rows
 
-    def step(self, terminated: np.ndarray, truncated: np.ndarray) -> None:
-        """Set `first`, `final` and `stepped` for a step with these flags."""
-        done = np.logical_or(terminated, truncated)
+    def step(self, terminated: Any, truncated: Any) -> None:
+        """Set `first`, `final` and `stepped` for a step with these flags, arrays or tensors."""
+        done = np.logical_or(to_numpy(terminated), to_numpy(truncated))
         none = np.zeros(self.num_envs, np.bool_)
         if self.mode == AutoresetMode.NEXT_STEP:
             self.first, self.final, self.stepped = self._done, none, ~self._done

@@ -7,18 +7,23 @@ from typing import Any, Unpack
 
 import numpy as np
 from gymnasium.core import ActType, ObsType
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from rlpriors.wrappers.encode_options import EncodeOptions, EncodeOptionsDict, show_options
 from rlpriors.wrappers.encoder_source import EncoderSource
+from rlpriors.wrappers.env_kind import check_env_kind
+from rlpriors.wrappers.images.frame_stack_wrappers import observes_stack
 from rlpriors.wrappers.observation_encoder import ObservationEncoder
+from rlpriors.wrappers.step_guard import StepGuard
 from rlpriors.wrappers.vector.autoreset import AutoresetTracker
+from rlpriors.wrappers.vector.generic_wrapper import GenericVectorWrapper
+from rlpriors.wrappers.vector.step_info import final_observations, with_final_obs
 
 __all__ = ["VectorEncodeObservation"]
 
 
-class VectorEncodeObservation(VectorWrapper[Any, ActType, ObsType, ActType, np.ndarray]):
+class VectorEncodeObservation(GenericVectorWrapper[Any, ActType, ObsType, ActType, np.ndarray]):
     """Wrapper that replaces the images of each observation of a vector environment by encodings.
 
     All images of a step are encoded in one forward pass in this process.  `encoder` and the options are
@@ -27,9 +32,11 @@ class VectorEncodeObservation(VectorWrapper[Any, ActType, ObsType, ActType, np.n
     The wrapper supports each of Gymnasium's autoreset modes, also over ale_py's `AtariVectorEnv`.  In
     SAME_STEP mode the final observations of episodes, `info["final_obs"]`, are encoded in the same pass
     and stacked on the frames of their own episode.  They are returned as an array of single
-    observations, None where no episode ended, with the mask `info["_final_obs"]`.
+    observations, None where no episode ended, with the mask `info["_final_obs"]`.  Final observations as
+    one batch, tensors, lists of info dictionaries and the older key "final_observation" are understood.
 
     Raises:
+        ResetNeeded: `step` is called before `reset`, or after an exception in a step.
         ValueError: as `EncodeObservation`; or `env.metadata["autoreset_mode"]` is none of Gymnasium's,
             or a step returns fewer rows than there are environments.
 
@@ -54,6 +61,7 @@ class VectorEncodeObservation(VectorWrapper[Any, ActType, ObsType, ActType, np.n
         encoder: EncoderSource,
         **options: Unpack[EncodeOptionsDict],
     ) -> None:
+        check_env_kind(env, "EncodeObservation", "Vector")
         super().__init__(env)
         batch_size = getattr(env.unwrapped, "batch_size", env.num_envs)
         if batch_size != env.num_envs:
@@ -63,46 +71,54 @@ class VectorEncodeObservation(VectorWrapper[Any, ActType, ObsType, ActType, np.n
             )
         self.autoreset = AutoresetTracker(env)
         self.observation_encoder = ObservationEncoder(
-            encoder, env.single_observation_space, n_envs=env.num_envs, options=EncodeOptions(**options)
+            encoder,
+            env.single_observation_space,
+            env.num_envs,
+            EncodeOptions(**options),
+            is_stack=observes_stack(env),
         )
         self.single_observation_space = self.observation_encoder.single_space
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
         self._env_ids = np.arange(env.num_envs)
+        self._guard = StepGuard(env.num_envs)
 
     def reset(
         self, *, seed: int | Any | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    ) -> tuple[Any, Any]:
         """Reset all environments, or those of `options["reset_mask"]`; only these are encoded."""
-        mask = (options or {}).get("reset_mask", True)  # read before the environment removes it
-        obs, info = self.env.reset(seed=seed, options=options)
-        was_reset = self.autoreset.reset(mask)
-        images = [batch[was_reset] for batch in self.observation_encoder.images_of_batch(obs)]
-        self.observation_encoder.update(images, self._env_ids[was_reset], was_reset[was_reset])
-        return self._encode(obs), info
+        # Read before the environment removes it.
+        mask = np.broadcast_to((options or {}).get("reset_mask", True), self.num_envs)
+        self._guard.check(~mask)  # the other rows repeat their last observation
+        with self._guard.reset(mask):
+            obs, info = self.env.reset(seed=seed, options=options)
+            was_reset = self.autoreset.reset(mask)
+            images = [batch[was_reset] for batch in self.observation_encoder.images_of_batch(obs)]
+            self.observation_encoder.update(images, self._env_ids[was_reset], was_reset[was_reset])
+            return self._encode(obs), info
 
-    def step(self, actions: ActType) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        obs, rewards, terminated, truncated, info = self.env.step(actions)
-        self.autoreset.step(terminated, truncated)
-        encoder, ended = self.observation_encoder, np.flatnonzero(self.autoreset.final)
-        final_obs = [info["final_obs"][row] for row in ended]
-        final_vectors = encoder.update(
-            encoder.images_of_batch(obs),
-            self._env_ids,
-            self.autoreset.first,
-            encoder.images_of_list(final_obs) if final_obs else (),
-            ended,
-        )
-        if final_obs:
-            # A new array: the environment may reuse its own, or (ale_py) hold a plain batch.
-            encoded = np.full(self.num_envs, None, object)
-            for i, row in enumerate(ended):
-                encoded[row] = encoder.replace_images(final_obs[i], [leaf[i] for leaf in final_vectors])
-            info = {**info, "final_obs": encoded, "_final_obs": self.autoreset.final.copy()}
-        return self._encode(obs), rewards, terminated, truncated, info
+    def step(self, actions: ActType) -> tuple[Any, Any, Any, Any, Any]:
+        with self._guard.step():
+            obs, rewards, terminated, truncated, info = self.env.step(actions)
+            self.autoreset.step(terminated, truncated)
+            encoder, ended = self.observation_encoder, np.flatnonzero(self.autoreset.final)
+            final_obs = final_observations(info, ended, self.num_envs)
+            final_vectors = encoder.update(
+                encoder.images_of_batch(obs),
+                self._env_ids,
+                self.autoreset.first,
+                encoder.images_of_list(final_obs) if final_obs else (),
+                ended,
+            )
+            if final_obs:
+                vectors = [[leaf[i] for leaf in final_vectors] for i in range(len(ended))]
+                encoded = [encoder.replace_images(*pair) for pair in zip(final_obs, vectors, strict=True)]
+                info = with_final_obs(info, encoded, ended, self.num_envs)
+            return self._encode(obs), rewards, terminated, truncated, info
 
     def close(self, **kwargs: Any) -> None:
         """Close the environments and release the encoder."""
-        self.observation_encoder.close()
+        if "observation_encoder" in vars(self):  # not after an error in the constructor
+            self.observation_encoder.close()
         super().close(**kwargs)
 
     def _encode(self, obs: ObsType) -> Any:

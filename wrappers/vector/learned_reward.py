@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.core import ActType, ObsType
-from gymnasium.error import ResetNeeded
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv
 
+from rlpriors.wrappers.env_kind import check_env_kind
 from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
+from rlpriors.wrappers.step_guard import StepGuard
 from rlpriors.wrappers.vector.autoreset import AutoresetTracker
+from rlpriors.wrappers.vector.generic_wrapper import GenericVectorWrapper
+from rlpriors.wrappers.vector.step_info import final_observations, to_numpy, with_env_reward
 
 __all__ = ["VectorLearnedReward"]
 
 
-class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.ndarray]):
+class VectorLearnedReward(GenericVectorWrapper[ObsType, ActType, ObsType, ActType, np.ndarray]):
     """Wrapper that replaces the rewards of a vector environment by those of a learned reward.
 
     All transitions of a step are scored in one call in this process.  `reward`, `device`, `scale` and
@@ -27,9 +30,12 @@ class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.n
     In each of Gymnasium's autoreset modes, a step that ends an episode is scored with the true final
     observation of the episode.  The environments' own rewards stay in `info["env_reward"]` [num_envs].
     For rows that were only reset (the step after an episode's end in NEXT_STEP mode) the reward is 0
-    and the mask `info["_env_reward"]` is False; the reward function does not receive these rows.
+    and the mask `info["_env_reward"]` is False; the reward function does not receive these rows.  Final
+    observations as one batch, tensors, lists of info dictionaries and the older key "final_observation"
+    are understood.
 
     Raises:
+        ResetNeeded: `step` is called before `reset`, or after an exception in a step.
         ValueError: the reward does not fit the environments' spaces, or
             `env.metadata["autoreset_mode"]` is none of Gymnasium's.
         CheckpointError: the folder holds no reward.
@@ -54,44 +60,48 @@ class VectorLearnedReward(VectorWrapper[ObsType, ActType, ObsType, ActType, np.n
         scale: float = 1.0,
         obs_keys: Sequence[str] | None = None,
     ) -> None:
+        check_env_kind(env, "LearnedReward", "Vector")
         super().__init__(env)
         self.autoreset = AutoresetTracker(env)
         spaces = (env.single_observation_space, env.single_action_space)
         self.reward_adapter = RewardAdapter(reward, *spaces, device=device, scale=scale, obs_keys=obs_keys)
-        self._last_obs: np.ndarray | None = None
+        self._last_obs = np.empty(0, np.float32)
+        self._guard = StepGuard(env.num_envs)
 
     def reset(
         self, *, seed: int | Any | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[ObsType, dict[str, Any]]:
+    ) -> tuple[ObsType, Any]:
         """Reset all environments, or those of `options["reset_mask"]`."""
-        mask = (options or {}).get("reset_mask", True)  # read before the environment removes it
-        obs, info = self.env.reset(seed=seed, options=options)
-        # After a partial reset the other rows repeat their last observation.
-        self._last_obs = self.reward_adapter.read_obs(obs, batch_dims=1)
-        self.autoreset.reset(mask)
-        return obs, info
+        # Read before the environment removes it.
+        mask = np.broadcast_to((options or {}).get("reset_mask", True), self.num_envs)
+        self._guard.check(~mask)
+        with self._guard.reset(mask):
+            obs, info = self.env.reset(seed=seed, options=options)
+            # After a partial reset the other rows repeat their last observation.
+            self._last_obs = self.reward_adapter.read_obs(obs, batch_dims=1)
+            self.autoreset.reset(mask)
+        none = np.zeros(self.num_envs, np.bool_)
+        return obs, with_env_reward(info, np.zeros(self.num_envs), none)
 
-    def step(self, actions: ActType) -> tuple[ObsType, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        if self._last_obs is None:
-            raise ResetNeeded("Call `reset` before `step`: a reward reads two consecutive observations.")
-        act = self.reward_adapter.read_actions(actions)
-        obs, env_rewards, terminated, truncated, info = self.env.step(actions)
-        new_obs = self.reward_adapter.read_obs(obs, batch_dims=1)
-        self.autoreset.step(terminated, truncated)
-        obs_next, stepped = self._true_next(new_obs, info), self.autoreset.stepped
-        rewards = np.zeros(self.num_envs)
-        if stepped.any():
-            rewards[stepped] = self.reward_adapter(
-                self._last_obs[stepped], act[stepped], obs_next[stepped], terminated[stepped]
-            )
-        self._last_obs = new_obs
-        env_info = {"env_reward": np.array(env_rewards), "_env_reward": stepped}
-        return obs, rewards, terminated, truncated, {**env_info, **info}
+    def step(self, actions: ActType) -> tuple[ObsType, np.ndarray, Any, Any, Any]:
+        with self._guard.step():
+            act = self.reward_adapter.read_actions(actions)
+            obs, env_rewards, terminated, truncated, info = self.env.step(actions)
+            new_obs = self.reward_adapter.read_obs(obs, batch_dims=1)
+            self.autoreset.step(terminated, truncated)
+            obs_next, stepped = self._true_next(new_obs, info), self.autoreset.stepped
+            rewards = np.zeros(self.num_envs)
+            if stepped.any():
+                rewards[stepped] = self.reward_adapter(
+                    self._last_obs[stepped], act[stepped], obs_next[stepped], to_numpy(terminated)[stepped]
+                )
+            self._last_obs = new_obs
+        return obs, rewards, terminated, truncated, with_env_reward(info, env_rewards, stepped)
 
-    def _true_next(self, new_obs: np.ndarray, info: dict[str, Any]) -> np.ndarray:
+    def _true_next(self, new_obs: np.ndarray, info: Any) -> np.ndarray:
         if not self.autoreset.final.any():
             return new_obs
-        obs_next = new_obs.copy()
-        for row in np.flatnonzero(self.autoreset.final):
-            obs_next[row] = self.reward_adapter.read_obs(info["final_obs"][row])
+        obs_next, ended = new_obs.copy(), np.flatnonzero(self.autoreset.final)
+        for row, obs in zip(ended, final_observations(info, ended, self.num_envs), strict=True):
+            obs_next[row] = self.reward_adapter.read_obs(obs)
         return obs_next

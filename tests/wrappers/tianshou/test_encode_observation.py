@@ -13,10 +13,10 @@ from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch, Collector, VectorReplayBuffer
 from tianshou.env import DummyVectorEnv, SubprocVectorEnv
 
+from rlpriors.spaces import wrapped_spaces
 from rlpriors.wrappers import EncodeObservation
 from rlpriors.wrappers.tianshou.encode_observation import TianshouEncodeObservation
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
-from rlpriors.wrappers.tianshou.vector_env import wrapped_space
 
 # From Python 3.12 on, the workers' fork warns where torch has threads; they run no torch here.
 forking = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -123,8 +123,8 @@ def test_a_reward_outside_of_it_reads_encodings() -> None:
         return obs_next.mean(1)
 
     venv = TianshouEncodeObservation(DummyVectorEnv([NoiseEnv] * N), small_encoder())
-    assert wrapped_space(venv, "observation_space").shape == (512,)
-    assert wrapped_space(venv, "action_space") == gym.spaces.Discrete(2)
+    assert wrapped_spaces(venv).observation.shape == (512,)
+    assert wrapped_spaces(venv).action == gym.spaces.Discrete(2)
     learned = TianshouLearnedReward(venv, brightness, device="cpu")
     learned.reset(seed=0)
     obs, rewards, *_ = learned.step(np.zeros(N, np.int64))
