@@ -46,6 +46,7 @@ from rlpriors.agents.lr_schedules import CosineSchedule
 from rlpriors.agents.online.encoder_network import EncoderNetwork
 from rlpriors.agents.online.factory import make_algorithm
 from rlpriors.agents.online.policy_files import load_policy, save_policy
+from rlpriors.agents.online.random_policy import RandomPolicy
 from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
 from rlpriors.agents.online.settings import AlgorithmSettings
 
@@ -75,6 +76,7 @@ __all__ = [
     "PixelBuffer",
     "PixelCloning",
     "PixelCloningPolicy",
+    "RandomPolicy",
     "Relabel",
     "RelabelOnPolicy",
     "RelativeSettings",

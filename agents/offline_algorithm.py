@@ -17,9 +17,12 @@ from tianshou.data.buffer.buffer_base import TBuffer
 from torch import Tensor
 
 from rlpriors.agents.resumable import module_state, restore_modules, restoring
+from rlpriors.agents.resume_inputs import check_inputs, plain_settings
 from rlpriors.agents.seeding import update_seed
+from rlpriors.agents.validation import check_buffer
 from rlpriors.data.buffers import from_buffer
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.data.fingerprints import store_fingerprint
 from rlpriors.types import Window
 
 _log = logging.getLogger(__name__)
@@ -114,6 +117,8 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
         super().__init__(policy=policy)
         self.max_start, self.seed = max_start, seed
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        self._data: str | None = None  # fingerprint of the training data
+        self._resumed = False
 
     @property
     def window_size(self) -> tuple[int, int]:
@@ -129,16 +134,20 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
         """Cut the buffer into episodes and index their windows, once before training.
 
         Raises:
+            TypeError: `buffer` is a store or something else; `to_buffer` converts a store.
             ValueError: observations or actions do not have the policy's sizes or contain NaN, or no
                 episode is as long as a window.
+            CheckpointError: the training was resumed, and was started with other data.
         """
         store = self._store(buffer)
         self._window_policy.check_data(store)
+        self._set_data(store_fingerprint(store))
         windows = WindowBuffer(store, *self.window_size, self.max_start, self.seed, self.pad)
         windows.draws = int(self.updates)
         return cast(TBuffer, windows)
 
     def _store(self, buffer: ReplayBuffer) -> EpisodeStore:
+        check_buffer(buffer)
         if isinstance(buffer, WindowBuffer):
             return buffer.store
         # Dictionary observations, or vectors whose leaves were selected earlier.
@@ -158,16 +167,40 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
 
     def resume_state(self) -> dict[str, Any]:
         """Return the training state: weights, averages, optimizers, schedules and counters."""
-        return {"algorithm": type(self).__name__, **module_state(self)}
+        inputs = self.resume_inputs() | ({} if self._data is None else {"data": self._data})
+        return {"algorithm": type(self).__name__, "inputs": inputs, **module_state(self)}
+
+    def resume_inputs(self) -> dict[str, Any]:
+        """Return the settings that a resumed training must share, as plain data."""
+        settings = plain_settings(getattr(self, "settings", None))
+        return {"seed": self.seed, "max_start": self.max_start, **settings}
+
+    def check_resumed_data(self, buffer: ReplayBuffer) -> None:
+        """Check that a resumed training continues on the data that it was started with.
+
+        Raises:
+            CheckpointError: the data are others.
+        """
+        if self._resumed:
+            self._set_data(store_fingerprint(self._store(buffer)))
+
+    def _set_data(self, fingerprint: str) -> None:
+        if self._resumed:
+            check_inputs({"data": self._data or fingerprint}, {"data": fingerprint})
+        self._data, self._resumed = fingerprint, False
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Restore a `resume_state`.
 
         Raises:
-            CheckpointError: the state is of another algorithm or of networks of other sizes.
+            CheckpointError: the state is of another algorithm, of other settings or of networks of other
+                sizes.
         """
+        if state.get("algorithm") == type(self).__name__:
+            check_inputs(state.get("inputs"), self.resume_inputs())
         with restoring(type(self).__name__, state):
             restore_modules(self, state)
+        self._data, self._resumed = dict(state.get("inputs", {})).get("data"), True
 
     def _optimize(self, loss: Tensor) -> None:
         """Take one gradient step on `loss` and count the update."""

@@ -19,6 +19,7 @@ from tianshou.utils import RunningMeanStd
 from torch import nn
 from torch.nn.modules.module import _IncompatibleKeys
 
+from rlpriors.agents.resume_inputs import check_inputs
 from rlpriors.checkpoint import CheckpointError
 
 __all__ = [
@@ -57,14 +58,21 @@ class ResumableWrapper(Algorithm[Any, Any]):
 
     def resume_state(self) -> dict[str, Any]:
         """Return the `training_state` of this algorithm and the wrapped one."""
-        return training_state(self)
+        return {**training_state(self), "inputs": self.resume_inputs()}
+
+    def resume_inputs(self) -> dict[str, Any]:
+        """Return the data and rewards that a resumed training must share, as plain data."""
+        return {}
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Restore a `resume_state`.
 
         Raises:
-            CheckpointError: the state is of another algorithm or of networks of other sizes.
+            CheckpointError: the state is of another algorithm, of other data or another reward, or of
+                networks of other sizes.
         """
+        if state.get("algorithm") == _name(self):
+            check_inputs(state.get("inputs"), self.resume_inputs())
         restore_training(self, state)
 
 

@@ -19,9 +19,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlpriors import checkpoint
+from rlpriors.device import limit_forked_threads
+from rlpriors.rewards.layout_record import LayoutRecord
 from rlpriors.rewards.validation import check_rows
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 GROUP = "rlpriors.rewards"
+LAYOUT = "obs_layout"  # entry of a saved reward's configuration
 
 REWARDS: "dict[str, type[RewardModel]]" = {}
 """Reward model classes by their name in saved files; `rewards.registry` fills the table."""
@@ -44,7 +47,7 @@ def lists_to_tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
-class RewardModel(nn.Module, ABC):
+class RewardModel(LayoutRecord, ABC):
     """Base class of learned rewards: `model(obs, act, obs_next, terminated)` returns one number per row.
 
     Inputs are in raw units, as in the environment and in stored data.  The model contains any
@@ -80,12 +83,8 @@ class RewardModel(nn.Module, ABC):
         array([0.5], dtype=float32)
     """
 
-    obs_dim: int
-    """Number of entries in one observation."""
     act_dim: int
     """Number of entries in one action; a Discrete action has one."""
-    obs_keys: tuple[str, ...] | None
-    """Leaves of a Dict observation that `obs` consists of, in this order; None for plain observations."""
     n_actions: int | None = None
     """Size of the Discrete(n_actions) space for a reward that reads such actions only, else None."""
     settings: Any
@@ -124,6 +123,7 @@ class RewardModel(nn.Module, ABC):
         Raises:
             ValueError: an array has another rank or size, or an array or a reward is NaN or infinite.
         """
+        limit_forked_threads()
         rows_obs = check_rows("obs", obs, self.obs_dim)
         rows_act = check_rows("act", act, self.act_dim)
         rows_next = check_rows("obs_next", obs_next, self.obs_dim)
@@ -164,7 +164,8 @@ class RewardModel(nn.Module, ABC):
                     f"The weights of a saved reward must be finite. Received NaN or infinity in {name!r}; "
                     "the training diverged: use an earlier checkpoint, or train with a smaller learning rate."
                 )
-        return checkpoint.save(self, self.settings, folder)
+        entries = {} if self.obs_layout is None else {LAYOUT: self.obs_layout.to_json()}
+        return checkpoint.save(self, self.settings, folder, entries=entries)
 
     def __add__(self, other: object) -> "RewardModel":
         return _add(self, 1.0, other, 1.0)
@@ -195,7 +196,9 @@ class RewardModel(nn.Module, ABC):
     def _set_layout(self, models: Sequence["RewardModel"]) -> None:
         """Set the observation and action layout to that of `models`, which agree on it."""
         first = models[0]
-        self.obs_dim, self.act_dim, self.obs_keys = first.obs_dim, first.act_dim, first.obs_keys
+        self.obs_dim, self.act_dim = first.obs_dim, first.act_dim
+        known = next((model for model in models if model.obs_shapes is not None), first)
+        self.obs_keys, self.obs_shapes = known.obs_keys, known.obs_shapes
         self.n_actions = next((model.n_actions for model in models if model.n_actions is not None), None)
 
 

@@ -26,6 +26,7 @@ from rlpriors.rewards.two_sample_statistics import (
     sinkhorn_divergence,
 )
 from rlpriors.rewards.validation import check_positive
+from rlpriors.settings import check_fields
 
 __all__ = ["DIVERGENCES", "Divergence", "DivergenceName", "DivergenceSettings"]
 
@@ -64,6 +65,7 @@ class DivergenceSettings:
     """Number of "sinkhorn" iterations, at least 1."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.name not in DIVERGENCES:
             raise ValueError(f"`name` must be one of {DIVERGENCES}. Received {self.name!r}.")
         if self.nu not in MATERN_NU:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
+from rlpriors.settings import check_fields
 
 __all__ = ["EnsembleReward", "EnsembleSettings"]
 
@@ -35,6 +36,7 @@ class EnsembleSettings:
     disagreement, for exploration."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not math.isfinite(self.k):
             raise ValueError(f"`k` must be finite. Received {self.k}.")
 

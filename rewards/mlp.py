@@ -18,6 +18,7 @@ from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import check_at_least, check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, lists_to_tuples
+from rlpriors.settings import check_fields
 
 __all__ = ["MLPReward", "RewardInput", "RewardSettings"]
 
@@ -62,6 +63,7 @@ class RewardSettings:
     pickled."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_at_least(1, obs_dim=self.obs_dim, act_dim=self.act_dim)
         names = get_args(RewardInput)
         if not self.inputs or len(set(self.inputs)) < len(self.inputs) or not set(self.inputs) <= set(names):
@@ -168,7 +170,15 @@ class MLPReward(RewardModel):
         if self.settings.n_actions is None:
             normalized: Tensor = self.act_normalizer(act)
             return normalized
-        return nn.functional.one_hot(act[..., 0].round().long(), self.settings.n_actions).to(act.dtype)
+        index = act[..., 0].round()
+        wrong = (index < 0) | (index >= self.settings.n_actions) | ((act[..., 0] - index).abs() > 1e-3)
+        if wrong.any():
+            raise ValueError(
+                f"`act` must be actions of Discrete({self.settings.n_actions}), whole numbers in 0.."
+                f"{self.settings.n_actions - 1}. Received {act[..., 0][wrong][0].item():g}; give actions of "
+                "the environment that the reward was made for."
+            )
+        return nn.functional.one_hot(index.long(), self.settings.n_actions).to(act.dtype)
 
 
 class _SpectralNorm(nn.Module):

@@ -15,6 +15,7 @@ from torch import Tensor
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components
 from rlpriors.rewards.validation import check_positive
+from rlpriors.settings import check_fields
 
 __all__ = ["NormalizedReward", "NormalizedSettings"]
 
@@ -40,6 +41,7 @@ class NormalizedSettings:
     """Standard deviation up to which the base reward counts as constant and is not divided; above 0."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_positive(eps=self.eps)
 
 

@@ -18,8 +18,16 @@ import torch
 
 from rlpriors import checkpoint
 from rlpriors.checkpoint import CheckpointError
+from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.device import resolve_device
-from rlpriors.rewards.base import REWARDS, RewardModel, check_registered, registered_names, reward_class
+from rlpriors.rewards.base import (
+    LAYOUT,
+    REWARDS,
+    RewardModel,
+    check_registered,
+    registered_names,
+    reward_class,
+)
 from rlpriors.rewards.discriminators import AIRLReward, GAILReward
 from rlpriors.rewards.drail import DRAILReward
 from rlpriors.rewards.ensemble import EnsembleReward
@@ -63,6 +71,10 @@ def load_reward(folder: str | Path, device: str | torch.device = "auto") -> Rewa
     module = checkpoint.load(folder, {name: _builder(name) for name in names}, resolve_device(device))
     if not isinstance(module, RewardModel):
         raise CheckpointError(f"{folder} must hold a RewardModel. Received a {type(module).__name__}.")
+    try:  # a reward saved by an earlier version has recorded none
+        module.record_layout(ObservationLayout.from_json(checkpoint.load_entry(folder, LAYOUT)), str(folder))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder} holds an invalid layout of observations: {error}") from error
     return module.eval()
 
 

@@ -16,6 +16,7 @@ from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, lists_to_tuples, reward_class
 from rlpriors.rewards.mlp import MLPReward
+from rlpriors.settings import check_fields
 
 __all__ = ["ShapedReward", "ShapingSettings"]
 
@@ -41,6 +42,7 @@ class ShapingSettings:
     """Widths of the potential's hidden layers; () makes the potential linear."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"`gamma` must be in the interval [0, 1]. Received {self.gamma}.")
         check_widths(hidden=self.hidden)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
+from rlpriors.settings import check_fields
 
 __all__ = ["SumReward", "SumSettings"]
 
@@ -36,6 +37,7 @@ class SumSettings:
     """Constant that is added to every step.  It changes the optimal policy of a task that can end early."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if len(self.weights) != len(self.terms):
             raise ValueError(
                 f"`weights` must hold one number for each of the {len(self.terms)} terms. "

@@ -18,6 +18,7 @@ from rlpriors import checkpoint
 from rlpriors.networks.base import check_at_least
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import lists_to_tuples
+from rlpriors.settings import check_fields
 
 __all__ = ["TrajectoryValue", "TrajectoryValueSettings"]
 
@@ -41,6 +42,7 @@ class TrajectoryValueSettings:
     timesteps of 6 entries, which used (1024, 512, 128) for 384 timesteps of 6 entries."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_at_least(1, horizon=self.horizon, dim=self.dim)
         check_at_least(1, **{f"hidden[{i}]": size for i, size in enumerate(self.hidden)})
 

@@ -18,9 +18,10 @@ from tianshou.data.types import ActStateBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
-from rlpriors.agents.validation import check_sizes, read_observations
+from rlpriors.agents.observation_reader import ObservationReader, select_leaves
+from rlpriors.agents.validation import check_actions_of, check_sizes, read_observations
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.data.observations import select_observation
+from rlpriors.data.observation_layout import check_layouts
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import ContextDenoiser, DiffusionProcess, Planner, PlannerSettings, with_context
 from rlpriors.rewards.trajectory_value import TrajectoryValue
@@ -29,7 +30,7 @@ from rlpriors.types import Denoiser, RewardFn
 __all__ = ["DiffuserPolicy"]
 
 
-class DiffuserPolicy(Policy):
+class DiffuserPolicy(ObservationReader, Policy):
     """Policy that plans windows with a diffusion model and executes their first time steps.
 
     The current plan is the policy's state, one row per environment.  The policy object itself stores
@@ -112,8 +113,9 @@ class DiffuserPolicy(Policy):
             )
         super().__init__(action_space, observation_space, action_scaling=False, action_bound_method=None)
         self.denoiser, self.process, self.layout = denoiser, process, layout
+        self.set_layout(obs_keys, layout.obs_layout)
         self.reward, self.planner = reward, planner or PlannerSettings()
-        self.execution_horizon, self.replan_every, self.obs_keys = execution_horizon, replan_every, obs_keys
+        self.execution_horizon, self.replan_every = execution_horizon, replan_every
         self.inverse_dynamics = inverse_dynamics
         self.context, self.context_weight = context, context_weight
         self.device = resolve_device(device)
@@ -123,6 +125,7 @@ class DiffuserPolicy(Policy):
     def __setattr__(self, name: str, value: Any) -> None:
         # Not a submodule: torch would refuse to replace a learned reward by a plain function.
         if name == "reward":
+            self._check_reward(value)
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -132,8 +135,10 @@ class DiffuserPolicy(Policy):
         self._generator = torch.Generator(self.device).manual_seed(seed)
 
     def check_data(self, data: EpisodeStore) -> None:
-        """Raise a ValueError unless the data's observations and actions have the layout's sizes."""
+        """Raise a ValueError unless the data's observations and actions fit the layout."""
         check_sizes(data, obs=self.layout.obs.dim, act=self.layout.act.dim)
+        check_actions_of("act", data, self.action_space)
+        self.record_layout(data)
 
     def plan(
         self,
@@ -150,7 +155,8 @@ class DiffuserPolicy(Policy):
             reward: reward that replaces the policy's own in this call.
         """
         reward = self.reward if reward is None else reward
-        start = read_observations(obs, None, self.layout.obs_dim, self.device)
+        self._check_reward(reward)
+        start = read_observations(obs, self.obs_layout, self.layout.obs_dim, self.device)
         denoiser: Denoiser = self.denoiser
         if self.context is not None:
             context = torch.as_tensor(self.context, dtype=torch.float32, device=self.device)
@@ -185,8 +191,7 @@ class DiffuserPolicy(Policy):
         [batch, steps, act]), the number of environment steps left of them (`left` [batch], 0 for none)
         and, for warm starts only, the plan itself.
         """
-        obs = batch.obs.to_dict() if isinstance(batch.obs, Batch) else batch.obs
-        vectors = select_observation(obs, self.obs_keys, batch_dims=1)
+        vectors = np.asarray(select_leaves(batch.obs, self.obs_layout))
         state = self._empty_state(len(vectors)) if state is None else Batch(state, copy=True)
         new = np.flatnonzero(state.left == 0)
         if len(new):
@@ -200,6 +205,9 @@ class DiffuserPolicy(Policy):
     def _steps(self) -> int:
         """Number of environment steps from one plan to the next."""
         return self.execution_horizon * self.layout.stride if self.replan_every is None else self.replan_every
+
+    def _check_reward(self, reward: object) -> None:
+        check_layouts("`reward`", getattr(reward, "obs_layout", None), "the policy's plans", self.obs_layout)
 
     def _empty_state(self, n: int) -> Batch:
         state = Batch(

@@ -21,7 +21,8 @@ from tianshou.data.types import ActStateBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
-from rlpriors.agents.validation import check_sizes, read_observations
+from rlpriors.agents.observation_reader import ObservationReader
+from rlpriors.agents.validation import check_actions_of, check_sizes, read_observations
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import SAMPLERS, DiffusionProcess, NoiseSchedule, sample
@@ -31,7 +32,7 @@ from rlpriors.types import Denoiser
 __all__ = ["DiffusionPolicy"]
 
 
-class DiffusionPolicy(Policy):
+class DiffusionPolicy(ObservationReader, Policy):
     """Policy that samples action chunks for the current observation and executes their first time steps.
 
     The current chunk is the policy's state, one row per environment.  The policy object itself stores
@@ -92,12 +93,8 @@ class DiffusionPolicy(Policy):
         process.schedule.timesteps(n_steps)  # raises a ValueError if `n_steps` is too large
         super().__init__(action_space, observation_space, action_scaling=False, action_bound_method=None)
         self.denoiser, self.process, self.layout = denoiser, process, layout
-        self.execution_horizon, self.n_steps, self.sampler, self.obs_keys = (
-            execution_horizon,
-            n_steps,
-            sampler,
-            obs_keys,
-        )
+        self.execution_horizon, self.n_steps, self.sampler = execution_horizon, n_steps, sampler
+        self.set_layout(obs_keys, layout.obs_layout)
         self.device = resolve_device(device)
         self.to(self.device)
         self.reseed(seed)
@@ -144,8 +141,10 @@ class DiffusionPolicy(Policy):
         self._generator = torch.Generator(self.device).manual_seed(seed)
 
     def check_data(self, data: EpisodeStore) -> None:
-        """Raise a ValueError unless the data's observations and actions have the layout's sizes."""
+        """Raise a ValueError unless the data's observations and actions fit the layout."""
         check_sizes(data, obs=self.layout.obs.dim, act=self.layout.act.dim)
+        check_actions_of("act", data, self.action_space)
+        self.record_layout(data)
 
     def action_denoiser(self, obs: Float[Tensor, "batch obs"], denoiser: Denoiser | None = None) -> Denoiser:
         """Return a denoiser of action chunks for raw observations; `denoiser` replaces the policy's own."""
@@ -163,7 +162,7 @@ class DiffusionPolicy(Policy):
     @torch.no_grad()
     def chunk(self, obs: Any) -> Float[Tensor, "batch horizon act"]:
         """Sample a chunk of raw actions for each row of raw observations: an array, tensor or batch."""
-        rows = read_observations(obs, self.obs_keys, self.layout.obs_dim, self.device)
+        rows = read_observations(obs, self.obs_layout, self.layout.obs_dim, self.device)
         shape = (len(rows), self.layout.horizon, self.layout.act.dim)
         noise = torch.randn(shape, generator=self._generator, device=self.device)
         x = sample(

@@ -27,6 +27,7 @@ from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import check_at_least
 from rlpriors.networks.mlp import build_mlp
+from rlpriors.settings import check_fields
 
 __all__ = [
     "InverseDynamics",
@@ -52,6 +53,7 @@ class InverseDynamicsSettings:
     """Width of each hidden layer."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         object.__setattr__(self, "hidden", tuple(self.hidden))  # a list when read from JSON
         check_at_least(1, obs_dim=self.obs_dim, act_dim=self.act_dim)
         check_at_least(1, **{f"hidden[{i}]": size for i, size in enumerate(self.hidden)})

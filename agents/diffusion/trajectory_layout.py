@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
+from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.diffusion import Condition
 from rlpriors.diffusion.guidance import Value
 from rlpriors.rewards.trajectory_value import TrajectoryValue
@@ -29,6 +30,8 @@ class TrajectoryLayout(nn.Module):
         stride: number of environment steps in a time step.
         obs: normalizer of observations.
         act: normalizer of actions.
+        obs_layout: leaves of the Dict observations that `obs` normalizes; None if unknown or plain.
+        obs_shape: shape of one observation in the data; None if unknown.
 
     Example:
         >>> layout = TrajectoryLayout(8, 2, Normalizer.identity(3), Normalizer.identity(1))
@@ -36,7 +39,15 @@ class TrajectoryLayout(nn.Module):
         (4, torch.Size([5, 8, 4]))
     """
 
-    def __init__(self, horizon: int, stride: int, obs: Normalizer, act: Normalizer) -> None:
+    def __init__(
+        self,
+        horizon: int,
+        stride: int,
+        obs: Normalizer,
+        act: Normalizer,
+        obs_layout: ObservationLayout | None = None,
+        obs_shape: tuple[int, ...] | None = None,
+    ) -> None:
         super().__init__()
         if horizon < 2:
             raise ValueError(f"`horizon` must be at least 2. Received {horizon}.")
@@ -44,13 +55,15 @@ class TrajectoryLayout(nn.Module):
             raise ValueError(f"`stride` must be at least 1. Received {stride}.")
         self.horizon, self.stride = horizon, stride
         self.obs, self.act = obs, act
+        self.obs_layout, self.obs_shape = obs_layout, obs_shape
 
     @classmethod
     def fit(cls, data: EpisodeStore, horizon: int, stride: int = 1) -> "TrajectoryLayout":
         """Create a layout that maps the ranges of `data` to [-1, 1], entry by entry."""
         obs = data.obs.reshape(len(data.obs), -1)
         act = data.act.reshape(len(data.act), -1)
-        return cls(horizon, stride, Normalizer.limits(obs), Normalizer.limits(act))
+        normalizers = Normalizer.limits(obs), Normalizer.limits(act)
+        return cls(horizon, stride, *normalizers, data.obs_layout, data.obs.shape[1:])
 
     @property
     def obs_dim(self) -> int:

@@ -18,8 +18,8 @@ from rlpriors.agents.imitation.discriminator_update import (
     AdversarialSettings,
     DiscriminatorUpdateMixin,
     check_discriminator,
-    log_prob,
 )
+from rlpriors.agents.imitation.log_prob import log_prob
 from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.discriminators import Discriminator
@@ -42,7 +42,7 @@ class AdversarialIRL(DiscriminatorUpdateMixin, Relabel):
     Args:
         algorithm: algorithm that learns the policy, unchanged.
         discriminator: discriminator, trained in place; its class selects the method.
-        demonstrations: episodes in raw units (the actions of a buffer are used unchanged).
+        demonstrations: episodes in raw units, or a buffer that `to_buffer` made of them.
         optim: factory of the discriminator's optimizer.
         settings: settings of the discriminator's training.
         max_grad_norm: bound on its gradient's norm; None for no bound.
@@ -50,8 +50,8 @@ class AdversarialIRL(DiscriminatorUpdateMixin, Relabel):
 
     Raises:
         TypeError: the algorithm, the discriminator or the settings are of another class.
-        ValueError: the demonstrations are not of the discriminator's sizes, or it needs
-            probabilities that the policy does not have.
+        ValueError: the demonstrations are not of the discriminator's sizes or not in the policy's action
+            space, or the discriminator needs probabilities that the policy does not have.
 
     Example:
         >>> import gymnasium as gym
@@ -113,7 +113,7 @@ class AdversarialIRLOnPolicy(DiscriminatorUpdateMixin, RelabelOnPolicy):
     Args:
         algorithm: algorithm that learns the policy, unchanged.
         discriminator: discriminator, trained in place; its class selects the method.
-        demonstrations: episodes in raw units (the actions of a buffer are used unchanged).
+        demonstrations: episodes in raw units, or a buffer that `to_buffer` made of them.
         optim: factory of the discriminator's optimizer.
         settings: settings of the discriminator's training; by default eight updates per collection.
         max_grad_norm: bound on its gradient's norm; None for no bound.
@@ -121,8 +121,8 @@ class AdversarialIRLOnPolicy(DiscriminatorUpdateMixin, RelabelOnPolicy):
 
     Raises:
         TypeError: the algorithm, the discriminator or the settings are of another class.
-        ValueError: the demonstrations are not of the discriminator's sizes, or it needs
-            probabilities that the policy does not have.
+        ValueError: the demonstrations are not of the discriminator's sizes or not in the policy's action
+            space, or the discriminator needs probabilities that the policy does not have.
 
     Example:
         >>> import gymnasium as gym

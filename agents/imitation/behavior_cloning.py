@@ -19,8 +19,9 @@ from tianshou.data import Batch
 from tianshou.data.types import ModelOutputBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
+from rlpriors.agents.observation_reader import ObservationReader
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
-from rlpriors.agents.validation import check_sizes, check_type, read_observations
+from rlpriors.agents.validation import check_actions_of, check_sizes, check_type, read_observations
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
 from rlpriors.device import resolve_device
@@ -33,7 +34,7 @@ CloningLoss = Literal["mse", "nll"]
 LOG_STD = (-4.0, 1.0)  # bounds for normalized actions: a deterministic demonstrator has log std -inf
 
 
-class BehaviorCloningPolicy(ImitationPolicy):
+class BehaviorCloningPolicy(ObservationReader, ImitationPolicy):
     """Multilayer perceptron from the observation to the action.
 
     For a Box the outputs are the mean of normalized actions and, with `loss="nll"`, their log standard
@@ -106,7 +107,8 @@ class BehaviorCloningPolicy(ImitationPolicy):
             action_bound_method=None,
         )
         self.obs, self.act = obs, act
-        self.loss, self.deterministic, self.obs_keys = loss, deterministic, obs_keys
+        self.loss, self.deterministic = loss, deterministic
+        self.set_layout(obs_keys, None)
         self.device = resolve_device(device)
         self.to(self.device)
         self.reseed(seed)
@@ -119,7 +121,9 @@ class BehaviorCloningPolicy(ImitationPolicy):
         obs = Normalizer.gaussian(data.obs.reshape(len(data.obs), -1))
         continuous = isinstance(action_space, gym.spaces.Box)
         act = Normalizer.limits(data.act.reshape(len(data.act), -1)) if continuous else None
-        return cls(action_space=action_space, obs=obs, act=act, **arguments)
+        policy = cls(action_space=action_space, obs=obs, act=act, **arguments)
+        policy.record_layout(data)
+        return policy
 
     def reseed(self, seed: int) -> None:
         """Restart the sampling of actions from `seed`."""
@@ -128,18 +132,8 @@ class BehaviorCloningPolicy(ImitationPolicy):
     def check_data(self, data: EpisodeStore) -> None:
         """Raise a ValueError unless the data's observations and actions fit the policy."""
         check_sizes(data, obs=self.obs.dim, act=1 if self.act is None else self.act.dim)
-        if (self.act is None) != (data.act.dtype.kind != "f"):
-            raise ValueError(
-                f"The data's actions must be integers for a Discrete space and floating-point numbers for a "
-                f"Box. Received {data.act.dtype} for {self.action_space}; give data of the same environment."
-            )
-        if self.act is None:
-            low, n = self._discrete
-            if data.act.min() < low or data.act.max() >= low + n:
-                raise ValueError(
-                    f"The data's actions must be in {low}..{low + n - 1}, as {self.action_space}. Received "
-                    f"{data.act.min()}..{data.act.max()}."
-                )
+        self.record_layout(data)
+        check_actions_of("act", data, self.action_space)
 
     def outputs(self, obs: Float[Tensor, "batch obs"]) -> Float[Tensor, "batch out"]:
         """Compute normalized means (and log standard deviations), or logits, of raw observations."""
@@ -166,7 +160,7 @@ class BehaviorCloningPolicy(ImitationPolicy):
         self, batch: ObsBatchProtocol, state: dict[str, Any] | Any = None, **kwargs: Any
     ) -> ModelOutputBatchProtocol:
         """Return the action of each environment (`act`, raw) and the network's outputs (`logits`)."""
-        out = self.outputs(read_observations(batch.obs, self.obs_keys, self.obs.dim, self.device))
+        out = self.outputs(read_observations(batch.obs, self.obs_layout, self.obs.dim, self.device))
         act = self._act(out).cpu().numpy()
         if isinstance(self.action_space, gym.spaces.Box):
             act = act.clip(self.action_space.low, self.action_space.high)

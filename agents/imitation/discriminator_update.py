@@ -4,31 +4,31 @@
 `AdversarialStats`          training statistics of policy and discriminator
 `DiscriminatorUpdateMixin`  mixin that trains the discriminator inside a relabeling algorithm
 `check_discriminator`       check of the discriminator's class
-`log_prob`                  log-probability of environment actions under a policy
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import gymnasium as gym
 import torch
 from jaxtyping import Float
-from tianshou.algorithm.algorithm_base import Policy, TrainingStats, TrainingStatsWrapper
+from tianshou.algorithm.algorithm_base import TrainingStats, TrainingStatsWrapper
 from tianshou.algorithm.modelfree.reinforce import ProbabilisticActorPolicy
 from tianshou.algorithm.modelfree.sac import SACPolicy
 from tianshou.algorithm.optim import OptimizerFactory
 from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor, nn
-from torch.distributions import Normal
 
-from rlpriors.agents.online.action_units import to_policy_units, to_transition
+from rlpriors.agents.imitation.log_prob import log_prob
 from rlpriors.agents.online.relabel import RelabelMixin
+from rlpriors.agents.resume_inputs import plain_settings
 from rlpriors.agents.seeding import update_seed
-from rlpriors.agents.validation import check_type
+from rlpriors.agents.validation import check_actions_of, check_type
 from rlpriors.data.buffers import from_buffer
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.data.fingerprints import store_fingerprint
 from rlpriors.rewards.discriminators import Discriminator
+from rlpriors.settings import check_fields
 from rlpriors.types import Transition
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "AdversarialStats",
     "DiscriminatorUpdateMixin",
     "check_discriminator",
-    "log_prob",
 ]
 
 
@@ -72,6 +71,7 @@ class AdversarialSettings:
     (0, 1).  The density is infinite at the bounds."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("n_discriminator_updates", "batch_size", "update_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
@@ -146,7 +146,14 @@ class DiscriminatorUpdateMixin(RelabelMixin):
                 f"action, the sizes of `discriminator`. Received {sizes[0]} and {sizes[1]}; build the "
                 "discriminator for these sizes."
             )
+        self.discriminator.record_layout(demonstrations.obs_layout, "the demonstrations")
+        self.obs_keys = self.discriminator.obs_keys
+        check_actions_of("demonstrations", demonstrations, self.policy.action_space)
+        self._demonstrated = store_fingerprint(demonstrations)
         return expert._replace(act=expert.act.reshape(len(expert.act), -1))
+
+    def resume_inputs(self) -> dict[str, Any]:
+        return {"demonstrations": self._demonstrated, "seed": self.seed, **plain_settings(self.settings)}
 
     def update_discriminator(self, batches: Sequence[Transition], generator: torch.Generator) -> None:
         """Update the discriminator once against each of the agent's batches of transitions."""
@@ -198,7 +205,7 @@ class DiscriminatorUpdateMixin(RelabelMixin):
 
     def agent_transitions(self, batch: Any) -> Transition:
         """Return the agent's transitions of a batch in raw units."""
-        return to_transition(batch, self.policy, self.obs_keys, self.reward_device)
+        return self.read_transition(batch, self.discriminator)
 
     def stats(self, wrapped: TrainingStats) -> TrainingStats:
         """Count the policy update and return its statistics with those of the discriminator."""
@@ -214,38 +221,6 @@ def check_discriminator(discriminator: object) -> None:
     """
     advice = "use a GAILReward, AIRLReward or DRAILReward, or `Relabel` to learn from a fixed reward"
     check_type("discriminator", discriminator, Discriminator, advice)
-
-
-@torch.no_grad()
-def log_prob(
-    policy: Policy, obs: Float[Tensor, "batch obs"], act: Float[Tensor, "batch act"], margin: float = 0.01
-) -> Float[Tensor, " batch"]:
-    """Compute log pi(a|s) of environment actions, as a density over the policy's units.
-
-    For a tanh policy (SAC), actions are evaluated at least `margin` from the bounds.  Otherwise a
-    demonstrator that acts at the bounds, as clipped controllers do, would have probability 0.
-
-    Example:
-        >>> from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy
-        >>> from tianshou.utils.net.discrete import DiscreteActor
-        >>> from tianshou.utils.net.common import Net
-        >>> actor = DiscreteActor(preprocess_net=Net(state_shape=1, hidden_sizes=[8]), action_shape=2)
-        >>> policy = DiscreteActorPolicy(actor=actor, action_space=gym.spaces.Discrete(2))
-        >>> obs, both = torch.zeros(2, 1), torch.tensor([[0.0], [1.0]])
-        >>> round(log_prob(policy, obs, both).exp().sum().item(), 4)
-        1.0
-    """
-    units = torch.as_tensor(to_policy_units(policy, act.cpu().numpy()), device=act.device)
-    if isinstance(policy, SACPolicy):
-        (loc, scale), _ = policy.actor(obs)
-        squashed = units.clamp(margin - 1, 1 - margin)
-        density = Normal(loc, scale).log_prob(squashed.atanh()) - (1 - squashed.square()).log()
-        return cast(Tensor, density.sum(-1))
-    if isinstance(policy.action_space, gym.spaces.Discrete):
-        units = units[:, 0].round()
-    actor = cast(ProbabilisticActorPolicy, policy)
-    density = actor.dist_fn(actor.actor(obs)[0]).log_prob(units)
-    return density.flatten(1).sum(1) if density.ndim > 1 else density
 
 
 def _sample(transitions: Transition, n: int, generator: torch.Generator) -> Transition:

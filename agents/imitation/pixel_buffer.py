@@ -11,10 +11,9 @@ from jaxtyping import Int, UInt8
 from tianshou.data import Batch, ReplayBuffer
 
 from rlpriors.data.frames import FrameStore
+from rlpriors.spaces.actions import check_actions
 
 __all__ = ["PixelBuffer"]
-
-ROUNDING = 1e-4  # fraction of an action's range: recordings are float32, controllers clip in float64
 
 
 class PixelBuffer(ReplayBuffer):
@@ -89,33 +88,20 @@ class PixelBuffer(ReplayBuffer):
         """Raise unless the actions belong to `action_space`; those at last frames are not read.
 
         Raises:
-            ValueError: the space is neither a Box with one axis nor a Discrete, actions have another type
-                or shape, or one lies outside, for a Box by more than 1e-4 of the range.
+            ValueError: the space is neither a Box with one axis nor a Discrete, or actions do not belong to
+                it (`rlpriors.spaces.actions.check_actions`).
         """
-        if isinstance(action_space, gym.spaces.Discrete):
-            dtype_kinds, low, slack = "iu", np.array(action_space.start), np.array(0)
-            high = low + action_space.n - 1
-        elif isinstance(action_space, gym.spaces.Box) and len(action_space.shape) == 1:
-            dtype_kinds, low, high = "f", action_space.low.astype(float), action_space.high.astype(float)
-            slack = ROUNDING * np.where(np.isfinite(high - low), high - low, 1.0)
-        else:
+        flat_box = isinstance(action_space, gym.spaces.Box) and len(action_space.shape) == 1
+        if not flat_box and not isinstance(action_space, gym.spaces.Discrete):
             raise ValueError(
                 f"`action_space` must be a Box with one axis or a Discrete. Received {action_space}; "
                 "flatten it by a wrapper first."
             )
-        requirement = f"`act` of the demonstrations must be actions of {action_space}."
         act = np.asarray(self.store.arrays["act"][self.rows])
-        if act.dtype.kind not in dtype_kinds or act.shape[1:] != action_space.shape:
+        if act.shape[1:] != action_space.shape:
             raise ValueError(
-                f"{requirement} Received {act.dtype} of shape {act.shape[1:]}; record them in the "
-                "environment of that space."
+                f"`act` must be actions of {action_space}, of shape {action_space.shape}. Received shape "
+                f"{act.shape[1:]}; record them in the environment of that space."
             )
-        outside = (act < low - slack) | (act > high + slack)
-        if outside.any():
-            first = int(np.flatnonzero(outside.reshape(len(act), -1).any(1))[0])
-            episode = int(np.searchsorted(self.store.starts, self.rows[first], "right")) - 1
-            raise ValueError(
-                f"{requirement} Received {act[first]} at step "
-                f"{self.rows[first] - self.store.starts[episode]} of episode {episode}; record the actions "
-                "that the environment executed, within its bounds."
-            )
+        lengths = np.asarray(self.store.lengths) - 1  # no step begins at an episode's last frame
+        check_actions("act", act, action_space, lengths)

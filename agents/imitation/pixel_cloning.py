@@ -15,6 +15,7 @@ import torch
 from einops import rearrange
 from tianshou.algorithm.algorithm_base import TrainingStats
 from tianshou.algorithm.optim import OptimizerFactory
+from tianshou.data import ReplayBuffer
 from tianshou.data.buffer.buffer_base import TBuffer
 from torch import Tensor, nn
 
@@ -22,6 +23,8 @@ from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
 from rlpriors.agents.imitation.pixel_policy import PixelCloningPolicy
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.agents.seeding import update_seed
+from rlpriors.agents.validation import check_buffer
+from rlpriors.data.fingerprints import frames_fingerprint
 from rlpriors.representation.transforms.augmentations import Augment
 
 __all__ = ["AuxiliaryTask", "PixelCloning", "PixelCloningStats"]
@@ -132,6 +135,7 @@ class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
             ValueError: the demonstrations' actions do not belong to the policy's action space, or the
                 buffer and the network stack different numbers of frames.
         """
+        check_buffer(buffer)
         if isinstance(buffer, PixelBuffer):
             buffer.check_actions(self.policy.action_space)
             if buffer.stack != self.policy.network.stack:
@@ -139,8 +143,13 @@ class PixelCloning(WindowAlgorithm[PixelCloningPolicy]):
                     f"`stack` of the buffer must be that of the policy's network, "
                     f"{self.policy.network.stack}. Received {buffer.stack}."
                 )
+            self._set_data(frames_fingerprint(buffer.store))
             buffer.draws = int(self.updates)
         return buffer
+
+    def check_resumed_data(self, buffer: ReplayBuffer) -> None:
+        if self._resumed and isinstance(buffer, PixelBuffer):
+            self._set_data(frames_fingerprint(buffer.store))
 
     def augment_images(self, obs: np.ndarray) -> Tensor:
         """Augment stacks of frames [batch, stack, height, width, channels], or frames."""

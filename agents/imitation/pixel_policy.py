@@ -23,6 +23,7 @@ from rlpriors.agents.imitation.behavior_cloning import BehaviorCloningPolicy, Cl
 from rlpriors.agents.online.encoder_network import EncoderNetwork
 from rlpriors.data.normalize import Normalizer
 from rlpriors.encoders import load_encoder
+from rlpriors.settings import check_fields
 
 __all__ = ["PixelCloningPolicy", "bounded_normalizer", "fit_normalizer"]
 
@@ -36,6 +37,9 @@ class PixelCloningSettings:
     deterministic: bool
     stack: int
     fuse: str
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class PixelCloningHead(nn.ModuleDict):

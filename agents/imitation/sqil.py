@@ -15,8 +15,10 @@ from torch import Tensor
 
 from rlpriors.agents.online.action_units import to_policy_units
 from rlpriors.agents.online.relabel import Relabel
+from rlpriors.agents.validation import check_actions_of
 from rlpriors.data.buffers import from_buffer, to_buffer
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.data.fingerprints import store_fingerprint
 
 __all__ = ["SQIL"]
 
@@ -33,14 +35,14 @@ class SQIL(Relabel):
 
     Args:
         algorithm: algorithm that learns from such batches, unchanged.
-        demonstrations: episodes in raw units (the actions of a buffer are used unchanged).
+        demonstrations: episodes in raw units, or a buffer that `to_buffer` made of them.
         demonstration_reward: reward of a demonstrated step.
         agent_reward: reward of an agent's step.
         seed: random seed of the sampled demonstrated steps.
 
     Raises:
         ValueError: a reward is not finite, the demonstrations' observations or actions are not of the
-            policy's sizes, or, in an update, the buffer is prioritized.
+            policy's spaces, or, in an update, the buffer is prioritized.
 
     Example:
         >>> import gymnasium as gym
@@ -77,6 +79,7 @@ class SQIL(Relabel):
         self.agent_reward, self.seed = agent_reward, seed
         store = demonstrations if isinstance(demonstrations, EpisodeStore) else from_buffer(demonstrations)
         self._check(store)
+        self._demonstrated = store_fingerprint(store)
         self.demonstrations = to_buffer(store)
         self.demonstrations.rew[:] = demonstration_reward
         self.demonstrations.act[:] = to_policy_units(self.policy, store.act)
@@ -84,6 +87,13 @@ class SQIL(Relabel):
 
     def _constant_reward(self, obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> Tensor:
         return torch.full((len(obs),), self.agent_reward)
+
+    def resume_inputs(self) -> dict[str, Any]:
+        rewards = {
+            "agent_reward": self.agent_reward,
+            "demonstration_reward": float(self.demonstrations.rew[0]),
+        }
+        return {"demonstrations": self._demonstrated, **rewards, "seed": self.seed}
 
     def compute_rewards(self, batch: Any) -> Float[np.ndarray, " batch"]:
         """Return the constant reward of the agent's steps."""
@@ -123,3 +133,4 @@ class SQIL(Relabel):
                     f"`demonstrations` must have {kind} of shape {space.shape}, the policy's. Received "
                     f"{shape}; give them in the form that the agent's environment uses."
                 )
+        check_actions_of("demonstrations", store, self.policy.action_space)

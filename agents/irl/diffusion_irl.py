@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objective_schedule import ObjectiveSchedule
 from rlpriors.agents.irl.objectives import InputPerturbation, ObjectiveInput
-from rlpriors.agents.irl.reward_checks import check_layout, check_trainable
+from rlpriors.agents.irl.reward_checks import check_layout, check_observations, check_trainable, fixed_inputs
 from rlpriors.agents.irl.settings import DiffusionIRLSettings, DiffusionIRLStats
 from rlpriors.agents.moving_average import MovingAverageAlgorithm
 from rlpriors.agents.offline_algorithm import WindowBuffer
@@ -119,6 +119,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         self.settings = settings
         policy.denoiser.requires_grad_(False)
         self.online = reward.to(policy.device)
+        check_observations(reward, policy.layout.obs_shape, policy.obs_layout, "the policy")
         self.reward = deepcopy(self.online)
         policy.reward = self.reward
         self.prior_data = None if prior_data is None else self._prior_windows(prior_data)
@@ -134,6 +135,10 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         )
         self.register_buffer("temporal_variation", torch.zeros(policy.layout.dim, device=policy.device))
 
+    def resume_inputs(self) -> dict[str, Any]:
+        parts = self.online, self.objectives.objectives, self.policy.denoiser, self.prior_data
+        return super().resume_inputs() | fixed_inputs(*parts)
+
     @property
     def averaged(self) -> nn.Module:
         """Averaged reward, which guides the policy."""
@@ -147,6 +152,8 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         """
         check_layout(self.online, self.policy.layout, self.settings.slowness_penalty)
         windows = cast(WindowBuffer, super().process_buffer(buffer))
+        for reward in (self.online, self.reward):
+            check_observations(reward, windows.store.obs.shape[1:], self.policy.obs_layout, "the buffer")
         for objective in self.objectives.objectives:
             objective.prepare(self.policy, windows, self.prior_data)
         settings = self.settings

@@ -1,17 +1,29 @@
 """Checks that a reward can be trained by `DiffusionIRL` on a policy's windows.
 
-`check_trainable`  class and action type of a reward
-`check_layout`     sizes of a reward against those of the windows
+`check_trainable`     class and action type of a reward
+`check_layout`        sizes of a reward against those of the windows
+`check_observations`  observation leaves of a reward against those of the windows
+`fixed_inputs`        inputs of a training that do not change
 """
 
 import logging
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
 
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
+from rlpriors.agents.irl.objectives import Objective
+from rlpriors.agents.offline_algorithm import WindowBuffer
+from rlpriors.agents.resume_inputs import plain_settings
 from rlpriors.agents.validation import check_type
+from rlpriors.data.fingerprints import store_fingerprint
+from rlpriors.data.observation_layout import ObservationLayout
+from rlpriors.encoders.fingerprint import weights_digest
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.trajectory_value import TrajectoryValue
 
-__all__ = ["check_layout", "check_trainable"]
+__all__ = ["check_layout", "check_observations", "check_trainable", "fixed_inputs"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +44,47 @@ def check_trainable(reward: object) -> None:
             "and gradients pass through them. Received one for Discrete actions, "
             f'n_actions={n_actions}; omit `n_actions`, or use a reward of ("obs",) alone.'
         )
+
+
+def check_observations(
+    reward: RewardModel | TrajectoryValue,
+    obs_shape: tuple[int, ...] | None,
+    obs_layout: ObservationLayout | None,
+    source: str,
+) -> None:
+    """Check that a reward reads the observations of the windows, and record their leaves in it.
+
+    Raises:
+        ValueError: the reward recorded other leaves or another order, or the observations are not vectors.
+    """
+    if isinstance(reward, TrajectoryValue):
+        return
+    if obs_shape is not None and len(obs_shape) > 1:
+        raise ValueError(
+            f"The data of {source} must have vector observations, because a reward reads vectors. Received "
+            f"observations of shape {obs_shape}; flatten them, as "
+            "replace(data, obs=data.obs.reshape(len(data.obs), -1), obs_layout=None), and wrap the "
+            "environment in FlattenObservation."
+        )
+    reward.record_layout(obs_layout, source)
+
+
+def fixed_inputs(
+    reward: RewardModel | TrajectoryValue,
+    objectives: Sequence[Objective],
+    prior: nn.Module,
+    prior_data: WindowBuffer | None,
+) -> dict[str, Any]:
+    """Return what a resumed training must share: classes and settings, and fingerprints of prior and data."""
+    inputs: dict[str, Any] = {
+        "reward": type(reward).__name__,
+        "objectives": [type(objective).__name__ for objective in objectives],
+        "prior": weights_digest(prior)[:32],
+        **plain_settings(reward.settings, "reward."),
+    }
+    for number, objective in enumerate(objectives):
+        inputs |= plain_settings(getattr(objective, "settings", None), f"objectives[{number}].")
+    return inputs if prior_data is None else {**inputs, "prior_data": store_fingerprint(prior_data.store)}
 
 
 def check_layout(

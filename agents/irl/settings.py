@@ -10,6 +10,8 @@ from typing import Any
 
 from tianshou.algorithm.algorithm_base import TrainingStats
 
+from rlpriors.settings import check_fields
+
 __all__ = ["DiffusionIRLSettings", "DiffusionIRLStats"]
 
 _WEIGHTS = ("gradient_penalty", "temporal_variation_exponent", "magnitude_penalty", "slowness_penalty")
@@ -54,6 +56,7 @@ class DiffusionIRLSettings:
     """Decay of the reward's moving average, in [0, 1).  The averaged reward guides samples and is saved."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in (
             "gradient_penalty",
             "temporal_variation_exponent",

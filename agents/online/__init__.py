@@ -7,6 +7,7 @@ still trained.  It does not know the training loop (`rlpriors.training`).
 `encoder_network`  image encoder inside a policy, frozen or trained with it
 `factory`          untrained SAC, TD3, PPO or DQN for an environment's spaces
 `policy_files`     files of trained policies
+`random_policy`    uniformly random actions in units of the environment
 `relabel`          algorithms that learn from any reward, including one that is still trained
 `settings`         settings of Tianshou's algorithms
 """

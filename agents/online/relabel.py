@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -23,14 +24,18 @@ from tianshou.algorithm.algorithm_base import (
     OnPolicyWrapperAlgorithm,
     TrainingStats,
 )
-from tianshou.data import ReplayBuffer
+from tianshou.data import Batch, ReplayBuffer
 from tianshou.utils.torch_utils import torch_train_mode
 from torch import nn
 
 from rlpriors.agents.online.action_units import to_transition
 from rlpriors.agents.resumable import ResumableWrapper
+from rlpriors.agents.resume_inputs import reward_fingerprint
 from rlpriors.agents.validation import check_type
-from rlpriors.types import RewardFn
+from rlpriors.data.observation_layout import ObservationLayout, check_layouts
+from rlpriors.rewards.layout_record import select_keys
+from rlpriors.spaces.actions import check_action_spaces
+from rlpriors.types import RewardFn, Transition
 
 __all__ = ["Relabel", "RelabelMixin", "RelabelOnPolicy"]
 
@@ -53,15 +58,34 @@ class RelabelMixin(ResumableWrapper):
                 "`reward` must be a reward model, or a function of (obs, act, obs_next, terminated). "
                 f"Received {reward!r}; for a saved one give `load_reward(folder)`."
             )
+        n_actions = getattr(reward, "n_actions", None)
+        if n_actions is not None:
+            space = gym.spaces.Discrete(n_actions)
+            check_action_spaces("`reward`", space, "the policy", algorithm.policy.action_space)
         self.share_schedules(algorithm)
         self.reward = reward
-        self.obs_keys = getattr(reward, "obs_keys", None) if obs_keys is None else obs_keys
+        self._initial_reward = reward_fingerprint(reward)
+        recorded = getattr(reward, "obs_layout", None)
+        chosen = None if obs_keys is None else ObservationLayout(tuple(obs_keys))
+        read = check_layouts("`reward`", recorded, "`obs_keys`", chosen)
+        self.obs_keys = None if read is None else read.keys
         tensors = [*reward.parameters(), *reward.buffers()] if isinstance(reward, nn.Module) else []
         self.reward_device = tensors[0].device if tensors else torch.device("cpu")
 
+    def resume_inputs(self) -> dict[str, Any]:
+        """Return the fingerprint of the reward, unless it has been trained: then its state is restored."""
+        reward = reward_fingerprint(self.reward)
+        return {"reward": reward} if reward == self._initial_reward else {}
+
+    def read_transition(self, batch: Any, reward: object) -> Transition:
+        """Return the transitions of a batch with the leaves that `reward` recorded, in raw units."""
+        if isinstance(batch.obs, Batch):  # raises if the reward recorded others, or would guess their order
+            select_keys(reward, batch.obs.to_dict(), self.obs_keys, batch_dims=1)
+        return to_transition(batch, self.policy, self.obs_keys, self.reward_device)
+
     def compute_rewards(self, batch: Any) -> Float[np.ndarray, " batch"]:
         """Compute the reward of each step of `batch`, in the buffer's double precision."""
-        transition = to_transition(batch, self.policy, self.obs_keys, self.reward_device)
+        transition = self.read_transition(batch, self.reward)
         # In evaluation mode, as after saving: without dropout or power iterations.
         module = self.reward if isinstance(self.reward, nn.Module) else None
         with torch.no_grad(), torch_train_mode(module, False) if module is not None else nullcontext():

@@ -7,6 +7,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from rlpriors.settings import check_fields
+
 __all__ = ["AlgorithmName", "AlgorithmSettings"]
 
 AlgorithmName = Literal["sac", "td3", "ppo", "dqn"]
@@ -58,6 +60,7 @@ class AlgorithmSettings:
     """Entropy weight (ppo)."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.algorithm not in get_args(AlgorithmName):
             raise ValueError(
                 f"`algorithm` must be one of {get_args(AlgorithmName)}. Received {self.algorithm!r}."

@@ -1,5 +1,6 @@
 """Window algorithms: windows sampled by seed and count, checks of the data, bit-equal resuming."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -9,7 +10,7 @@ from rlpriors.agents import DiffusionIRL, DiffusionIRLSettings, TrajectoryDiffus
 from rlpriors.agents.irl.objectives import OBJECTIVES, RelativeSettings, SamplerBackpropSettings
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
-from rlpriors.data.buffers import to_buffer
+from rlpriors.data.buffers import from_buffer, to_buffer
 from rlpriors.data.normalize import Normalizer
 from rlpriors.rewards.divergences import DivergenceSettings
 
@@ -112,6 +113,16 @@ def test_bad_data_is_refused_before_training(kind, walks, make_algorithm, train)
     assert int(algorithm.updates) == 0
 
 
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("kind", ALGORITHMS)
+def test_a_store_as_the_buffer_is_refused(kind, walks, make_algorithm) -> None:
+    data = walks()
+    with pytest.raises(TypeError, match=r"`buffer` must be a ReplayBuffer.*EpisodeStore.*to_buffer\(store\)"):
+        make_algorithm(kind, data).process_buffer(data)
+    with pytest.raises(TypeError, match=r"`buffer` must be a ReplayBuffer\. Received an EpisodeStore"):
+        from_buffer(data)
+
+
 @pytest.mark.parametrize("kind", ALGORITHMS)
 def test_data_of_other_actions_is_refused(kind, walks, make_algorithm, train) -> None:
     good = walks()
@@ -121,7 +132,7 @@ def test_data_of_other_actions_is_refused(kind, walks, make_algorithm, train) ->
         obs = {"obs": np.full(2, step, np.float32), "obs_next": np.full(2, step + 1, np.float32)}
         buffer.add(Batch(act=np.zeros(3, np.float32), rew=0.0, **obs, **end))
     with pytest.raises(ValueError, match=r"data's actions have 3 entries, .* was made for 2"):
-        train(algorithm, buffer, 1)
+        train(algorithm, from_buffer(buffer, action_space=gym.spaces.Box(-1, 1, (3,))), 1)
 
 
 def test_a_buffer_of_dictionaries(walks, make_policy, make_algorithm, train) -> None:
@@ -134,7 +145,8 @@ def test_a_buffer_of_dictionaries(walks, make_policy, make_algorithm, train) -> 
         end = {"terminated": row.terminated, "truncated": row.truncated, "info": {}}
         buffer.add(Batch(obs=obs, act=row.act, rew=0.0, obs_next=obs_next, **end))
     algorithm = make_algorithm(TrajectoryDiffusion, good, policy=policy)
-    windows = algorithm.process_buffer(buffer)
+    store = from_buffer(buffer, ("where",), action_space=policy.action_space)
+    windows = algorithm.process_buffer(to_buffer(store))
     assert np.array_equal(windows.store.obs, good.obs)
     assert np.array_equal(windows.store.lengths, good.lengths)
     # Vectors of what was already selected serve as well.
@@ -279,7 +291,7 @@ def test_a_damaged_state_is_refused(damage, walks, make_algorithm) -> None:
 def test_a_state_of_other_sizes_is_refused(walks, make_algorithm) -> None:
     data = walks()
     small, large = make_algorithm(DiffusionIRL, data), make_algorithm(DiffusionIRL, data, hidden=(17,))
-    with pytest.raises(CheckpointError, match=r"(?s)does not fit DiffusionIRL.*size mismatch"):
+    with pytest.raises(CheckpointError, match=r"was trained with reward.hidden \[17\] \(now \[16\]\)"):
         small.resume(large.resume_state())
     other = make_algorithm(TrajectoryDiffusion, walks(dim=3))
     with pytest.raises(CheckpointError, match="does not fit TrajectoryDiffusion"):

@@ -6,6 +6,7 @@ import torch
 from tianshou.data import Batch
 
 from rlpriors.agents.validation import check_type, read_observations
+from rlpriors.data.observation_layout import ObservationLayout
 
 CPU = torch.device("cpu")
 
@@ -23,7 +24,7 @@ def test_observations_become_rows_of_float32(obs) -> None:
 
 def test_leaves_of_a_batch_are_selected_in_the_given_order() -> None:
     obs = Batch(a=np.ones((2, 1)), b=np.zeros((2, 2)))
-    assert read_observations(obs, ["b", "a"], 3, CPU).tolist() == [[0.0, 0.0, 1.0]] * 2
+    assert read_observations(obs, ObservationLayout(("b", "a")), 3, CPU).tolist() == [[0.0, 0.0, 1.0]] * 2
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 import time
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from tianshou.algorithm.algorithm_base import Policy, RandomActionPolicy
 from tianshou.data import Batch, ReplayBuffer, VectorReplayBuffer
 
 from rlpriors.data import Episode, EpisodeStore
 from rlpriors.data.buffers import FastReplayBuffer, FastVectorReplayBuffer, from_buffer, to_buffer
+
+ANY = gym.spaces.Box(-np.inf, np.inf, (1,))
 
 
 def step(now, *, done=None, nested=False, rew=1.0):
@@ -89,7 +93,7 @@ class TestFromBuffer:
         buffer = kind(10)
         for now, done in [(0, None), (1, "terminated"), (10, "truncated"), (20, None)]:
             buffer.add(Batch(step(now, done=done)))
-        store = from_buffer(buffer)
+        store = from_buffer(buffer, action_space=ANY)
         assert parts(store) == [[0, 1, 2], [10, 11], [20, 21]]
         assert store.act[:, 0].tolist() == [0, 10, 100, 200]
         assert store.terminated.tolist() == [False, True, False, False]
@@ -101,7 +105,7 @@ class TestFromBuffer:
             buffer.add(Batch(step(now, done="terminated" if now == 3 else None)))
         for now in (10, 11):
             buffer.add(Batch(step(now)))
-        assert parts(from_buffer(buffer)) == [[2, 3, 4], [10, 11, 12]]
+        assert parts(from_buffer(buffer, action_space=ANY)) == [[2, 3, 4], [10, 11, 12]]
 
     @pytest.mark.parametrize("kind", [VectorReplayBuffer, FastVectorReplayBuffer])
     def test_sub_buffers_are_kept_apart(self, kind):
@@ -110,22 +114,23 @@ class TestFromBuffer:
             add_row(buffer, [step(now), step(100 + now)])
         for now in range(2, 4):
             add_row(buffer, [step(100 + now, done="truncated" if now == 3 else None)], ids=[1])
-        assert parts(from_buffer(buffer)) == [[0, 1, 2], [101, 102, 103, 104]]
+        assert parts(from_buffer(buffer, action_space=ANY)) == [[0, 1, 2], [101, 102, 103, 104]]
 
     def test_a_reset_without_done_is_seen(self):
         buffer = ReplayBuffer(10)
         for now in (0, 1, 50, 51):
             buffer.add(Batch(step(now)))
-        assert parts(from_buffer(buffer)) == [[0, 1, 2], [50, 51, 52]]
+        assert parts(from_buffer(buffer, action_space=ANY)) == [[0, 1, 2], [50, 51, 52]]
 
     def test_dictionary_observations(self):
         buffer = VectorReplayBuffer(10, 2)
         for now in range(2):
             add_row(buffer, [step(now, nested=True), step(100 + now, nested=True)])
-        assert from_buffer(buffer, ["xy"]).obs[:, 1].tolist() == [0, -1, -2, -100, -101, -102]
-        assert from_buffer(buffer).obs.shape == (6, 3)
+        store = from_buffer(buffer, ["xy"], action_space=ANY)
+        assert store.obs[:, 1].tolist() == [0, -1, -2, -100, -101, -102]
+        assert from_buffer(buffer, action_space=ANY).obs.shape == (6, 3)
         with pytest.raises(ValueError, match=r"`keys` must name leaves.*'deep/id', 'xy'"):
-            from_buffer(buffer, ["goal"])
+            from_buffer(buffer, ["goal"], action_space=ANY)
 
     def test_buffers_that_cannot_be_read_are_refused(self):
         with pytest.raises(ValueError, match="`buffer` must hold at least one step"):
@@ -140,7 +145,7 @@ class TestFromBuffer:
         buffer = ReplayBuffer(5)
         buffer.add(Batch(step(0, rew=np.nan)))
         with pytest.raises(ValueError, match="`rew` must be finite"):
-            from_buffer(buffer)
+            from_buffer(buffer, action_space=ANY)
 
 
 class TestFastBuffers:
@@ -203,5 +208,59 @@ def test_actions_as_the_environment_was_given_them() -> None:
                 info={},
             )
         )
-    assert from_buffer(buffer).act.ravel().tolist() == [0.5] * 3
+    assert from_buffer(buffer, action_space=ANY).act.ravel().tolist() == [0.5] * 3
     assert from_buffer(buffer, map_action=lambda act: 2 * act).act.ravel().tolist() == [1.0] * 3
+    with pytest.raises(ValueError, match=r"units of the actions in `buffer`.*a ReplayBuffer.*policy=policy"):
+        from_buffer(buffer)
+
+
+class ScaledPolicy(Policy):
+    """Actions in -1..1, scaled to the action space."""
+
+    def __init__(self, action_space):
+        super().__init__(action_space, action_scaling=True, action_bound_method="clip")
+
+    def forward(self, batch, state=None, **kwargs):
+        return Batch(act=np.full((len(batch.obs), 1), 0.6), state=None)
+
+
+def buffer_of(*actions):
+    buffer = ReplayBuffer(len(actions))
+    for number, act in enumerate(actions):
+        buffer.add(Batch(step(number) | {"act": np.atleast_1d(act)}))
+    return buffer
+
+
+class TestActionUnits:
+    def test_the_policy_that_filled_a_buffer_states_the_units(self):
+        box = gym.spaces.Box(0, 5, (1,))
+        store = from_buffer(buffer_of(0.6, -1.0, 1.3), policy=ScaledPolicy(box))
+        assert store.act.ravel().tolist() == [4.0, 0.0, 5.0]
+        assert store.action_space == box
+
+    def test_a_store_keeps_its_units_in_a_buffer(self):
+        box = gym.spaces.Box(0, 5, (1,))
+        store = from_buffer(buffer_of(4.0, 0.0), action_space=box)
+        assert from_buffer(to_buffer(store)).action_space == box
+        with pytest.raises(ValueError, match=r"`buffer` must have the action space of .*, Box\(-1"):
+            from_buffer(to_buffer(store), action_space=gym.spaces.Box(-1, 1, (1,)))
+
+    def test_executed_actions_outside_of_the_space_are_refused(self):
+        buffer = buffer_of(0.5, 1.79)
+        with pytest.raises(ValueError, match=r"Box\(-1.0, 1.0.*Received \[1\.79.*\] at step 1 of episode 0"):
+            from_buffer(buffer, action_space=gym.spaces.Box(-1, 1, (1,)))
+
+    def test_a_random_policy_that_clips_is_refused(self):
+        """Tianshou's random policy stores -2..2 and plays -1..1."""
+        box = gym.spaces.Box(-2, 2, (1,))
+        with pytest.raises(ValueError, match=r"clips actions to -1\.\.1.* up to 1\.9.*RandomPolicy"):
+            from_buffer(buffer_of(0.5, 1.9), policy=RandomActionPolicy(box))
+
+    def test_integer_actions_have_one_unit(self):
+        assert from_buffer(buffer_of(0, 2)).act.ravel().tolist() == [0, 2]
+        with pytest.raises(ValueError, match=r"Discrete\(2\), 0\.\.1\. Received \[2\] at step 1"):
+            from_buffer(buffer_of(0, 2), action_space=gym.spaces.Discrete(2))
+
+    def test_both_a_policy_and_a_function_are_refused(self):
+        with pytest.raises(ValueError, match=r"`map_action` must be None with a `policy`"):
+            from_buffer(buffer_of(0.5), policy=ScaledPolicy(ANY), map_action=abs)

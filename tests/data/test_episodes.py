@@ -311,6 +311,8 @@ class TestBadEpisodes:
             EpisodeStore(**columns | {"lengths": np.array([5, 0, 5])})
         with pytest.raises(ValueError, match="`lengths` must have at least one episode"):
             EpisodeStore(**columns | {"lengths": np.array([], int)})
+        with pytest.raises(ValueError, match=r"`lengths` must be numbers of steps\. Received 46.*, number 0"):
+            EpisodeStore(**columns | {"lengths": np.array([2**62] * 4 + [store.n_steps])})
 
     def test_episodes_that_are_not_there(self, store):
         with pytest.raises(

@@ -5,7 +5,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from rlpriors.data import files
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.files import read_arrays, write_arrays
 
@@ -71,7 +70,7 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(files.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         store(act=np.zeros((3, 1))).save(path)
     assert EpisodeStore.load(path).act[0] == 1.0

@@ -66,9 +66,18 @@ def test_a_killed_writer_leaves_no_store(tmp_path):
     assert not (tmp_path / "out").exists()
     with pytest.raises(FileNotFoundError, match="`folder` must hold frames"):
         FrameStore.open(tmp_path / "out")
-    with FrameWriter(tmp_path / "out") as writer:  # and is in nobody's way
+    assert len(list(tmp_path.iterdir())) == 1
+    with FrameWriter(tmp_path / "out") as writer:  # it removes the files of the killed one
         writer.add_episode(images(2))
     assert writer.store.n_frames == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_further_files_appear_with_the_store(tmp_path):
+    with FrameWriter(tmp_path / "out", {"plan.json": "{}"}) as writer:
+        writer.add_episode(images(2))
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out" / "plan.json").read_text() == "{}"
 
 
 def test_bad_frames_are_refused_and_nothing_of_them_is_written(tmp_path):

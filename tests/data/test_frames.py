@@ -1,8 +1,10 @@
 """Frames on disk: what comes back, what is refused, and what a killed writer leaves."""
 
+import io
 import json
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,17 @@ def without_lengths(folder: Path) -> None:
     (folder / "index.json").write_text(json.dumps({"arrays": []}))
 
 
+def write_index(folder: Path, lengths: object = (4, 1, 6), arrays: object = ()) -> None:
+    np.save(folder.parent / "secret.npy", np.arange(11))
+    (folder / "index.json").write_text(json.dumps({"lengths": lengths, "arrays": arrays}))
+
+
+def zip_bytes(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, array)
+    return file.getvalue()
+
+
 DAMAGE = [
     cut,
     other_type,
@@ -98,6 +111,22 @@ DAMAGE = [
     lambda folder: (folder / "index.json").write_bytes(b"\xff\xfe"),
     lambda folder: (folder / "index.json").write_text('{"lengths": [11, 0], "arrays": []}'),
     lambda folder: (folder / "index.json").write_text('{"lengths": 3, "arrays": []}'),
+    lambda folder: (folder / "index.json").write_text("[" * 100_000),
+    lambda folder: (folder / "act.npy").write_bytes(zip_bytes(np.zeros(11))),
+    lambda folder: np.save(folder / "act.npy", np.zeros(())),
+    partial(write_index, arrays=["../secret"]),
+    partial(write_index, arrays=["/etc/secret"]),
+    partial(write_index, arrays=["act", "act"]),
+    partial(write_index, arrays=["frames"]),
+    partial(write_index, arrays=[3]),
+    partial(write_index, arrays="act"),
+    partial(write_index, lengths=[2**62] * 4 + [11]),  # the sum is 11 in 64 bits
+    partial(write_index, lengths=[2**64, 11]),
+    partial(write_index, lengths=[12, -1]),
+    partial(write_index, lengths=[5.5, 5.5]),
+    partial(write_index, lengths=["11"]),
+    partial(write_index, lengths=[True] * 11),
+    partial(write_index, lengths=[]),
 ]
 
 

@@ -1,10 +1,14 @@
+import warnings
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, Text, Tuple
+from minari import create_dataset_from_buffers
+from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from rlpriors.data import Episode
-from rlpriors.data.minari import load_store, read_episodes, write_dataset
+from rlpriors.data.minari import episode_lengths, load_store, read_episodes, write_dataset
 
 pytestmark = pytest.mark.usefixtures("minari_root")
 
@@ -100,6 +104,44 @@ def test_load_store_selects():
         read_episodes("test-v0", [3])
 
 
+class TestText:
+    """A data set with the spaces of D4RL/minigrid/fourrooms-v0."""
+
+    @pytest.fixture
+    def name(self):
+        image = gym.spaces.Box(0, 255, (7, 7, 3), np.uint8)
+        space = gym.spaces.Dict(direction=gym.spaces.Discrete(4), image=image, mission=gym.spaces.Text(20))
+        episode = EpisodeBuffer(
+            observations={
+                "direction": np.array([0, 1, 2]),
+                "image": np.arange(3, dtype=np.uint8)[:, None, None, None] * np.ones((7, 7, 3), np.uint8),
+                "mission": ["reach the goal"] * 3,
+            },
+            actions=np.array([1, 2]),
+            rewards=[0.0, 1.0],
+            terminations=[False, True],
+            truncations=[False, False],
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the fields that are not given
+            create_dataset_from_buffers(
+                "odd/text-v0", [episode], observation_space=space, action_space=gym.spaces.Discrete(7)
+            )
+        return "odd/text-v0"
+
+    def test_the_other_leaves_load(self, name):
+        store = load_store(name, obs_keys=("direction", "image"))
+        assert store.obs[:, :2].tolist() == [[0, 0], [1, 1], [2, 2]]
+        assert store.obs_layout.shapes == ((), (7, 7, 3))
+        assert episode_lengths(name).tolist() == [2]
+
+    def test_text_itself_is_refused(self, name):
+        with pytest.raises(ValueError, match=r"\['mission'\].*select other leaves by `obs_keys`"):
+            load_store(name)
+        with pytest.raises(ValueError, match=r"Observations must be Box.*Received Text"):
+            load_store(name, obs_keys=("image", "mission"))
+
+
 def test_discrete_world_as_store():
     env = Toy("discrete")
     write_dataset([rollout(env, 0)], "test-v0", env)
@@ -193,6 +235,7 @@ def spoil(episode, name, value, row=1):
         ),
         (lambda e: spoil(e, "obs", np.nan), "`obs` must be finite.*at step 1 of episode 1"),
         (lambda e: spoil(e, "act", np.inf), "`act` must be finite.*at step 1 of episode 1"),
+        (lambda e: spoil(e, "act", 7.9), r"`act` must be actions.*Received .*7\.9.*step 1 of episode 1"),
         (lambda e: spoil(e, "rew", np.nan), "`rew` must be finite.*at step 1 of episode 1"),
         (
             lambda e: Episode(e.obs[:1], *(a[:0] for a in e[1:5])),
@@ -206,6 +249,7 @@ def test_bad_episodes_are_refused_and_leave_nothing(change, message, minari_root
         write_dataset([rollout(env, 0), change(rollout(env, 1))], "test-v0", env)
     assert not (minari_root / "test-v0").exists()
     write_dataset([rollout(env, 0)], "test-v0", env)
+    assert load_store("test-v0").action_space == env.action_space
 
 
 def test_no_episodes_are_refused():

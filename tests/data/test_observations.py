@@ -83,3 +83,13 @@ def test_leaves_of_different_length_are_refused():
 def test_spaces_without_a_fixed_array_are_refused():
     with pytest.raises(ValueError, match=r"must be Box, Discrete.*Received Tuple.*wrap the environment"):
         observation_shape(gym.spaces.Tuple([gym.spaces.Discrete(2)]))
+
+
+def test_leaves_of_one_name_are_refused() -> None:
+    obs = {"a/b": np.zeros(2), "a": {"b": np.ones(2)}}
+    with pytest.raises(ValueError, match=r"must have distinct names. Received two leaves 'a/b'"):
+        select_observation(obs)
+    space = gym.spaces.Dict({"a/b": gym.spaces.Box(-1, 1), "a": gym.spaces.Dict(b=gym.spaces.Box(-1, 1))})
+    with pytest.raises(ValueError, match="must have distinct names"):
+        observation_shape(space)
+    assert select_observation({0: np.zeros(2), 1: np.ones(1)}, ["1", "0"]).tolist() == [1, 0, 0]

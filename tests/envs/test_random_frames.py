@@ -47,7 +47,7 @@ class Seen(Dial):
     """Shows the dial among other things, and draws nothing."""
 
     observation_space = gym.spaces.Dict(
-        {"camera": gym.spaces.Box(0, 255, (3, 20, 24), np.uint8), "dial": gym.spaces.Box(-1, 1, (2,))}
+        {"camera": gym.spaces.Box(0, 255, (20, 24, 3), np.uint8), "dial": gym.spaces.Box(-1, 1, (2,))}
     )
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class Seen(Dial):
 
     def reset(self, *, seed=None, options=None):
         dial, info = super().reset(seed=seed)
-        return {"camera": Dial.render(self).transpose(2, 0, 1), "dial": dial}, info
+        return {"camera": Dial.render(self), "dial": dial}, info
 
     def step(self, action):
         dial, *rest = super().step(action)
-        return {"camera": Dial.render(self).transpose(2, 0, 1), "dial": dial}, *rest
+        return {"camera": Dial.render(self), "dial": dial}, *rest
 
     def render(self):
         raise AssertionError("nobody need draw")

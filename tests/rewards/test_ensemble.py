@@ -71,7 +71,7 @@ def test_members_for_other_actions_are_refused() -> None:
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match=r"`members` must hold at least one reward. Received none"):
         EnsembleReward([])
-    with pytest.raises(ValueError, match=r"`k` must be finite. Received nan"):
+    with pytest.raises(ValueError, match=r"`k` must be a finite number. Received nan"):
         EnsembleReward([linear_reward(1.0)], k=math.nan)
 
 

@@ -151,8 +151,8 @@ def test_a_reward_saved_before_there_was_spectral_norm_still_loads(tmp_path) -> 
 @pytest.mark.usefixtures("without_type_checks")
 @pytest.mark.parametrize("bad", [(-1,), (64, 0), 64, (1.5,), None])
 def test_hidden_layers_have_widths(bad) -> None:
-    message = "must hold integers of at least 1, the width of each layer, such as (64, 64). Received "
-    message = re.escape(f"{message}{bad!r}")
+    message = "must (hold integers of at least 1, the width|be a tuple of integers).* Received "
+    message += re.escape(repr(bad))
     with pytest.raises(ValueError, match="`hidden` " + message):
         RewardSettings(2, 1, hidden=bad)
     with pytest.raises(ValueError, match="`potential_hidden` " + message):
@@ -169,3 +169,11 @@ def test_a_reward_that_diverged_is_neither_saved_nor_trusted(tmp_path, bad: floa
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match=rf"not for 2 of 2 rows\. Received {bad} in row 0; its training"):
         model.score([[0.0], [1.0]], [[0.0], [0.0]], [[0.0], [0.0]])
+
+
+@pytest.mark.parametrize("bad", [-1.0, 2.0, 1.4])
+def test_numbers_of_no_action_are_refused(bad: float) -> None:
+    model = MLPReward(RewardSettings(obs_dim=1, act_dim=1, n_actions=2, inputs=("obs", "act")))
+    assert model.score([[0.0]], [[1.0]], [[0.0]]).shape == (1,)
+    with pytest.raises(ValueError, match=rf"`act` must be .* Discrete\(2\), .* Received {bad:g}; give"):
+        model.score([[0.0]] * 2, [[1.0], [bad]], [[0.0]] * 2)

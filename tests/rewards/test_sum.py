@@ -93,9 +93,9 @@ def test_bad_arguments_are_named() -> None:
         SumReward([], [])
     with pytest.raises(ValueError, match=r"`weights` must hold one number .* 2 terms. Received 1"):
         SumReward([A, B], [1.0])
-    with pytest.raises(ValueError, match=r"`weights` must be finite. Received \(nan,\)"):
+    with pytest.raises(ValueError, match=r"`weights` must be a tuple of finite numbers. Received \(nan,\)"):
         math.nan * A
-    with pytest.raises(ValueError, match=r"`offset` must be finite. Received inf"):
+    with pytest.raises(ValueError, match=r"`offset` must be a finite number. Received inf"):
         A + math.inf
     with pytest.raises(ZeroDivisionError, match="divided by 0"):
         A / 0

@@ -1,9 +1,10 @@
 """Run folders that never write over each other, and training that leaves logs and checkpoints."""
 
+import contextlib
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -121,13 +122,19 @@ def make_algorithm(width: int = 8) -> Mortal:
 
 
 def run_training(
-    folder: Path, n_updates: int = 3 * EPOCH, *, resume: bool = False, dies_at: int = -1, width: int = 8
+    folder: Path,
+    n_updates: int = 3 * EPOCH,
+    *,
+    resume: bool = False,
+    dies_at: int = -1,
+    width: int = 8,
+    data: EpisodeStore = DATA,
 ) -> Mortal:
     algorithm = make_algorithm(width)
     algorithm.dies_at = dies_at
     train_offline(
         algorithm,
-        to_buffer(DATA),
+        to_buffer(data),
         folder=folder,
         name="prior",
         n_updates=n_updates,
@@ -167,6 +174,25 @@ def test_a_checkpoint_every_epoch(tmp_path) -> None:
         state = load_resume(tmp_path / "prior.resume.pt")
         assert int(state["modules"]["updates"]) == epoch * EPOCH
     assert sorted(path.name for path in tmp_path.iterdir()) == ["prior.resume.pt", "tensorboard"]
+
+
+@pytest.mark.parametrize("dies_at", [EPOCH + 5, -1], ids=["unfinished", "finished"])
+def test_other_data_do_not_resume(dies_at, tmp_path) -> None:
+    with contextlib.suppress(Killed):
+        run_training(tmp_path, dies_at=dies_at)
+    with pytest.raises(CheckpointError, match=r"was trained with data '\w+' \(now '\w+'\).*without res"):
+        run_training(tmp_path, resume=True, data=replace(DATA, obs=DATA.obs / 2))
+    run_training(tmp_path, resume=True, data=replace(DATA, rew=np.ones(20)))  # windows hold no rewards
+
+
+def test_other_settings_do_not_resume(tmp_path) -> None:
+    state = run_training(tmp_path).resume_state()
+    other = make_algorithm()
+    other.max_start = 3
+    with pytest.raises(CheckpointError, match=r"was trained with max_start None \(now 3\)"):
+        other.resume(state)
+    del state["inputs"]  # as in files of earlier versions
+    make_algorithm().resume(state)
 
 
 @pytest.mark.parametrize("dies_at", [EPOCH - 1, EPOCH, 2 * EPOCH + 15])

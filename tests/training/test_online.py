@@ -1,5 +1,6 @@
 """Online training: rewards, recorded returns, seeds, stopping and resuming."""
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +14,7 @@ from tianshou.env import DummyVectorEnv
 
 from rlpriors.agents import AlgorithmSettings, make_algorithm
 from rlpriors.agents.online.relabel import Relabel
-from rlpriors.checkpoint import CheckpointError
+from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
 from rlpriors.data.buffers import FastVectorReplayBuffer
 from rlpriors.rewards import MLPReward, NormalizedReward, RewardSettings
 from rlpriors.training.buffer_state import dump_buffer, load_buffer
@@ -150,6 +151,7 @@ class Watched(NormalizedReward):
     def __init__(self, slope: float = 3.0) -> None:
         base = MLPReward(RewardSettings(obs_dim=1, act_dim=1, hidden=()))
         torch.nn.init.constant_(base.net[0].weight, slope)
+        torch.nn.init.zeros_(base.net[0].bias)
         super().__init__(base)
         self.updating, self.seen = True, []
 
@@ -192,8 +194,34 @@ def test_a_reward_of_another_kind_does_not_resume(tmp_path):
         with pytest.raises(CheckpointError, match="holds no running statistics of this reward"):
             train_online(learner("dqn"), Line, reward=now, resume=True, **common)
     train_online(learner("dqn"), Line, reward=resting, **common)
-    train_online(learner("dqn"), Line, reward=to_the_left, resume=True, **common)
+    with pytest.raises(CheckpointError, match="was trained with reward"):
+        train_online(learner("dqn"), Line, reward=to_the_left, resume=True, **common)
     assert resting.count == 0
+
+
+def test_other_rewards_and_settings_do_not_resume(tmp_path):
+    """The stored steps keep the reward that they were collected with."""
+    common = {"folder": tmp_path, "progress": False}
+    begun = MLPReward(RewardSettings(obs_dim=1, act_dim=1, hidden=()))
+    retrained = deepcopy(begun)
+    retrained.net[0].bias.data += 1
+    train_online(learner("dqn"), Line, reward=begun, settings=SHORT, **common)
+    train_online(learner("dqn"), Line, reward=deepcopy(begun), settings=SHORT, resume=True, **common)
+    for now in (retrained, None, to_the_left):
+        with pytest.raises(CheckpointError, match=r"was trained with reward.*start without resuming"):
+            train_online(learner("dqn"), Line, reward=now, settings=SHORT, resume=True, **common)
+    doubled = replace(SHORT, reward_scale=2.0)
+    with pytest.raises(CheckpointError, match=r"with reward_scale 1.0 \(now 2.0\)"):
+        train_online(learner("dqn"), Line, reward=begun, settings=doubled, resume=True, **common)
+
+
+def test_checkpoints_of_earlier_versions_resume(tmp_path):
+    common = {"folder": tmp_path, "settings": SHORT, "progress": False}
+    train_online(learner("dqn"), Line, reward=to_the_left, **common)
+    state = load_resume(tmp_path / "policy.resume.pt")
+    del state["inputs"]
+    save_resume(tmp_path / "policy.resume.pt", state)
+    train_online(learner("dqn"), Line, reward=to_the_left, resume=True, **common)
 
 
 def test_a_checkpoint_keeps_the_stored_steps_and_cuts_episodes_under_way(tmp_path):
@@ -221,8 +249,8 @@ def test_damage_is_refused(tmp_path):
         train_online(
             learner("sac", continuous=True), partial(Line, True), folder=tmp_path, settings=SHORT, resume=True
         )
-    (tmp_path / "policy.buffer.safetensors").write_bytes(b"no")
-    with pytest.raises(CheckpointError, match=r"buffer\.safetensors is missing or damaged"):
+    (tmp_path / "policy.buffer.pt").write_bytes(b"no")
+    with pytest.raises(CheckpointError, match=r"buffer\.pt is missing or damaged"):
         train_online(learner("dqn"), Line, folder=tmp_path, settings=SHORT, resume=True)
 
 

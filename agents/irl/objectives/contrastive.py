@@ -26,6 +26,7 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
 from rlpriors.diffusion import Planner
 from rlpriors.rewards.losses import contrastive_loss
+from rlpriors.settings import check_fields
 
 __all__ = ["Contrastive", "ContrastiveSettings", "guided_samples"]
 
@@ -45,6 +46,7 @@ class ContrastiveSettings:
     """Fraction of each batch's samples that comes from the replay, in [0, 1]."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.replay_size < 1:
             raise ValueError(f"`replay_size` must be at least 1. Received {self.replay_size}.")
         if not 0 <= self.replay_fraction <= 1:

@@ -30,6 +30,7 @@ from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, Objec
 from rlpriors.diffusion import Condition
 from rlpriors.networks.base import zero_init
 from rlpriors.networks.mlp import build_mlp
+from rlpriors.settings import check_fields
 
 __all__ = ["DensityRatio", "DensityRatioSettings"]
 
@@ -50,6 +51,7 @@ class DensityRatioSettings:
     rest of the batch is unchanged, which fixes the scale of J."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for width in self.hidden:
             if width < 1:
                 raise ValueError(f"`hidden` must contain widths of at least 1. Received {self.hidden}.")

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rlpriors.settings import check_fields
+
 __all__ = ["InputPerturbation"]
 
 
@@ -36,6 +38,9 @@ class InputPerturbation:
 
     marginal_actions: bool = False
     """Replace the action of each time step by the action of a random time step of any window."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def is_identity(self) -> bool:

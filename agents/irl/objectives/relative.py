@@ -29,6 +29,7 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.diffusion import Condition, denoising_loss, value_gradient
+from rlpriors.settings import check_fields
 from rlpriors.types import Window
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class RelativeSettings:
     """Weight of r^2 on the matched windows: gradients do not determine the reward's level."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.expert_updates < 1:
             raise ValueError(f"`expert_updates` must be at least 1. Received {self.expert_updates}.")
         if not self.expert_lr > 0:

@@ -24,9 +24,9 @@ from torch import Tensor
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
 from rlpriors.agents.offline_algorithm import WindowBuffer
-from rlpriors.agents.validation import check_type
 from rlpriors.diffusion.differentiable_sampling import GradientMode, differentiable_sample
 from rlpriors.rewards.divergences import Divergence, DivergenceSettings
+from rlpriors.settings import check_fields
 from rlpriors.types import Window
 
 __all__ = ["SamplerBackprop", "SamplerBackpropSettings"]
@@ -41,7 +41,6 @@ class SamplerBackpropSettings:
     """Settings of `SamplerBackprop`: the divergence, the compared entries and the gradient's depth.
 
     Raises:
-        TypeError: `divergence` is not a `DivergenceSettings`.
         ValueError: a field is out of its bounds.
     """
 
@@ -72,8 +71,7 @@ class SamplerBackpropSettings:
     variance of the estimate, but correlations between time steps are lost."""
 
     def __post_init__(self) -> None:
-        advice = 'write SamplerBackpropSettings(DivergenceSettings("energy"))'
-        check_type("divergence", self.divergence, DivergenceSettings, advice)
+        check_fields(self)
         if isinstance(self.gradient, bool) or not (
             self.gradient in ("full", "checkpoint") or (isinstance(self.gradient, int) and self.gradient >= 1)
         ):

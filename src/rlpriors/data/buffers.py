@@ -9,12 +9,16 @@
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import gymnasium as gym
 import numpy as np
+from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch, ReplayBuffer, VectorReplayBuffer
 from tianshou.data.types import RolloutBatchProtocol
 
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.data.observations import select_observation
+from rlpriors.spaces.actions import check_action_spaces
 
 __all__ = ["FastReplayBuffer", "FastVectorReplayBuffer", "from_buffer", "to_buffer"]
 
@@ -62,6 +66,13 @@ class FastReplayBuffer(_IncrementalNullCheck):
         True
     """
 
+    obs_layout: ObservationLayout | None = None
+    """Leaves that plain observations consist of, if the buffer was made of a store that records them."""
+    env_actions: bool = False
+    """True if the buffer was made of a store: its actions are in units of the environment."""
+    action_space: gym.Space[Any] | None = None
+    """Action space of the store that the buffer was made of, if known."""
+
 
 class FastVectorReplayBuffer(_IncrementalNullCheck, VectorReplayBuffer):
     """`VectorReplayBuffer` with a fast `hasnull`; see `FastReplayBuffer`.
@@ -104,6 +115,9 @@ def to_buffer(store: EpisodeStore, seed: int = 42) -> FastReplayBuffer:
     buffer._size = store.n_steps
     # Tianshou's own `from_data` leaves this at 0, and then `next(0)` is 0: an episode cut at its first step.
     buffer.last_index[0] = store.n_steps - 1
+    if store.obs_layout is not None:
+        buffer.obs_layout = store.obs_layout
+    buffer.env_actions, buffer.action_space = True, store.action_space
     return buffer
 
 
@@ -111,9 +125,15 @@ def from_buffer(
     buffer: ReplayBuffer,
     obs_keys: Sequence[str] | None = None,
     *,
+    policy: Policy | None = None,
     map_action: Callable[[np.ndarray], np.ndarray] | None = None,
+    action_space: gym.Space[Any] | None = None,
 ) -> EpisodeStore:
-    """Return the steps of `buffer`, oldest first, as episodes.
+    """Return the steps of `buffer`, oldest first, as episodes with actions in units of the environment.
+
+    A collector stores actions in units of its policy, before they are scaled or clipped for the environment.
+    One of `policy`, `map_action` and `action_space` must therefore state the units of floating-point actions.
+    A buffer of `to_buffer` and integer actions need none.
 
     An episode ends at a step that is done, at the end of its sub-buffer, and where the next observation does
     not follow (the collector was reset).
@@ -121,13 +141,18 @@ def from_buffer(
     Args:
         buffer: a replay buffer that a collector filled.
         obs_keys: leaves of Dict observations (`select_observation`).
-        map_action: the method of the policy that filled the buffer.  A collector stores the actions of the
-            policy before they are scaled or clipped for the environment; `map_action` converts them to the
-            executed actions.  Without it, the stored actions are used.
+        policy: the policy whose collector filled the buffer.  Its `map_action` converts the stored actions to
+            the executed ones, and its action space becomes that of the store.
+        map_action: a function that converts stored actions to executed ones, in place of `policy`.
+        action_space: action space of the environment.  Without `policy` and `map_action`, the stored actions
+            are already in its units.
 
     Raises:
-        ValueError: the buffer is empty, stacks frames, or does not store `obs_next`.
+        ValueError: the buffer is empty, stacks frames, or does not store `obs_next`, the units of its actions
+            are not stated, or an executed action lies outside the action space.
     """
+    if isinstance(buffer, EpisodeStore):
+        raise TypeError("`buffer` must be a ReplayBuffer. Received an EpisodeStore; use it directly.")
     if not len(buffer):
         raise ValueError("`buffer` must hold at least one step. Received an empty buffer; collect first.")
     if buffer.options["ignore_obs_next"] or buffer.stack_num > 1:
@@ -147,8 +172,54 @@ def from_buffer(
     all_obs[np.arange(len(obs)) + number] = obs
     all_obs[(np.arange(len(obs)) + number + 1)[ends]] = obs_next[ends]
     lengths = np.bincount(number)
-    act = batch.act if map_action is None else map_action(batch.act)
-    return EpisodeStore(all_obs, act, batch.rew, batch.terminated, batch.truncated, lengths)
+    act, space = _env_actions(buffer, batch.act, policy, map_action, action_space)
+    layout = buffer_layout(buffer, obs_keys)
+    return EpisodeStore(all_obs, act, batch.rew, batch.terminated, batch.truncated, lengths, layout, space)
+
+
+def _env_actions(
+    buffer: ReplayBuffer,
+    act: np.ndarray,
+    policy: Policy | None,
+    map_action: Callable[[np.ndarray], np.ndarray] | None,
+    space: gym.Space[Any] | None,
+) -> tuple[np.ndarray, gym.Space[Any] | None]:
+    """Return the executed actions and their space."""
+    if policy is not None:
+        if map_action is not None:
+            raise ValueError("`map_action` must be None with a `policy`, which has its own. Received both.")
+        check_action_spaces("`policy`", policy.action_space, "`action_space`", space)
+        clips = policy.action_bound_method == "clip" and not policy.action_scaling
+        if clips and act.dtype.kind == "f" and np.abs(act).max() > 1:
+            raise ValueError(
+                f"`policy` must scale its actions to {policy.action_space}, or leave them unchanged. "
+                f"Received a {type(policy).__name__}, which clips actions to -1..1, and actions up to "
+                f"{np.abs(act).max()}; collect random actions with `rlpriors.agents.RandomPolicy`."
+            )
+        return policy.map_action(act), policy.action_space
+    if map_action is not None:
+        return map_action(act), space
+    if getattr(buffer, "env_actions", False):
+        made_of = getattr(buffer, "action_space", None)
+        check_action_spaces("`buffer`", made_of, "`action_space`", space)
+        return act, space if made_of is None else made_of
+    if space is None and act.dtype.kind == "f":
+        raise ValueError(
+            "The units of the actions in `buffer` must be stated: a collector stores them in units of its "
+            f"policy, not of the environment. Received a {type(buffer).__name__} without them; call "
+            "`from_buffer(buffer, policy=policy)` with the policy that filled it, or "
+            "`from_buffer(buffer, action_space=space)` if they are in units of the environment. Algorithms "
+            "take `to_buffer` of the result."
+        )
+    return act, space
+
+
+def buffer_layout(buffer: ReplayBuffer, obs_keys: Sequence[str] | None = None) -> ObservationLayout | None:
+    """Return the layout of the observations that `from_buffer` reads; None if unknown."""
+    obs = buffer.obs
+    if isinstance(obs, Batch):
+        return ObservationLayout.of(obs.to_dict(), obs_keys, batch_dims=1)
+    return getattr(buffer, "obs_layout", None)
 
 
 def _observation(part: Any, keys: Sequence[str] | None) -> np.ndarray:

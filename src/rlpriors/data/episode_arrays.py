@@ -1,9 +1,9 @@
 """Whole episodes in flat arrays.
 
-`Episode`              one episode of an environment
-`EpisodeArrays`        many episodes end to end, with their bounds and files
-`join_episodes`        flat arrays of a sequence of episodes
-`load_episode_arrays`  flat arrays of a file
+`Episode`        one episode of an environment
+`EpisodeArrays`  many episodes end to end, with their bounds and files
+`join_episodes`  flat arrays of a sequence of episodes
+`ranges`         several runs of consecutive indices
 
 A *step* indexes actions and rewards; an *observation index* indexes observations.  An episode of T steps has
 T + 1 observations, so the observation before step `s` of episode `e` has the index `s + e`, and the
@@ -16,17 +16,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, SupportsIndex
 
+import gymnasium as gym
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from rlpriors.data.files import read_arrays, write_arrays
+from rlpriors.data.episode_files import EPISODE_COLUMNS, write_episode_arrays
+from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.data.observations import select_observation
 from rlpriors.data.validation import as_flags, as_lengths, as_numbers, check_episode_arrays, check_indices
+from rlpriors.spaces.actions import check_actions, space_to_json
 
-__all__ = ["Episode", "EpisodeArrays", "join_episodes", "load_episode_arrays"]
-
-_COLUMNS = ("obs", "act", "rew", "terminated", "truncated", "lengths")
-_KIND = "EpisodeStore"  # in the header of files
+__all__ = ["Episode", "EpisodeArrays", "join_episodes", "ranges"]
 
 
 class Episode(NamedTuple):
@@ -52,7 +52,8 @@ class EpisodeArrays:
     """Episodes end to end in flat arrays, checked; `EpisodeStore` adds transitions, windows and pairs.
 
     Raises:
-        ValueError: lengths or shapes disagree, an episode is empty, or a number is NaN or infinite.
+        ValueError: lengths or shapes disagree, an episode is empty or ends before its last step, a number is
+            NaN or infinite, or an action lies outside `action_space`.
     """
 
     obs: Shaped[np.ndarray, "observations *obs"]
@@ -67,6 +68,10 @@ class EpisodeArrays:
     """True where an episode was cut."""
     lengths: Int[np.ndarray, " episodes"]
     """Number of steps T of each episode."""
+    obs_layout: ObservationLayout | None = None
+    """Leaves of the Dict observations that `obs` consists of, in order; None if unknown or plain."""
+    action_space: gym.Space[Any] | None = None
+    """Action space of the environment, with the units and bounds of `act`; None if unknown."""
 
     def __post_init__(self) -> None:
         """Convert the number types, then check all arrays once."""
@@ -81,6 +86,10 @@ class EpisodeArrays:
         for name, array in arrays.items():
             object.__setattr__(self, name, array)
         check_episode_arrays(**arrays)
+        if self.obs_layout is not None:
+            self.obs_layout.check_shape("obs", self.obs.shape[1:])
+        if self.action_space is not None:
+            check_actions("act", self.act, self.action_space, self.lengths)
 
     def save(self, path: str | Path, dtype: Literal["float32", "float16"] = "float32") -> Path:
         """Write the episodes atomically to one safetensors file and return its path.
@@ -91,19 +100,13 @@ class EpisodeArrays:
         Raises:
             ValueError: a number is too large for float16, whose largest is 65504.
         """
-        if dtype not in ("float32", "float16"):
-            raise ValueError(f'`dtype` must be "float32" or "float16". Received {dtype!r}.')
-        arrays = {name: getattr(self, name) for name in _COLUMNS}
-        for name in ("obs", "act") if dtype == "float16" else ():
-            if arrays[name].dtype.kind == "f":
-                largest = np.abs(arrays[name]).max()
-                if largest > np.finfo(np.float16).max:
-                    raise ValueError(
-                        f'`dtype` "float16" holds at most 65504. Received {largest} in `{name}`; save as '
-                        '"float32".'
-                    )
-                arrays[name] = arrays[name].astype(np.float16)
-        return write_arrays(path, arrays, _KIND)
+        arrays = {name: getattr(self, name) for name in EPISODE_COLUMNS}
+        layout, space = self.obs_layout, self.action_space
+        parts = {
+            "obs_layout": None if layout is None else layout.to_json(),
+            "action_space": None if space is None else space_to_json(space),
+        }
+        return write_episode_arrays(path, arrays, parts, dtype)
 
     def __repr__(self) -> str:
         """Return the sizes of the store."""
@@ -153,17 +156,24 @@ class EpisodeArrays:
         return check_indices(name, np.asarray(steps), self.n_steps, "steps")
 
 
-def join_episodes(
-    episodes: Iterable[Episode], obs_keys: Sequence[str] | None = None
-) -> dict[str, np.ndarray]:
-    """Return the flat arrays of `episodes`; `obs_keys` selects leaves of Dict observations.
+def join_episodes(episodes: Iterable[Episode], obs_keys: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the flat arrays and the layout of `episodes`; `obs_keys` selects leaves of Dict observations.
 
     Raises:
         ValueError: there is no episode, an episode is empty or has arrays of different lengths, or two
-            episodes differ in shape.
+            episodes differ in shape or in their leaves.
     """
     columns: tuple[list[np.ndarray], ...] = ([], [], [], [], [])
+    layout: ObservationLayout | None = None
     for number, episode in enumerate(episodes):
+        now = ObservationLayout.of(episode.obs, obs_keys, batch_dims=1)
+        layout = layout if number else now
+        if now != layout:
+            raise ValueError(
+                f"All episodes must have the same observation leaves, {layout or 'a plain array'} in episode "
+                f"0. Received {now or 'a plain array'} in episode {number}; select common leaves by "
+                "`obs_keys`."
+            )
         obs = as_numbers("obs", select_observation(episode.obs, obs_keys, batch_dims=1))
         act = as_numbers("act", episode.act, integers=np.int64)
         rew = as_numbers("rew", episode.rew, integers=np.float32)
@@ -193,21 +203,9 @@ def join_episodes(
         raise ValueError("`episodes` must contain at least one episode. Received none.")
     lengths = np.array([len(act) for act in columns[1]], np.int64)
     arrays = [*(np.concatenate(column) for column in columns), lengths]
-    return dict(zip(_COLUMNS, arrays, strict=True))
+    return {**dict(zip(EPISODE_COLUMNS, arrays, strict=True)), "obs_layout": layout}
 
 
-def load_episode_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Return the arrays that `EpisodeArrays.save` wrote, without checks of their contents.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds something else.
-    """
-    arrays = read_arrays(path, _KIND)
-    missing = [name for name in _COLUMNS if name not in arrays]
-    if missing:
-        raise ValueError(
-            f"`path` must hold the arrays {', '.join(_COLUMNS)}. Received {path}, which lacks "
-            f"{', '.join(missing)}; write it again."
-        )
-    return {name: arrays[name] for name in _COLUMNS}
+def ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return first[0], first[0] + 1, ... (lengths[0] numbers), then those from first[1], and so on."""
+    return np.repeat(first - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())

@@ -9,13 +9,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from rlpriors.data.episode_arrays import Episode, EpisodeArrays, join_episodes, load_episode_arrays
+from rlpriors.data.episode_arrays import Episode, EpisodeArrays, join_episodes, ranges
+from rlpriors.data.episode_files import load_episode_arrays
+from rlpriors.data.flat_columns import split_transitions
+from rlpriors.data.observation_layout import check_reward
 from rlpriors.data.validation import check_at_least_one
 from rlpriors.device import resolve_device
 from rlpriors.types import RewardFn, Transition, Window
@@ -31,7 +36,8 @@ class EpisodeStore(EpisodeArrays):
     column of size one.
 
     Raises:
-        ValueError: lengths or shapes disagree, an episode is empty, or a number is NaN or infinite.
+        ValueError: lengths or shapes disagree, an episode is empty or ends before its last step, or a number
+            is NaN or infinite.
 
     Example:
         >>> episode = Episode(
@@ -48,10 +54,34 @@ class EpisodeStore(EpisodeArrays):
 
     @classmethod
     def from_episodes(
-        cls, episodes: Iterable[Episode], obs_keys: Sequence[str] | None = None
+        cls,
+        episodes: Iterable[Episode],
+        obs_keys: Sequence[str] | None = None,
+        action_space: gym.Space[Any] | None = None,
     ) -> "EpisodeStore":
-        """Return a store of `episodes`; `obs_keys` selects leaves of Dict observations."""
-        return cls(**join_episodes(episodes, obs_keys))
+        """Return a store of `episodes`; `obs_keys` selects leaves of Dict observations.
+
+        `action_space` is that of the environment: actions are checked against it, and a policy that
+        learns from the store must have the same one.
+        """
+        return cls(**join_episodes(episodes, obs_keys), action_space=action_space)
+
+    @classmethod
+    def from_transitions(
+        cls,
+        obs: Any,
+        act: Any,
+        rew: Any,
+        terminated: Any,
+        truncated: Any | None = None,
+        next_obs: Any | None = None,
+        *,
+        obs_keys: Sequence[str] | None = None,
+        action_space: gym.Space[Any] | None = None,
+    ) -> "EpisodeStore":
+        """Return a store of flat columns, as D4RL's files have; `split_transitions` documents them."""
+        columns = split_transitions(obs, act, rew, terminated, truncated, next_obs, obs_keys)
+        return cls(**columns, action_space=action_space)
 
     @classmethod
     def load(cls, path: str | Path) -> "EpisodeStore":
@@ -67,9 +97,9 @@ class EpisodeStore(EpisodeArrays):
         """Return a store of the episodes at `indices`, in their order (numbers, or one boolean each)."""
         chosen = self._episode_indices(indices)
         lengths, first = self.lengths[chosen], self.step_starts[chosen]
-        steps, observations = _ranges(first, lengths), _ranges(first + chosen, lengths + 1)
+        steps, observations = ranges(first, lengths), ranges(first + chosen, lengths + 1)
         rest = (self.act[steps], self.rew[steps], self.terminated[steps], self.truncated[steps])
-        return EpisodeStore(self.obs[observations], *rest, lengths)
+        return EpisodeStore(self.obs[observations], *rest, lengths, self.obs_layout, self.action_space)
 
     def transitions(self, steps: Int[np.ndarray, " n"] | None = None) -> Transition:
         """Return the transitions at `steps`, or all transitions."""
@@ -84,9 +114,7 @@ class EpisodeStore(EpisodeArrays):
         """Return the steps at which a window of `horizon` rows, `stride` steps apart, can start.
 
         Without `pad`, these are the windows inside an episode of T steps: `time + horizon * stride <= T`.
-        With
-        `pad`, each step is a start.  `max_start` limits the starts to the first `max_start` steps of each
-        episode.
+        With `pad`, each step is a start.  `max_start` limits them to the first steps of each episode.
 
         Raises:
             ValueError: no window fits.
@@ -193,9 +221,11 @@ class EpisodeStore(EpisodeArrays):
         `device` is the device of the computation; by default the device of a model, else the CPU.
 
         Raises:
-            ValueError: `reward` does not return one finite number for each transition.
+            ValueError: `reward` does not return one finite number for each transition, or it reads other
+                leaves, another order or another number of entries of the observation.
         """
         check_at_least_one(batch_size=batch_size)
+        check_reward(reward, self.obs_layout, self.obs.shape[1:])
         to = resolve_device(getattr(reward, "device", "cpu") if device is None else device)
         rew = np.empty(self.n_steps, np.float32)
         for first in range(0, self.n_steps, batch_size):
@@ -209,11 +239,6 @@ class EpisodeStore(EpisodeArrays):
                 )
             rew[steps] = values.float().cpu().numpy()
         return replace(self, rew=rew)
-
-
-def _ranges(first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return first[0], first[0] + 1, ... (lengths[0] numbers), then those from first[1], and so on."""
-    return np.repeat(first - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
 def _rows(array: np.ndarray, batch_dims: int = 1) -> Tensor:

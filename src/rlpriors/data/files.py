@@ -4,13 +4,14 @@
 `read_arrays`   arrays of a file that `write_arrays` wrote
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from rlpriors.storage.atomic import write_atomically
 
 __all__ = ["read_arrays", "write_arrays"]
 
@@ -19,13 +20,11 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], kind: str) 
     """Write `arrays` atomically to `path`, with `kind` in the header, and create missing folders."""
     path = Path(path)
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"kind": kind})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+
+    def write(temporary: Path) -> None:
         temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    write_atomically(path, write)
     return path
 
 

@@ -6,7 +6,6 @@
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,13 +39,9 @@ def load_if_matching(folder: Path, name: str, plan: Mapping[str, Any]) -> FrameS
 @contextmanager
 def atomic_writer(folder: Path, **files: Any) -> Iterator[FrameWriter]:
     """Yield a writer whose frames appear at `folder` at once, with one `<name>.json` for each of `files`."""
-    temporary = folder.with_name(f".{folder.name}.whole")
-    shutil.rmtree(temporary, ignore_errors=True)
-    with FrameWriter(temporary) as writer:
+    texts = {f"{name}.json": json.dumps(content) + "\n" for name, content in files.items()}
+    with FrameWriter(folder, texts) as writer:
         yield writer
-    for name, content in files.items():
-        (temporary / f"{name}.json").write_text(json.dumps(content) + "\n")
-    temporary.rename(folder)
 
 
 def class_names(store: FrameStore) -> tuple[str, ...]:

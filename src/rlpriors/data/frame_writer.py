@@ -3,11 +3,12 @@
 `FrameWriter`  writes a store frame by frame; the folder appears when it is complete, or not at all
 """
 
+import errno
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,8 @@ from rlpriors.data.episodes import Episode
 from rlpriors.data.frames import FRAMES, INDEX, STEP_ARRAYS, FrameStore
 from rlpriors.data.observations import select_observation
 from rlpriors.data.validation import as_numbers, check_finite
+from rlpriors.storage.atomic import remove_stale, temporary_name
+from rlpriors.storage.disk import explain_disk_errors
 
 __all__ = ["FrameWriter"]
 
@@ -27,11 +30,16 @@ class FrameWriter:
     """Writer of a `FrameStore`, with at most the frames of one call in memory.
 
     Files are written to a temporary folder next to `folder`; `close` renames it.  A writer that fails or is
-    killed leaves nothing at `folder`.  As a context manager the writer closes itself, and discards the files
-    after an error.
+    killed leaves nothing at `folder`.  The next writer of the folder removes the files of a killed one.  As a
+    context manager the writer closes itself, and discards the files after an error.
+
+    Args:
+        folder: new folder of the store.
+        files: texts of further files of the folder, by name.
 
     Raises:
         ValueError: `folder` exists, or frames or arrays do not fit the first ones.
+        OSError: the disk is full or read-only.
 
     Example:
         >>> import tempfile
@@ -46,17 +54,15 @@ class FrameWriter:
     store: FrameStore
     """The written store, after `close`."""
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, files: Mapping[str, str] | None = None) -> None:
+        self.folder, self._files = Path(folder), dict(files or {})
         if self.folder.exists():
             raise ValueError(f"`folder` must be new. Received {str(folder)!r}, which exists.")
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self._temporary = Path(
-            tempfile.mkdtemp(prefix=f".{self.folder.name}.", suffix=".tmp", dir=self.folder.parent)
-        )
+        self._temporary = self.folder.with_name(temporary_name(self.folder.name))
+        with explain_disk_errors(self.folder):
+            remove_stale(self.folder)
+            self._temporary.mkdir(parents=True)
         self._open = True
-        self._inside = self._temporary / "store"  # mkdtemp's own folder has no permissions for other users
-        self._inside.mkdir()
         self._columns: dict[str, _Column] = {}
         self._lengths: list[int] = []
 
@@ -92,9 +98,11 @@ class FrameWriter:
             check_finite(name, array, np.array([len(array)]), len(self._lengths))
         for name, array in rows.items():
             if name not in self._columns:
-                path = self._inside / f"{name}.npy"
-                self._columns[name] = _Column(path, array.dtype, array.shape[1:])
-            self._columns[name].extend(array)
+                path = self._temporary / f"{name}.npy"
+                with explain_disk_errors(self.folder):
+                    self._columns[name] = _Column(path, array.dtype, array.shape[1:])
+            with explain_disk_errors(self.folder):
+                self._columns[name].extend(array)
 
     def end_episode(self) -> None:
         """End the current episode."""
@@ -129,13 +137,20 @@ class FrameWriter:
         if not self._lengths:
             self.discard()
             raise ValueError("A store must hold at least one frame. Received none.")
-        for column in self._columns.values():
-            column.close()
         names = [name for name in self._columns if name != FRAMES]
-        (self._inside / INDEX).write_text(json.dumps({"lengths": self._lengths, "arrays": names}) + "\n")
+        index = json.dumps({"lengths": self._lengths, "arrays": names}) + "\n"
         try:
-            os.rename(self._inside, self.folder)
+            with explain_disk_errors(self.folder):
+                for column in self._columns.values():
+                    column.close()
+                for name, text in {**self._files, INDEX: index}.items():
+                    (self._temporary / name).write_bytes(text.encode())
+            os.rename(self._temporary, self.folder)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ValueError(f"`folder` must be new. {self.folder} was created in the meantime.") from error
         except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
             raise ValueError(f"`folder` must be new. {self.folder} was created in the meantime.") from error
         finally:
             self.discard()
@@ -145,7 +160,8 @@ class FrameWriter:
     def discard(self) -> None:
         """Delete the files of a store that is not closed."""
         for column in self._columns.values():
-            column.file.close()
+            with suppress(OSError):  # a full disk: the rest of the buffer is not needed
+                column.file.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._open = False
 

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
 from rlpriors.data.validation import check_at_least_one, check_indices
+from rlpriors.storage.array_folder import array_names, frame_counts, map_array
 
 __all__ = ["FrameStore"]
 
@@ -72,21 +73,16 @@ class FrameStore:
             )
         try:
             index = json.loads((folder / INDEX).read_text())
-            lengths = np.asarray(index["lengths"], np.int64)
-            names = [str(name) for name in index["arrays"]]
-            mapped = {
-                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                for name in (FRAMES, *names)
-            }
-            frames = mapped.pop(FRAMES)
+            names = array_names(index["arrays"], reserved=FRAMES)
+            frames = map_array(folder, FRAMES)
             if frames.dtype != np.uint8 or frames.ndim != 4:
                 raise ValueError(f"frames are {frames.dtype} of shape {frames.shape}")
-            if lengths.ndim != 1 or not lengths.size or lengths.min() < 1:
-                raise ValueError(f"episodes of {lengths.tolist()} frames")
-            for name, array in {FRAMES: frames, **mapped}.items():
-                if len(array) != lengths.sum():
-                    raise ValueError(f"{name} has {len(array)} rows for {lengths.sum()} frames")
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            lengths = frame_counts(index["lengths"], len(frames))
+            mapped = {name: map_array(folder, name) for name in names}
+            for name, array in mapped.items():
+                if array.shape[:1] != (len(frames),):
+                    raise ValueError(f"{name} has shape {array.shape} for {len(frames)} frames")
+        except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"The frames in {folder} are damaged ({type(error).__name__}: {error}). Write them again."
             ) from error

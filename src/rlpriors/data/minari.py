@@ -11,7 +11,7 @@ Data sets are in `$MINARI_DATASETS_PATH` (default `~/.minari/datasets`).  Nothin
 
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,9 @@ import numpy as np
 from jaxtyping import Int
 
 from rlpriors.data.episodes import Episode, EpisodeStore
-from rlpriors.data.validation import check_at_least_one, check_finite, check_indices
+from rlpriors.data.observations import observation_shape
+from rlpriors.data.validation import check_at_least_one, check_indices, fit_to_space
+from rlpriors.spaces.actions import check_actions
 
 try:
     from minari import MinariDataset, create_dataset_from_buffers, load_dataset
@@ -64,14 +66,11 @@ def write_dataset(
             f"version, or remove it with `minari delete {dataset_id}`."
         )
     if env is not None:
-        observation_space, action_space = (
-            observation_space or env.observation_space,
-            action_space or env.action_space,
-        )
+        observation_space = observation_space or env.observation_space
+        action_space = action_space or env.action_space
     if observation_space is None or action_space is None:
         raise ValueError("`env`, or `observation_space` and `action_space`, must be given. Received None.")
-    _check_space("observation_space", observation_space)
-    _check_space("action_space", action_space, nested=False)
+    _check_spaces(observation_space, action_space)
     try:
         with warnings.catch_warnings():
             # Minari warns of each missing field; all of them are optional here.
@@ -96,8 +95,12 @@ def write_dataset(
         raise
 
 
-def read_episodes(dataset_id: str, indices: Sequence[int] | None = None) -> Iterator[Episode]:
+def read_episodes(
+    dataset_id: str, indices: Sequence[int] | None = None, obs_keys: Sequence[str] | None = None
+) -> Iterator[Episode]:
     """Yield the episodes of a local data set, or those at `indices` in their order.
+
+    With `obs_keys`, only these leaves of Dict observations need to be arrays.
 
     Raises:
         FileNotFoundError: the data set is not on this machine.
@@ -105,6 +108,7 @@ def read_episodes(dataset_id: str, indices: Sequence[int] | None = None) -> Iter
             observations or actions are not arrays.
     """
     dataset = _open(dataset_id)
+    _check_spaces(dataset.observation_space, dataset.action_space, obs_keys)
     total = dataset.total_episodes
     selected = check_indices(
         "indices", np.asarray(range(total) if indices is None else indices), total, "episodes"
@@ -121,15 +125,17 @@ def load_store(
 
     Raises:
         FileNotFoundError: the data set is not on this machine.
-        ValueError: see `read_episodes`, a key is not the path of a leaf, or the data are not finite.
+        ValueError: see `read_episodes` and `EpisodeStore`, or a key is not the path of a leaf.
     """
+    dataset = _open(dataset_id)
     if episodes is not None:
         check_at_least_one(episodes=episodes)
-        total = _open(dataset_id).total_episodes
+        total = dataset.total_episodes
         if episodes > total:
             raise ValueError(f"`episodes` must be at most {total}, all of {dataset_id}. Received {episodes}.")
     indices = None if episodes is None else range(episodes)
-    return EpisodeStore.from_episodes(read_episodes(dataset_id, indices), obs_keys)
+    found = read_episodes(dataset_id, indices, obs_keys)
+    return EpisodeStore.from_episodes(found, obs_keys, dataset.action_space)
 
 
 def episode_lengths(dataset_id: str) -> Int[np.ndarray, " episodes"]:
@@ -166,8 +172,6 @@ def _open(dataset_id: str) -> MinariDataset:
         raise ValueError(
             f"The Minari data set {dataset_id!r} has no episodes. Remove {folder} and write it again."
         )
-    _check_space("observation_space", dataset.observation_space)
-    _check_space("action_space", dataset.action_space, nested=False)
     return dataset
 
 
@@ -187,40 +191,29 @@ def _buffers(
         if steps < 1:
             raise ValueError(f"An episode must have at least one step. Received none in episode {number}.")
         flat = gym.spaces.Box(-np.inf, np.inf, (), np.float64)
+        actions = fit_to_space("act", episode.act, action_space, steps, number)
+        check_actions("act", actions, action_space, np.array([steps]), number)
         yield EpisodeBuffer(
             seed=episode.seed,
-            observations=_fitting("obs", episode.obs, observation_space, steps + 1, number),
-            actions=_fitting("act", episode.act, action_space, steps, number),
-            rewards=_fitting("rew", episode.rew, flat, steps, number),
-            terminations=_fitting("terminated", episode.terminated, flat, steps, number),
-            truncations=_fitting("truncated", episode.truncated, flat, steps, number),
+            observations=fit_to_space("obs", episode.obs, observation_space, steps + 1, number),
+            actions=actions,
+            rewards=fit_to_space("rew", episode.rew, flat, steps, number),
+            terminations=fit_to_space("terminated", episode.terminated, flat, steps, number),
+            truncations=fit_to_space("truncated", episode.truncated, flat, steps, number),
         )
     if number < 0:
         raise ValueError("`episodes` must contain at least one episode. Received none.")
 
 
-def _fitting(name: str, tree: Any, space: gym.Space[Any], rows: int, episode: int) -> Any:
-    """Return `tree` as arrays; each leaf must be finite and have the shape of its space."""
-    if isinstance(space, gym.spaces.Dict):
-        keys = sorted(tree) if isinstance(tree, Mapping) else f"a {type(tree).__name__}"
-        if keys != sorted(space.spaces):
-            raise ValueError(
-                f"`{name}` must have the keys {sorted(space.spaces)} of its space. Received {keys} in "
-                f"episode {episode}."
-            )
-        return {k: _fitting(f"{name}[{k!r}]", tree[k], s, rows, episode) for k, s in space.spaces.items()}
-    if isinstance(tree, Mapping):
-        raise ValueError(
-            f"`{name}` must be an array, for the space {space}. Received a dict in episode {episode}."
-        )
-    array = np.asarray(tree)
-    if array.shape != (rows, *(space.shape or ())):
-        raise ValueError(
-            f"`{name}` must have {rows} rows of shape {space.shape}, for the steps of the episode and the "
-            f"space {space}. Received shape {array.shape} in episode {episode}."
-        )
-    check_finite(name, array, np.array([rows]), episode)
-    return array
+def _check_spaces(
+    observation_space: gym.Space[Any], action_space: gym.Space[Any], obs_keys: Sequence[str] | None = None
+) -> None:
+    """Raise unless actions, and the leaves `obs_keys` or all leaves of observations, are arrays."""
+    if obs_keys is None:
+        _check_space("observation_space", observation_space)
+    else:
+        observation_shape(observation_space, obs_keys)
+    _check_space("action_space", action_space, nested=False)
 
 
 def _check_space(name: str, space: gym.Space[Any], nested: bool = True) -> None:
@@ -230,7 +223,7 @@ def _check_space(name: str, space: gym.Space[Any], nested: bool = True) -> None:
     elif not isinstance(space, ARRAYS):
         raise ValueError(
             f"`{name}` must be Box, Discrete, MultiDiscrete or MultiBinary{', or a Dict of these' * nested}. "
-            f"Received {space}; wrap the environment, for example in FlattenObservation."
+            f"Received {space}; {'select other leaves by `obs_keys`, or ' * nested}wrap the environment."
         )
 
 

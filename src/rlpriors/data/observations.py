@@ -2,6 +2,7 @@
 
 `select_observation`  selected leaves of an observation in one array
 `observation_shape`   shape of this array for one observation of a space
+`leaf_shapes`         shapes of the selected leaves, in order
 
 A leaf is named by its path: `"velocity"`, or `"agent/velocity"` in nested dictionaries.
 """
@@ -13,7 +14,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-__all__ = ["observation_shape", "select_observation"]
+__all__ = ["leaf_shapes", "observation_shape", "select_observation"]
 
 
 def select_observation(obs: Any, keys: Sequence[str] | None = None, batch_dims: int = 0) -> np.ndarray:
@@ -35,13 +36,13 @@ def select_observation(obs: Any, keys: Sequence[str] | None = None, batch_dims: 
     if not isinstance(obs, Mapping):
         _refuse_keys(keys, "a plain array")
         return np.asarray(obs)
-    leaves = {path: np.asarray(leaf) for path, leaf in _leaves(obs)}
-    selected = [leaves[key] for key in _resolve(keys, list(leaves))]
+    leaves = _leaves(obs)
+    selected = [np.asarray(leaves[key]) for key in _resolve(keys, list(leaves))]
     if len(selected) == 1:
         return selected[0]
     leads = {leaf.shape[:batch_dims] for leaf in selected}
     if len(leads) > 1 or min(leaf.ndim for leaf in selected) < batch_dims:
-        shapes = {path: leaf.shape for path, leaf in leaves.items()}
+        shapes = dict(leaf_shapes(obs, keys))
         raise ValueError(
             f"`obs` must have leaves that share their first {batch_dims} dimensions (`batch_dims`). Received "
             f"shapes {shapes}."
@@ -65,15 +66,46 @@ def observation_shape(space: gym.Space[Any], keys: Sequence[str] | None = None) 
     if not isinstance(space, gym.spaces.Dict):
         _refuse_keys(keys, f"a {type(space).__name__} space")
         return _leaf_shape(space)
-    leaves = dict(_leaves(space))
+    leaves = _leaves(space)
     shapes = [_leaf_shape(leaves[key]) for key in _resolve(keys, list(leaves))]
     return shapes[0] if len(shapes) == 1 else (sum(prod(shape) for shape in shapes),)
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaf_shapes(
+    obs: Any, keys: Sequence[str] | None = None, batch_dims: int = 0
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Return path and shape of each leaf that `select_observation` takes, in its order.
+
+    `obs` is a Dict observation, whose first `batch_dims` dimensions are left out, or a Dict space.
+
+    Example:
+        >>> leaf_shapes({"xy": np.zeros((9, 2)), "goal": np.zeros((9, 3))}, batch_dims=1)
+        [('goal', (3,)), ('xy', (2,))]
+    """
+    leaves = _leaves(obs)
+    selected = [(key, leaves[key]) for key in _resolve(keys, list(leaves))]
+    return [
+        (key, _leaf_shape(leaf) if isinstance(leaf, gym.Space) else np.shape(leaf)[batch_dims:])
+        for key, leaf in selected
+    ]
+
+
+def _leaves(tree: Mapping[Any, Any]) -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for path, leaf in _iter_leaves(tree, ""):
+        if path in leaves:
+            raise ValueError(
+                f"Leaves of an observation must have distinct names. Received two leaves {path!r}, since a "
+                'key contains "/" or is an integer next to the same string; rename that key.'
+            )
+        leaves[path] = leaf
+    return leaves
+
+
+def _iter_leaves(tree: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, leaf in tree.items():
         if isinstance(leaf, Mapping):
-            yield from _leaves(leaf, f"{prefix}{name}/")
+            yield from _iter_leaves(leaf, f"{prefix}{name}/")
         else:
             yield f"{prefix}{name}", leaf
 

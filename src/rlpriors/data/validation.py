@@ -5,10 +5,16 @@
 `as_lengths`            array of numbers of steps
 `check_finite`          no NaN and no infinity
 `check_episode_arrays`  arrays that agree with the lengths of the episodes
+`check_ends`            episodes that end at their last step only
+`fit_to_space`          arrays of an episode in the shapes of their space
 `check_indices`         indices within bounds
 `check_at_least_one`    counts of at least 1
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
 import numpy as np
 
 __all__ = [
@@ -16,9 +22,11 @@ __all__ = [
     "as_lengths",
     "as_numbers",
     "check_at_least_one",
+    "check_ends",
     "check_episode_arrays",
     "check_finite",
     "check_indices",
+    "fit_to_space",
 ]
 
 
@@ -84,13 +92,21 @@ def check_episode_arrays(
     truncated: np.ndarray,
     lengths: np.ndarray,
 ) -> None:
-    """Raise an error for arrays that disagree with `lengths`, empty episodes, and non-finite numbers."""
+    """Raise an error for arrays that disagree with `lengths` and for non-finite numbers.
+
+    Empty episodes, and episodes that end before their last step, are errors too.
+    """
     if lengths.ndim != 1 or not lengths.size:
         raise ValueError(f"`lengths` must have at least one episode. Received shape {lengths.shape}.")
     if lengths.min() < 1:
         raise ValueError(
             "`lengths` must be at least 1 for each episode. Received an empty episode, number "
             f"{lengths.argmin()} of {len(lengths)}; remove it."
+        )
+    if lengths.max() > np.iinfo(np.int64).max // (2 * len(lengths)):  # their sum may overflow
+        raise ValueError(
+            f"`lengths` must be numbers of steps. Received {lengths.max()}, number {lengths.argmax()} of "
+            f"{len(lengths)}; it is damaged."
         )
     steps = int(lengths.sum())
     flat = {"rew": rew, "terminated": terminated, "truncated": truncated}
@@ -104,6 +120,47 @@ def check_episode_arrays(
     check_finite("obs", obs, lengths + 1)
     check_finite("act", act, lengths)
     check_finite("rew", rew, lengths)
+    check_ends(terminated, truncated, lengths)
+
+
+def check_ends(terminated: np.ndarray, truncated: np.ndarray, lengths: np.ndarray) -> None:
+    """Raise an error for an episode that ends before its last step: windows would cross this end."""
+    inside = terminated | truncated
+    ends = np.cumsum(lengths)
+    inside[ends - 1] = False
+    if inside.any():
+        step = int(inside.argmax())
+        episode = int(np.searchsorted(ends, step, side="right"))
+        name = "terminated" if terminated[step] else "truncated"
+        raise ValueError(
+            f"`{name}` must be True only at the last step of an episode. Received True at step "
+            f"{step - ends[episode] + lengths[episode]} of episode {episode}, which has {lengths[episode]} "
+            "steps; split it there, as `EpisodeStore.from_transitions` does for flat columns."
+        )
+
+
+def fit_to_space(name: str, tree: Any, space: gym.Space[Any], rows: int, episode: int) -> Any:
+    """Return `tree` as arrays; each leaf must be finite and have the shape of its space."""
+    if isinstance(space, gym.spaces.Dict):
+        keys = sorted(tree) if isinstance(tree, Mapping) else f"a {type(tree).__name__}"
+        if keys != sorted(space.spaces):
+            raise ValueError(
+                f"`{name}` must have the keys {sorted(space.spaces)} of its space. Received {keys} in "
+                f"episode {episode}."
+            )
+        return {k: fit_to_space(f"{name}[{k!r}]", tree[k], s, rows, episode) for k, s in space.spaces.items()}
+    if isinstance(tree, Mapping):
+        raise ValueError(
+            f"`{name}` must be an array, for the space {space}. Received a dict in episode {episode}."
+        )
+    array = np.asarray(tree)
+    if array.shape != (rows, *(space.shape or ())):
+        raise ValueError(
+            f"`{name}` must have {rows} rows of shape {space.shape}, for the steps of the episode and the "
+            f"space {space}. Received shape {array.shape} in episode {episode}."
+        )
+    check_finite(name, array, np.array([rows]), episode)
+    return array
 
 
 def check_indices(name: str, indices: np.ndarray, bound: int, what: str) -> np.ndarray:

@@ -78,7 +78,8 @@ def show_images(env: gym.Env[Any, Any], image_size: tuple[int, int]) -> gym.Env[
         ValueError: the observation has several images, or an image of other axes or channels, or it has no
             image and `env` was not made with `render_mode="rgb_array"`.
     """
-    from rlpriors.wrappers.image_spaces import find_images, image_names
+    from rlpriors.wrappers.images.frame_stack_wrappers import observes_stack
+    from rlpriors.wrappers.images.image_spaces import find_images, image_names
     from rlpriors.wrappers.pixel_observation import PixelObservation
 
     env_id = str(env.unwrapped) if env.spec is None else env.spec.id
@@ -98,17 +99,16 @@ def show_images(env: gym.Env[Any, Any], image_size: tuple[int, int]) -> gym.Env[
             )
         return PixelObservation(env, *image_size)
     try:
-        (leaf,) = find_images(env.observation_space, None, None, channels=3)
+        (leaf,) = find_images(env.observation_space, None, None, channels=3, is_stack=observes_stack(env))
     except ValueError as error:
         raise ValueError(
             "`env` must have images of 1 or 3 channels, [height, width, channels]. Received "
             f"{env_id!r}, which has the observation space {env.observation_space}; register it in a wrapper "
-            "that converts them to this shape."
+            f"that converts them to this shape. {error}"
         ) from error
     if not leaf.path and leaf.layout == "HWC":
         return env
-    height, width = (leaf.space.shape[leaf.layout.index(axis)] for axis in "HW")
-    space = gym.spaces.Box(0, 255, (height, width, leaf.channels), np.uint8)
+    space = gym.spaces.Box(0, 255, (*leaf.image_size, leaf.channels), np.uint8)
 
     def image(obs: Any) -> np.ndarray:
         frame: np.ndarray = leaf.frames(leaf.select(obs)[None])[0, -1]  # of (1, T, H, W, C)

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from rlpriors.envs.atari.game import AtariGame, AtariSettings
 from rlpriors.envs.atari.ram_annotations import plain_name
 from rlpriors.envs.make import make_env
+from rlpriors.settings import check_fields
 from rlpriors.wrappers.pixel_observation import PixelObservation
 
 __all__ = ["AtariPixels", "PixelEnvSpec"]
@@ -43,6 +44,7 @@ class PixelEnvSpec:
     """Number of steps after which an episode is truncated, unless the environment has a lower limit."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, least in (("image_size", 8), ("max_episode_steps", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"`{name}` must be at least {least}. Received {getattr(self, name)}.")

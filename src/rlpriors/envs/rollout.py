@@ -17,6 +17,7 @@ import gymnasium as gym
 import numpy as np
 
 from rlpriors.data.episodes import Episode
+from rlpriors.episode_limit import check_episode_ends
 
 __all__ = ["EnvPolicy", "Step", "iterate_episode", "random_policy", "rollout", "sticky_actions"]
 
@@ -55,6 +56,9 @@ def iterate_episode(
         max_episode_steps: number of steps after which the episode is truncated; None for the environment's
             own limit.
 
+    Raises:
+        ValueError: without `max_episode_steps`, the episode has no end after 108,000 steps.
+
     Example:
         >>> env = gym.make("CartPole-v1")
         >>> obs, _ = env.reset(seed=0)
@@ -69,6 +73,8 @@ def iterate_episode(
         truncated = bool(truncated) or (n_steps == max_episode_steps and not terminated)
         yield Step(obs, action, float(rew), obs_next, bool(terminated), truncated)
         obs, done = obs_next, terminated or truncated
+        if not done and max_episode_steps is None:
+            check_episode_ends(n_steps)
 
 
 def rollout(
@@ -141,7 +147,7 @@ def sticky_actions(space: gym.Space[Any], rng: np.random.Generator) -> Iterator[
     while True:
         n_steps = int(rng.integers(1, 9))
         if isinstance(space, gym.spaces.Discrete):
-            action: Any = int(rng.integers(space.n))
+            action: Any = int(space.start + rng.integers(space.n))
         elif isinstance(space, gym.spaces.Box):
             action = rng.uniform(space.low, space.high).astype(np.float32)
         else:

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from tianshou.data import CollectStats, SequenceSummaryStats
-from tianshou.env import BaseVectorEnv, VectorEnvWrapper
+from tianshou.env import BaseVectorEnv
+
+from rlpriors.wrappers.tianshou.vector_env import WrappedSpacesEnv
 
 __all__ = ["EnvReturnStats", "EpisodeRecord", "RecordEpisodeReturns"]
 
@@ -26,7 +28,7 @@ class EpisodeRecord(NamedTuple):
     """Number of steps."""
 
 
-class RecordEpisodeReturns(VectorEnvWrapper):
+class RecordEpisodeReturns(WrappedSpacesEnv):
     """Vector environment wrapper that records both returns of each episode in `finished`.
 
     It is the outermost wrapper.  Its infos hold only "env_id" and "env_return", so that a buffer does not

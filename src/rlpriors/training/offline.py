@@ -37,7 +37,7 @@ def train_offline(
 
     Raises:
         ValueError: `n_updates` is not a multiple of `epoch_updates`.
-        CheckpointError: the checkpoint is damaged or of another algorithm.
+        CheckpointError: the checkpoint is damaged, or of another algorithm, other settings or other data.
     """
     if n_updates < 1 or n_updates % epoch_updates:
         raise ValueError(
@@ -49,6 +49,7 @@ def train_offline(
         algorithm.resume(load_resume(state, algorithm.policy.device))
     first = int(algorithm.updates)
     if first >= n_updates:
+        algorithm.check_resumed_data(buffer)
         return
 
     def save_checkpoint(epoch: int, env_step: int, gradient_step: int) -> str:

@@ -6,13 +6,11 @@
 """
 
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 import torch
 from tianshou.algorithm.algorithm_base import Algorithm, OnPolicyAlgorithm
 from tianshou.data import Collector, ReplayBuffer
@@ -23,13 +21,13 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from rlpriors.agents.resumable import restore_training, training_state
-from rlpriors.checkpoint import CheckpointError, load_resume, save_resume, write_atomically
+from rlpriors.agents.validation import check_spaces
+from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
 from rlpriors.data.buffers import FastVectorReplayBuffer
-from rlpriors.rewards.normalized import NormalizedReward
 from rlpriors.training.buffer_state import dump_buffer, load_buffer
 from rlpriors.training.episode_statistics import EnvReturnStats, RecordEpisodeReturns
 from rlpriors.training.online_settings import OnlineResult, OnlineSettings
-from rlpriors.training.reward_state import load_statistics, updating_normalizers
+from rlpriors.training.reward_state import OnlineInputs, load_statistics, updating_normalizers
 from rlpriors.training.rollout import EnvSource, temporary_seed
 from rlpriors.types import RewardFn
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
@@ -57,7 +55,7 @@ def train_online(
     `training/env_returns_stat` is the environment's return.
 
     Every `checkpoint_every` steps the state goes to `<folder>/<name>.resume.pt`, and an off-policy
-    buffer to `<folder>/<name>.buffer.safetensors`.  Resuming restores networks, target networks,
+    buffer to `<folder>/<name>.buffer.pt`.  Resuming restores networks, target networks,
     optimizers, counts, the stored steps and the statistics of a `NormalizedReward` that is `updating`.
     It does not restore unfinished episodes, which are reset, or random generators, which get another
     seed: a resumed run is statistically equivalent to a run without a stop, and not equal to it.
@@ -78,20 +76,20 @@ def train_online(
         progress: show a progress bar.
 
     Raises:
-        ValueError: the reward does not fit the environment's spaces, or `resume` has no `folder`.
-        CheckpointError: the state to resume from is damaged, another algorithm's, or of another kind of
-            reward.
+        ValueError: the policy or the reward does not fit the environment's spaces, or `resume` has no
+            `folder`.
+        CheckpointError: the state to resume from is damaged, another algorithm's, or of another reward or
+            other settings.
     """
     if resume and folder is None:
         raise ValueError("`resume` needs the `folder` of the run. Received None.")
     inner = env if isinstance(env, BaseVectorEnv) else DummyVectorEnv([env] * settings.n_envs)
     envs: BaseVectorEnv = inner
+    check_spaces(algorithm.policy, inner)
     if reward is not None:
         device = next(iter(algorithm.policy.parameters())).device
         envs = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
-    run = _OnlineRun(
-        algorithm, RecordEpisodeReturns(envs), folder, name, settings, updating_normalizers(reward)
-    )
+    run = _OnlineRun(algorithm, RecordEpisodeReturns(envs), folder, name, settings, reward)
     started = time.monotonic()
     try:
         if resume:
@@ -116,14 +114,15 @@ class _OnlineRun:
         folder: Path | None,
         name: str,
         settings: OnlineSettings,
-        rewards: Mapping[str, NormalizedReward],
+        reward: RewardFn | None,
     ) -> None:
         if len(envs) != settings.n_envs:
             raise ValueError(
                 f"`n_envs` must be the number of environments, {len(envs)}. Received {settings.n_envs}."
             )
         self.algorithm, self.envs, self.folder, self.name = algorithm, envs, folder, name
-        self.settings, self.rewards = settings, rewards
+        self.settings, self.rewards = settings, updating_normalizers(reward)
+        self.inputs = OnlineInputs(reward, settings)
         self.on_policy = isinstance(algorithm, OnPolicyAlgorithm)
         self.env_steps = 0
         self.transitions: dict[str, np.ndarray] = {}
@@ -132,7 +131,7 @@ class _OnlineRun:
     def files(self) -> tuple[Path, Path]:
         """Paths of the state and of the buffer."""
         assert self.folder is not None
-        return self.folder / f"{self.name}.resume.pt", self.folder / f"{self.name}.buffer.safetensors"
+        return self.folder / f"{self.name}.resume.pt", self.folder / f"{self.name}.buffer.pt"
 
     def restore(self) -> None:
         state_file, buffer_file = self.files
@@ -147,25 +146,28 @@ class _OnlineRun:
         resume = getattr(self.algorithm, "resume", partial(restore_training, self.algorithm))
         resume(state["algorithm"])
         load_statistics(self.rewards, state.get("reward", {}), state_file)
+        self.inputs.check(state.get("inputs"))
         self.env_steps = state["env_steps"]
         if not self.on_policy:
             try:
-                self.transitions = safetensors.numpy.load_file(buffer_file)
-            except (OSError, safetensors.SafetensorError) as error:
+                stored = load_resume(buffer_file)
+            except CheckpointError as error:
                 raise CheckpointError(
-                    f"{buffer_file} is missing or damaged ({error}). Delete {state_file} and start again."
+                    f"{buffer_file} is missing or damaged. Delete {state_file} and start again."
                 ) from error
+            self.transitions = {key: tensor.numpy() for key, tensor in stored.items()}
 
     def save(self, buffer: ReplayBuffer) -> str:
         state_file, buffer_file = self.files
         if not self.on_policy:
             # The buffer first: a stop between both writes leaves more steps than the state counts, not fewer.
-            transitions = dump_buffer(buffer)
-            write_atomically(buffer_file, lambda path: safetensors.numpy.save_file(transitions, path))
+            arrays = dump_buffer(buffer)
+            save_resume(buffer_file, {key: torch.from_numpy(array) for key, array in arrays.items()})
         # Wrapper algorithms have more state than the wrapped algorithm.
         state = getattr(self.algorithm, "resume_state", partial(training_state, self.algorithm))
         statistics = {name: reward.statistics() for name, reward in self.rewards.items()}
-        save_resume(state_file, {"algorithm": state(), "env_steps": self.env_steps, "reward": statistics})
+        counts = {"env_steps": self.env_steps, "inputs": self.inputs.state()}
+        save_resume(state_file, {"algorithm": state(), **counts, "reward": statistics})
         return str(state_file)
 
     def train(self, progress: bool) -> None:

@@ -4,10 +4,12 @@
 `OnlineResult`    steps, seconds and episodes of a finished run
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from rlpriors.settings import check_fields
 from rlpriors.training.episode_statistics import EpisodeRecord
 
 __all__ = ["OnlineResult", "OnlineSettings"]
@@ -52,6 +54,7 @@ class OnlineSettings:
     """Number of steps between checkpoints, rounded up to whole collections."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in (
             "env_steps",
             "n_envs",
@@ -73,7 +76,7 @@ class OnlineSettings:
                     f"`{name}` must be a multiple of `n_envs`, {self.n_envs}, as all environments step "
                     f"together. Received {getattr(self, name)}."
                 )
-        if round(self.update_per_step * self.collect_steps) < 1:
+        if not 0.5 < self.update_per_step * self.collect_steps < math.inf:
             raise ValueError(
                 "`update_per_step` must give at least 1 update for each `collect_steps` "
                 f"({self.collect_steps}). Received {self.update_per_step}; raise it, or `collect_steps`."

@@ -8,6 +8,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -17,8 +18,12 @@ from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch
 from tianshou.env import BaseVectorEnv, DummyVectorEnv
 
+from rlpriors.agents.validation import check_spaces
 from rlpriors.data.episodes import Episode, EpisodeStore
+from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.data.observations import select_observation
+from rlpriors.episode_limit import MAX_EPISODE_STEPS, check_episode_ends
+from rlpriors.spaces import wrapped_spaces
 from rlpriors.training.episode_statistics import EpisodeRecord, RecordEpisodeReturns
 
 __all__ = ["EnvSource", "evaluate_policy", "evaluate_returns", "temporary_seed"]
@@ -35,6 +40,7 @@ def evaluate_policy(
     seed: int = 0,
     env_seed: int | None = None,
     obs_keys: Sequence[str] | None = None,
+    max_episode_steps: int = MAX_EPISODE_STEPS,
 ) -> EpisodeStore:
     """Collect `n_episodes` whole episodes of `policy`, without exploration.
 
@@ -42,36 +48,51 @@ def evaluate_policy(
     open.  Rewards are the environment's own.  Actions are in the environment's units.  `env_seed`
     seeds the environments and is derived from `seed` by default.  A policy with a `reseed` method is
     reseeded with `seed`.  `obs_keys` names the leaves of a Dict observation that are stored.
+    `max_episode_steps` bounds the wait for an environment without a time limit.
 
     Raises:
-        ValueError: the observations are Dicts and `obs_keys` is missing.
+        ValueError: the policy does not fit the environment's spaces, wrappers included, the observations are
+            Dicts and `obs_keys` is missing, or an episode is longer than `max_episode_steps`.
     """
     envs = env if isinstance(env, BaseVectorEnv) else DummyVectorEnv([env] * n_episodes)
+    space = wrapped_spaces(envs).action
     episodes: list[Episode] = []
     try:
         with _evaluation(policy, envs, seed, env_seed):
             while len(episodes) < n_episodes:
                 recorder = _EpisodeRecorder(obs_keys)
-                _rollout(policy, envs, min(len(envs), n_episodes - len(episodes)), recorder)
+                n = min(len(envs), n_episodes - len(episodes))
+                _rollout(policy, envs, n, max_episode_steps, recorder)
                 episodes += recorder.episodes()
     finally:
         if envs is not env:
             envs.close()
-    return EpisodeStore.from_episodes(episodes)
+    store = EpisodeStore.from_episodes(episodes, action_space=space)
+    return replace(store, obs_layout=recorder.layout)
 
 
 def evaluate_returns(
-    policy: Policy, envs: BaseVectorEnv, n_episodes: int, *, seed: int = 0
+    policy: Policy,
+    envs: BaseVectorEnv,
+    n_episodes: int,
+    *,
+    seed: int = 0,
+    max_episode_steps: int = MAX_EPISODE_STEPS,
 ) -> list[EpisodeRecord]:
     """Return both returns of `n_episodes` whole episodes of `policy`, without exploration.
 
     No observation is stored, which image observations would need much memory for.  Seeds are those of
     `evaluate_policy`; `envs` stays open.
+
+    Raises:
+        ValueError: the policy does not fit the environment's spaces, wrappers included, or an episode is
+            longer than `max_episode_steps`.
     """
     recorder = RecordEpisodeReturns(envs)
     with _evaluation(policy, recorder, seed):
         while len(recorder.finished) < n_episodes:
-            _rollout(policy, recorder, min(len(recorder), n_episodes - len(recorder.finished)))
+            n = min(len(recorder), n_episodes - len(recorder.finished))
+            _rollout(policy, recorder, n, max_episode_steps)
     return recorder.finished
 
 
@@ -96,6 +117,7 @@ def _evaluation(
 ) -> Iterator[None]:
     """Seed environments, generators and policy for an evaluation without gradients."""
     reseed: Callable[[int], None] | None = getattr(policy, "reseed", None)
+    check_spaces(policy, envs)
     with temporary_seed(np.random.SeedSequence(seed), envs), torch.no_grad():
         if env_seed is not None:
             envs.seed(env_seed)
@@ -109,10 +131,12 @@ class _EpisodeRecorder:
 
     def __init__(self, obs_keys: Sequence[str] | None) -> None:
         self.obs_keys = obs_keys
+        self.layout: ObservationLayout | None = None
         self.initial_obs: list[np.ndarray] = []
         self.steps: list[list[tuple[Any, ...]]] = []
 
     def reset(self, obs: Any) -> None:
+        self.layout = ObservationLayout.of(_tree(obs), self.obs_keys, batch_dims=1)
         self.initial_obs = list(_observations(obs, self.obs_keys))
         self.steps = [[] for _ in self.initial_obs]
 
@@ -129,11 +153,18 @@ class _EpisodeRecorder:
         return episodes
 
 
-def _rollout(policy: Policy, envs: BaseVectorEnv, n: int, recorder: _EpisodeRecorder | None = None) -> None:
+def _rollout(
+    policy: Policy,
+    envs: BaseVectorEnv,
+    n: int,
+    max_episode_steps: int,
+    recorder: _EpisodeRecorder | None = None,
+) -> None:
     """Run one episode in each of the first `n` environments."""
     ids = np.arange(n)
     obs, infos = envs.reset(ids)
     state: Any = None
+    n_steps = 0
     if recorder is not None:
         recorder.reset(obs)
     while len(ids):
@@ -147,9 +178,16 @@ def _rollout(policy: Policy, envs: BaseVectorEnv, n: int, recorder: _EpisodeReco
         ids, obs, infos = ids[running], obs[running], infos[running]
         if isinstance(state, Batch) and not running.all():
             state = state[running]
+        n_steps += 1
+        if len(ids):
+            check_episode_ends(n_steps, max_episode_steps)
 
 
 def _observations(obs: Any, obs_keys: Sequence[str] | None) -> np.ndarray:
     """Return copies of observations, [environments, ...]; the leaves `obs_keys` of Dict observations."""
+    return select_observation(_tree(obs), obs_keys, 1).copy()
+
+
+def _tree(obs: Any) -> Any:
     batch = Batch(obs=obs).obs
-    return select_observation(batch.to_dict() if isinstance(batch, Batch) else batch, obs_keys, 1).copy()
+    return batch.to_dict() if isinstance(batch, Batch) else batch

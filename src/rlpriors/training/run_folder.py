@@ -5,48 +5,72 @@
 `write_json`            indented JSON, written atomically
 """
 
+import errno
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rlpriors.checkpoint import write_atomically
+from rlpriors.storage.atomic import remove_stale, temporary_name, write_text_atomically
+from rlpriors.storage.disk import explain_disk_errors
 
 __all__ = ["check_settings", "create_or_resume_run", "write_json"]
+
+SETTINGS = "settings.json"
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` as indented JSON, atomically."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-    write_atomically(path, write)
+    write_text_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def create_or_resume_run(folder: Path, settings: Any, *, resume: bool) -> Path:
     """Create the folder of a new run, or with `resume` return the folder of an earlier run.
 
-    A new run never overwrites an earlier one: if `folder` exists, the suffixes "-2", "-3", ... are tried.
+    A new run never overwrites an earlier one: if `folder` has files, the suffixes "-2", "-3", ... are tried.
     `resume` returns the latest of these folders whose settings equal `settings`, a dataclass.
 
     Raises:
         FileNotFoundError: there is no earlier run.
         ValueError: all earlier runs have other settings; the message lists those of the latest.
     """
-    earlier = [path for path in _names(folder) if (path / "settings.json").exists()]
+    earlier = [path for path in _names(folder) if (path / SETTINGS).exists()]
     if not resume:
-        new = next(path for path in _names(folder, endless=True) if not path.exists())
-        new.mkdir(parents=True)
-        write_json(new / "settings.json", _plain(settings))
-        return new
+        return _create(folder, json.dumps(_plain(settings), indent=2) + "\n")
     if not earlier:
         raise FileNotFoundError(f"There is no run to resume in {folder}. Start it without --resume.")
-    saved = {path: json.loads((path / "settings.json").read_text()) for path in reversed(earlier)}
+    saved = {path: json.loads((path / SETTINGS).read_text()) for path in reversed(earlier)}
     run = next((path for path in saved if not _changed(saved[path], settings)), earlier[-1])
     check_settings(run, saved[run], settings)
     return run
+
+
+def _create(folder: Path, text: str) -> Path:
+    """Create the folder of a new run with its settings; a kill leaves no folder without them."""
+    temporary = folder.with_name(temporary_name(folder.name))
+    with explain_disk_errors(folder):
+        remove_stale(folder)
+        temporary.mkdir(parents=True)
+        try:
+            (temporary / SETTINGS).write_bytes(text.encode())
+            while True:
+                new = next(path for path in _names(folder, endless=True) if _is_free(path))
+                try:
+                    os.rename(temporary, new)
+                except OSError as error:
+                    if error.errno not in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
+                        raise  # otherwise another process created it meanwhile
+                else:
+                    return new
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_free(path: Path) -> bool:
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
 def check_settings(folder: Path, saved: Mapping[str, Any], settings: Any) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from rlpriors.agents import CosineSchedule, DiffusionCloning, DiffusionPolicy
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.checkpoint import load_resume, save_resume
-from rlpriors.data.buffers import to_buffer
+from rlpriors.data.buffers import from_buffer, to_buffer
 from rlpriors.data.episodes import Episode, EpisodeStore
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule
 from rlpriors.networks import DENOISERS
@@ -178,10 +178,11 @@ def test_a_dictionary_is_read_by_its_keys() -> None:
     policy = make_policy(data, obs_keys=("where",), execution_horizon=2)
     collect = collector(policy, 9, 5, dictionary=True)
     collect.collect(n_episode=3, reset_before_collect=True)
-    store = make_algorithm(policy).process_buffer(collect.buffer).store
+    collected = from_buffer(collect.buffer, policy.obs_keys, policy=policy)
+    store = make_algorithm(policy).process_buffer(to_buffer(collected)).store
     assert store.obs.shape[1:] == (1,)
     blind = make_policy(data)
-    with pytest.raises(ValueError, match=r"`obs` must have 1 entries.* Received 2\..*set `obs_keys`"):
+    with pytest.raises(ValueError, match=r"`obs_keys` must give the order.*'clock' \(1,\), 'where' \(1,\)"):
         collector(blind, 5, dictionary=True).collect(n_episode=1, reset_before_collect=True)
 
 

@@ -1,6 +1,7 @@
 """Adversarial imitation: that it learns, what its discriminator sees, and that it resumes."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from tianshou.utils.torch_utils import policy_within_training_step
 
 from rlpriors import checkpoint
 from rlpriors.agents import AdversarialIRL, AdversarialIRLOnPolicy, AdversarialSettings
-from rlpriors.agents.imitation.discriminator_update import log_prob
+from rlpriors.agents.imitation.log_prob import log_prob
+from rlpriors.agents.online.relabel import Relabel
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.normalize import Normalizer
@@ -312,3 +314,22 @@ def test_the_demonstrations_of_these_tests() -> None:
     store = to_the_right()
     assert store.lengths.tolist() == [STEPS] * 4
     assert 1.4 < store.obs[STEPS, 0] < 2.3
+
+
+@pytest.mark.parametrize("kind", DISCRIMINATORS)
+def test_demonstrations_of_no_action_are_refused(kind: str) -> None:
+    right = to_the_right(action_space=TWO)
+    algorithm = seeded(dqn) if kind != "airl" else seeded(ppo, TWO)
+    for actions, received in (
+        (right.act + 1, "2 at step"),
+        (right.act - 2, "-1 at"),
+        (right.act * 1.0, "float"),
+    ):
+        with pytest.raises(ValueError, match=rf"`demonstrations` .* Discrete\(2\), .* Received {received}"):
+            adversarial(kind, algorithm, demonstrations=replace(right, act=actions))
+
+
+def test_a_discriminator_of_other_actions_is_refused() -> None:
+    reward = GAILReward(GAILSettings(1, 1, n_actions=3))
+    with pytest.raises(ValueError, match=r"`reward` .* the policy, Discrete\(2\)\. Received Discrete\(3\)"):
+        Relabel(seeded(dqn), reward)

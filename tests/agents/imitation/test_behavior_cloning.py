@@ -12,7 +12,7 @@ from torch import nn
 
 from rlpriors.agents import BehaviorCloning, BehaviorCloningPolicy, CosineSchedule, DiffusionPolicy
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
-from rlpriors.data.buffers import to_buffer
+from rlpriors.data.buffers import from_buffer, to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
 
@@ -129,11 +129,14 @@ def test_a_dictionary_is_read_by_its_keys(train) -> None:
     train(make_algorithm(policy), data, 100, batch_size=64)
     collect = collector(policy, 30, 20, dictionary=True)
     collect.collect(n_episode=2, reset_before_collect=True)
-    # What was collected so can be learned from.
-    store = make_algorithm(policy).process_buffer(collect.buffer).store
+    # The collected buffer is training data, once its units are stated.
+    with pytest.raises(ValueError, match="units of the actions in `buffer` must be stated"):
+        make_algorithm(policy).process_buffer(collect.buffer)
+    collected = from_buffer(collect.buffer, policy.obs_keys, policy=policy)
+    store = make_algorithm(policy).process_buffer(to_buffer(collected)).store
     assert store.obs.shape == (52, 1)
     blind = make_policy(data)
-    with pytest.raises(ValueError, match=r"`obs` must have 1 entries.* Received 2\..*set `obs_keys`"):
+    with pytest.raises(ValueError, match=r"`obs_keys` must give the order.*'clock' \(1,\), 'where' \(1,\)"):
         collector(blind, 5, dictionary=True).collect(n_episode=1, reset_before_collect=True)
 
 
@@ -202,11 +205,11 @@ def test_data_of_another_kind_is_refused(train, walks) -> None:
     steered, numbered = homing(), homing(discrete=True)
     with pytest.raises(ValueError, match=r"observations have 2 entries, but the policy was made for 1"):
         train(make_algorithm(make_policy(steered)), walks(), 1)
-    with pytest.raises(ValueError, match=r"actions must be .* Box\. Received int64 for Box"):
+    with pytest.raises(ValueError, match=r"`act` must be .* Box.*, floating-point numbers\. Received int64"):
         train(make_algorithm(make_policy(steered)), numbered, 1)
-    with pytest.raises(ValueError, match=r"be integers for a Discrete .* Received float32 for Discrete"):
+    with pytest.raises(ValueError, match=r"`act` must be .* Discrete.*, integers\. Received float32"):
         train(make_algorithm(make_policy(numbered, DISCRETE)), steered, 1)
-    with pytest.raises(ValueError, match=r"must be in 0\.\.2, as Discrete\(3\)\. Received 3\.\.5"):
+    with pytest.raises(ValueError, match=r"`act` must be .* Discrete\(3\), 0\.\.2\. Received [345] at step"):
         train(make_algorithm(make_policy(numbered, gym.spaces.Discrete(3))), numbered, 1)
 
 

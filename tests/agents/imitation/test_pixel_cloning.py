@@ -233,9 +233,9 @@ def walk(folder, *episodes):
 
 def test_actions_of_another_space_are_refused(tmp_path):
     steered = PixelBuffer(lamps(tmp_path, steered=True))
-    with pytest.raises(ValueError, match=r"`act` .* of Discrete\(2\)\. Received float32 of shape \(1,\);"):
+    with pytest.raises(ValueError, match=r"`act` .* of Discrete\(2\), .*Received shape \(1,\);"):
         train(cloning(make_policy()), steered, 1)
-    with pytest.raises(ValueError, match=r"`act` .* of Box.*Received float32 of shape \(1,\)"):
+    with pytest.raises(ValueError, match=r"`act` .* of Box.*Received shape \(1,\)"):
         steered.check_actions(gym.spaces.Box(-1, 1, (2,)))
     with pytest.raises(ValueError, match=r"`action_space` must be a Box with one .*Received MultiBinary"):
         steered.check_actions(gym.spaces.MultiBinary(1))
@@ -243,7 +243,7 @@ def test_actions_of_another_space_are_refused(tmp_path):
 
 def test_numbers_of_no_action_are_refused(tmp_path):
     buffer = walk(tmp_path, [0, 1, 9], [1, 2, 1, 9])  # the last row of an episode says nothing
-    with pytest.raises(ValueError, match=r"of Discrete\(2\)\. Received 2 at step 1 of episode 1; record"):
+    with pytest.raises(ValueError, match=r"Discrete\(2\), 0\.\.1\. Received 2 at step 1 of episode 1; rec"):
         train(cloning(make_policy()), buffer, 1)
     buffer.check_actions(gym.spaces.Discrete(3))
     with pytest.raises(ValueError, match=r"Received 0 at step 0 of episode 0"):

@@ -1,14 +1,18 @@
 """SQIL: that it imitates, and what its batches hold."""
 
+from dataclasses import replace
+
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from line_env import TWO, assert_equal, dqn, filled, ppo, sac, seeded, to_the_right, train
+from line_env import BOX, TWO, assert_equal, dqn, filled, ppo, sac, seeded, to_the_right, train
 from tianshou.data import PrioritizedReplayBuffer
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from rlpriors import checkpoint
 from rlpriors.agents import SQIL
+from rlpriors.data import Episode, EpisodeStore
 from rlpriors.data.buffers import to_buffer
 
 
@@ -97,3 +101,31 @@ def test_an_on_policy_algorithm_is_refused() -> None:
 def test_its_two_rewards_are_finite(name: str) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must be finite. Received nan; the paper's are 1 and 0"):
         SQIL(seeded(sac), to_the_right(), **{name: float("nan")})
+
+
+def numbered(number: float) -> EpisodeStore:
+    """An episode whose actions are all `number`."""
+    return EpisodeStore.from_episodes([Episode(np.zeros((5, 1)), np.full(4, number), *np.zeros((3, 4)))])
+
+
+@pytest.mark.parametrize("number", [-1, 2, 1.7, 1.0])
+def test_demonstrations_of_no_action_are_refused(number: float) -> None:
+    received = number if isinstance(number, int) else "float32"
+    with pytest.raises(ValueError, match=rf"`demonstrations` .* Discrete\(2\), .* Received {received}"):
+        SQIL(seeded(dqn), numbered(number))
+
+
+def test_demonstrations_of_another_space_are_refused() -> None:
+    """The actions fit, and mean something else."""
+    right = to_the_right()
+    assert SQIL(seeded(sac), replace(right, action_space=BOX)).demonstrations.act.max() <= 1
+    wider = replace(right, action_space=gym.spaces.Box(-8, 8, (1,)))
+    with pytest.raises(ValueError, match=r"The policy must have the action space of .*Box\(-8.*Box\(-2"):
+        SQIL(seeded(sac), wider)
+    with pytest.raises(ValueError, match=r"`demonstrations` must be actions of Box\(-2.*Received \[17"):
+        SQIL(seeded(sac), replace(right, act=10 * right.act))
+
+
+def test_a_buffer_of_a_collector_is_refused() -> None:
+    with pytest.raises(ValueError, match="units of the actions in `buffer` must be stated"):
+        SQIL(seeded(sac), filled(seeded(sac)))

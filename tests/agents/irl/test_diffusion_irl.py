@@ -179,7 +179,7 @@ def test_a_reward_of_all_entries_ignores_fast_entries(
         ),
         ("slowness_penalty", -1.0, r"`slowness_penalty` must be at least 0\. Received -1\.0"),
         ("magnitude_penalty", -1.0, r"`magnitude_penalty` must be at least 0\. Received -1\.0"),
-        ("gradient_penalty", float("nan"), r"`gradient_penalty` must be at least 0\. Received nan"),
+        ("gradient_penalty", float("nan"), r"`gradient_penalty` must be a finite number\. Received nan"),
         ("ema_decay", 1.0, r"`ema_decay` must be in \[0, 1\)\. Received 1\.0"),
     ],
 )

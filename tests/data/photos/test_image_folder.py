@@ -213,6 +213,10 @@ def test_empty_splits_and_damaged_files_are_refused(coco: Path) -> None:
         (coco / "bad.json").write_text(text + " " * len(text))
         with pytest.raises(ValueError, match="`annotations` must be COCO's"):
             coco_split(coco / "bad.json", "pets")
+    content["images"][0]["file_name"] = "../secret.jpg"
+    (coco / "outside.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"file_name must be a relative path inside its folder, not '\.\./"):
+        coco_split(coco / "outside.json", "pets")
 
 
 # --- pets
@@ -257,6 +261,10 @@ def test_pets_that_are_not_there_are_named(pets: Path) -> None:
         images.write("test", pets / "frames", (6, 6), n=4)
     with pytest.raises(ValueError, match=r"`border` must be in 0..255"):
         images.write("test", pets / "frames", (6, 6), border=-1)
+    with (pets / "annotations" / "trainval.txt").open("a") as file:
+        file.write("/etc/secret 1 1 1\n")
+    with pytest.raises(ValueError, match=r"trainval\.txt must be a relative path inside its folder"):
+        images.names("trainval")
     saved(images.trimap("Abyssinian_10"), np.full((12, 12), 4))
     with pytest.raises(ValueError, match=r"Abyssinian_10.png contains \[4\]"):
         images.write("test", pets / "frames", (6, 6))

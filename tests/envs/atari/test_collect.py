@@ -128,3 +128,12 @@ def test_folders_of_others_are_refused(pong: FrameStore, tmp_path: Path) -> None
         writer.add_episode(np.zeros((3, 4, 4, 1), np.uint8))
     with pytest.raises(ValueError, match=r"must hold the array `ram`.*has none"):
         ram_labels(FrameStore.open(tmp_path / "bare"), "pong")
+
+
+def test_kills_around_the_last_rename(pong: FrameStore, tmp_path: Path) -> None:
+    (tmp_path / ".store.parts").mkdir()  # killed before the settings were written
+    store = collect_atari("pong", 120, 5, tmp_path / "store", FEW, progress=False)
+    assert same(store, pong)
+    (tmp_path / ".store.parts").mkdir()  # killed before the games were removed
+    assert same(collect_atari("pong", 120, 5, tmp_path / "store", FEW, progress=False), pong)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]

@@ -40,7 +40,7 @@ def test_the_task(task) -> None:
     assert task.distance(xy) == pytest.approx([0.0, 2.0, around], abs=1e-6)
 
 
-@pytest.mark.parametrize("goal", [(0.0, 0.0), (5.0, 5.0), (float("nan"), 0.0)])
+@pytest.mark.parametrize("goal", [(0.0, 0.0), (5.0, 5.0)])
 def test_a_goal_must_be_in_free_space(goal) -> None:
     with pytest.raises(
         ValueError, match=re.escape(f"`goal` must be in free space. Received {goal}, which is in a wall")

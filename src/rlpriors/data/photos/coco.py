@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rlpriors.data.photos.image_folder import random_subset
+from rlpriors.storage.array_folder import check_inside
 
 __all__ = ["SPLITS", "CocoImages", "coco_split"]
 
@@ -133,8 +134,8 @@ def _kinds(path: Path, changed: int) -> Mapping[str, tuple[str, ...]]:
         image_categories: dict[int, set[int]] = defaultdict(set)
         for row in content["annotations"]:
             image_categories[row["image_id"]].add(row["category_id"])
-        files = {row["id"]: str(row["file_name"]) for row in content["images"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        files = {row["id"]: check_inside("file_name", row["file_name"]) for row in content["images"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"`annotations` must be COCO's instances_<part>.json. Received {path} ({type(error).__name__}: "
             f"{error})."

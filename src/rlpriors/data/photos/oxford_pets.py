@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.data.photos.image_folder import IGNORE_INDEX, random_subset, write_images
+from rlpriors.storage.array_folder import check_inside
 
 __all__ = ["TRIMAP", "PetImages"]
 
@@ -73,7 +74,7 @@ class PetImages:
         names = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
         if not names:
             raise ValueError(f"`part` {part!r} is empty: {path} lists no image.")
-        return names
+        return [check_inside(f"A name in {path}", name) for name in names]
 
     def image(self, name: str) -> Path:
         """Return the path of the photograph of `name`."""

@@ -23,6 +23,7 @@ from rlpriors.data.frame_writer import FrameWriter
 from rlpriors.data.frames import FrameStore
 from rlpriors.envs.atari.game import AtariGame, AtariSettings, rom_names
 from rlpriors.envs.atari.ram_annotations import game_name
+from rlpriors.storage.atomic import write_text_atomically
 
 __all__ = ["collect_atari"]
 
@@ -60,16 +61,15 @@ def collect_atari(
     folder = Path(folder)
     fields = {PLAN_KEYS.get(name, name): value for name, value in asdict(settings).items()}
     plan = json.loads(json.dumps({"game": rom, "steps": n_steps, "seed": seed, **fields}))
+    text = json.dumps(plan, indent=2) + "\n"
+    parts = folder.with_name(f".{folder.name}.parts")
     if folder.exists():
         _check_plan(folder, plan)
+        shutil.rmtree(parts, ignore_errors=True)  # of a run that was stopped at its end
         return FrameStore.open(folder)
-    parts = folder.with_name(f".{folder.name}.parts")
-    if parts.exists():
+    if (parts / SETTINGS).exists():
         _check_plan(parts, plan)
-        for incomplete in [*parts.glob(".*.tmp"), parts / "whole"]:  # of a stopped run
-            shutil.rmtree(incomplete, ignore_errors=True)
-    parts.mkdir(parents=True, exist_ok=True)
-    (parts / SETTINGS).write_text(json.dumps(plan, indent=2) + "\n")
+    write_text_atomically(parts / SETTINGS, text)
 
     shares = [len(share) for share in np.array_split(np.arange(n_steps), settings.n_envs)]
     jobs = [
@@ -84,14 +84,12 @@ def collect_atari(
                 _collect_game(*job, tick=bar.update)
         else:
             _collect_in_workers(jobs, n_workers, bar)
-    with FrameWriter(parts / "whole") as writer:
+    with FrameWriter(folder, {SETTINGS: text}) as writer:
         for number in range(settings.n_envs):
             part = FrameStore.open(parts / str(number))
             for episode in range(part.n_episodes):
                 rows = {name: part.episode(episode, name) for name in part.arrays}
                 writer.add_episode(part.episode(episode), **rows)
-    (parts / SETTINGS).rename(parts / "whole" / SETTINGS)
-    (parts / "whole").rename(folder)
     shutil.rmtree(parts)
     return FrameStore.open(folder)
 

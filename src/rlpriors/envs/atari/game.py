@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from rlpriors.envs.atari.ram_annotations import game_name
+from rlpriors.settings import check_fields
 
 __all__ = ["AtariGame", "AtariSettings", "rom_names"]
 
@@ -56,6 +57,7 @@ class AtariSettings:
     """Number of games, each with an equal share of the steps."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.policy not in get_args(Policy):
             raise ValueError(f"`policy` must be one of {list(get_args(Policy))}. Received {self.policy!r}.")
         for name in ("stickiness", "repeat_action_probability"):

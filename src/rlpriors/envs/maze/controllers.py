@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rlpriors.envs.maze.maze import Cell, Maze
+from rlpriors.settings import check_fields
 
 __all__ = ["WaypointController", "WaypointSettings"]
 
@@ -45,6 +46,7 @@ class WaypointSettings:
     """Cells to start in, one drawn for each episode; empty for all cells from which the goal is reachable."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.max_episode_steps < 1:
             raise ValueError(f"`max_episode_steps` must be at least 1. Received {self.max_episode_steps}.")
         if self.action_noise < 0:

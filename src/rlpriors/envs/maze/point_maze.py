@@ -23,6 +23,7 @@ from rlpriors.envs.maze.controllers import WaypointController, WaypointSettings
 from rlpriors.envs.maze.layouts import LAYOUTS, make_point_maze
 from rlpriors.envs.maze.maze import Cell, Maze
 from rlpriors.envs.maze.waypoint_rollout import waypoint_rollout
+from rlpriors.settings import check_fields
 from rlpriors.types import RewardFn
 
 __all__ = ["OBS_KEYS", "GridReward", "PointMazeTask", "make_point_maze", "make_task"]
@@ -67,6 +68,7 @@ class PointMazeTask:
     """Cells in which episodes start; empty for all cells from which the goal is reachable."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         settings = WaypointSettings(goal=self.goal, avoid=self.avoid)
         WaypointController(self.maze, settings, np.random.default_rng(0))  # checks `goal` and `avoid`
         if self.penalty < 0:

@@ -275,7 +275,5 @@ def test_settings_must_fit_the_windows(walks, make_algorithm, settings: dict, me
 
 @pytest.mark.usefixtures("without_type_checks")
 def test_a_divergence_is_given_by_its_settings() -> None:
-    with pytest.raises(
-        TypeError, match=r"`divergence` must be a DivergenceSettings\. Received 'energy'; write"
-    ):
+    with pytest.raises(ValueError, match=r"`divergence` must be an instance of DivergenceSettings\. Rec"):
         SamplerBackpropSettings(divergence="energy")
