@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rlpriors.checkpoint import write_atomically
+from rlpriors.storage.atomic import write_atomically
 
 __all__ = ["make_parser", "markdown", "read_csv", "replace_section", "write_csv"]
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     import torch
 
     from rlpriors.encoders import ImageEncoder
+from rlpriors.settings import check_fields
 
 __all__ = ["EncoderArgs"]
 
@@ -22,7 +23,7 @@ class EncoderArgs:
 
     name: Annotated[str, tyro.conf.arg(name="encoder")]
     """Name of the encoder, such as nature-cnn or dinov2-small, timm:<id>, hf:<id>, or the folder of a saved
-    encoder."""
+    encoder, such as <run>/encoder of `rlpriors pretrain`."""
 
     readout: str | None = None
     """Readout of the encoder, which makes the features of a frame, such as cls, mean, "grid(2)" or
@@ -40,6 +41,9 @@ class EncoderArgs:
 
     trust_remote_code: bool = False
     """Consent to run the code that comes with the weights."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def is_network(self) -> bool:

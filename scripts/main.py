@@ -9,6 +9,7 @@ text `HELP`, and `run.py` has the function of the command's name.  `--help` impo
 
 import argparse
 import logging
+import os
 import sys
 from dataclasses import dataclass, make_dataclass
 from importlib import import_module
@@ -34,7 +35,7 @@ class Command:
 
 
 COMMANDS = {
-    "demo": Command("Learn a reward from demonstrations in a maze, in under 5 minutes.", "DemoSettings"),
+    "demo": Command("Learn a reward from demonstrations in a maze, in 4 to 7 minutes.", "DemoSettings"),
     "demonstrate": Command(
         "Record an expert's episodes as frames, for imitation.", "DemonstrateSettings", FolderArgs
     ),
@@ -42,7 +43,7 @@ COMMANDS = {
     "imitate": Command("Imitate demonstrations from pixels and evaluate the policy.", "ImitateSettings"),
     "pretrain": Command("Train an encoder on frames without labels.", "PretrainSettings"),
     "probe": Command("Measure which states, actions and rewards an encoder contains.", "ProbeRunSettings"),
-    "study": Command("Compare encoders pretrained closer to and farther from a target.", "StudySettings"),
+    "study": Command("Compare encoders that are pretrained on different sources of images.", "StudySettings"),
     "train-policy": Command("Train a policy from scratch on a saved reward.", "TrainPolicySettings"),
     "visualize": Command(
         "Draw an encoder's attention and saliency maps of frames.", "VisualizeSettings", FolderArgs
@@ -54,13 +55,36 @@ def main() -> None:
     """Run the command in `sys.argv`."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] not in COMMANDS:
-        _parse_overview(arguments)
-        return
     try:
-        _run(arguments[0], arguments[1:])
-    except (ValueError, FileNotFoundError, ImportError, FloatingPointError) as error:
+        try:
+            if not arguments or arguments[0] not in COMMANDS:
+                _parse_overview(arguments)
+            else:
+                _run(arguments[0], arguments[1:])
+        finally:
+            sys.stdout.flush()  # Python flushes it only after this function, and prints an error then
+    except BrokenPipeError as error:  # the reader of the output has ended, such as `head`
+        _discard_output()
+        raise SystemExit(1) from error
+    except OSError as error:
+        reason = str(error) if error.filename or not error.strerror else error.strerror
+        raise SystemExit(f"rlpriors: {reason}") from error
+    except (ValueError, ImportError, FloatingPointError) as error:
         raise SystemExit(f"rlpriors: {error}") from error
+    except Exception as error:
+        if not type(error).__module__.startswith("gymnasium."):  # such as DependencyNotInstalled
+            raise
+        raise SystemExit(f"rlpriors: {error}") from error
+
+
+def _discard_output() -> None:
+    """Discard what the streams of the output still hold, and all that follows."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nothing, stream.fileno())
 
 
 def _parse_overview(arguments: list[str]) -> None:

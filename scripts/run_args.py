@@ -7,6 +7,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlpriors.settings import check_fields
+
 __all__ = ["FolderArgs", "RunArgs"]
 
 
@@ -15,7 +17,11 @@ class FolderArgs:
     """Folder of a run."""
 
     folder: Path | None = None
-    """Folder of the run's files; by default a new folder named by the settings, as described above."""
+    """Folder of the run's files; by default a new folder named by the settings, as described above.
+    An existing folder is never overwritten."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 
 from benchmarks.irl.scores import N_DEMONSTRATIONS, TITLES, Scores, mean_interval
-from rlpriors.checkpoint import write_atomically
+from rlpriors.storage.atomic import write_atomically
 
 matplotlib.use("Agg")
 

@@ -23,6 +23,8 @@ from rlpriors.agents.online.factory import make_algorithm
 from rlpriors.agents.online.settings import AlgorithmSettings
 from rlpriors.data.buffers import FastVectorReplayBuffer, from_buffer
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.settings import check_fields
+from rlpriors.wrappers.tianshou.vector_env import WrappedSpacesEnv
 
 __all__ = ["EvaluationEpisodes", "RecordSettings", "SACRecorder"]
 
@@ -64,6 +66,7 @@ class RecordSettings:
     """Fraction of the expert's return; the replay ends where an evaluation first reaches it."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         counts = ("random_steps", "batch_size", "test_episodes", "expert_episodes", "replay_steps")
         for name in counts:
             if getattr(self, name) < 1:
@@ -121,9 +124,8 @@ class SACRecorder:
         seed = self.settings.seed + self.steps
         np.random.seed(seed % 2**32)  # noqa: NPY002 (Tianshou's collector draws from it)
         torch.manual_seed(seed)
-        envs = DummyVectorEnv([self.make_env])
+        envs = WrappedSpacesEnv(DummyVectorEnv([self.make_env]))
         envs.seed(seed)
-        envs.action_space[0].seed(seed)
         self.collector = Collector[CollectStats](self.sac, envs, self.buffer)
         self.collector.reset(reset_buffer=False)
 
@@ -157,7 +159,7 @@ class SACRecorder:
 
     def experience(self, buffer: Any) -> EpisodeStore:
         """Return the episodes of a buffer, with actions in units of the environment."""
-        return from_buffer(buffer, map_action=self.sac.policy.map_action)
+        return from_buffer(buffer, policy=self.sac.policy)
 
     def state(self) -> dict[str, Any]:
         """Return the state that `restore` loads."""

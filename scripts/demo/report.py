@@ -21,11 +21,11 @@ from rich.table import Table
 from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.agents import DiffuserPolicy
-from rlpriors.checkpoint import write_atomically
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.envs.maze.point_maze import PointMazeTask
 from rlpriors.evaluation.rewards.epic import epic_distance, pearson, spearman
 from rlpriors.rewards import RewardModel
+from rlpriors.storage.atomic import write_atomically
 
 matplotlib.use("Agg")  # no screen is needed
 

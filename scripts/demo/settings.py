@@ -8,6 +8,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from rlpriors.settings import check_fields
+
 __all__ = ["HELP", "DemoSettings", "RewardInputs"]
 
 HELP = """
@@ -29,7 +31,7 @@ RewardInputs = Literal["position", "observation", "observation-action"]
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """Settings of `rlpriors demo`; the defaults take under 5 minutes on 2 CPU cores.
+    """Settings of `rlpriors demo`; the defaults take 4 to 7 minutes on 2 CPU cores.
 
     Raises:
         ValueError: a field is out of its bounds.
@@ -74,6 +76,7 @@ class DemoSettings:
     """Number of processes that generate data; the data does not depend on it."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in (
             "demonstrations",
             "data_episodes",

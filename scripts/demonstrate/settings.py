@@ -7,6 +7,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlpriors.settings import check_fields
+
 __all__ = ["HELP", "DemonstrateSettings"]
 
 HELP = """
@@ -16,8 +18,9 @@ The experts are scripts that read the emulator's memory or the robot's joints, o
     rlpriors demonstrate --env Reacher-v5
     rlpriors demonstrate --env HalfCheetah-v5 --recording benchmarks/data/halfcheetah-v5-expert.safetensors
 
-It prints the returns of the expert and of a random policy.  It writes demos/<env>: frames, actions and
-rewards for `rlpriors imitate`, and the settings and returns in demonstrations.json.  The folder must be new.
+It prints the returns of the expert and of a random policy.  It writes demos/<env>, such as demos/reacher:
+frames, actions and rewards for `rlpriors imitate`, and the settings and returns in demonstrations.json.
+The folder must be new.
 """
 
 
@@ -58,6 +61,7 @@ class DemonstrateSettings:
     """Number of episodes of the random policy, for comparison; they are not saved."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("n_episodes", "n_random_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rlpriors.scripts.encoder_args import EncoderArgs
+from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "EncodeSettings"]
 
@@ -16,7 +17,7 @@ HELP = """
 Training on the features needs neither the frames nor the encoder:
 
     rlpriors encode --source demos/pong --encoder dinov2-small --folder features/pong
-    rlpriors encode --source demos/pong --encoder runs/my-encoder --readout "grid(2)" --folder features/grid
+    rlpriors encode --source demos/pong --encoder runs/pong/encoder --readout "grid(2)" --folder features/grid
     rlpriors encode --source mujoco/pusher/images-v0 --encoder nature-cnn --weights none --folder features/x
 
 It writes the features, actions and rewards to --folder.  `load_encoded(folder)` of
@@ -60,3 +61,6 @@ class EncodeSettings:
 
     seed: int = 0
     """Random seed of random weights."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)

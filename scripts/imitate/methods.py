@@ -200,9 +200,10 @@ def encode_store(store: FrameStore, encoder: ImageEncoder, stack: int) -> Episod
     fused = fuse_frames(obs, "concat") if stack > 1 else obs[:, 0]
     steps, lengths = store.steps(), store.lengths - 1
     n = int(lengths.sum())
-    defaults = {
+    columns: dict[str, Any] = {
         "rew": np.zeros(n, np.float32),
         "terminated": np.zeros(n, bool),
         "truncated": np.zeros(n, bool),
     }
-    return EpisodeStore(obs=fused.flatten(1).numpy(), lengths=lengths, **{**defaults, **steps})
+    columns |= dict(steps)
+    return EpisodeStore(obs=fused.flatten(1).numpy(), lengths=lengths, **columns)

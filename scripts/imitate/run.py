@@ -24,6 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 from rlpriors.agents import save_policy
 from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
 from rlpriors.checkpoint import load_resume
+from rlpriors.data.fingerprints import frames_fingerprint
 from rlpriors.data.frames import FrameStore
 from rlpriors.device import resolve_device
 from rlpriors.encoders import ImageEncoder
@@ -35,10 +36,12 @@ from rlpriors.representation.registry import find_recipe
 from rlpriors.scripts.demonstrate.run import episode_returns
 from rlpriors.scripts.imitate.methods import clone, encode_store, make_representation_learner, train_gail
 from rlpriors.scripts.imitate.settings import GAILTrainingSettings, ImitateSettings
+from rlpriors.spaces import wrapped_spaces
 from rlpriors.training.collapse_monitor import log_feature_statistics
 from rlpriors.training.representation import train_encoder
 from rlpriors.training.rollout import evaluate_returns
 from rlpriors.training.run_folder import create_or_resume_run, write_json
+from rlpriors.training.run_inputs import check_run_inputs
 from rlpriors.wrappers.tianshou.encode_observation import TianshouEncodeObservation
 
 __all__ = ["imitate", "stacked_env"]
@@ -97,6 +100,8 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
 
     started = time.monotonic()
     run = create_or_resume_run(folder or settings.default_folder(spec.name), settings, resume=resume)
+    frames = [frames_fingerprint(store) for store in stores]
+    check_run_inputs(run, {"encoder": encoder.fingerprint().digest, "frames": frames})
     if collects:
         stores.append(collect_random_episodes(spec, settings.random_steps, run / "random", frames_seed))
         learner = make_learner()
@@ -221,7 +226,7 @@ def _train_and_evaluate_gail(
     pixels = DummyVectorEnv([spec.make] * settings.n_envs)
     envs = TianshouEncodeObservation(pixels, encoder, stack=stack, device=encoder.device)
     with closing(pixels):
-        spaces = envs.single_observation_space, pixels.action_space[0]
+        spaces = wrapped_spaces(envs)
         policy, algorithm = train_gail(envs, *spaces, encoded, settings, run, seeds=seeds[:2], resume=resume)
         save_policy(policy, algorithm, run / "policy")
         episodes = evaluate_returns(policy.eval(), envs, n_episodes, seed=seeds[2])

@@ -15,6 +15,7 @@ from rlpriors.scripts.pretrain.settings import read_options
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.representation import TrainingSettings
+from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "CloningSettings", "GAILTrainingSettings", "ImitateSettings"]
 
@@ -60,6 +61,9 @@ class CloningSettings:
     checkpoint_every: int
     """Number of updates between checkpoints."""
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True)
 class GAILTrainingSettings:
@@ -75,6 +79,9 @@ class GAILTrainingSettings:
     """Widths of the policy's hidden layers."""
     device: str
     """Device of the networks."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -181,6 +188,7 @@ class ImitateSettings:
     """Number of threads of torch."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         counts = "stack updates batch_size representation_updates representation_batch demo_episodes "
         counts += "env_steps n_envs n_episodes checkpoint_every threads"
         for name in counts.split():

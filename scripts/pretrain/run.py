@@ -21,6 +21,7 @@ from rlpriors.training.collapse_monitor import log_feature_statistics
 from rlpriors.training.distributed import broadcast_from_first, init_process
 from rlpriors.training.representation import train_encoder
 from rlpriors.training.run_folder import create_or_resume_run, write_json
+from rlpriors.training.run_inputs import check_run_inputs
 
 __all__ = ["pretrain"]
 
@@ -70,6 +71,8 @@ def pretrain(settings: PretrainSettings, *, folder: Path | None = None, resume: 
                 )
             broadcast_from_first("collected")
             learner = RepresentationLearner(encoder, recipe, [FrameStore.open(run / "frames")], training)
+        if rank == 0:
+            check_run_inputs(run, {"encoder": encoder.fingerprint().digest})
         if resume and (run / RESUME).exists():
             learner.resume(load_resume(run / RESUME, device))
         if rank == 0:

@@ -15,6 +15,7 @@ from rlpriors.scripts.encoder_args import EncoderArgs
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.representation import TrainingSettings
+from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "PretrainSettings", "read_options"]
 
@@ -123,6 +124,7 @@ class PretrainSettings:
     """Number of threads of torch; 0 for torch's default."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in (
             "env_steps", "updates", "log_every", "log_images_every", "collapse_sample_size",
             "checkpoint_every"

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from rlpriors.data.fingerprints import frames_fingerprint
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
 from rlpriors.envs.atari.collect import collect_atari
@@ -55,6 +56,7 @@ from rlpriors.scripts.probe.tables import (
     write_rows,
 )
 from rlpriors.training.run_folder import create_or_resume_run, write_json
+from rlpriors.training.run_inputs import check_run_inputs
 
 __all__ = ["probe"]
 
@@ -148,6 +150,8 @@ def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: boo
             AtariSettings(policy=settings.policy, gray=not settings.color),
             n_workers=settings.n_workers,
         )
+    inputs = {"frames": frames_fingerprint(store)}
+    check_run_inputs(run, inputs if encoder is None else inputs | {"encoder": encoder.fingerprint().digest})
     console = Console(markup=False, highlight=False)
     is_game, is_robot = settings.game is not None, settings.env is not None
     behavior = _behavior_targets(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rlpriors.scripts.encoder_args import EncoderArgs
+from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "ProbeRunSettings"]
 
@@ -16,9 +17,9 @@ HELP = """
 Linear probes predict known variables from the features of an encoder and of baselines (pixels, a random
 network, a supervised network):
 
-    rlpriors probe --game pong --encoder runs/encoder --readout "grid(2)"
+    rlpriors probe --game pong --encoder runs/pong/encoder --readout "grid(2)"
     rlpriors probe --env HalfCheetah-v5 --encoder dinov2-small
-    rlpriors probe --data demos/pong --encoder runs/encoder
+    rlpriors probe --data demos/pong --encoder runs/pong/encoder
 
 The first command probes the variables in the memory of an Atari 2600, by AtariARI's protocol.  The second
 probes positions and velocities of a MuJoCo environment, by ridge regression.  The third probes the actions of
@@ -81,6 +82,7 @@ class ProbeRunSettings:
     """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         given = [value for value in (self.game, self.env) if value is not None]
         if len(given) > 1 or not (given or self.data):
             raise ValueError(

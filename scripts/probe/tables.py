@@ -17,11 +17,11 @@ import numpy as np
 from rich.table import Column, Table
 from torch.utils.tensorboard import SummaryWriter
 
-from rlpriors.checkpoint import write_atomically
 from rlpriors.envs.atari.ram_annotations import CATEGORIES
 from rlpriors.evaluation.probing.baselines import ProtocolScores
 from rlpriors.evaluation.probing.behavior import Numbers
 from rlpriors.evaluation.probing.metrics import Scores
+from rlpriors.storage.atomic import write_atomically
 
 __all__ = ["Subject", "control_table", "game_table", "make_rows", "state_table", "write_rows"]
 

@@ -21,11 +21,11 @@ import numpy as np
 from jaxtyping import Float
 from rich.table import Table
 
-from rlpriors.checkpoint import write_atomically
 from rlpriors.data.photos.coco import SPLITS as COCO_SPLITS
 from rlpriors.evaluation.intervals import Interval, bootstrap_interval, paired_difference
 from rlpriors.evaluation.rewards.epic import spearman
 from rlpriors.scripts.study.splits import CONTROLS, SPLITS
+from rlpriors.storage.atomic import write_atomically
 
 __all__ = [
     "DISTANCES",

@@ -27,6 +27,7 @@ from rlpriors.scripts.study.settings import StudyMode, StudySettings
 from rlpriors.scripts.study.sources import Sources, Target
 from rlpriors.scripts.study.splits import CONTROLS
 from rlpriors.training.run_folder import create_or_resume_run, write_json
+from rlpriors.training.run_inputs import check_run_inputs
 
 __all__ = ["study"]
 
@@ -64,6 +65,7 @@ def study(settings: StudySettings, *, folder: Path | None = None, resume: bool =
     run = folder or settings.default_folder
     settings.sources(run).check()
     run = create_or_resume_run(run, settings, resume=resume)
+    check_run_inputs(run, {"encoder": make_untrained().fingerprint().digest})
     sources = settings.sources(run / "frames")
     cells = StudyCells(
         run,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.evaluation.segmentation.training import SegmentationSettings
     from rlpriors.representation import TrainingSettings
     from rlpriors.scripts.study.sources import Sources
+from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "TARGETS", "StudyMode", "StudySettings"]
 
@@ -115,6 +116,7 @@ class StudySettings:
     """Half precision of the pretraining, on a GPU; full precision by default."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         bounds = {"n_frames": 5, "n_test_frames": 5, "updates": 1, "batch_size": 1, "segmentation_updates": 1}
         for name, bound in bounds.items():  # a distance is cross-validated in 5 folds
             if getattr(self, name) < bound:

@@ -28,6 +28,7 @@ from rlpriors.device import resolve_device
 from rlpriors.envs.make import make_env
 from rlpriors.envs.maze.perturbations import FixedStartsAndGoals, PerturbedDynamics, add_walls
 from rlpriors.rewards import NormalizedReward, load_reward
+from rlpriors.rewards.layout_record import select_keys
 from rlpriors.scripts.train_policy.settings import TrainPolicySettings
 from rlpriors.training.online import train_online
 from rlpriors.training.rollout import evaluate_returns
@@ -58,6 +59,7 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     normalized = NormalizedReward(reward) if settings.normalize else None
     make = partial(make_changed_env, settings.env, reward.obs_keys, **settings.env_arguments())
     sample = make()
+    select_keys(reward, sample.env.observation_space)  # raises if it would guess the order of leaves
     name = _algorithm_name(settings.algorithm, sample.action_space)
     algorithm_settings = AlgorithmSettings(name, hidden=settings.hidden, lr=settings.lr, gamma=settings.gamma)
     online = settings.online_settings(on_policy=name == "ppo")
@@ -123,7 +125,7 @@ def make_changed_env(
     gravity: float = 1.0,
     start_cells: Cells = (),
     goal_cells: Cells = (),
-) -> gym.Env[Any, Any]:
+) -> FlatObservation:
     """Return the environment with changes, and with the leaves `obs_keys` as one vector for observations.
 
     Args:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.training.online import OnlineSettings
+from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "TrainPolicySettings"]
 
@@ -61,7 +62,7 @@ class TrainPolicySettings:
     """Number of parallel environments."""
 
     random_steps: int = 1600
-    """Number of random steps before the first update; ignored by ppo."""
+    """Number of random steps before the first update, below `env_steps`; ignored by ppo."""
 
     update_per_step: float = 0.25
     """Number of updates per step; ignored by ppo.  More updates need fewer steps and take longer."""
@@ -123,9 +124,12 @@ class TrainPolicySettings:
     """Number of threads of torch; small networks do not profit from more."""
 
     def __post_init__(self) -> None:
-        for name in ("n_episodes", "threads", "n_envs"):
+        check_fields(self)
+        for name in ("n_episodes", "threads", "n_envs", "env_steps", "batch_size", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
+        if self.random_steps < 0:
+            raise ValueError(f"`random_steps` must be at least 0. Received {self.random_steps}.")
         if self.algorithm != "ppo" and not self.update_per_step * self.env_steps >= 1:
             raise ValueError(
                 "`update_per_step` must give at least one update in `env_steps`. Received "

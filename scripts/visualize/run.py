@@ -17,11 +17,11 @@ from jaxtyping import Float, UInt8
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
-from rlpriors.checkpoint import write_atomically
 from rlpriors.encoders import ImageEncoder
 from rlpriors.encoders.attention import attention_map
 from rlpriors.envs.make import make_env
 from rlpriors.scripts.visualize.settings import Method, VisualizeSettings
+from rlpriors.storage.atomic import write_atomically
 from rlpriors.training.run_folder import create_or_resume_run
 
 matplotlib.use("Agg")  # no screen is needed

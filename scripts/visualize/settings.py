@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rlpriors.scripts.encoder_args import EncoderArgs
+from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "Method", "VisualizeSettings"]
 
@@ -16,7 +17,7 @@ HELP = """
 The frames come from an environment under random actions:
 
     rlpriors visualize --env ALE/Pong-v5 --encoder dino-vits16
-    rlpriors visualize --env HalfCheetah-v5 --encoder runs/my-encoder --methods saliency
+    rlpriors visualize --env HalfCheetah-v5 --encoder runs/cheetah/encoder --methods saliency
     rlpriors visualize --env Reacher-v5 --encoder dinov2-small --n-frames 8 --frame-interval 5
 
 It writes runs/visualize-<env>-<encoder>: maps.png with a row per frame and a column per method, and the same
@@ -59,6 +60,7 @@ class VisualizeSettings:
     """Device of the encoder: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("n_frames", "frame_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")

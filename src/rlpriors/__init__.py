@@ -37,9 +37,10 @@ Training
     `train_online`               online training with checkpoints and TensorBoard
     `train_offline`              training on stored data with checkpoints and TensorBoard
     `evaluate_policy`            whole episodes of a policy
+    `wrapped_spaces`             spaces of any environment or vector environment, wrappers included
 
 Packages: `wrappers`, `agents`, `rewards`, `envs`, `training`, `data`, `diffusion`, `networks`, `encoders`,
-`representation`, `evaluation`.
+`representation`, `evaluation`, `spaces`.
 
 Example:
     >>> import rlpriors
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from rlpriors.encoders import ImageEncoder, load_encoder
     from rlpriors.evaluation import epic_distance
     from rlpriors.rewards import MLPReward, RewardModel, RewardSettings, load_reward
+    from rlpriors.spaces import wrapped_spaces
     from rlpriors.training.offline import train_offline
     from rlpriors.training.online import train_online
     from rlpriors.training.rollout import evaluate_policy
@@ -88,6 +90,7 @@ _HOMES = {
     "encoders": ("ImageEncoder", "load_encoder"),
     "evaluation": ("epic_distance",),
     "rewards": ("MLPReward", "RewardModel", "RewardSettings", "load_reward"),
+    "spaces": ("wrapped_spaces",),
     "training.offline": ("train_offline",),
     "training.online": ("train_online",),
     "training.rollout": ("evaluate_policy",),
@@ -100,7 +103,7 @@ _HOMES = {
 _MODULE_OF = {name: f"rlpriors.{home}" for home, names in _HOMES.items() for name in names}
 _PACKAGES = (
     *("agents", "data", "diffusion", "encoders", "envs", "evaluation"),
-    *("networks", "representation", "rewards", "training", "wrappers"),
+    *("networks", "representation", "rewards", "spaces", "training", "wrappers"),
 )
 
 __all__ = [
@@ -131,6 +134,7 @@ __all__ = [
     "make_algorithm",
     "train_offline",
     "train_online",
+    "wrapped_spaces",
 ]
 
 

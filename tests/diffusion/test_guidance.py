@@ -154,7 +154,7 @@ def test_no_gradient_reaches_the_networks(space) -> None:
         ("weight", -1.0, r"`weight` must be at least 0\. Received -1\.0"),
         ("clip", 0.0, r"`clip` must be positive or None\. Received 0\.0"),
         ("n_repeats", 0, r"`n_repeats` must be at least 1\. Received 0"),
-        ("space", "latent", r"`space` must be one of \('clean', 'noisy'\)\. Received 'latent'"),
+        ("space", "latent", r"`space` must be one of \['clean', 'noisy'\]\. Received 'latent'"),
     ],
 )
 def test_bad_settings(field: str, bad, message: str, monkeypatch) -> None:

@@ -98,7 +98,10 @@ def test_features_follow_the_seed_and_take_any_size() -> None:
         (lambda: frechet_distance(np.ones((1, 3)), np.ones((4, 3))), "`a` must hold at least 2 vectors"),
         (lambda: frechet_distance(np.ones((4, 3)), np.full((4, 3), np.nan)), "`b` must be finite"),
         (lambda: domain_auc(np.ones((9, 3)), np.ones((4, 3)), seed=0), "`b` must hold at least 5 vectors"),
-        (lambda: domain_auc(*TWO, seed=0, groups=(np.arange(9), np.arange(9) // 2 % 4)), "at least 5 groups of `a`"),
+        (
+            lambda: domain_auc(*TWO, seed=0, groups=(np.arange(9), np.arange(9) // 2 % 4)),
+            "at least 5 groups of `a`",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(call: Any, message: str) -> None:

@@ -211,6 +211,16 @@ def test_a_run_goes_on_only_as_it_began(store: FrameStore) -> None:
         learner(2, 5).resume(state)
 
 
+def test_a_run_resumes_on_its_own_frames_only(store: FrameStore, tmp_path: Path) -> None:
+    other = frames(tmp_path, [20, 20], np.dtype(np.float32))
+    begun, now = learner(RECIPES["moco"](), store), learner(RECIPES["moco"](), other)
+    state = begun.state()
+    with pytest.raises(CheckpointError, match=r"started with frames \['\w+'\] \(now \['\w+'\]\)"):
+        now.resume(state)
+    del state["settings"]["frames"]  # saved by a version that did not compare them
+    now.resume(state)
+
+
 def test_a_run_goes_on_with_as_many_processes_as_it_began(store: FrameStore) -> None:
     alone, one_of_two = (learner(RECIPES["moco"](), store) for _ in range(2))
     one_of_two.rank, one_of_two.world_size = 1, 2  # as where torchrun has started two

@@ -145,10 +145,10 @@ def test_without_a_copy_targets_are_the_online_networks(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "emma"}, r"`kind` must be one of \('online', 'stopgrad', 'ema', 'frozen'\)\. .*'emma'"),
+        ({"kind": "emma"}, r"`kind` must be one of \['online', 'stopgrad', 'ema', 'frozen'\]\. .*'emma'"),
         ({"decay": 1.01}, r"`decay` must be in \[0, 1\]\. Received 1\.01"),
         ({"decay": -0.1}, r"`decay` must be in \[0, 1\]\. Received -0\.1"),
-        ({"decay": math.nan}, r"`decay` must be in \[0, 1\]\. Received nan"),
+        ({"decay": math.nan}, r"`decay` must be a finite number\. Received nan"),
         ({"final_decay": 2.0}, r"`final_decay` must be in \[0, 1\]\. Received 2\.0"),
     ],
 )

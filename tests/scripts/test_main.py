@@ -6,9 +6,11 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rlpriors import scripts
+from rlpriors.data.frame_writer import FrameWriter
 from rlpriors.scripts.demo.settings import DemoSettings
 from rlpriors.scripts.main import COMMANDS, main
 
@@ -120,3 +122,36 @@ def test_a_command_is_needed(stop) -> None:
     code, out, err = stop()
     assert code == 2
     assert "demo" in out + err
+
+
+@pytest.mark.parametrize("arguments", ["--help", "encode --help"])
+def test_a_closed_pipe_prints_no_traceback(arguments) -> None:
+    code = f"import sys; sys.argv[1:] = {arguments.split()}; from rlpriors.scripts.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()  # what `head` does after its last line
+        assert run.stderr.read() == b""
+
+
+def test_an_error_of_the_disk_ends_with_one_line(stop, tmp_path) -> None:
+    with FrameWriter(tmp_path / "frames") as writer:
+        writer.add_episode(np.zeros((3, 84, 84, 3), np.uint8))
+    (tmp_path / "file").touch()
+    code, _, errors = stop(
+        *("encode", "--source", "frames", "--encoder", "nature-cnn", "--weights", "none"),
+        *("--folder", "file/features", "--device", "cpu"),
+    )
+    assert (code, errors) == (1, "rlpriors: [Errno 20] Not a directory: 'file/features'")
+
+
+def test_a_missing_extra_of_gymnasium_ends_with_one_line(stop, monkeypatch) -> None:
+    """CartPole renders by pygame, which is no requirement of rlpriors."""
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    code, _, errors = stop("pretrain", "--method", "simclr", "--env", "CartPole-v1", "--env-steps", "400")
+    assert code == 1
+    assert errors.endswith(
+        'rlpriors: pygame is not installed, run `pip install "gymnasium[classic-control]"`'
+    )

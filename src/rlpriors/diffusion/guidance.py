@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rlpriors.settings import check_fields
+
 __all__ = [
     "GuidanceSettings",
     "Value",
@@ -46,6 +48,7 @@ class GuidanceSettings:
     """Diffusion times below this are not guided ("noisy" only; Diffuser's `t_stopgrad`)."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.weight >= 0:
             raise ValueError(f"`weight` must be at least 0. Received {self.weight}.")
         if self.space not in get_args(GuidanceSpace):

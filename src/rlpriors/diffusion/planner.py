@@ -12,6 +12,7 @@ from rlpriors.diffusion.conditions import Condition
 from rlpriors.diffusion.guidance import GuidanceSettings, Value
 from rlpriors.diffusion.process import DiffusionProcess, denoising_residual
 from rlpriors.diffusion.samplers import SAMPLERS, sample
+from rlpriors.settings import check_fields
 from rlpriors.types import Denoiser
 
 __all__ = ["Plan", "Planner", "PlannerSettings"]
@@ -48,6 +49,7 @@ class PlannerSettings:
     """Bound on every entry of a (normalized) plan; None for no bound."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.n_candidates < 1:
             raise ValueError(f"`n_candidates` must be at least 1. Received {self.n_candidates}.")
         if self.n_steps < 1:

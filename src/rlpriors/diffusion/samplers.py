@@ -23,6 +23,7 @@ from rlpriors.diffusion.guidance import (
 )
 from rlpriors.diffusion.process import DiffusionProcess
 from rlpriors.diffusion.solvers import SAMPLERS, Step, ddim_step, ddpm_step, posterior_variance
+from rlpriors.settings import check_fields
 from rlpriors.types import Denoiser
 
 __all__ = [
@@ -79,6 +80,7 @@ class Sampling:
     """Switch that makes samples differentiable in the value's parameters."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"`sampler` must be one of {sorted(SAMPLERS)}. Received {self.sampler!r}.")
 

@@ -11,6 +11,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlpriors.evaluation.array_arguments import array_arguments
+
 __all__ = ["FixedFeatures", "domain_auc", "frechet_distance"]
 
 Vectors = Float[np.ndarray, "frames dim"]
@@ -39,6 +41,7 @@ class FixedFeatures:
         (12, 8)
     """
 
+    @torch.random.fork_rng(devices=[])  # layers draw initial weights before those of `seed`
     def __init__(self, size: tuple[int, int] = (64, 64), dim: int = 64, seed: int = 0) -> None:
         if len(size) != 2 or min(size) < PATCH:
             raise ValueError(f"`size` must be (height, width), at least {PATCH}. Received {size}.")
@@ -112,6 +115,7 @@ class FixedFeatures:
         return F.unfold(images, PATCH, stride=PATCH // 2)
 
 
+@array_arguments(a=1, b=1)
 def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
     """Compute |mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of two sets of vectors.
 
@@ -135,6 +139,7 @@ def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"
     return float(max(spread - 2 * np.sqrt(values.clip(min=0)).sum(), 0))
 
 
+@array_arguments(a=1, b=1)
 def domain_auc(
     a: Float[np.ndarray, "n dim"],
     b: Float[np.ndarray, "m dim"],

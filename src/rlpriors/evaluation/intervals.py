@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import trim_mean
 
+from rlpriors.evaluation.array_arguments import array_arguments
+
 __all__ = [
     "Interval",
     "bootstrap_interval",
@@ -38,6 +40,7 @@ class Interval(NamedTuple):
         return f"{self.estimate:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
+@array_arguments(scores=1)
 def interquartile_mean(scores: Float[np.ndarray, "*runs"]) -> float:
     """Return the mean without the lowest and highest quarter of all `scores` (rounded down).
 
@@ -48,6 +51,7 @@ def interquartile_mean(scores: Float[np.ndarray, "*runs"]) -> float:
     return float(trim_mean(scores.ravel(), 0.25))
 
 
+@array_arguments(scores=1)
 def bootstrap_interval(
     scores: Float[np.ndarray, "runs *tasks"],
     rng: np.random.Generator,
@@ -83,6 +87,7 @@ def bootstrap_interval(
     return Interval(float(trim_mean(table.ravel(), cut)), float(low), float(high))
 
 
+@array_arguments(scores_a=1, scores_b=1)
 def paired_difference(
     scores_a: Float[np.ndarray, "runs *tasks"],
     scores_b: Float[np.ndarray, "other *tasks"],
@@ -116,6 +121,7 @@ def paired_difference(
     )
 
 
+@array_arguments(scores_a=1, scores_b=1)
 def probability_of_improvement(
     scores_a: Float[np.ndarray, "runs *tasks"],
     scores_b: Float[np.ndarray, "other *tasks"],

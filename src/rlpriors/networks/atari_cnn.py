@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rlpriors.networks.base import check_at_least
+from rlpriors.settings import check_fields
 from rlpriors.types import Features
 
 __all__ = ["MIN_SIZE", "AtariCNN", "AtariCNNSettings"]
@@ -38,6 +39,7 @@ class AtariCNNSettings:
     """Width of the global feature vector, at least 1."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_at_least(1, channels=self.channels, dim=self.dim)
         check_at_least(MIN_SIZE, height=self.height, width=self.width)
 

@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from rlpriors.settings import check_fields
+
 __all__ = [
     "DenoiserNetwork",
     "DenoiserSettings",
@@ -84,6 +86,7 @@ class DenoiserSettings:
     """Number of entries per timestep (normalized observation and action), at least 1."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_at_least(1, horizon=self.horizon, dim=self.dim)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rlpriors.networks.base import check_at_least
+from rlpriors.settings import check_fields
 from rlpriors.types import Features
 
 __all__ = ["ImpalaCNN", "ImpalaCNNSettings", "NatureCNN", "NatureCNNSettings"]
@@ -40,6 +41,7 @@ class NatureCNNSettings:
     """Width of the global feature vector, at least 1."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_at_least(1, channels=self.channels, dim=self.dim)
         check_at_least(36, height=self.height, width=self.width)
 
@@ -96,6 +98,7 @@ class ImpalaCNNSettings:
     """Width of the global feature vector, at least 1."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         object.__setattr__(self, "widths", tuple(self.widths))  # a list, when read from JSON
         check_at_least(1, channels=self.channels, height=self.height, width=self.width, dim=self.dim)
         if not self.widths:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rlpriors.networks.base import check_at_least, check_multiple
+from rlpriors.settings import check_fields
 from rlpriors.types import Features
 
 __all__ = [
@@ -143,6 +144,7 @@ class ViTSettings:
     """Pooling of the global feature vector: the "class" token, or the "mean" of all other tokens."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         sizes = {"channels": self.channels, "height": self.height, "width": self.width, "dim": self.dim}
         check_at_least(
             1, **sizes, patch=self.patch, blocks=self.blocks, heads=self.heads, mlp_ratio=self.mlp_ratio

@@ -14,6 +14,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from rlpriors.checkpoint import CheckpointError
+from rlpriors.data.fingerprints import frames_fingerprint
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.representation.clips import FrameClips
@@ -91,6 +92,7 @@ class RepresentationLearner:
         if distributed.is_available() and distributed.is_initialized():
             self.rank, self.world_size = distributed.get_rank(), distributed.get_world_size()
         self.clips.check(self.batch_size, self.world_size)
+        self._frames = [frames_fingerprint(each) for each in self.clips.stores]
         encoder.preprocess.check(self.clips.at(self.clips.starts[:1]).frames.flatten(0, 1))
         with self._seeded(-1):
             self.model = RepresentationModel(
@@ -170,7 +172,7 @@ class RepresentationLearner:
         """Resume from a saved state.
 
         Raises:
-            CheckpointError: the state is of another recipe, another network or other settings.
+            CheckpointError: the state is of another recipe, another network, other settings or other frames.
         """
         if state.get("recipe") != self.recipe.name:
             raise CheckpointError(
@@ -181,12 +183,12 @@ class RepresentationLearner:
         differ = [
             f"{name} {saved.get(name)} (now {value})"
             for name, value in self._fixed_settings().items()
-            if saved.get(name) != value
+            if saved.get(name) != value and (name in saved or name != "frames")  # new in the files
         ]
         if differ:
             raise CheckpointError(
-                f"The run started with {', '.join(differ)}. Resume with the same settings: schedules and "
-                "random draws depend on them."
+                f"The run started with {', '.join(differ)}. Resume with the same settings and frames: "
+                "schedules and random draws depend on them."
             )
         try:
             self.model.load_state_dict(state["model"])
@@ -213,6 +215,7 @@ class RepresentationLearner:
             "single_source_batches": self.settings.single_source_batches,
             "seed": self.settings.seed,
             "processes": self.world_size,
+            "frames": self._frames,
         }
 
     def _parameter_groups(self) -> list[dict[str, Any]]:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from rlpriors.settings import check_fields
+
 __all__ = ["ProjectedEncoder", "TargetNetwork", "TargetNetworkSettings"]
 
 Kind = Literal["online", "stopgrad", "ema", "frozen"]
@@ -37,6 +39,7 @@ class TargetNetworkSettings:
     (2006.07733, sec. 3.2); None keeps `decay`."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.kind not in get_args(Kind):
             raise ValueError(f"`kind` must be one of {get_args(Kind)}. Received {self.kind!r}.")
         for name in ("decay", "final_decay"):

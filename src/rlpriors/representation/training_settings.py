@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from rlpriors.settings import check_fields
+
 __all__ = ["TrainingSettings"]
 
 
@@ -40,6 +42,7 @@ class TrainingSettings:
     """Random seed of clips, augmentations and the initial weights of all modules but the encoder."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("updates", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:

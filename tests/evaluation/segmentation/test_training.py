@@ -185,7 +185,9 @@ class Vector(Backbone):
 
 def test_what_cannot_be_trained_on_is_refused(without_type_checks):
     encoder, (frames, masks) = make(), squares(3, 32)
-    blind = ImageEncoder(EncoderSpec("blind", "network", "blind", (32, 32)), Vector(), device="cpu")
+    blind = ImageEncoder(
+        EncoderSpec("blind", "network", "blind", "mit", input_size=(32, 32)), Vector(), device="cpu"
+    )
     with pytest.raises(ValueError, match=r"`encoder` must have feature maps. Received 'blind'"):
         fit_segmenter(blind, frames, masks, 3)
     with pytest.raises(ValueError, match="`frames` must hold at least one image"):
@@ -212,7 +214,7 @@ def test_what_cannot_be_trained_on_is_refused(without_type_checks):
         ("mode", "thawed", r"`mode` must be one of \['frozen', 'full'\]"),
         ("updates", 0, "`updates` must be at least 1"),
         ("batch_size", 0, "`batch_size` must be at least 1"),
-        ("lr", float("nan"), "`lr` must be above 0"),
+        ("lr", float("nan"), "`lr` must be a finite number"),
         ("encoder_lr", 0.0, "`encoder_lr` must be above 0"),
         ("balance", 1.5, r"`balance` must be in \[0, 1\]"),
         ("layer_decay", 0.0, r"`layer_decay` must be in \(0, 1\]"),

@@ -281,7 +281,7 @@ def test_a_state_of_another_method_is_refused(tiny, tmp_path):
             {"image_size": 40},
             r"`demos` .* frames of \(40, 40, 3\).*Received \(36, 36, 3\).*set `image_size` 36",
         ),
-        ({"env": STEERED}, r"`act` of the demonstrations must be .*Received int64 of shape \(\)"),
+        ({"env": STEERED}, r"`act` must be actions of Box.*Received shape \(\)"),
         ({"env": FROM_ONE}, r"`env` must number its actions from 0\. Received Discrete\(2, start=1\)"),
         ({"mode": "pretrain", "options": '{"heat": 1}'}, r"`options` of simclr must be among .*\['heat'\]"),
         ({"env": "pogn"}, r"`env` must be an Atari game or the id .*Received 'pogn'"),
@@ -307,7 +307,7 @@ def test_actions_outside_of_the_box_are_refused_before_any_run_begins(tiny, tmp_
             act = np.full((5, 1), press, np.float32)
             writer.add_episode(np.zeros((5, SIZE, SIZE, 3), np.uint8), act=act)
     with pytest.raises(
-        ValueError, match=r"`act` of the .* Box.* Received \[1\.5\] at step 0 of episode 1; record"
+        ValueError, match=r"`act` must be .* Box.* Received \[1\.5\] at step 0 of episode 1; record"
     ):
         imitate(replace(tiny, env=STEERED, demos=tmp_path / "loud", mode=mode), folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -149,7 +149,10 @@ def test_what_does_not_fit_is_refused_before_any_run_begins(tiny, tmp_path, chan
         ({"env_args": "[1]"}, "`env_args` must be a JSON object"),
         ({"max_episode_steps": 0}, "`max_episode_steps` must be at least 1"),
         ({"update_per_step": 0.01}, r"`update_per_step` must give .* for 48 steps; raise --update-per-step"),
-        ({"update_per_step": float("nan")}, "`update_per_step` must give at least one update"),
+        ({"update_per_step": float("nan")}, "`update_per_step` must be a finite number"),
+        ({"update_per_step": 0.0}, "`update_per_step` must give at least one update"),
+        ({"random_steps": -1}, r"`random_steps` must be at least 0\. Received -1"),
+        ({"env_steps": 0}, r"`env_steps` must be at least 1\. Received 0"),
     ],
 )
 def test_settings_are_bounded(tiny, changes, message):

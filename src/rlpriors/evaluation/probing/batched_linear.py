@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from rlpriors.evaluation.probing.labels import ProbeTask
+from rlpriors.settings import check_fields
 
 __all__ = ["ClassTable", "PerVariableSchedule", "ProbeLayer", "ProbeSettings", "argmax_per_variable"]
 
@@ -49,6 +50,7 @@ class ProbeSettings:
     """Number of epochs without a better validation accuracy before a variable's training ends, at least 1."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("lr", "eps", "min_lr"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be above 0. Received {getattr(self, name)}.")

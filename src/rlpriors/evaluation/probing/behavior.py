@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rlpriors.data.frames import FrameStore
+from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.evaluation.probing.baselines import evaluate_features, evaluate_majority
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask, frame_keys, make_task
@@ -114,6 +115,7 @@ def evaluate_behavior(
     return numbers
 
 
+@array_arguments(features=1)
 def collapse_statistics(features: Float[np.ndarray, "frames *dims"]) -> Numbers:
     """Return RankMe and spread on evenly spaced frames, which are the same for all features of a store."""
     flat = features.reshape(len(features), -1)

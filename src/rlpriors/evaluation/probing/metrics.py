@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.evaluation.probing.labels import ProbeTask
 
 __all__ = ["ProbeScores", "Scores", "classification_scores", "score_predictions"]
@@ -41,6 +42,7 @@ class ProbeScores:
     """Mean over categories, so that a category with many variables has no larger weight."""
 
 
+@array_arguments(truth=1, predicted=1)
 def classification_scores(truth: Int[np.ndarray, " frames"], predicted: Int[np.ndarray, " frames"]) -> Scores:
     """Compute the scores of predicted classes by scikit-learn.
 

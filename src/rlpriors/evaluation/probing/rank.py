@@ -7,9 +7,12 @@
 import numpy as np
 from jaxtyping import Float
 
+from rlpriors.evaluation.array_arguments import array_arguments
+
 __all__ = ["feature_std", "rankme"]
 
 
+@array_arguments(features=2)
 def rankme(features: Float[np.ndarray, "frames dim"], eps: float = 1e-7) -> float:
     """Compute the effective rank of `features`: exp of the entropy of the normalized singular values.
 
@@ -38,6 +41,7 @@ def rankme(features: Float[np.ndarray, "frames dim"], eps: float = 1e-7) -> floa
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
+@array_arguments(features=2)
 def feature_std(features: Float[np.ndarray, "frames dim"]) -> float:
     """Compute the mean standard deviation of the vectors scaled to length 1, times sqrt(dim).
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from rlpriors.evaluation.array_arguments import array_arguments
+
 __all__ = ["ALPHAS", "behavior_labels", "knn_accuracy", "ridge_r2", "step_frames"]
 
 ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
@@ -19,6 +21,7 @@ ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 Rows = Int[np.ndarray, " frames"]
 
 
+@array_arguments(features=2, targets=2, train=1, val=1, test=1)
 def ridge_r2(
     features: Float[np.ndarray, "all dim"],
     targets: Float[np.ndarray, "_ targets"],
@@ -77,6 +80,7 @@ def ridge_r2(
     return np.where(np.ptp(y["test"], axis=0) > 0, chosen, np.nan)
 
 
+@array_arguments(features=2, labels=1, train=1, test=1)
 def knn_accuracy(
     features: Float[np.ndarray, "all dim"],
     labels: Int[np.ndarray, " all"],

@@ -15,11 +15,13 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 from torch import Tensor
 
+from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.types import RewardFn, Transition
 
 __all__ = ["canonical_reward", "epic_distance", "pearson", "pearson_distance", "spearman"]
 
 
+@array_arguments(a=1, b=1)
 def pearson(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
     """Compute the linear correlation, in [-1, 1].
 
@@ -30,6 +32,7 @@ def pearson(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
     return float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1])
 
 
+@array_arguments(a=1, b=1)
 def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
     """Compute the rank correlation, in [-1, 1]; equal numbers share their mean rank.
 
@@ -40,6 +43,7 @@ def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
+@array_arguments(a=1, b=1)
 def pearson_distance(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
     """Compute `sqrt((1 - pearson) / 2)`, in [0, 1] (EPIC, section 4).
 

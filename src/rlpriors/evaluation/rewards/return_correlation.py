@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.evaluation.rewards.epic import pearson, spearman
 from rlpriors.types import RewardFn
 
@@ -67,6 +68,7 @@ def episode_returns(
     return sums / np.add.reduceat(discounts, chosen.step_starts) if per_step else sums
 
 
+@array_arguments(learned=1, true=1)
 def return_agreement(learned: Float[np.ndarray, " n"], true: Float[np.ndarray, " m"]) -> ReturnAgreement:
     """Compare the returns that two rewards give the same trajectories, in the same order.
 
@@ -78,6 +80,7 @@ def return_agreement(learned: Float[np.ndarray, " n"], true: Float[np.ndarray, "
     return ReturnAgreement(rho, spearman(learned, true), distance, preference_accuracy(learned, true))
 
 
+@array_arguments(learned=1, true=1)
 def preference_accuracy(learned: Float[np.ndarray, " n"], true: Float[np.ndarray, " m"]) -> float:
     """Compute the fraction of pairs with different `true` returns that `learned` ranks in the same order.
 

@@ -16,6 +16,7 @@ its own reward is ignored.  `epic` and `dard` compute the distances from samples
 import numpy as np
 from jaxtyping import Float
 
+from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.evaluation.rewards.tabular_mdp import TabularMDP
 
 __all__ = [
@@ -32,6 +33,7 @@ Table = Float[np.ndarray, "_ _ _"]  # [states, actions, next states], checked by
 ROUNDING = 1e-10  # relative rounding error of a reward that is only shaping
 
 
+@array_arguments(reward=3, state_weights=1, action_weights=1)
 def epic_canonical(
     reward: Table,
     gamma: float,
@@ -93,6 +95,7 @@ def minimal_canonical(reward: Table, mdp: TabularMDP) -> Float[np.ndarray, "stat
     return np.asarray((mean - matrix @ potential).reshape(states, actions))
 
 
+@array_arguments(reward_a=3, reward_b=3, coverage=3, state_weights=1, action_weights=1)
 def exact_epic(
     reward_a: Table,
     reward_b: Table,

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from rlpriors.checkpoint import write_atomically
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.storage.atomic import write_atomically
 
 __all__ = ["TrajectorySet", "make_trajectory_sets", "read_trajectory_sets", "write_trajectory_sets"]
 

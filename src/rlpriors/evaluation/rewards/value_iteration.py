@@ -8,9 +8,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp, softmax
 
+from rlpriors.evaluation.array_arguments import array_arguments
+
 __all__ = ["soft_policy", "value_iteration"]
 
 
+@array_arguments(transition=3, reward=1)
 def value_iteration(
     transition: Float[np.ndarray, "states actions states"],
     reward: Float[np.ndarray, "*stack"],
@@ -62,6 +65,7 @@ def value_iteration(
     )
 
 
+@array_arguments(q=2)
 def soft_policy(
     q: Float[np.ndarray, "*goals states actions"], temperature: float
 ) -> Float[np.ndarray, "*goals states actions"]:

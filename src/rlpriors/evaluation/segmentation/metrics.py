@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 
+from rlpriors.evaluation.array_arguments import array_arguments
+
 __all__ = ["IGNORED", "SegmentationScores", "check_labels", "segmentation_scores"]
 
 IGNORED = 255
@@ -29,6 +31,7 @@ class SegmentationScores(NamedTuple):
     """Intersection over union of each class; NaN for classes that do not occur."""
 
 
+@array_arguments(predicted=1, truth=1)
 def segmentation_scores(
     predicted: Integer[np.ndarray, "frames height width"],
     truth: UInt8[np.ndarray, "frames height width"],

@@ -8,6 +8,7 @@
 import numpy as np
 from jaxtyping import UInt8
 
+from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.evaluation.segmentation.metrics import IGNORED
 
 __all__ = ["compare_masks", "overlay", "palette"]
@@ -26,6 +27,7 @@ def palette() -> UInt8[np.ndarray, "20 3"]:
     return (np.concatenate([colors[::2], colors[1::2]]) * 255).round().astype(np.uint8)
 
 
+@array_arguments(frames=4, masks=3)
 def overlay(
     frames: UInt8[np.ndarray, "frames height width channels"],
     masks: UInt8[np.ndarray, "frames height width"],
@@ -60,6 +62,7 @@ def overlay(
     return drawn.astype(np.uint8)
 
 
+@array_arguments(frames=4, truth=3, predicted=3)
 def compare_masks(
     frames: UInt8[np.ndarray, "frames height width channels"],
     truth: UInt8[np.ndarray, "frames height width"],

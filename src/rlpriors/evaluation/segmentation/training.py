@@ -23,6 +23,7 @@ from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.evaluation.segmentation.metrics import IGNORED, check_labels
 from rlpriors.evaluation.segmentation.segmenter import CHUNK, Segmenter, predict
 from rlpriors.networks.segmentation import HEADS
+from rlpriors.settings import check_fields
 
 __all__ = ["SegmentationMode", "SegmentationSettings", "Segmenter", "fit_segmenter", "predict"]
 
@@ -63,6 +64,7 @@ class SegmentationSettings:
     """Fraction of all updates in the learning rate's warm-up, in [0, 1)."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.head not in HEADS:
             raise ValueError(f"`head` must be one of {list(HEADS)}. Received {self.head!r}.")
         if self.mode not in get_args(SegmentationMode):
@@ -181,9 +183,9 @@ def _check(encoder: ImageEncoder, frames: np.ndarray, masks: np.ndarray, n_class
         )
     spec = encoder.spec
     whole = size[0] * spec.input_size[1] == size[1] * spec.input_size[0]
-    if spec.resize == "shortest_crop":
+    if spec.resize == "shortest_crop" or (spec.resize == "crop_other_sizes" and size != spec.input_size):
         whole = whole and spec.crop_pct == 1
-    if spec.resize in ("pad", "shortest_crop") and not whole:
+    if spec.resize in ("pad", "shortest_crop", "crop_other_sizes") and not whole:
         raise ValueError(
             f"`encoder` must read whole frames, so that its maps fit the masks. Received "
             f'{spec.name!r} with resize={spec.resize!r} for frames of {size}; load it with resize="squash".'

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from rlpriors.settings import check_fields
+
 __all__ = ["BlockMask", "RandomMask", "TokenMask"]
 
 
@@ -48,6 +50,7 @@ class RandomMask(TokenMask):
     """Fraction of tokens that is masked, between 0 and 1."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 < self.ratio < 1:
             raise ValueError(f"`ratio` of a mask must be between 0 and 1. Received {self.ratio}.")
 
@@ -87,6 +90,7 @@ class BlockMask(TokenMask):
     """Bounds of the fraction of all tokens in the context block."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.n_blocks < 1:
             raise ValueError(f"`n_blocks` must be at least 1. Received {self.n_blocks}.")
         for name in ("area", "aspect", "context"):

@@ -17,6 +17,7 @@ from rlpriors.representation.clips import ClipBatch
 from rlpriors.representation.transforms.augmentations import Augment
 from rlpriors.representation.transforms.jigsaw import TileTransform
 from rlpriors.representation.transforms.masks import TokenMask
+from rlpriors.settings import check_fields
 
 __all__ = ["View", "ViewBatch", "ViewMaker"]
 
@@ -48,6 +49,7 @@ class View:
     """Mask of the online encoder's tokens; needs a vision transformer that can skip masked tokens."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.branch not in get_args(Branch):
             raise ValueError(f"`branch` must be one of {get_args(Branch)}. Received {self.branch!r}.")
 
