@@ -5,30 +5,38 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# A second environment, with the libraries whose training loops run in tests/peers.
+PEERS_VENV := .venv-peers
+PEERS_STAMP := $(PEERS_VENV)/.installed
+PEERS := stable-baselines3 torchrl
 # `make demo ARGS="--seed 1"`, `make test ARGS="tests/data -x"`
 ARGS ?=
 # Processes of the tests.  Each imports torch, so more processes than cores gain nothing.
 WORKERS ?= 2
 
-.PHONY: help demo test test-all check check-style check-mypy check-pyright check-imports format docs docs-serve clean
+.PHONY: help demo test test-all test-peers check check-style check-mypy check-pyright check-imports format docs docs-serve clean
 
 help:
 	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and plan with it (4 to 7 minutes)"
 	@echo "make test      install into $(VENV), then run the tests that CI runs"
 	@echo "make test-all  the same with the slow tests"
+	@echo "make test-peers  install into $(PEERS_VENV), then run the training loops of other libraries"
 	@echo "make check     ruff, mypy, pyright and the import rules"
 	@echo "make format    let ruff repair what it can"
 	@echo "make docs      build the documentation site into site/; make docs-serve shows it at 127.0.0.1:8000"
-	@echo "make clean     remove $(VENV) and every cache"
+	@echo "make clean     remove $(VENV), $(PEERS_VENV) and every cache"
 
 demo: $(STAMP)
 	$(BIN)/rlpriors demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/pytest -n $(WORKERS) -m "not slow" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) -m "not slow and not peers" $(ARGS)
 
 test-all: $(STAMP)
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) -m "not peers" $(ARGS)
+
+test-peers: $(PEERS_STAMP)
+	$(PEERS_VENV)/bin/pytest -m peers tests/peers $(ARGS)
 
 # Separate targets: `make -k check` reports the faults of all of them.
 check: check-style check-mypy check-pyright check-imports
@@ -58,16 +66,28 @@ docs-serve: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS_VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+define check-python
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+    echo "rlpriors needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+         "Choose another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+endef
 
 # The stamp makes the second call instant.  It is older than a changed requirement, and missing after an
 # interrupted installation.
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "rlpriors needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
-	         "Choose another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(check-python)
 	@rm -f $@
 	@echo "Installing into $(VENV); this takes some minutes the first time."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	@touch $@
+
+$(PEERS_STAMP): pyproject.toml constraints.txt Makefile
+	$(check-python)
+	@rm -f $@
+	@echo "Installing into $(PEERS_VENV); this takes some minutes the first time."
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]" $(PEERS)
 	@touch $@

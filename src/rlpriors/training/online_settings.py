@@ -68,7 +68,7 @@ class OnlineSettings:
         if not 0 <= self.random_steps < self.env_steps:
             raise ValueError(
                 f"`random_steps` must be at least 0 and below `env_steps`, {self.env_steps}. Received "
-                f"{self.random_steps}."
+                f"{self.random_steps}; lower it, or raise `env_steps`."
             )
         for name in ("collect_steps", "random_steps"):
             if getattr(self, name) % self.n_envs:
