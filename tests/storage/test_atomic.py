@@ -80,6 +80,7 @@ class TestRemoveStale:
 
     def test_no_folder(self, tmp_path):
         remove_stale(tmp_path / "none" / "b.txt")
+        assert not list(tmp_path.iterdir())
 
     def test_names(self):
         first, second = temporary_name("b.txt"), temporary_name("b.txt")

@@ -89,7 +89,7 @@ def detect_layout(shape: Sequence[int], channels: int, what: str, *, is_stack: b
     """Return the only plausible layout of a shape, for an encoder of `channels` channels.
 
     A last axis of 1, 3 or `channels` entries holds channels.  Frames in the last axis, or merged into
-    channels, are never assumed.  A stack has at most a quarter as many frames as rows or
+    channels, are never assumed.  The number of frames of a stack is at most a quarter of its rows or
     columns.  `is_stack` states that the first axis is a stack of frames.
 
     Raises:
