@@ -11,7 +11,7 @@ import inspect
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import torch
 
@@ -112,16 +112,11 @@ class EncodeOptions:
         if self.input_size is not None:
             object.__setattr__(self, "input_size", check_size("input_size", self.input_size))
         check_fields(self)
-        choices = {"output": get_args(Output), "dtype": get_args(DType), "fuse": tuple(FRAME_FUSIONS)}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"`{name}` must be one of {list(allowed)}. Received {getattr(self, name)!r}."
-                )
+        if self.fuse not in FRAME_FUSIONS:
+            raise ValueError(f"`fuse` must be one of {list(FRAME_FUSIONS)}. Received {self.fuse!r}.")
         if self.stack < 1:
             raise ValueError(f"`stack` must be at least 1, the current frame. Received {self.stack}.")
-        is_size = isinstance(self.cache, int) and self.cache >= 1 and self.cache is not True
-        if self.cache not in (None, "frame", "crop") and not is_size:
+        if isinstance(self.cache, int) and self.cache < 1:
             raise ValueError(
                 '`cache` must be None, "frame", "crop" or the number of images to keep. '
                 f"Received {self.cache!r}."
