@@ -68,7 +68,8 @@ def check_fields(settings: Any) -> None:
             expected = _describe(hints[field.name])
             if type(value) is int and abs(value) > LARGEST:
                 expected += " of at most 64 bits"
-            raise SettingsError(f"`{field.name}` must be {expected}. Received {_show(value)}.") from None
+            fix = f"; pass {[value]}" if isinstance(value, str) and _takes_strings(hints[field.name]) else ""
+            raise SettingsError(f"`{field.name}` must be {expected}. Received {_show(value)}{fix}.") from None
         if fitted is not value:
             object.__setattr__(settings, field.name, fitted)
 
@@ -184,6 +185,14 @@ def _is_class(hint: Any) -> TypeGuard[type]:
     return isinstance(hint, type) and get_origin(hint) is None and type(hint).__module__ != "jaxtyping"
 
 
+def _takes_strings(hint: Any) -> bool:
+    """Return True for sequences and tuples of strings, also as a part of a union."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(map(_takes_strings, parts))
+    return isinstance(origin, type) and issubclass(origin, Sequence) and parts[:1] == (str,)
+
+
 def _describe(hint: Any, *, plural: bool = False) -> str:
     """Return an annotation in words."""
     origin, parts = get_origin(hint), get_args(hint)
@@ -204,7 +213,7 @@ def _describe(hint: Any, *, plural: bool = False) -> str:
     if origin is Callable:
         return "functions" if plural else "a function"
     if isinstance(origin, type):
-        return f"a {origin.__name__} of {' to '.join(_describe(part, plural=True) for part in parts)}"
+        return f"a {origin.__name__.lower()} of {' to '.join(_describe(part, plural=True) for part in parts)}"
     if isinstance(hint, type):
         return f"{'instances of' if plural else 'an instance of'} {hint.__name__}"
     return str(hint)

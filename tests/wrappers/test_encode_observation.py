@@ -432,7 +432,7 @@ CAMERAS = gym.spaces.Dict({"eye": image(48, 48, 3), "eye_pixels": image(2), "spe
             CAMERAS,
             {"obs_keys": "eye"},
             ValueError,
-            r"`obs_keys` must be a Sequence of strings or None. Received 'eye'",
+            r"`obs_keys` must be a sequence of strings or None. Received 'eye'; pass \['eye'\]",
         ),
         (CAMERAS, {"obs_keys": []}, ValueError, "must hold an image"),
         (CAMERAS, {"keep_pixels": True}, ValueError, r"`keep_pixels` needs the name 'eye_pixels'"),
