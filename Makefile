@@ -8,19 +8,20 @@ STAMP := $(VENV)/.installed
 # A second environment, with the libraries whose training loops run in tests/peers.
 PEERS_VENV := .venv-peers
 PEERS_STAMP := $(PEERS_VENV)/.installed
-PEERS := stable-baselines3 torchrl
+PEERS := stable-baselines3 torchrl ray "minari[create]" rliable
 # `make demo ARGS="--seed 1"`, `make test ARGS="tests/data -x"`
 ARGS ?=
 # Processes of the tests.  Each imports torch, so more processes than cores gain nothing.
 WORKERS ?= 2
 
-.PHONY: help demo test test-all test-peers check check-style check-mypy check-pyright check-imports format docs docs-serve clean
+.PHONY: help demo test test-all test-peers test-device check check-style check-mypy check-pyright check-imports format docs docs-serve clean
 
 help:
 	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and plan with it (4 to 7 minutes)"
 	@echo "make test      install into $(VENV), then run the tests that CI runs"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-peers  install into $(PEERS_VENV), then run the training loops of other libraries"
+	@echo "make test-device  run the tests marked \`cuda\`, without a GPU on a second device in CPU memory"
 	@echo "make check     ruff, mypy, pyright and the import rules"
 	@echo "make format    let ruff repair what it can"
 	@echo "make docs      build the documentation site into site/; make docs-serve shows it at 127.0.0.1:8000"
@@ -37,6 +38,10 @@ test-all: $(STAMP)
 
 test-peers: $(PEERS_STAMP)
 	$(PEERS_VENV)/bin/pytest -m peers tests/peers $(ARGS)
+
+# The plugin in tests/plugins stands in for a GPU.  Reading only these files halves the time.
+test-device: $(STAMP)
+	RLPRIORS_SECOND_DEVICE=1 $(BIN)/pytest -m "cuda and not slow" $(ARGS) $$(grep -rl 'mark\.cuda' tests --include='test_*.py')
 
 # Separate targets: `make -k check` reports the faults of all of them.
 check: check-style check-mypy check-pyright check-imports

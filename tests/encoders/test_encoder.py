@@ -201,11 +201,11 @@ def test_save_keeps_the_options(tmp_path: Path) -> None:
 
 
 @pytest.mark.cuda
-def test_cuda_agrees_with_the_cpu() -> None:
+def test_cuda_agrees_with_the_cpu(cuda_device: str) -> None:
     e = load_encoder("impala-cnn", weights="none", device="cpu", readout="crops(1,2)")
-    on_cuda = copy.deepcopy(e).cuda()
-    assert on_cuda.device.type == "cuda"
-    assert on_cuda.encode(FRAMES).device.type == "cuda"
+    on_cuda = copy.deepcopy(e).to(cuda_device)
+    assert on_cuda.device.type == cuda_device
+    assert on_cuda.encode(FRAMES).device.type == cuda_device
     torch.testing.assert_close(on_cuda.encode(FRAMES).cpu(), e.encode(FRAMES), atol=2e-3, rtol=1e-3)
     assert on_cuda.fingerprint() == e.fingerprint()
 

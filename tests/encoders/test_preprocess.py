@@ -240,10 +240,10 @@ def test_clips() -> None:
 
 
 @pytest.mark.cuda
-def test_cuda_agrees_with_the_cpu() -> None:
+def test_cuda_agrees_with_the_cpu(cuda_device: str) -> None:
     for name in ("bilinear", "bicubic", "nearest"):
         spec = replace(SPEC, interpolation=name)
-        difference = Preprocess(spec).cuda()(FRAME[None]).cpu() - prepared(spec, FRAME[None])
+        difference = Preprocess(spec).to(cuda_device)(FRAME[None]).cpu() - prepared(spec, FRAME[None])
         assert difference.abs().max() <= LEVEL + 1e-5
 
 

@@ -148,10 +148,10 @@ def test_learns_quickly_which_frame_is_which(name: str) -> None:
 
 @every_denoiser
 @pytest.mark.cuda
-def test_moves_to_cuda(name: str) -> None:
+def test_moves_to_cuda(name: str, cuda_device: str) -> None:
     network, (x, t) = awake(name), windows()
-    out = network.to("cuda")(x.to("cuda"), t.to("cuda"))
-    assert out.device.type == "cuda"
+    out = network.to(cuda_device)(x.to(cuda_device), t.to(cuda_device))
+    assert out.device.type == cuda_device
     torch.testing.assert_close(out.cpu(), network.cpu()(x, t), atol=1e-4, rtol=1e-4)
 
 

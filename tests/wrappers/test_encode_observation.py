@@ -627,10 +627,10 @@ def test_an_observation_outside_of_its_space_is_refused() -> None:
 
 
 @pytest.mark.cuda
-def test_on_cuda_the_numbers_are_the_same() -> None:
+def test_on_cuda_the_numbers_are_the_same(cuda_device: str) -> None:
     options = {**SMALL, "stack": 2, "cache": "crop", "readout": "crops(1,2)"}
     received = []
-    for device in ("cpu", "cuda"):
+    for device in ("cpu", cuda_device):
         env = EncodeObservation(NoiseEnv("dict"), "nature-cnn", **{**options, "device": device})
         obs = [env.reset(seed=0)[0], *(env.step(0)[0] for _ in range(5))]
         received.append(np.stack([o["front"] for o in obs]))

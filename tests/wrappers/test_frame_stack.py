@@ -64,9 +64,9 @@ def test_no_rows_are_no_work() -> None:
 
 
 @pytest.mark.cuda
-def test_on_cuda_it_stays_there() -> None:
-    frame_stack, both = FrameStack(2, 2, (3,), "cuda"), torch.arange(2, device="cuda")
-    frame_stack.fill(both, torch.ones(2, 3, device="cuda"))
-    frame_stack.push(both, torch.zeros(2, 3, device="cuda"))
-    assert frame_stack.read(both).device.type == "cuda"
+def test_on_cuda_it_stays_there(cuda_device: str) -> None:
+    frame_stack, both = FrameStack(2, 2, (3,), cuda_device), torch.arange(2, device=cuda_device)
+    frame_stack.fill(both, torch.ones(2, 3, device=cuda_device))
+    frame_stack.push(both, torch.zeros(2, 3, device=cuda_device))
+    assert frame_stack.read(both).device.type == cuda_device
     assert frame_stack.read(both)[:, :, 0].tolist() == [[1, 0], [1, 0]]

@@ -371,9 +371,10 @@ def test_info_has_one_structure_for_readers_of_info() -> None:
 
 
 @pytest.mark.cuda
-def test_on_cuda_the_numbers_are_the_same(tmp_path: Path) -> None:
+def test_on_cuda_the_numbers_are_the_same(tmp_path: Path, cuda_device: str) -> None:
     folder = save(tmp_path, 3, 1)
     rewards = [
-        rollout(LearnedReward(gym.make("Pendulum-v1"), folder, device=device)) for device in ("cpu", "cuda")
+        rollout(LearnedReward(gym.make("Pendulum-v1"), folder, device=device))
+        for device in ("cpu", cuda_device)
     ]
     np.testing.assert_allclose(*rewards, rtol=1e-4, atol=1e-5)

@@ -133,10 +133,10 @@ def test_no_gradient_is_kept():
 
 
 @pytest.mark.cuda
-def test_runs_on_cuda():
-    there = Transition(*(column.cuda() for column in TRANSITIONS))
-    samples = {name: x.cuda() if isinstance(x, torch.Tensor) else x for name, x in CANONICAL.items()}
-    reward, other = tabular(TABLE.cuda()), tabular(-TABLE.cuda())
+def test_runs_on_cuda(cuda_device):
+    there = Transition(*(column.to(cuda_device) for column in TRANSITIONS))
+    samples = {name: x.to(cuda_device) if isinstance(x, torch.Tensor) else x for name, x in CANONICAL.items()}
+    reward, other = tabular(TABLE.to(cuda_device)), tabular(-TABLE.to(cuda_device))
     assert epic_distance(reward, other, there, **samples) == pytest.approx(1, abs=1e-6)
 
 

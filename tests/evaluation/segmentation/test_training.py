@@ -170,8 +170,8 @@ def test_arrays_may_be_mapped_from_a_file(tmp_path):
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("mode", ["frozen", "full"])
-def test_it_learns_on_a_cuda_device(mode):
-    encoder = load_encoder("vit-nano", weights="none", input_size=(32, 32), device="cuda")
+def test_it_learns_on_a_cuda_device(mode, cuda_device):
+    encoder = load_encoder("vit-nano", weights="none", input_size=(32, 32), device=cuda_device)
     settings = replace(QUICK, mode=mode, lr=3e-3, encoder_lr=3e-3, head="pyramid", updates=40)
     segmenter = fit_segmenter(encoder, *squares(24, 32), 3, settings)
     frames, truth = squares(12, 32, seed=1)

@@ -167,9 +167,9 @@ def test_what_it_refuses() -> None:
 
 
 @pytest.mark.cuda
-def test_on_cuda_the_numbers_are_the_same() -> None:
+def test_on_cuda_the_numbers_are_the_same(cuda_device: str) -> None:
     received = []
-    for device in ("cpu", "cuda"):
+    for device in ("cpu", cuda_device):
         venv = TianshouEncodeObservation(
             DummyVectorEnv([NoiseEnv] * N), small_encoder(device=device), stack=2
         )

@@ -369,9 +369,9 @@ def test_what_it_refuses() -> None:
 
 
 @pytest.mark.cuda
-def test_on_cuda_the_numbers_are_the_same() -> None:
+def test_on_cuda_the_numbers_are_the_same(cuda_device: str) -> None:
     received = []
-    for device in ("cpu", "cuda"):
+    for device in ("cpu", cuda_device):
         envs = SyncVectorEnv([NoiseEnv] * N, autoreset_mode=AutoresetMode.SAME_STEP)
         envs = VectorEncodeObservation(envs, small_encoder(device=device), stack=3, fuse="flare")
         envs.reset(seed=0)

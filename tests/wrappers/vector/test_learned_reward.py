@@ -202,10 +202,10 @@ def test_a_step_before_the_reset_is_refused() -> None:
 
 
 @pytest.mark.cuda
-def test_on_cuda_the_numbers_are_the_same(tmp_path: Path) -> None:
+def test_on_cuda_the_numbers_are_the_same(tmp_path: Path, cuda_device: str) -> None:
     folder = MLPReward(RewardSettings(2, 2)).save(tmp_path)
     rewards = []
-    for device in ("cpu", "cuda"):
+    for device in ("cpu", cuda_device):
         envs = VectorLearnedReward(SyncVectorEnv([WalkEnv] * N), folder, device=device)
         envs.reset(seed=0)
         rewards.append([envs.step(np.ones((N, 2), np.float32))[1] for _ in range(10)])
