@@ -19,9 +19,10 @@ The cases, for 1, 16 and 64 environments:
 
 Cases take turns in every round, so that other load on the machine slows all of them equally.  The table shows
 medians over rounds.  Ratios are to `network` at the same input size and number of environments.  The rows
-replace earlier rows of this machine in `results/encode.csv`.
+replace earlier rows of this machine in `results/encode.csv`, or in the file of `--csv`.
 """
 
+import argparse
 import platform
 import statistics
 import time
@@ -58,6 +59,11 @@ def record_frames(n: int) -> np.ndarray:
     return np.stack(frames)
 
 
+def make_noise(n: int) -> np.ndarray:
+    """Return random frames of Breakout's size, [n, 210, 160, 3]."""
+    return np.random.default_rng(0).integers(0, 256, (n, 210, 160, 3), np.uint8)
+
+
 class ReplayVectorEnv(VectorEnv):
     """Vector environment of recorded frames; each environment starts at another frame."""
 
@@ -81,7 +87,12 @@ class ReplayVectorEnv(VectorEnv):
 
 
 def make_jobs(
-    size: int, n: int, frames: np.ndarray, device: torch.device, options: dict[str, Any]
+    size: int,
+    n: int,
+    frames: np.ndarray,
+    device: torch.device,
+    options: dict[str, Any],
+    compiled: bool = True,
 ) -> dict[str, Job]:
     """Return the timed calls by case; each call makes `n` observations."""
 
@@ -110,10 +121,11 @@ def make_jobs(
         "network": network,
         "wrapper": make_step(),
         "one call per environment": lambda: [encoder.encode(frame[None]) for frame in batch],
-        "wrapper, compiled": make_step(compile=True),
         "stack 4, each frame once": make_step(stack=4),
         "stack 4, each frame four times": lambda: encoder.encode(stacks),
     }
+    if compiled:
+        jobs["wrapper, compiled"] = make_step(compile=True)
     transform = make_torchrl_transform(size, device)
     if transform is not None:
         jobs["torchrl"] = lambda: transform(batch)
@@ -163,17 +175,24 @@ def main() -> None:
     parser.add_argument("--n-envs", type=int, nargs="+", default=[1, 16, 64], help="numbers of environments")
     parser.add_argument("--rounds", type=int, default=5, help="number of measured rounds")
     parser.add_argument("--amp", choices=["bf16", "fp16"], help="half precision in the network, for CUDA")
+    parser.add_argument(
+        "--frames", choices=["breakout", "noise"], default="breakout", help="noise needs no emulator"
+    )
+    parser.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, default=True, help="the case that compiles"
+    )
+    parser.add_argument("--csv", type=Path, default=RESULTS, help="file for the table")
     settings = parser.parse_args()
     device = resolve_device(settings.device)
     cores = f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
     machine = torch.cuda.get_device_name(device) if device.type == "cuda" else cores
     options = {"channels_last": True, "amp": settings.amp}
-    frames = record_frames(2000)
+    frames = record_frames(2000) if settings.frames == "breakout" else make_noise(200)
     rows = []
     print(f"{machine}\n{'case':30s} {'size':>5s} {'envs':>5s} {'frames/s':>10s} {'ratio':>8s}")
     for size in settings.sizes:
         for n in settings.n_envs:
-            jobs = make_jobs(size, n, frames, device, options)
+            jobs = make_jobs(size, n, frames, device, options, settings.compile)
             times: dict[str, list[float]] = {case: [] for case in jobs}
             for number in range(settings.rounds + 2):  # two to warm up
                 for case, job in jobs.items():
@@ -185,8 +204,8 @@ def main() -> None:
                 ratio = rate / rates["network"]
                 rows.append([machine, case, size, n, round(rate, 2), round(ratio, 3)])
                 print(f"{case:30s} {size:5d} {n:5d} {rate:10.1f} {ratio:8.2f}", flush=True)
-    other_machines = [row for row in read_csv(RESULTS) if row[0] != machine]
-    write_csv(RESULTS, COLUMNS, [*other_machines, *rows])
+    other_machines = [row for row in read_csv(settings.csv) if row[0] != machine]
+    write_csv(settings.csv, COLUMNS, [*other_machines, *rows])
 
 
 if __name__ == "__main__":
