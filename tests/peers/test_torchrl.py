@@ -101,10 +101,9 @@ def test_encoded_observations() -> None:
 
 @pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.DISABLED])
 def test_vector_environments(mode: AutoresetMode) -> None:
-    """TorchRL reads an attribute that Gymnasium's vector wrappers do not have."""
+    """TorchRL reads the mode from an attribute, which Gymnasium's own vector wrappers do not have."""
     envs = VectorEncodeObservation(SyncVectorEnv([NoiseEnv] * N, autoreset_mode=mode), small_encoder())
     envs = VectorLearnedReward(envs, brightness, device="cpu")
-    envs.autoreset_mode = mode
     data = rollout(GymWrapper(envs, device="cpu"))
     assert data.batch_size == (N, STEPS)
     for row in data:
@@ -114,3 +113,10 @@ def test_vector_environments(mode: AutoresetMode) -> None:
         assert done.sum() >= 2
         follows = (row["next", "observation"][:-1] == row["observation"][1:]).all(1)
         assert follows.equal(~done)
+
+
+def test_the_default_mode_is_refused() -> None:
+    envs = VectorLearnedReward(gym.make_vec("CartPole-v1", num_envs=N), balance, device="cpu")
+    with pytest.raises(RuntimeError, match="NEXT_STEP"):
+        GymWrapper(envs, device="cpu")
+    envs.close()

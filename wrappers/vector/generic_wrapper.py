@@ -1,11 +1,13 @@
 """Base of the wrappers of `gymnasium.vector` environments, for all supported versions of Gymnasium.
 
-`GenericVectorWrapper`  VectorWrapper that accepts type parameters
+`GenericVectorWrapper`  VectorWrapper that accepts type parameters and shows its autoreset mode
 """
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gymnasium.vector import VectorWrapper
+from gymnasium.vector import AutoresetMode, VectorWrapper
+
+from rlpriors.wrappers.vector.autoreset import read_autoreset_mode
 
 __all__ = ["GenericVectorWrapper"]
 
@@ -35,7 +37,15 @@ class GenericVectorWrapper(Subscriptable[Obs, Act, InnerObs, InnerAct, Array]):
         ...     pass
         >>> issubclass(Identity, VectorWrapper)
         True
+        >>> import gymnasium as gym
+        >>> Identity(gym.make_vec("CartPole-v1", num_envs=2)).autoreset_mode.name
+        'NEXT_STEP'
     """
+
+    @property
+    def autoreset_mode(self) -> AutoresetMode:
+        """Autoreset mode of the environments, which TorchRL reads from the outermost wrapper."""
+        return read_autoreset_mode(self.env)
 
     def close(self, **kwargs: Any) -> None:
         """Close the environments."""

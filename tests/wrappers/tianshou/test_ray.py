@@ -1,21 +1,20 @@
-"""Workers that hold a handle instead of an environment, as Ray's: spaces, encodings, rewards, a Collector."""
+"""Workers that hold a handle instead of an environment, as Ray's: spaces, encodings, rewards, a Collector.
 
-from collections.abc import Callable, Iterator
+tests/peers/test_ray.py runs Ray itself.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
-import noise_env
 import numpy as np
-import pytest
 from noise_env import NoiseEnv, assert_close, small_encoder
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch, Collector, VectorReplayBuffer
-from tianshou.env import BaseVectorEnv, DummyVectorEnv, RayVectorEnv
+from tianshou.env import BaseVectorEnv, DummyVectorEnv
 from tianshou.env.worker import DummyEnvWorker
 
 from rlpriors.wrappers.tianshou import TianshouEncodeObservation, TianshouLearnedReward
-
-Venv = Callable[[list[Callable[[], gym.Env]]], BaseVectorEnv]
 
 
 class Handle:
@@ -42,16 +41,8 @@ class HandleWorker(DummyEnvWorker):
         self.remote.close()
 
 
-@pytest.fixture(params=["handle", pytest.param("ray", marks=pytest.mark.slow)])
-def make(request: pytest.FixtureRequest) -> Iterator[Venv]:
-    if request.param == "handle":
-        yield lambda makers: BaseVectorEnv(makers, HandleWorker)
-        return
-    ray = pytest.importorskip("ray", reason="ray is not installed")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    ray.cloudpickle.register_pickle_by_value(noise_env)  # workers do not find the toys
-    yield RayVectorEnv
-    ray.shutdown()
+def make(makers: list[Callable[[], gym.Env]]) -> BaseVectorEnv:
+    return BaseVectorEnv(makers, HandleWorker)
 
 
 class First(Policy):
@@ -68,7 +59,7 @@ def collect(venv: BaseVectorEnv) -> VectorReplayBuffer:
     return buffer
 
 
-def test_rewards(make: Venv) -> None:
+def test_rewards() -> None:
     makers = [lambda: gym.make("CartPole-v1")] * 2
 
     def angle(obs: Any, act: Any, obs_next: Any, terminated: Any) -> Any:
@@ -81,7 +72,7 @@ def test_rewards(make: Venv) -> None:
     np.testing.assert_array_equal(buffer.info["env_reward"], expected.info["env_reward"])
 
 
-def test_encodings(make: Venv) -> None:
+def test_encodings() -> None:
     makers, encoder = [NoiseEnv] * 2, small_encoder()
     buffer = collect(TianshouEncodeObservation(make(makers), encoder, stack=2))
     expected = collect(TianshouEncodeObservation(DummyVectorEnv(makers), encoder, stack=2))

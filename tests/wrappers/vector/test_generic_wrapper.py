@@ -1,12 +1,17 @@
-"""Base class of the vector wrappers: no class that only new versions of Gymnasium can subscript."""
+"""Base class of the vector wrappers: type parameters in each version of Gymnasium, autoreset modes."""
 
 import ast
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from noise_env import NoiseEnv, small_encoder
+from peer_envs import brightness
 
 import rlpriors
+from rlpriors.wrappers import VectorEncodeObservation, VectorLearnedReward
 from rlpriors.wrappers.vector.generic_wrapper import GenericVectorWrapper
 
 SOURCE = Path(rlpriors.__file__).parent
@@ -36,3 +41,16 @@ def test_closing_after_an_error_in_the_constructor() -> None:
     envs = GenericVectorWrapper(gym.make_vec("CartPole-v1", num_envs=2))
     assert envs.reset(seed=0)[0].shape == (2, 4)
     envs.close()
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_the_outermost_wrapper_shows_the_autoreset_mode(mode: AutoresetMode) -> None:
+    """Other libraries read the attribute that `SyncVectorEnv` has."""
+    envs = SyncVectorEnv([NoiseEnv] * 2, autoreset_mode=mode)
+    encoded = VectorEncodeObservation(envs, small_encoder())
+    rewarded = VectorLearnedReward(encoded, brightness, device="cpu")
+    assert envs.autoreset_mode is encoded.autoreset_mode is rewarded.autoreset_mode is mode
+    # The mode is that of the environments, also where another environment has changed shared metadata.
+    envs.metadata["autoreset_mode"] = next(other for other in AutoresetMode if other is not mode)
+    assert rewarded.autoreset_mode is rewarded.autoreset.mode is mode
+    rewarded.close()
