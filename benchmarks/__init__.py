@@ -5,10 +5,12 @@ Each folder answers one question.  Its commands run from the repository root as
 of the documentation are written from these files.
 
 `demo`          success of the demo over seeds
+`diffusion`     guidance and samplers against known distributions
 `imitation`     representation learning for imitation from pixels
 `irl`           rewards learned from demonstrations
 `pretraining`   pretraining distributions, and the encoders that ship with the library
 `probing`       linear probes of encoders on Atari games
+`robustness`    hostile values and files, kills, and memory over many steps
 `speed`         time of denoisers, encoders, data collection and pretraining
 `process_pool`  worker processes that end with the benchmark
 `tables`        csv files, Markdown tables and marked sections of pages

@@ -19,7 +19,7 @@ from rlpriors.networks import build_denoiser
 from rlpriors.networks.mlp import build_mlp
 
 HORIZON, DIM = 4, 2
-SPACES = ["clean", "noisy"]
+SPACES = ["clean", "noisy", "posterior"]
 
 
 class CurvedValue(nn.Module):

@@ -106,7 +106,7 @@ def test_clean_guidance_samples_the_tilted_prior(gaussian, sampler: str) -> None
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
 @pytest.mark.parametrize("std", [0.5, 1.0])
-@pytest.mark.parametrize("space", ["clean", "noisy"])
+@pytest.mark.parametrize("space", ["clean", "noisy", "posterior"])
 def test_guidance_moves_samples_along_the_gradient(gaussian, space, std: float, sampler: str) -> None:
     # Away from a standard normal the length is a rule of thumb (1.9 to 13 times std^2 a at std 0.5:
     # most in noisy space with DDIM, which keeps what was pushed into x_t); the direction is not.
@@ -124,7 +124,7 @@ def test_noisy_guidance_stops_where_it_is_told(gaussian) -> None:
     assert moved(n_repeats=2) == pytest.approx(2 * moved(), rel=1e-4)
 
 
-@pytest.mark.parametrize("space", ["clean", "noisy"])
+@pytest.mark.parametrize("space", ["clean", "noisy", "posterior"])
 def test_no_gradient_reaches_the_networks(space) -> None:
     denoiser = build_denoiser("mlp", horizon=4, dim=2, width=8, blocks=1)
     judge = build_mlp(8, (8,), 1)
@@ -154,7 +154,7 @@ def test_no_gradient_reaches_the_networks(space) -> None:
         ("weight", -1.0, r"`weight` must be at least 0\. Received -1\.0"),
         ("clip", 0.0, r"`clip` must be positive or None\. Received 0\.0"),
         ("n_repeats", 0, r"`n_repeats` must be at least 1\. Received 0"),
-        ("space", "latent", r"`space` must be one of \['clean', 'noisy'\]\. Received 'latent'"),
+        ("space", "latent", r"`space` must be one of \['clean', 'noisy', 'posterior'\]\. Received 'latent'"),
     ],
 )
 def test_bad_settings(field: str, bad, message: str, monkeypatch) -> None:

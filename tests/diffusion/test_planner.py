@@ -226,3 +226,20 @@ def test_planning_leaves_no_graph(process, gaussian) -> None:
 def test_bad_settings(field: str, bad, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PlannerSettings(**{field: bad})
+
+
+@pytest.mark.parametrize("spoiled", ["values", "windows"])
+def test_nan_never_wins(spoiled):
+    """`argmax` takes NaN for the largest number."""
+    process = DiffusionProcess(NoiseSchedule(10))
+
+    def denoiser(x, t):
+        return x * (float("nan") if spoiled == "windows" else 0.5)
+
+    def value(x):
+        values = x.sum((1, 2))
+        return torch.where(values == values.min(), float("nan"), values) if spoiled == "values" else values
+
+    planner = Planner(process, denoiser, PlannerSettings(n_candidates=4, n_steps=2, guidance=UNGUIDED))
+    with pytest.raises(ValueError, match=r"must return finite numbers\. Received"):
+        planner.plan(starts(0.0), value, generator=seeded())

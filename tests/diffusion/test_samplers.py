@@ -116,7 +116,7 @@ def test_recorded_numbers(gaussian, sampler: str, eta: float, recorded: list[flo
     torch.testing.assert_close(drawn.flatten(), torch.tensor(recorded), atol=2e-5, rtol=0)
 
 
-@pytest.mark.parametrize("space", ["clean", "noisy"])
+@pytest.mark.parametrize("space", ["clean", "noisy", "posterior"])
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
 def test_known_entries_hold_exactly(gaussian, sampler: str, space) -> None:
     process = DiffusionProcess(NoiseSchedule(20))

@@ -116,6 +116,9 @@ class Planner:
                 the first.
             previous: the current plans, shifted to begin now; warm starts begin there.
             generator: the generator of all noise, on the condition's device.
+
+        Raises:
+            ValueError: the value function or the denoiser returned NaN or infinity.
         """
         settings, schedule = self.settings, self.process.schedule
         n = settings.n_candidates if value is not None else 1
@@ -141,9 +144,20 @@ class Planner:
             clip=settings.clip,
             generator=generator,
         )
+        if not windows.isfinite().all():
+            source = "`denoiser`" if value is None else "`value` or `denoiser`"
+            raise ValueError(
+                f"{source} must return finite numbers. Received NaN or infinity, which spoiled a candidate; "
+                "check the reward and the trained model, or lower the guidance weight."
+            )
         if value is None:
             return Plan(windows, torch.zeros(len(windows), device=windows.device))
         values = value(windows)
+        if not values.isfinite().all():
+            raise ValueError(
+                f"`value` must return finite numbers. Received {int((~values.isfinite()).sum())} of "
+                f"{len(values)} that are not; check the reward model and its inputs."
+            )
         score = values
         if settings.likelihood_weight > 0:
             residual = denoising_residual(

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from rlpriors.arguments import check_arguments
 from rlpriors.diffusion.conditions import Condition
 from rlpriors.diffusion.schedule import NoiseSchedule
 from rlpriors.types import Denoiser
@@ -41,6 +42,7 @@ class DiffusionProcess(nn.Module):
         True
     """
 
+    @check_arguments
     def __init__(
         self,
         schedule: NoiseSchedule,
@@ -192,6 +194,7 @@ def denoising_loss(
 
 
 @torch.no_grad()
+@check_arguments
 def denoising_residual(
     process: DiffusionProcess,
     denoiser: Denoiser,

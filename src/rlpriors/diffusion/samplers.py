@@ -6,12 +6,14 @@
 `sample`          all steps, from the noisiest time to 0
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rlpriors.diffusion.conditions import Condition
 from rlpriors.diffusion.guidance import (
@@ -19,6 +21,7 @@ from rlpriors.diffusion.guidance import (
     Value,
     guide_clean,
     guide_noisy,
+    guide_posterior,
     straight_through_clamp,
 )
 from rlpriors.diffusion.process import DiffusionProcess
@@ -100,14 +103,36 @@ class Sampling:
         self, x: Float[Tensor, "batch horizon dim"], t: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch horizon dim"]:
         """Predict the clean window of `x`: guided, clamped, with the known entries written in."""
+        if self.guided and self.guidance.space == "posterior":
+            return self._finish(self._posterior(x, t))
         x_start = self.process.denoise(self.denoiser, x, t, self.condition)
         if self.guided and self.guidance.space == "clean":
             assert self.value is not None
             abar = self.process.schedule.at(t)
             x_start = guide_clean(self.value, self.guidance, x_start, abar, create_graph=self.create_graph)
-        if self.clip is not None:
-            x_start = straight_through_clamp(x_start, self.clip)
-        return self.known(x_start)
+        return self._finish(x_start)
+
+    def _posterior(self, x: Tensor, t: Tensor) -> Tensor:
+        assert self.value is not None
+
+        def predict(x_t: Tensor, t: Tensor) -> Tensor:
+            return self._finish(self.process.denoise(self.denoiser, self.known(x_t), t, self.condition))
+
+        # Of torch's attention kernels only this one can be differentiated twice.
+        with sdpa_kernel(SDPBackend.MATH) if self.create_graph else nullcontext():
+            return guide_posterior(
+                self.value,
+                self.guidance,
+                predict,
+                x,
+                t,
+                self.process.schedule,
+                create_graph=self.create_graph,
+            )
+
+    def _finish(self, x_start: Tensor) -> Tensor:
+        """Return predicted clean windows within `clip`, with the known entries written in."""
+        return self.known(x_start if self.clip is None else straight_through_clamp(x_start, self.clip))
 
     def known(self, x: Tensor) -> Tensor:
         """Return `x` with the known entries written in."""

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from rlpriors.arguments import check_arguments
+
 __all__ = ["BetaSchedule", "NoiseSchedule"]
 
 BetaSchedule = Literal["cosine", "linear", "edm", "rectified_flow"]
@@ -53,6 +55,7 @@ class NoiseSchedule(nn.Module):
     alphas_cumprod: Tensor
     scale: Tensor
 
+    @check_arguments
     def __init__(
         self,
         num_train_timesteps: int = 50,
