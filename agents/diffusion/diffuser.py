@@ -17,6 +17,8 @@ from tianshou.data import Batch
 from tianshou.data.types import ActStateBatchProtocol, ObsBatchProtocol
 from torch import Tensor, nn
 
+from rlpriors.agents.diffusion.action_normalizer import check_action_map
+from rlpriors.agents.diffusion.terminal_value import TerminalValue
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.observation_reader import ObservationReader, select_leaves
 from rlpriors.agents.validation import check_actions_of, check_sizes, read_observations
@@ -25,6 +27,7 @@ from rlpriors.data.observation_layout import check_layouts
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import ContextDenoiser, DiffusionProcess, Planner, PlannerSettings, with_context
 from rlpriors.rewards.trajectory_value import TrajectoryValue
+from rlpriors.spaces.actions import check_action_spaces
 from rlpriors.types import Denoiser, RewardFn
 
 __all__ = ["DiffuserPolicy"]
@@ -40,9 +43,13 @@ class DiffuserPolicy(ObservationReader, Policy):
         denoiser: network from [batch, horizon, dim] and [batch] to [batch, horizon, dim].
         process: noise levels and the prediction type of the denoiser.
         layout: layout and normalization of windows.
-        action_space: a Box; actions are clipped to it.
+        action_space: a Box, to which actions are clipped; or the Discrete space of the layout, whose actions
+            are returned as integers [batch].
         observation_space: as in Tianshou's policies; not needed to act.
         reward: reward that guides and ranks plans; None for the prior alone.
+        terminal_value: value of the state in which a plan ends, added to the discounted rewards of the plan
+            (`TrajectoryLayout.value`), for plans that end before the goal; train it by `fit_terminal_value`
+            on the same reward.  None for the undiscounted sum of the rewards.
         planner: settings of the planner.
         execution_horizon: number of time steps of a plan that are executed before the next plan.
         replan_every: number of environment steps between plans, at most those of `execution_horizon` time
@@ -78,6 +85,7 @@ class DiffuserPolicy(ObservationReader, Policy):
         action_space: gym.Space[Any],
         observation_space: gym.Space[Any] | None = None,
         reward: RewardFn | TrajectoryValue | None = None,
+        terminal_value: TerminalValue | None = None,
         planner: PlannerSettings | None = None,
         execution_horizon: int = 1,
         replan_every: int | None = None,
@@ -88,13 +96,7 @@ class DiffuserPolicy(ObservationReader, Policy):
         device: str | torch.device = "auto",
         seed: int = 0,
     ) -> None:
-        if not isinstance(action_space, gym.spaces.Box) or len(action_space.shape) != 1:
-            raise ValueError(f"`action_space` must be a Box with one axis. Received {action_space}.")
-        if action_space.shape != (layout.act.dim,):
-            raise ValueError(
-                f"`action_space` has {action_space.shape[0]} entries, but `layout` was made for actions of "
-                f"{layout.act.dim}. Fit the layout to data of this environment."
-            )
+        check_action_map(layout.act, action_space)
         if not 1 <= execution_horizon < layout.horizon:
             raise ValueError(
                 "`execution_horizon` must be at least 1 and less than the horizon of "
@@ -118,6 +120,7 @@ class DiffuserPolicy(ObservationReader, Policy):
         self.execution_horizon, self.replan_every = execution_horizon, replan_every
         self.inverse_dynamics = inverse_dynamics
         self.context, self.context_weight = context, context_weight
+        self.terminal_value = terminal_value
         self.device = resolve_device(device)
         self.to(self.device)
         self.reseed(seed)
@@ -127,8 +130,10 @@ class DiffuserPolicy(ObservationReader, Policy):
         if name == "reward":
             self._check_reward(value)
             object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
+            return
+        if name == "terminal_value":
+            self._check_terminal_value(value)
+        super().__setattr__(name, value)
 
     def reseed(self, seed: int) -> None:
         """Restart the planner's noise from `seed`."""
@@ -136,7 +141,7 @@ class DiffuserPolicy(ObservationReader, Policy):
 
     def check_data(self, data: EpisodeStore) -> None:
         """Raise a ValueError unless the data's observations and actions fit the layout."""
-        check_sizes(data, obs=self.layout.obs.dim, act=self.layout.act.dim)
+        check_sizes(data, obs=self.layout.obs.dim, act=self.layout.act_dim)
         check_actions_of("act", data, self.action_space)
         self.record_layout(data)
 
@@ -152,10 +157,20 @@ class DiffuserPolicy(ObservationReader, Policy):
         Args:
             obs: first observation of each plan.
             previous: earlier plans, shifted to begin now, for a warm start.
-            reward: reward that replaces the policy's own in this call.
+            reward: reward that replaces the policy's own in this call, without the terminal value, which
+                belongs to the policy's own.
+
+        Raises:
+            ValueError: the policy has a terminal value, but no reward.
         """
+        terminal_value = self.terminal_value if reward is None else None
         reward = self.reward if reward is None else reward
         self._check_reward(reward)
+        if terminal_value is not None and reward is None:
+            raise ValueError(
+                "`terminal_value` needs a `reward`, the one that it was trained on. Received None; set "
+                "`policy.reward`."
+            )
         start = read_observations(obs, self.obs_layout, self.layout.obs_dim, self.device)
         denoiser: Denoiser = self.denoiser
         if self.context is not None:
@@ -165,7 +180,7 @@ class DiffuserPolicy(ObservationReader, Policy):
             )
         plan = Planner(self.process, denoiser, self.planner).plan(
             self.layout.start(start),
-            None if reward is None else self.layout.value(reward),
+            None if reward is None else self.layout.value(reward, terminal_value),
             previous=previous,
             generator=self._generator,
         )
@@ -198,6 +213,8 @@ class DiffuserPolicy(ObservationReader, Policy):
             self._replan(state, vectors, new)
         step = self._steps - state.left
         act = state.actions[np.arange(len(vectors)), step // self.layout.stride]
+        if self.layout.discrete_space is not None:
+            act = act[:, 0]
         state.left = state.left - 1
         return cast(ActStateBatchProtocol, Batch(act=act, state=state))
 
@@ -206,12 +223,40 @@ class DiffuserPolicy(ObservationReader, Policy):
         """Number of environment steps from one plan to the next."""
         return self.execution_horizon * self.layout.stride if self.replan_every is None else self.replan_every
 
+    def _check_terminal_value(self, value: TerminalValue | None) -> None:
+        if value is None:
+            return
+        if value.obs_dim != self.layout.obs_dim:
+            raise ValueError(
+                f"`terminal_value` must read observations of {self.layout.obs_dim} entries, as the policy "
+                f"does. Received {value.obs_dim}; train it on data of this environment."
+            )
+        check_layouts("`terminal_value`", value.obs_layout, "the policy's plans", self.obs_layout)
+        value.to(self.layout.obs.loc.device)
+
     def _check_reward(self, reward: object) -> None:
         check_layouts("`reward`", getattr(reward, "obs_layout", None), "the policy's plans", self.obs_layout)
+        space = getattr(reward, "discrete_space", None)
+        check_action_spaces("`reward`", space, "the policy", self.action_space)
+
+    @property
+    def _stored_type(self) -> type[np.generic]:
+        return np.float32 if self.layout.discrete_space is None else np.int64
+
+    def _in_space(self, act: np.ndarray) -> np.ndarray:
+        """Return the nearest actions of the action space."""
+        discrete = self.layout.discrete_space
+        if discrete is not None:
+            first = int(discrete.start)
+            nearest: np.ndarray = np.rint(act).astype(np.int64).clip(first, first + int(discrete.n) - 1)
+            return nearest
+        box = cast(gym.spaces.Box, self.action_space)
+        clipped: np.ndarray = act.clip(box.low, box.high)
+        return clipped
 
     def _empty_state(self, n: int) -> Batch:
         state = Batch(
-            actions=np.zeros((n, self.execution_horizon, self.layout.act.dim), np.float32),
+            actions=np.zeros((n, self.execution_horizon, self.layout.act_dim), self._stored_type),
             left=np.zeros(n, np.int64),
         )
         if self.planner.warm_start > 0:
@@ -220,11 +265,9 @@ class DiffuserPolicy(ObservationReader, Policy):
         return state
 
     def _replan(self, state: Batch, vectors: np.ndarray, rows: np.ndarray) -> None:
-        box = cast(gym.spaces.Box, self.action_space)
         for group, previous in self._groups(state, rows):
             windows = self.plan(vectors[group], previous=previous)
-            act = self.actions(windows).cpu().numpy()
-            state.actions[group] = np.clip(act, box.low, box.high)
+            state.actions[group] = self._in_space(self.actions(windows).cpu().numpy())
             state.left[group] = self._steps
             if "plan" in state:
                 state.plan[group] = windows.cpu().numpy()

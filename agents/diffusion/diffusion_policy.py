@@ -78,7 +78,13 @@ class DiffusionPolicy(ObservationReader, Policy):
         device: str | torch.device = "auto",
         seed: int = 0,
     ) -> None:
-        if not isinstance(action_space, gym.spaces.Box) or action_space.shape != (layout.act.dim,):
+        _check_box(action_space)
+        if layout.absorbing:
+            raise ValueError(
+                "`layout` must not be `absorbing`: a chunk of actions ends with its episode. Received "
+                "absorbing=True; fit a layout without it."
+            )
+        if layout.discrete_space is not None or action_space.shape != (layout.act.dim,):
             raise ValueError(
                 f"`action_space` must be a Box of {layout.act.dim} entries, as the actions that `layout` was "
                 f"fitted to. Received {action_space}."
@@ -123,6 +129,7 @@ class DiffusionPolicy(ObservationReader, Policy):
             arguments: arguments of the class; by default half of a chunk is executed, at most 8 time
                 steps.
         """
+        _check_box(action_space)
         layout = TrajectoryLayout.fit(data, horizon, stride)
         sizes = {"width": width, "blocks": 2} if denoiser == "mlp" else {}
         defaults: dict[str, Any] = {
@@ -200,3 +207,11 @@ class DiffusionPolicy(ObservationReader, Policy):
         act = state.actions[np.arange(n), step // stride]
         state.left = state.left - 1
         return cast(ActStateBatchProtocol, Batch(act=act, state=state))
+
+
+def _check_box(action_space: gym.Space[Any]) -> None:
+    if isinstance(action_space, gym.spaces.Discrete):
+        raise ValueError(
+            f"`action_space` must be a Box: chunks are continuous actions. Received {action_space}; clone "
+            "Discrete actions by `BehaviorCloning`, or plan with a `DiffuserPolicy`."
+        )

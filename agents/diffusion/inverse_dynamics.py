@@ -24,7 +24,7 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.data.normalize import Normalizer
+from rlpriors.data.normalize import DiscreteActions, Normalizer, action_index
 from rlpriors.networks.base import check_at_least
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.settings import check_fields
@@ -51,12 +51,20 @@ class InverseDynamicsSettings:
     """Number of entries of an action, at least 1."""
     hidden: Sequence[int] = (128, 128)
     """Width of each hidden layer."""
+    n_actions: int | None = None
+    """Size of a Discrete space, whose actions the network classifies; None for continuous actions."""
+    action_start: int = 0
+    """Lowest action of the Discrete space, its `start`."""
 
     def __post_init__(self) -> None:
         check_fields(self)
         object.__setattr__(self, "hidden", tuple(self.hidden))  # a list when read from JSON
         check_at_least(1, obs_dim=self.obs_dim, act_dim=self.act_dim)
         check_at_least(1, **{f"hidden[{i}]": size for i, size in enumerate(self.hidden)})
+        if self.n_actions is not None:
+            check_at_least(1, n_actions=self.n_actions)
+            if self.act_dim != 1:
+                raise ValueError(f"`act_dim` must be 1 with `n_actions`. Received {self.act_dim}.")
 
 
 class InverseDynamics(nn.Module):
@@ -65,13 +73,13 @@ class InverseDynamics(nn.Module):
     Its inputs are the first observation and the change to the second, each with its own normalizer,
     because the change within a time step is small compared to the range of observations.  The
     normalizers are buffers; `rlpriors.checkpoint.save(model, model.settings, folder)` saves them with
-    the weights.
+    the weights.  For Discrete actions the network computes logits, and its action is the most likely one.
 
     Args:
         settings: sizes of the network.
         obs: normalizer of observations.
         change: normalizer of differences between the observations of consecutive time steps.
-        act: normalizer of actions.
+        act: normalizer of continuous actions.
 
     Example:
         >>> model = InverseDynamics(InverseDynamicsSettings(obs_dim=3, act_dim=1))
@@ -90,14 +98,19 @@ class InverseDynamics(nn.Module):
         self.settings = settings
         self.obs = obs or Normalizer.identity(settings.obs_dim)
         self.change = change or Normalizer.identity(settings.obs_dim)
-        self.act = act or Normalizer.identity(settings.act_dim)
+        self.act: Normalizer | DiscreteActions
+        if settings.n_actions is None:
+            self.act = act or Normalizer.identity(settings.act_dim)
+        else:
+            self.act = DiscreteActions(settings.n_actions, settings.action_start)
+        n_outputs = settings.n_actions or settings.act_dim
         sizes = (self.obs.dim, self.change.dim, self.act.dim)
-        if sizes != (settings.obs_dim, settings.obs_dim, settings.act_dim):
+        if sizes != (settings.obs_dim, settings.obs_dim, n_outputs):
             raise ValueError(
                 f"`obs`, `change` and `act` must have {settings.obs_dim}, {settings.obs_dim} and "
-                f"{settings.act_dim} entries, the sizes in `settings`. Received {sizes}."
+                f"{n_outputs} entries, the sizes in `settings`. Received {sizes}."
             )
-        self.network = build_mlp(2 * settings.obs_dim, settings.hidden, settings.act_dim)
+        self.network = build_mlp(2 * settings.obs_dim, settings.hidden, n_outputs)
 
     @classmethod
     def fit(
@@ -111,11 +124,13 @@ class InverseDynamics(nn.Module):
         starts = data.window_starts(2, layout.stride)
         obs = data.windows(starts, 2, layout.stride).obs
         change = Normalizer.gaussian((obs[:, 1] - obs[:, 0]).flatten(1))
-        settings = InverseDynamicsSettings(layout.obs_dim, layout.act.dim, hidden)
-        obs_range, act_range = (
-            Normalizer(part.loc.cpu(), part.scale.cpu()) for part in (layout.obs, layout.act)
-        )
-        return cls(settings, obs_range, change, act_range)
+        space = layout.discrete_space
+        n, start = (None, 0) if space is None else (int(space.n), int(space.start))
+        settings = InverseDynamicsSettings(layout.obs_dim, layout.act_dim, hidden, n, start)
+        act_range = None
+        if isinstance(layout.act, Normalizer):
+            act_range = Normalizer(layout.act.loc.cpu(), layout.act.scale.cpu())
+        return cls(settings, Normalizer(layout.obs.loc.cpu(), layout.obs.scale.cpu()), change, act_range)
 
     def forward(
         self, obs: Float[Tensor, "*batch obs"], obs_next: Float[Tensor, "*batch obs"]
@@ -126,10 +141,23 @@ class InverseDynamics(nn.Module):
     def normalized(
         self, obs: Float[Tensor, "*batch obs"], obs_next: Float[Tensor, "*batch obs"]
     ) -> Float[Tensor, "*batch act"]:
-        """Compute the action in normalized units, the units of the training loss."""
+        """Compute the action in normalized units, or the logits of Discrete actions."""
         inputs = torch.cat([self.obs(obs), self.change(obs_next - obs)], dim=-1)
         out: Tensor = self.network(inputs)
         return out
+
+    def error(
+        self,
+        obs: Float[Tensor, "batch obs"],
+        obs_next: Float[Tensor, "batch obs"],
+        act: Float[Tensor, "batch act"],
+    ) -> Float[Tensor, ""]:
+        """Compute the training loss: squared error in normalized units; cross-entropy of Discrete actions."""
+        out = self.normalized(obs, obs_next)
+        if isinstance(self.act, DiscreteActions):
+            return nn.functional.cross_entropy(out, action_index(act, self.act.n, int(self.act.start)))
+        error: Tensor = out - self.act(act)
+        return error.square().mean()
 
 
 @dataclass(kw_only=True)
@@ -137,7 +165,7 @@ class InverseDynamicsStats(TrainingStats):
     """Training statistics of one update."""
 
     loss: float
-    """Mean squared error of actions, in normalized units."""
+    """Mean squared error of actions in normalized units, or cross-entropy of Discrete actions."""
 
 
 class InverseDynamicsTraining(WindowAlgorithm[DiffuserPolicy]):
@@ -197,10 +225,14 @@ class InverseDynamicsTraining(WindowAlgorithm[DiffuserPolicy]):
         """Two time steps of the policy's stride."""
         return 2, self.policy.layout.stride
 
+    @property
+    def absorbing(self) -> bool:
+        """False: no action leads from the terminal state to itself."""
+        return False
+
     def _update_with_batch(self, batch: Any) -> InverseDynamicsStats:
         window = self.window(batch)
         obs, act = window.obs.flatten(2), window.act.flatten(2)
-        error = self.online.normalized(obs[:, 0], obs[:, 1]) - self.online.act(act[:, 0])
-        loss = error.square().mean()
+        loss = self.online.error(obs[:, 0], obs[:, 1], act[:, 0])
         self._optimize(loss)
         return InverseDynamicsStats(loss=loss.item())

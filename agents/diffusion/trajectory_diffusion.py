@@ -121,7 +121,7 @@ class TrajectoryDiffusion(MovingAverageAlgorithm[DiffuserPolicy]):
             t=t,
             noise=torch.randn(x.shape, generator=generator, device=x.device),
             condition=policy.layout.start(window.obs[:, 0]),
-            weight=window.mask[..., None].float(),
+            weight=policy.layout.weight(window)[..., None].float(),
         )
         self._optimize(loss)
         return TrajectoryDiffusionStats(loss=loss.item())

@@ -26,6 +26,13 @@ class Window(NamedTuple):
     """Actions."""
     mask: Bool[Tensor, "batch horizon"]
     """True where the row is inside the episode; other rows repeat the last one."""
+    terminated: Bool[Tensor, "batch horizon"]
+    """True at the row in which the environment ended the episode by its rules."""
+
+    @property
+    def absorbing(self) -> Bool[Tensor, "batch horizon"]:
+        """True at the rows after a termination inside the window: they repeat the terminal observation."""
+        return self.terminated.cumsum(1) > self.terminated
 
 
 class Transition(NamedTuple):

@@ -125,6 +125,24 @@ class TestWindows:
         assert window.act[0, :, 0].tolist() == [10, 35, 40]
         assert window.mask.tolist() == [[True, True, False]]
 
+    def test_termination_by_hand(self):
+        episodes = [make(3), make(3)._replace(terminated=np.array([0, 0, 1], bool))]
+        store = EpisodeStore.from_episodes(episodes)
+        assert store.window_starts(3).tolist() == [0, 3]
+        assert store.window_starts(3, absorbing=True).tolist() == [0, 3, 4, 5]
+        assert store.window_starts(3, max_start=2, absorbing=True).tolist() == [0, 3, 4]
+        window = store.windows(np.array([0, 3, 5]), 3)
+        assert window.terminated.tolist() == [[False] * 3, [False, False, True], [True, False, False]]
+        assert window.absorbing.tolist() == [[False] * 3, [False] * 3, [False, True, True]]
+        assert window.mask.tolist() == [[True] * 3, [True] * 3, [True, False, False]]
+        assert window.obs[2, :, 0].tolist() == [2, 3, 3]
+
+    def test_a_terminal_step_is_in_its_row_of_several_steps(self):
+        store = EpisodeStore.from_episodes([make(5)._replace(terminated=np.arange(5) == 4)])
+        window = store.windows(np.array([0]), 4, stride=3)  # steps 0..2, 3..4, none, none
+        assert window.terminated.tolist() == [[False, True, False, False]]
+        assert window.absorbing.tolist() == [[False, False, True, True]]
+
     def test_against_the_slow_way(self):
         rng = np.random.default_rng(0)
         episodes = [
@@ -238,8 +256,11 @@ class TestRelabel:
         assert store.rew[1] == 1
 
     @pytest.mark.cuda
-    def test_on_the_device(self, store):
-        assert store.relabel(lambda obs, *_: obs[:, 0] * obs.is_cuda, device="cuda").rew[1] == 1
+    def test_on_the_device(self, store, cuda_device):
+        def reward(obs, *_):
+            return obs[:, 0] * (obs.device.type == cuda_device)
+
+        assert store.relabel(reward, device=cuda_device).rew[1] == 1
 
     def test_bad_rewards_are_refused(self, store):
         with pytest.raises(ValueError, match=r"`reward` must return one number.*\(10,\). Received \(10, 2\)"):

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rlpriors.data import Normalizer
+from rlpriors.data.normalize import DiscreteActions
 
 DATA = np.array([[0.0, -3.0, 7.0], [4.0, 1.0, 7.0], [2.0, -1.0, 7.0]])
 
@@ -95,3 +98,52 @@ def test_bad_numbers_are_refused():
 def test_rounding_is_no_range() -> None:
     x = np.array([[0.1 - 1e-7, 0.0], [0.1 + 1e-7, 1.0]])
     assert Normalizer.limits(x).scale.tolist() == [1.0, 0.5]
+
+
+ENCODINGS = ("one_hot", "bits")
+
+
+def test_codes_of_discrete_actions_by_hand():
+    one_hot, bits = (DiscreteActions(5, start=-1, encoding=encoding) for encoding in ENCODINGS)
+    act = torch.tensor([[-1.0], [2.0], [3.0]])
+    assert one_hot(act).tolist() == [[1, -1, -1, -1, -1], [-1, -1, -1, 1, -1], [-1, -1, -1, -1, 1]]
+    assert bits(act).tolist() == [[-1, -1, -1], [-1, 1, 1], [1, -1, -1]]
+    # 0.2 of a code is 0.6 of a probability; for bits: 0.8 x 0.5 x 0.9 for digits 1, 0, 0.
+    assert one_hot.one_hot(torch.tensor([[0.2, -1, -1, -1, 1]])).tolist() == [
+        [pytest.approx(0.6), 0, 0, 0, 1]
+    ]
+    assert bits.one_hot(torch.tensor([[0.6, 0.0, -0.8]]))[0, 4].item() == pytest.approx(0.8 * 0.5 * 0.9)
+    # Digits 1, 1, 0 belong to no action of five: the nearest codes are 0, 1, 0 and 1, 0, 0.
+    assert bits.inverse(torch.tensor([[0.3, 0.9, -0.9]])).tolist() == [[1.0]]
+
+
+@given(n=st.integers(1, 40), start=st.integers(-50, 50), encoding=st.sampled_from(ENCODINGS))
+def test_discrete_actions_come_back(n, start, encoding):
+    actions = DiscreteActions(n, start, encoding)
+    act = start + torch.arange(n, dtype=torch.float32)[:, None]
+    codes = actions(act)
+    assert codes.shape == (n, actions.dim)
+    assert set(codes.flatten().tolist()) <= {-1.0, 1.0}
+    assert torch.equal(actions.inverse(codes), act)
+    assert torch.equal(actions.inverse(0.1 * codes), act)
+    if n > 1:
+        assert torch.equal(actions.one_hot(codes), torch.eye(n))
+    assert (actions.space.n, actions.space.start) == (n, start)
+    loaded = DiscreteActions(n, 0, encoding)
+    loaded.load_state_dict(actions.state_dict())
+    assert loaded.space == actions.space
+
+
+@pytest.mark.parametrize("wrong", [4.0, 1.0, 2.5])
+def test_actions_outside_of_the_space_are_refused(wrong):
+    message = rf"must be actions of Discrete\(2, start=2\), whole numbers in 2\.\.3\. Received {wrong:g}"
+    with pytest.raises(ValueError, match=message):
+        DiscreteActions(2, start=2)(torch.tensor([[wrong]]))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_bad_codes_are_refused():
+    with pytest.raises(ValueError, match=r"`n` must be at least 1. Received 0"):
+        DiscreteActions(0)
+    with pytest.raises(ValueError, match=r"`encoding` must be one of .*Received 'gray'"):
+        DiscreteActions(3, encoding="gray")

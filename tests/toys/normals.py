@@ -70,7 +70,7 @@ def normal_update(
         policy=policy,
         online=reward,
         averaged=reward,
-        window=Window(expert[..., :1], expert[..., 1:], inside),
+        window=Window(expert[..., :1], expert[..., 1:], inside, ~inside),
         expert=expert,
         sample_prior_data=lambda n: prior_data[:n],
         generator=generator,

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from rlpriors.arguments import check_arguments
 from rlpriors.data.episode_arrays import Episode, EpisodeArrays, join_episodes, ranges
 from rlpriors.data.episode_files import load_episode_arrays
 from rlpriors.data.flat_columns import split_transitions
@@ -108,13 +109,22 @@ class EpisodeStore(EpisodeArrays):
         terminated = torch.from_numpy(self.terminated[steps])
         return Transition(_rows(self.obs[at]), _rows(self.act[steps]), _rows(self.obs[at + 1]), terminated)
 
+    @check_arguments
     def window_starts(
-        self, horizon: int, stride: int = 1, *, pad: bool = False, max_start: int | None = None
+        self,
+        horizon: int,
+        stride: int = 1,
+        *,
+        pad: bool = False,
+        max_start: int | None = None,
+        absorbing: bool = False,
     ) -> Int[np.ndarray, " n"]:
         """Return the steps at which a window of `horizon` rows, `stride` steps apart, can start.
 
         Without `pad`, these are the windows inside an episode of T steps: `time + horizon * stride <= T`.
-        With `pad`, each step is a start.  `max_start` limits them to the first steps of each episode.
+        With `pad`, each step is a start.  With `absorbing`, each step of an episode that terminated is a
+        start: its windows continue in the terminal state.  `max_start` limits the starts to the first steps
+        of each episode.
 
         Raises:
             ValueError: no window fits.
@@ -124,6 +134,8 @@ class EpisodeStore(EpisodeArrays):
             check_at_least_one(max_start=max_start)
         time = np.arange(self.n_steps) - self.step_starts[self.episode_of]
         keep = pad | (time + horizon * stride <= self.lengths[self.episode_of])
+        if absorbing:
+            keep |= self.terminated[self.step_starts + self.lengths - 1][self.episode_of]
         if not keep.any():
             raise ValueError(
                 f"`horizon` {horizon} with `stride` {stride} must fit into an episode: it needs "
@@ -132,12 +144,13 @@ class EpisodeStore(EpisodeArrays):
             )
         return np.flatnonzero(keep if max_start is None else keep & (time < max_start))
 
+    @check_arguments
     def windows(self, starts: Int[np.ndarray, " n"], horizon: int, stride: int = 1) -> Window:
         """Return the windows at `starts`; row i has the observation at `start + i * stride`.
 
         The action of a row is the mean over its `stride` steps (those inside the episode).  Beyond the
-        episode's end the mask is False, and the last observation and action are repeated.  Observations and
-        actions of any shape are flattened.
+        episode's end the mask is False, and the last observation and action are repeated.  `terminated` is
+        True at the row that contains a terminal step.  Observations and actions of any shape are flattened.
 
         Raises:
             ValueError: a start is not a step, or integer actions (Discrete) would have to be averaged.
@@ -145,7 +158,8 @@ class EpisodeStore(EpisodeArrays):
         check_at_least_one(horizon=horizon, stride=stride)
         if stride > 1 and self.act.dtype.kind != "f":
             raise ValueError(
-                f"`stride` must be 1 for integer actions, which have no mean. Received {stride}."
+                f"`stride` must be 1 for integer actions, which have no mean. Received {stride}; for longer "
+                "time steps record the data in an environment that repeats actions."
             )
         starts = self._steps("starts", starts)
         episode = self.episode_of[starts][:, None]
@@ -153,15 +167,18 @@ class EpisodeStore(EpisodeArrays):
         steps = starts[:, None] + stride * np.arange(horizon)  # (n, horizon)
         obs = self.obs[np.minimum(steps, end) + episode]
         mask = steps < end
-        steps = np.minimum(steps, end - 1)
+        last = end - 1
+        terminated = mask & (steps + stride > last) & self.terminated[last]
+        steps = np.minimum(steps, last)
         act = self.act[steps]
         if stride > 1:
             each = steps[:, :, None] + np.arange(stride)  # (n, horizon, stride)
             inside = each < end[:, :, None]
             values = self.act[np.minimum(each, end[:, :, None] - 1)].reshape(*each.shape, -1)
             act = np.einsum("nhsa,nhs->nha", values, inside / inside.sum(-1, keepdims=True, dtype=np.float32))
-        return Window(_rows(obs, 2), _rows(act, 2), torch.from_numpy(mask))
+        return Window(_rows(obs, 2), _rows(act, 2), torch.from_numpy(mask), torch.from_numpy(terminated))
 
+    @check_arguments
     def offset_pairs(
         self, n: int, offset: int | tuple[int, int], rng: np.random.Generator
     ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
@@ -191,6 +208,7 @@ class EpisodeStore(EpisodeArrays):
         first = self.step_starts[episode] + episode + time
         return first, first + rng.integers(low, reach, endpoint=True)
 
+    @check_arguments
     def future_goals(
         self, steps: Int[np.ndarray, " n"], gamma: float, rng: np.random.Generator
     ) -> Int[np.ndarray, " n"]:
@@ -213,6 +231,7 @@ class EpisodeStore(EpisodeArrays):
             k = np.ceil(np.log1p(u * np.expm1(left * np.log(gamma))) / np.log(gamma))
         return np.asarray(steps + episode + np.clip(k, 1, left).astype(np.int64))
 
+    @check_arguments
     def relabel(
         self, reward: RewardFn, batch_size: int = 65536, device: str | torch.device | None = None
     ) -> "EpisodeStore":
@@ -232,10 +251,11 @@ class EpisodeStore(EpisodeArrays):
             steps = np.arange(first, min(first + batch_size, self.n_steps))
             with torch.no_grad():
                 values = reward(*(tensor.to(to) for tensor in self.transitions(steps)))
-            if values.shape != steps.shape:
+            if not isinstance(values, Tensor) or values.shape != steps.shape:
+                shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
                 raise ValueError(
                     f"`reward` must return one number for each transition, shape ({len(steps)},). Received "
-                    f"{tuple(values.shape)}."
+                    f"{shape}."
                 )
             rew[steps] = values.float().cpu().numpy()
         return replace(self, rew=rew)

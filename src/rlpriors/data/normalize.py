@@ -1,14 +1,24 @@
 """Normalization of raw units, and its inverse.
 
-`Normalizer`  affine map of each entry, with buffers that are saved with the weights
+`Normalizer`       affine map of each entry, with buffers that are saved with the weights
+`DiscreteActions`  codes of Discrete actions in [-1, 1], and their inverse
+`action_index`     checked indices of Discrete actions
 """
 
+from typing import Literal, get_args
+
+import gymnasium as gym
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["Normalizer"]
+from rlpriors.arguments import check_arguments
+from rlpriors.settings import fit_value
+
+__all__ = ["ActionEncoding", "DiscreteActions", "Normalizer", "action_index"]
+
+ActionEncoding = Literal["one_hot", "bits"]
 
 
 class Normalizer(nn.Module):
@@ -28,6 +38,7 @@ class Normalizer(nn.Module):
     loc: Tensor
     scale: Tensor
 
+    @check_arguments
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
         super().__init__()
         if loc.ndim != 1 or loc.shape != scale.shape:
@@ -72,6 +83,7 @@ class Normalizer(nn.Module):
 
         A column whose standard deviation is at most `eps` is only shifted to 0.
         """
+        eps = fit_value("eps", eps, float)
         if eps < 0:
             raise ValueError(f"`eps` must be at least 0. Received {eps}.")
         data = _as_columns(x)
@@ -79,6 +91,7 @@ class Normalizer(nn.Module):
         return cls(data.mean(0), torch.where(std > eps, std, 1.0))
 
     @classmethod
+    @check_arguments
     def identity(cls, dim: int) -> "Normalizer":
         """Return the identity map, which is also the module to load saved weights into."""
         if dim < 1:
@@ -104,9 +117,115 @@ class Normalizer(nn.Module):
             )
 
 
+class DiscreteActions(nn.Module):
+    """Map of the actions of Discrete(n, start) to codes in [-1, 1], and its inverse.
+
+    It replaces a `Normalizer` of actions.  "one_hot" has n entries, 1 at the action's index and -1 elsewhere.
+    "bits" has ceil(log2 n) entries, the binary digits of the index as -1 and 1 (analog bits, arXiv
+    2208.04202, section 2).  Codes are buffers, so that saved weights contain them.
+
+    Args:
+        n: number of actions, at least 1.
+        start: lowest action.
+        encoding: "one_hot" or "bits".
+
+    Raises:
+        ValueError: `n` or `encoding` is out of its bounds.
+
+    Example:
+        >>> actions = DiscreteActions(3, start=5)
+        >>> actions(torch.tensor([[7.0]]))
+        tensor([[-1., -1.,  1.]])
+        >>> actions.inverse(torch.tensor([[0.2, 0.6, -0.9]]))
+        tensor([[6.]])
+        >>> DiscreteActions(6, encoding="bits")(torch.tensor([[5.0]]))
+        tensor([[ 1., -1.,  1.]])
+    """
+
+    codes: Tensor
+    start: Tensor
+
+    def __init__(self, n: int, start: int = 0, encoding: ActionEncoding = "one_hot") -> None:
+        super().__init__()
+        if n < 1:
+            raise ValueError(f"`n` must be at least 1. Received {n}.")
+        if encoding not in get_args(ActionEncoding):
+            raise ValueError(f"`encoding` must be one of {get_args(ActionEncoding)}. Received {encoding!r}.")
+        self.encoding = encoding
+        if encoding == "one_hot":
+            digits = torch.eye(n)
+        else:
+            n_bits = max(1, (n - 1).bit_length())
+            digits = (torch.arange(n)[:, None] >> torch.arange(n_bits - 1, -1, -1)) % 2
+        self.register_buffer("codes", 2.0 * digits - 1)
+        self.register_buffer("start", torch.tensor(int(start)))
+
+    @property
+    def n(self) -> int:
+        """Number of actions."""
+        return int(self.codes.shape[0])
+
+    @property
+    def dim(self) -> int:
+        """Number of entries of a code."""
+        return int(self.codes.shape[1])
+
+    @property
+    def space(self) -> gym.spaces.Discrete:
+        """Space of the actions."""
+        return gym.spaces.Discrete(self.n, start=int(self.start))
+
+    def forward(self, act: Float[Tensor, "*batch 1"]) -> Float[Tensor, "*batch dim"]:
+        """Map actions to their codes.
+
+        Raises:
+            ValueError: an action is not in the space.
+        """
+        return self.codes[action_index(act, self.n, int(self.start))]
+
+    def inverse(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch 1"]:
+        """Map each row to the action whose code is nearest; for "one_hot" the largest entry."""
+        index: Tensor = (x @ self.codes.T).argmax(-1, keepdim=True)
+        return (index + self.start).to(x.dtype)
+
+    def one_hot(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
+        """Map codes to one-hot rows of 0 and 1, differentiable in between.
+
+        Entries of "one_hot" are (x + 1) / 2.  Those of "bits" are the product of the digits' probabilities.
+        """
+        if self.encoding == "one_hot":
+            return (x + 1) / 2
+        return ((1 + x[..., None, :] * self.codes) / 2).prod(-1)
+
+    def extra_repr(self) -> str:
+        """Return the part of `repr` in parentheses."""
+        return f"n={self.n}, start={int(self.start)}, encoding={self.encoding!r}"
+
+
+def action_index(act: Float[Tensor, "*batch 1"], n: int, start: int = 0) -> Int[Tensor, "*batch"]:
+    """Return the indices in 0..n-1 of actions of Discrete(n, start).
+
+    Raises:
+        ValueError: an action is not in the space.
+    """
+    index = act[..., 0].round()
+    wrong = (index < start) | (index >= start + n) | ((act[..., 0] - index).abs() > 1e-3)
+    if wrong.any():
+        name = f"Discrete({n}, start={start})" if start else f"Discrete({n})"
+        raise ValueError(
+            f"`act` must be actions of {name}, whole numbers in {start}..{start + n - 1}. Received "
+            f"{act[..., 0][wrong][0].item():g}; give actions of the environment that the reward or the prior "
+            "was made for."
+        )
+    return index.long() - start
+
+
 def _as_columns(x: np.ndarray | Tensor) -> Float[Tensor, "n dim"]:
     # Sums over a million rows lose digits in float32, so statistics are computed in float64.
-    data = torch.as_tensor(x).detach().double()
+    try:
+        data = torch.as_tensor(x).detach().double()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"`x` must be rows of numbers, [n, dim]. Received {type(x).__name__}.") from error
     if data.ndim != 2 or 0 in data.shape:
         raise ValueError(
             f"`x` must be rows of numbers, [n, dim], with n and dim at least 1. Received shape "

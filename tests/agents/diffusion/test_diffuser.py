@@ -277,7 +277,11 @@ def test_observations_of_another_size(walks, make_policy) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"action_space": gym.spaces.Discrete(3)}, r"`action_space` must be a Box.*Received Discrete\(3\)"),
+        (
+            {"action_space": gym.spaces.Discrete(3)},
+            r"`layout` must be made for the actions of `action_space`, Discrete\(3\)\. Received one for 2",
+        ),
+        ({"action_space": gym.spaces.MultiBinary(2)}, "must be a Box with one axis or Discrete.*wrapper"),
         ({"action_space": gym.spaces.Box(-1, 1, (2, 2))}, "`action_space` must be a Box with one axis"),
         ({"action_space": gym.spaces.Box(-1, 1, (3,))}, "`action_space` has 3 entries, .* actions of 2"),
         (

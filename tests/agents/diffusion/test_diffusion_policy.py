@@ -223,7 +223,7 @@ def test_a_stopped_run_resumes_bit_equal(train, tmp_path) -> None:
     ("arguments", "message"),
     [
         ({"space": gym.spaces.Box(-1, 1, (2,))}, r"`action_space` must be a Box of 1 entries"),
-        ({"space": gym.spaces.Discrete(3)}, r"`action_space` must be a Box of 1 entries.*Received Discrete"),
+        ({"space": gym.spaces.Discrete(3)}, r"must be a Box.*Received Discrete\(3\).*BehaviorCloning"),
         (
             {"execution_horizon": 0},
             r"`execution_horizon` must be in \[1, 4\], the time .* Received 0",
