@@ -12,6 +12,7 @@ normalized             `NormalizedReward`: a reward divided by its running stand
 components             descriptions of the rewards that a combined reward consists of
 trajectory_value       `TrajectoryValue`: a value of whole windows, for comparison only
 discriminators         `Discriminator`, `GAILReward`, `AIRLReward`: adversarial imitation rewards
+baselines              rewards without adversarial or contrastive training
 drail                  `DRAILReward`: the diffusion discriminator
 registry               `load_reward` and the classes it can load
 losses                 losses that train a reward
@@ -21,6 +22,9 @@ validation             checks of inputs and settings
 """
 
 from rlpriors.rewards.base import RewardModel
+from rlpriors.rewards.baselines.mean_difference import MeanDifferenceReward, MeanDifferenceSettings
+from rlpriors.rewards.baselines.nearest_expert import NearestExpertReward, NearestExpertSettings
+from rlpriors.rewards.baselines.support import SupportReward, SupportSettings
 from rlpriors.rewards.discriminators import AIRLReward, AIRLSettings, Discriminator, GAILReward, GAILSettings
 from rlpriors.rewards.divergences import DIVERGENCES, Divergence, DivergenceSettings
 from rlpriors.rewards.drail import DRAILReward, DRAILSettings
@@ -47,6 +51,10 @@ __all__ = [
     "GAILReward",
     "GAILSettings",
     "MLPReward",
+    "MeanDifferenceReward",
+    "MeanDifferenceSettings",
+    "NearestExpertReward",
+    "NearestExpertSettings",
     "NormalizedReward",
     "NormalizedSettings",
     "RewardInput",
@@ -56,6 +64,8 @@ __all__ = [
     "ShapingSettings",
     "SumReward",
     "SumSettings",
+    "SupportReward",
+    "SupportSettings",
     "TrajectoryValue",
     "TrajectoryValueSettings",
     "load_reward",

@@ -15,6 +15,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32
@@ -86,7 +87,12 @@ class RewardModel(LayoutRecord, ABC):
     act_dim: int
     """Number of entries in one action; a Discrete action has one."""
     n_actions: int | None = None
-    """Size of the Discrete(n_actions) space for a reward that reads such actions only, else None."""
+    """Size of the Discrete space for a reward that reads such actions only, else None."""
+    action_start: int = 0
+    """Lowest action of this Discrete space."""
+    reads_one_hot: bool = False
+    """True if `forward` also takes Discrete actions as rows of `n_actions` numbers, one-hot or in between,
+    and has a gradient in them; guidance of planned actions requires it."""
     settings: Any
     """Dataclass of plain data from which `from_settings` rebuilds the model."""
 
@@ -106,6 +112,12 @@ class RewardModel(LayoutRecord, ABC):
         """Return the reward of each transition, differentiable in `obs`, `act` and `obs_next`."""
 
     @property
+    def discrete_space(self) -> gym.spaces.Discrete | None:
+        """Space of the Discrete actions that the reward reads, else None."""
+        n, start = self.n_actions, self.action_start
+        return None if n is None else gym.spaces.Discrete(n, start=start)
+
+    @property
     def device(self) -> torch.device:
         """Device of the model's weights; the CPU for a model without weights."""
         for tensor in (*self.parameters(), *self.buffers()):
@@ -117,15 +129,16 @@ class RewardModel(LayoutRecord, ABC):
     ) -> Float32[np.ndarray, " batch"]:
         """Score numpy data without a gradient, on the model's device.
 
-        `obs` and `obs_next` are [batch, obs_dim], `act` is [batch, act_dim], `terminated` is
-        [batch] and False everywhere by default.
+        `obs` and `obs_next` are [batch, obs_dim], `act` is [batch, act_dim] or, for Discrete
+        actions, also [batch].  `terminated` is [batch] and False everywhere by default.
 
         Raises:
             ValueError: an array has another rank or size, or an array or a reward is NaN or infinite.
         """
         limit_forked_threads()
         rows_obs = check_rows("obs", obs, self.obs_dim)
-        rows_act = check_rows("act", act, self.act_dim)
+        act = np.asarray(act)
+        rows_act = check_rows("act", act[:, None] if self.n_actions and act.ndim == 1 else act, self.act_dim)
         rows_next = check_rows("obs_next", obs_next, self.obs_dim)
         batch = len(rows_obs)
         ends = np.zeros(batch, np.bool_) if terminated is None else np.asarray(terminated, np.bool_)
@@ -199,7 +212,15 @@ class RewardModel(LayoutRecord, ABC):
         self.obs_dim, self.act_dim = first.obs_dim, first.act_dim
         known = next((model for model in models if model.obs_shapes is not None), first)
         self.obs_keys, self.obs_shapes = known.obs_keys, known.obs_shapes
-        self.n_actions = next((model.n_actions for model in models if model.n_actions is not None), None)
+        discrete = next((model for model in models if model.n_actions is not None), first)
+        self.n_actions, self.action_start = discrete.n_actions, discrete.action_start
+        self.reads_one_hot = any(model.reads_one_hot for model in models)
+
+    def _actions_for(self, model: "RewardModel", act: Float[Tensor, "batch act"]) -> Tensor:
+        """Return the actions of this combined reward as `model`, one of its components, reads them."""
+        if model.reads_one_hot or act.shape[-1] == model.act_dim:
+            return act
+        return (act.argmax(-1, keepdim=True) + self.action_start).to(act.dtype)
 
 
 def _add(a: RewardModel, weight_a: float, b: object, weight_b: float) -> RewardModel:

@@ -52,7 +52,7 @@ def check_compatible(name: str, models: Sequence[RewardModel]) -> None:
     Raises:
         TypeError: `models` is no sequence of rewards.
         ValueError: `models` is empty, or two rewards differ in `obs_dim`, `act_dim`, `obs_keys`,
-            `n_actions` (where both have it) or device.
+            `n_actions` or `action_start` (where both have Discrete actions) or device.
     """
     if isinstance(models, RewardModel):
         raise TypeError(
@@ -66,12 +66,13 @@ def check_compatible(name: str, models: Sequence[RewardModel]) -> None:
             )
     if not models:
         raise ValueError(f"`{name}` must hold at least one reward. Received none.")
-    n_actions = {model.n_actions for model in models} - {None}
+    discrete = {(model.n_actions, model.action_start) for model in models if model.n_actions is not None}
     attributes: dict[str, list[Any]] = {
         "obs_dim": [model.obs_dim for model in models],
         "act_dim": [model.act_dim for model in models],
         "obs_keys": [model.obs_keys for model in models],
-        "n_actions": sorted(n_actions, key=str),
+        "n_actions": sorted({n for n, _ in discrete}, key=str),
+        "action_start": sorted({start for _, start in discrete}),
         "device": [str(model.device) for model in models],
     }
     for attribute, values in attributes.items():

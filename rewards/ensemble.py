@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from rlpriors.arguments import check_arguments
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
 from rlpriors.settings import check_fields
@@ -68,6 +69,7 @@ class EnsembleReward(RewardModel):
 
     settings: EnsembleSettings
 
+    @check_arguments
     def __init__(self, members: Sequence[RewardModel], k: float = 0.0) -> None:
         super().__init__()
         check_compatible("members", members)
@@ -97,7 +99,9 @@ class EnsembleReward(RewardModel):
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, "members batch"]:
         """Return the rewards of each member."""
-        return torch.stack([member(obs, act, obs_next, terminated) for member in self._members])
+        return torch.stack(
+            [member(obs, self._actions_for(member, act), obs_next, terminated) for member in self.members]
+        )
 
     def disagreement(
         self,

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import torch
@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from rlpriors.data.normalize import Normalizer
+from rlpriors.arguments import check_arguments
+from rlpriors.data.normalize import Normalizer, action_index
 from rlpriors.networks.base import check_at_least, check_widths
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, lists_to_tuples
@@ -49,6 +50,9 @@ class RewardSettings:
     n_actions: int | None = None
     """Size of a Discrete(n_actions) space, whose actions are encoded one-hot; None for vector actions."""
 
+    action_start: int = field(default=0, kw_only=True)
+    """Lowest action of the Discrete space, its `start`."""
+
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers; () makes the reward linear."""
 
@@ -80,6 +84,11 @@ class RewardSettings:
                 "`n_actions` must be at least 1 and requires `act_dim` 1, the action's index. Received "
                 f"n_actions={self.n_actions}, act_dim={self.act_dim}."
             )
+        if self.action_start and self.n_actions is None:
+            raise ValueError(
+                f"`action_start` must be 0 without `n_actions`. Received {self.action_start}; set "
+                "`n_actions` for Discrete actions."
+            )
         check_widths(hidden=self.hidden)
         if self.obs_keys is not None and not self.obs_keys:
             raise ValueError("`obs_keys` must name at least one leaf, or be None. Received ().")
@@ -91,6 +100,9 @@ class MLPReward(RewardModel):
     `normalizer` covers one step [obs, act] of `obs_dim + act_dim` entries (the normalizer of a
     trajectory model of these windows), or the observation alone; by default inputs stay in raw units.
     It is saved with the weights.
+
+    With `settings.n_actions`, `act` is the index [batch, 1] of a Discrete action or its one-hot row
+    [batch, n_actions], in which the reward has a gradient.
 
     `forward` is `from_features` of `features`, so that a loss can take a gradient penalty in
     normalized units, in which all entries have the same scale.
@@ -110,11 +122,13 @@ class MLPReward(RewardModel):
     settings: RewardSettings
     index: Tensor | None
 
+    @check_arguments
     def __init__(self, settings: RewardSettings, normalizer: Normalizer | None = None) -> None:
         super().__init__()
         self.settings = settings
         self.obs_dim, self.act_dim, self.obs_keys = settings.obs_dim, settings.act_dim, settings.obs_keys
-        self.n_actions = settings.n_actions
+        self.n_actions, self.action_start = settings.n_actions, settings.action_start
+        self.reads_one_hot = settings.n_actions is not None
         self.obs_normalizer, self.act_normalizer = _split(normalizer, self.obs_dim, self.act_dim)
         index = None if settings.obs_index is None else torch.tensor(settings.obs_index)
         # The settings already hold the index; saving it too would let both disagree.
@@ -170,15 +184,11 @@ class MLPReward(RewardModel):
         if self.settings.n_actions is None:
             normalized: Tensor = self.act_normalizer(act)
             return normalized
-        index = act[..., 0].round()
-        wrong = (index < 0) | (index >= self.settings.n_actions) | ((act[..., 0] - index).abs() > 1e-3)
-        if wrong.any():
-            raise ValueError(
-                f"`act` must be actions of Discrete({self.settings.n_actions}), whole numbers in 0.."
-                f"{self.settings.n_actions - 1}. Received {act[..., 0][wrong][0].item():g}; give actions of "
-                "the environment that the reward was made for."
-            )
-        return nn.functional.one_hot(index.long(), self.settings.n_actions).to(act.dtype)
+        n_actions = self.settings.n_actions
+        if act.shape[-1] == n_actions and n_actions > 1:  # a single column is the index
+            return act
+        index = action_index(act, n_actions, self.settings.action_start)
+        return nn.functional.one_hot(index, n_actions).to(act.dtype)
 
 
 class _SpectralNorm(nn.Module):

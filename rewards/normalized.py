@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rlpriors.arguments import check_arguments
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components
 from rlpriors.rewards.validation import check_positive
@@ -80,6 +81,7 @@ class NormalizedReward(RewardModel):
     mean: Tensor
     variance: Tensor
 
+    @check_arguments
     def __init__(self, base: RewardModel, center: bool = False, eps: float = 1e-6) -> None:
         super().__init__()
         self.settings = NormalizedSettings(RewardComponent.of(base), center, eps)

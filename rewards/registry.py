@@ -28,6 +28,9 @@ from rlpriors.rewards.base import (
     registered_names,
     reward_class,
 )
+from rlpriors.rewards.baselines.mean_difference import MeanDifferenceReward
+from rlpriors.rewards.baselines.nearest_expert import NearestExpertReward
+from rlpriors.rewards.baselines.support import SupportReward
 from rlpriors.rewards.discriminators import AIRLReward, GAILReward
 from rlpriors.rewards.drail import DRAILReward
 from rlpriors.rewards.ensemble import EnsembleReward
@@ -45,9 +48,12 @@ REWARDS.update(
         "EnsembleReward": EnsembleReward,
         "GAILReward": GAILReward,
         "MLPReward": MLPReward,
+        "MeanDifferenceReward": MeanDifferenceReward,
+        "NearestExpertReward": NearestExpertReward,
         "NormalizedReward": NormalizedReward,
         "ShapedReward": ShapedReward,
         "SumReward": SumReward,
+        "SupportReward": SupportReward,
     }
 )
 

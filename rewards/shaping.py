@@ -11,6 +11,7 @@ from typing import Any
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rlpriors.arguments import check_arguments
 from rlpriors.data.normalize import Normalizer
 from rlpriors.networks.base import check_widths
 from rlpriors.networks.mlp import build_mlp
@@ -74,6 +75,7 @@ class ShapedReward(RewardModel):
 
     settings: ShapingSettings
 
+    @check_arguments
     def __init__(
         self,
         base: RewardModel,

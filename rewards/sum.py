@@ -12,6 +12,7 @@ from typing import Any, cast
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from rlpriors.arguments import check_arguments
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
 from rlpriors.settings import check_fields
@@ -77,6 +78,7 @@ class SumReward(RewardModel):
 
     settings: SumSettings
 
+    @check_arguments
     def __init__(self, terms: Sequence[RewardModel], weights: Sequence[float], offset: float = 0.0) -> None:
         super().__init__()
         check_compatible("terms", terms)
@@ -118,7 +120,7 @@ class SumReward(RewardModel):
     ) -> Float[Tensor, " batch"]:
         """Return the weighted sum for each transition."""
         first, *others = (
-            weight * cast(Tensor, term(obs, act, obs_next, terminated))
-            for weight, term in zip(self.weights, self._terms, strict=True)
+            weight * cast(Tensor, term(obs, self._actions_for(term, act), obs_next, terminated))
+            for weight, term in zip(self.weights, self.terms, strict=True)
         )
         return sum(others, first) + self.settings.offset

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rlpriors import checkpoint
+from rlpriors.arguments import check_arguments
 from rlpriors.networks.base import check_at_least
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import lists_to_tuples
@@ -64,6 +65,7 @@ class TrajectoryValue(nn.Module):
         torch.Size([5])
     """
 
+    @check_arguments
     def __init__(self, settings: TrajectoryValueSettings) -> None:
         super().__init__()
         self.settings = settings

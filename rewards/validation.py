@@ -18,7 +18,12 @@ def check_rows(name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "b
     Raises:
         ValueError: the values have another rank or size, or an entry is NaN or infinite.
     """
-    rows = np.asarray(values, np.float32)
+    try:
+        rows = np.asarray(values, np.float32)
+    except (TypeError, ValueError) as error:  # text, or rows of different lengths
+        raise ValueError(
+            f"`{name}` must be [batch, {dim}] numbers. Received other content: {error}."
+        ) from error
     if rows.ndim != 2:
         raise ValueError(
             f"`{name}` must be [batch, {dim}], one row per transition. Received shape {rows.shape}."

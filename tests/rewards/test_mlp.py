@@ -8,7 +8,19 @@ import pytest
 import torch
 
 from rlpriors.data.normalize import Normalizer
-from rlpriors.rewards import AIRLSettings, MLPReward, RewardSettings, load_reward
+from rlpriors.rewards import (
+    AIRLReward,
+    AIRLSettings,
+    DRAILReward,
+    DRAILSettings,
+    EnsembleReward,
+    GAILReward,
+    GAILSettings,
+    MLPReward,
+    NormalizedReward,
+    RewardSettings,
+    load_reward,
+)
 
 END = torch.zeros(1, dtype=torch.bool)
 
@@ -71,6 +83,56 @@ def test_a_discrete_action_is_read_one_hot() -> None:
     model = linear(settings, [10.0, 20.0, 30.0], 0.0)
     obs, act = torch.zeros(4, 1), torch.tensor([[2.0], [0.0], [1.0], [2.0]])
     assert model(obs, act, obs, END.expand(4)).tolist() == [30.0, 10.0, 20.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (MLPReward, RewardSettings),
+        (GAILReward, GAILSettings),
+        (AIRLReward, AIRLSettings),
+        (DRAILReward, DRAILSettings),
+    ],
+)
+def test_one_hot_rows_are_the_actions_of_any_discrete_space(kind, settings, tmp_path) -> None:
+    model = kind(settings(1, 1, inputs=("obs", "act"), n_actions=3, action_start=5, hidden=(8,)))
+    obs, act = torch.ones(3, 1), torch.tensor([[5.0], [6.0], [7.0]])
+    one_hot = torch.eye(3, requires_grad=True)
+    values = model(obs, act, obs, END.expand(3))
+    from_rows = model(obs, one_hot, obs, END.expand(3))
+    assert torch.equal(values, from_rows)
+    (gradient,) = torch.autograd.grad(from_rows.sum(), one_hot)
+    assert bool((gradient != 0).all())
+    assert model.reads_one_hot
+    assert str(model.discrete_space) == "Discrete(3, start=5)"
+    model.save(tmp_path)
+    loaded = load_reward(tmp_path, "cpu")
+    assert loaded.discrete_space == model.discrete_space
+    assert torch.equal(loaded(obs, act, obs, END.expand(3)), values)
+    with pytest.raises(
+        ValueError, match=r"`act` must be actions of Discrete\(3, start=5\).*5\.\.7\. Received 2"
+    ):
+        model(obs, torch.full((3, 1), 2.0), obs, END.expand(3))
+
+
+def test_parts_of_a_reward_receive_the_actions_that_they_read() -> None:
+    settings = RewardSettings(1, 1, inputs=("act",), n_actions=3, action_start=5, hidden=())
+    one_hot = linear(settings, [10.0, 20.0, 30.0], 0.0)
+    number = linear(RewardSettings(1, 1, inputs=("act",), hidden=()), [1.0], 0.0)
+    obs, act = torch.zeros(2, 1), torch.tensor([[5.0], [7.0]])
+    rows = torch.eye(3)[[0, 2]]
+    both = one_hot + 2 * number
+    for model, expected in (
+        (both, [20.0, 44.0]),
+        (EnsembleReward([one_hot, number]), [7.5, 18.5]),
+        (NormalizedReward(one_hot), [10.0, 30.0]),
+    ):
+        assert model.discrete_space == one_hot.discrete_space
+        for actions in (act, rows):
+            assert model(obs, actions, obs, END.expand(2)).tolist() == expected
+    other = MLPReward(RewardSettings(1, 1, inputs=("act",), n_actions=3))
+    with pytest.raises(ValueError, match=r"must agree on `action_start`. Received \[0, 5\]"):
+        EnsembleReward([both, other])
 
 
 def test_the_output_is_smooth_in_normalized_units() -> None:
