@@ -34,7 +34,8 @@ class AdversarialIRL(DiscriminatorUpdateMixin, Relabel):
     writes the new rewards into the buffer for all steps that the targets read (`Relabel`), and updates
     the algorithm.  With a `GAILReward` and SAC it is off-policy GAIL (DAC, 1809.02925, without its
     absorbing states), with an `AIRLReward` off-policy AIRL.  The reward of AIRL is then f alone, because
-    the entropy in SAC's targets replaces - log pi(a|s).
+    the entropy in SAC's targets replaces - log pi(a|s): exactly so if `AdversarialSettings.temperature` and
+    SAC's fixed alpha are equal.
 
     The discriminator scores (obs, act, obs_next, terminated) in raw units with its own normalizer, like
     every reward of this library; `algorithm.discriminator.save(folder)` saves it.
@@ -106,9 +107,10 @@ class AdversarialIRLOnPolicy(DiscriminatorUpdateMixin, RelabelOnPolicy):
     After each collection the discriminator is trained on the collected steps, then the algorithm on the
     discriminator's rewards.
 
-    With an `AIRLReward` these are log D - log(1 - D) = f - log pi(a|s) (1710.11248, algorithm 1).  An
-    algorithm without entropy in its returns needs the second term: without it the policy collapses to the
-    peak of f.  Leave the entropy bonus of PPO and A2C at 0 then, or it is counted twice.
+    With an `AIRLReward` these are log D - log(1 - D) = f - log pi(a|s) (1710.11248, algorithm 1), times the
+    temperature if one is set.  An algorithm without entropy in its returns needs the second term: without it
+    the policy collapses to the peak of f.  Leave the entropy bonus of PPO and A2C at 0 then, or it is counted
+    twice.
 
     Args:
         algorithm: algorithm that learns the policy, unchanged.
@@ -169,7 +171,7 @@ class AdversarialIRLOnPolicy(DiscriminatorUpdateMixin, RelabelOnPolicy):
             return rewards
         agent = self.agent_transitions(batch)
         log_probs = log_prob(self.policy, agent.obs, agent.act, self.settings.action_margin)
-        return np.asarray(rewards - log_probs.double().cpu().numpy())
+        return np.asarray(rewards - self.temperature * log_probs.double().cpu().numpy())
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
         if self.update_due():

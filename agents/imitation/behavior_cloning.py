@@ -22,10 +22,12 @@ from torch import Tensor, nn
 from rlpriors.agents.observation_reader import ObservationReader
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.agents.validation import check_actions_of, check_sizes, check_type, read_observations
+from rlpriors.arguments import check_arguments
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
 from rlpriors.device import resolve_device
 from rlpriors.networks.mlp import build_mlp
+from rlpriors.spaces.actions import check_continuous
 
 __all__ = ["BehaviorCloning", "BehaviorCloningPolicy", "CloningLoss"]
 
@@ -62,6 +64,7 @@ class BehaviorCloningPolicy(ObservationReader, ImitationPolicy):
         (5, 1)
     """
 
+    @check_arguments
     def __init__(
         self,
         *,
@@ -78,6 +81,7 @@ class BehaviorCloningPolicy(ObservationReader, ImitationPolicy):
     ) -> None:
         if loss not in get_args(CloningLoss):
             raise ValueError(f"`loss` must be one of {get_args(CloningLoss)}. Received {loss!r}.")
+        check_continuous(action_space)
         if isinstance(action_space, gym.spaces.Discrete):
             n_out = int(action_space.n)
         elif isinstance(action_space, gym.spaces.Box) and len(action_space.shape) == 1:

@@ -19,6 +19,7 @@ from tianshou.algorithm.optim import OptimizerFactory
 from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor, nn
 
+from rlpriors.agents.imitation.airl_temperature import airl_temperature
 from rlpriors.agents.imitation.log_prob import log_prob
 from rlpriors.agents.online.relabel import RelabelMixin
 from rlpriors.agents.resume_inputs import plain_settings
@@ -59,12 +60,18 @@ class AdversarialSettings:
 
     gradient_penalty: float | None = None
     """Weight of the squared distance between the logit's slope and `penalty_center`, at random points
-    between demonstrated and agent steps in normalized units; at least 0.  The default is 1, or 0 if
-    log pi(a|s) is subtracted (AIRL), because the logit must then be as steep as log pi(a|s)."""
+    between demonstrated and agent steps in normalized units; at least 0.  0 gives the equations of the
+    GAIL, AIRL and DRAIL papers.  The default is 1, or 0 if log pi(a|s) is subtracted (AIRL), because the
+    logit must then be as steep as log pi(a|s)."""
 
     penalty_center: float = 0.0
     """Target slope of the logit, at least 0.  0 gives a flat logit (1801.04406, eq. 9); 1, with weight 10,
     is WGAN-GP's penalty, used by the published off-policy GAIL (DAC, 1809.02925, section 4.2)."""
+
+    temperature: float | None = None
+    """Entropy weight T of the policy that AIRL's f is a reward of, above 0: D = sigmoid(f / T - log pi(a|s)).
+    SAC must then have the fixed `alpha` T.  None is T = 1, and SAC's alpha may differ; f is then no reward
+    of SAC's policy."""
 
     action_margin: float = 0.01
     """Smallest distance from the action bounds at which log pi(a|s) of a tanh policy is evaluated, in
@@ -79,6 +86,8 @@ class AdversarialSettings:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {value}.")
+        if self.temperature is not None and not self.temperature > 0:
+            raise ValueError(f"`temperature` must be above 0. Received {self.temperature}.")
         if not 0 < self.action_margin < 1:
             raise ValueError(f"`action_margin` must be between 0 and 1. Received {self.action_margin}.")
 
@@ -125,6 +134,7 @@ class DiscriminatorUpdateMixin(RelabelMixin):
                 f"actions. Received a {type(self.policy).__name__}, which has none; use SAC or PPO, or "
                 "another discriminator."
             )
+        self.temperature = airl_temperature(settings.temperature, discriminator, self.wrapped_algorithm)
         self.demonstrations = Transition(*(part.to(device) for part in self._expert(demonstrations)))
         self.optim = self._create_optimizer(discriminator, optim, max_grad_norm=max_grad_norm)
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
@@ -168,7 +178,7 @@ class DiscriminatorUpdateMixin(RelabelMixin):
             logit = model.logits(torch.cat(points), terminated, generator)
             if model.subtracts_log_prob:
                 obs, act = torch.cat([expert.obs, agent.obs]), torch.cat([expert.act, agent.act])
-                logit = logit - log_prob(self.policy, obs, act, settings.action_margin)
+                logit = logit / self.temperature - log_prob(self.policy, obs, act, settings.action_margin)
             loss = nn.functional.softplus(-logit[:n]).mean() + nn.functional.softplus(logit[n:]).mean()
             penalty = self._penalty(points[0], points[1], agent, generator)
             self.optim.step(loss + self.penalty_weight * penalty)

@@ -13,10 +13,8 @@ from tianshou.algorithm.algorithm_base import OffPolicyAlgorithm, TrainingStats
 from tianshou.data import Batch, PrioritizedReplayBuffer, ReplayBuffer
 from torch import Tensor
 
-from rlpriors.agents.online.action_units import to_policy_units
+from rlpriors.agents.imitation.demonstrated_steps import demonstrated_buffer
 from rlpriors.agents.online.relabel import Relabel
-from rlpriors.agents.validation import check_actions_of
-from rlpriors.data.buffers import from_buffer, to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.fingerprints import store_fingerprint
 
@@ -77,12 +75,9 @@ class SQIL(Relabel):
                 raise ValueError(f"`{name}` must be finite. Received {reward}; the paper's are 1 and 0.")
         super().__init__(algorithm, self._constant_reward)
         self.agent_reward, self.seed = agent_reward, seed
-        store = demonstrations if isinstance(demonstrations, EpisodeStore) else from_buffer(demonstrations)
-        self._check(store)
+        store, self.demonstrations = demonstrated_buffer(demonstrations, self.policy)
         self._demonstrated = store_fingerprint(store)
-        self.demonstrations = to_buffer(store)
         self.demonstrations.rew[:] = demonstration_reward
-        self.demonstrations.act[:] = to_policy_units(self.policy, store.act)
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
 
     def _constant_reward(self, obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> Tensor:
@@ -122,15 +117,3 @@ class SQIL(Relabel):
     def _wrapper_update_with_batch(self, batch: Any, original_stats: TrainingStats) -> TrainingStats:
         self.updates += 1
         return original_stats
-
-    def _check(self, store: EpisodeStore) -> None:
-        spaces = {"obs": self.policy.observation_space, "act": self.policy.action_space}
-        for name, space in spaces.items():
-            shape = getattr(store, name).shape[1:]
-            if space is not None and space.shape != shape:
-                kind = "observations" if name == "obs" else "actions"
-                raise ValueError(
-                    f"`demonstrations` must have {kind} of shape {space.shape}, the policy's. Received "
-                    f"{shape}; give them in the form that the agent's environment uses."
-                )
-        check_actions_of("demonstrations", store, self.policy.action_space)

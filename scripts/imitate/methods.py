@@ -160,6 +160,7 @@ def train_gail(
         obs_dim=demos.obs.shape[1],
         act_dim=1 if discrete else demos.act.shape[1],
         n_actions=int(action_space.n) if isinstance(action_space, gym.spaces.Discrete) else None,
+        action_start=int(action_space.start) if isinstance(action_space, gym.spaces.Discrete) else 0,
         form="logit",  # episodes end by their time limit: survival is neither rewarded nor punished
     )
     with torch.random.fork_rng():

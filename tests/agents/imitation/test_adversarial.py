@@ -169,6 +169,46 @@ def test_without_a_weight_the_penalty_spares_airl() -> None:
     assert adversarial("airl", settings=AdversarialSettings(gradient_penalty=2.0)).penalty_weight == 2.0
 
 
+def test_the_temperature_of_airl_is_sacs() -> None:
+    settings = AdversarialSettings(temperature=0.05)
+    assert adversarial("airl", seeded(sac, alpha=0.05), settings=settings).temperature == 0.05
+    assert adversarial("airl", seeded(sac, alpha="auto")).temperature == 1.0
+    for alpha, received in ((0.2, "an alpha of 0.2"), ("auto", "an alpha of an automatic one")):
+        with pytest.raises(ValueError, match=f"must be the fixed alpha of SAC. Received 0.05 and {received}"):
+            adversarial("airl", seeded(sac, alpha=alpha), settings=settings)
+    with pytest.raises(ValueError, match=r"`temperature` must be None for a GAILReward.* Received 0.05"):
+        adversarial("gail", settings=settings)
+
+
+def test_the_temperature_divides_f() -> None:
+    """At temperature T the discriminator of f is that of f / T at temperature 1."""
+    hot, warm = (
+        adversarial("airl", seeded(sac, alpha=t), settings=AdversarialSettings(temperature=t))
+        for t in (2.0, 1.0)
+    )
+    for layer in (hot.discriminator.net[-1], hot.discriminator.potential_net[-1]):
+        layer.weight.data *= 2  # r and phi are linear in these
+        layer.bias.data *= 2
+    losses = []
+    for algorithm in (hot, warm):
+        batch = algorithm.agent_transitions(filled(algorithm)[np.arange(20)])
+        algorithm.update_discriminator([batch], algorithm.generator())
+        losses.append(algorithm._last["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_on_policy_the_temperature_multiplies_the_log_probability() -> None:
+    rewards = []
+    for t in (None, 3.0):
+        settings = AdversarialSettings(temperature=t)
+        algorithm = adversarial("airl", seeded(ppo), settings=settings)
+        rewards.append(algorithm.compute_rewards(filled(algorithm)[np.arange(5)]))
+    batch = filled(algorithm)[np.arange(5)]
+    agent = algorithm.agent_transitions(batch)
+    density = log_prob(algorithm.policy, agent.obs, agent.act).double().numpy()
+    np.testing.assert_allclose(rewards[0] - rewards[1], 2 * density, rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", DISCRIMINATORS)
 def test_it_resumes_bit_equal(kind: str, tmp_path) -> None:
     def fresh():
@@ -302,6 +342,7 @@ def test_arguments_of_another_class_are_refused() -> None:
         ({"batch_size": -1}, "`batch_size` must be at least 1"),
         ({"gradient_penalty": -0.5}, "`gradient_penalty` must be at least 0. Received -0.5"),
         ({"penalty_center": -1.0}, "`penalty_center` must be at least 0"),
+        ({"temperature": 0.0}, "`temperature` must be above 0. Received 0.0"),
         ({"action_margin": 1.0}, "`action_margin` must be between 0 and 1. Received 1.0"),
     ],
 )
