@@ -31,6 +31,8 @@ from rlpriors.evaluation.rewards.epic import (
     pearson_distance,
     spearman,
 )
+from rlpriors.evaluation.rewards.max_ent_irl import MaxEntIRL, max_ent_irl, state_visits
+from rlpriors.evaluation.rewards.policy_regret import policy_regret
 from rlpriors.evaluation.rewards.return_correlation import (
     ReturnAgreement,
     episode_returns,
@@ -52,6 +54,7 @@ from rlpriors.evaluation.segmentation.training import SegmentationSettings, fit_
 __all__ = [
     "FixedFeatures",
     "Interval",
+    "MaxEntIRL",
     "ProbeScores",
     "ProbeSettings",
     "ProbeTask",
@@ -82,10 +85,12 @@ __all__ = [
     "majority_baseline",
     "make_task",
     "make_trajectory_sets",
+    "max_ent_irl",
     "normalized_return",
     "paired_difference",
     "pearson",
     "pearson_distance",
+    "policy_regret",
     "predict",
     "preference_accuracy",
     "probability_of_improvement",
@@ -97,5 +102,6 @@ __all__ = [
     "ridge_r2",
     "segmentation_scores",
     "spearman",
+    "state_visits",
     "write_trajectory_sets",
 ]

@@ -6,6 +6,8 @@ All functions take any `RewardFn`; none knows an environment.
 `dard`                DARD distance, from samples of a transition model
 `tabular_distances`   exact EPIC, DARD and STARC of reward tables
 `tabular_mdp`         tabular processes: exact policies, returns and occupancies
+`max_ent_irl`         exact maximum-causal-entropy inverse RL in tables
+`policy_regret`       loss of true return by planning with a learned reward
 `value_iteration`     exact planning, with or without an entropy bonus
 `return_correlation`  agreement of two rewards on the returns of trajectories
 `trajectory_sets`     trajectories on which rewards are compared
