@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from rlpriors.arguments import check_arguments
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
 from rlpriors.settings import check_fields
@@ -69,7 +68,6 @@ class EnsembleReward(RewardModel):
 
     settings: EnsembleSettings
 
-    @check_arguments
     def __init__(self, members: Sequence[RewardModel], k: float = 0.0) -> None:
         super().__init__()
         check_compatible("members", members)

@@ -12,7 +12,6 @@ from typing import Any, cast
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from rlpriors.arguments import check_arguments
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
 from rlpriors.settings import check_fields
@@ -78,7 +77,6 @@ class SumReward(RewardModel):
 
     settings: SumSettings
 
-    @check_arguments
     def __init__(self, terms: Sequence[RewardModel], weights: Sequence[float], offset: float = 0.0) -> None:
         super().__init__()
         check_compatible("terms", terms)

@@ -31,13 +31,16 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from rlpriors.agents.online.settings import AlgorithmName, AlgorithmSettings
+from rlpriors.arguments import check_arguments
 from rlpriors.device import resolve_device
+from rlpriors.spaces.actions import check_continuous
 
 __all__ = ["OnlineAlgorithm", "make_algorithm"]
 
 OnlineAlgorithm = OffPolicyAlgorithm[Any] | OnPolicyAlgorithm[Any]
 
 
+@check_arguments
 def make_algorithm(
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],
@@ -205,6 +208,7 @@ def _check_actions(space: gym.Space[Any], algorithm: AlgorithmName) -> None:
         remedy = f"use one of {others}" if others else "wrap the environment, for example in TransformAction"
         types = " or ".join(kind.__name__ for kind in supported[algorithm])
         raise ValueError(f"`action_space` must be {types} for {algorithm!r}. Received {space}; {remedy}.")
+    check_continuous(space)
     if isinstance(space, gym.spaces.Box) and not np.isfinite([space.low, space.high]).all():
         raise ValueError(
             f"`action_space` must be bounded, because actions are scaled to it. Received {space}; wrap the "

@@ -12,6 +12,8 @@ from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch
 from tianshou.data.types import ActStateBatchProtocol, ObsBatchProtocol
 
+from rlpriors.arguments import check_arguments
+
 __all__ = ["RandomPolicy"]
 
 
@@ -32,6 +34,7 @@ class RandomPolicy(Policy):
         (True, True, True)
     """
 
+    @check_arguments
     def __init__(self, action_space: gym.Space[Any], seed: int = 0) -> None:
         super().__init__(action_space, action_scaling=False, action_bound_method=None)
         # A copy, because the environment seeds and samples its own space.

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -58,10 +57,8 @@ class RelabelMixin(ResumableWrapper):
                 "`reward` must be a reward model, or a function of (obs, act, obs_next, terminated). "
                 f"Received {reward!r}; for a saved one give `load_reward(folder)`."
             )
-        n_actions = getattr(reward, "n_actions", None)
-        if n_actions is not None:
-            space = gym.spaces.Discrete(n_actions)
-            check_action_spaces("`reward`", space, "the policy", algorithm.policy.action_space)
+        space = getattr(reward, "discrete_space", None)
+        check_action_spaces("`reward`", space, "the policy", algorithm.policy.action_space)
         self.share_schedules(algorithm)
         self.reward = reward
         self._initial_reward = reward_fingerprint(reward)

@@ -116,11 +116,9 @@ def _train(
     learner.finish().save(run / "encoder")
     n_updates = learner.updates - first
     rate = n_updates * learner.batch_size * learner.world_size / (time.monotonic() - started)
-    if n_updates > 0:
-        write_json(
-            run / "results.json",
-            {**last, "updates": learner.updates, "windows_per_second": round(rate, 1)},
-        )
+    if n_updates > 0 or not (run / "results.json").exists():  # it was killed after its last update
+        speed = {"windows_per_second": round(rate, 1)} if n_updates > 0 else {}
+        write_json(run / "results.json", {**last, "updates": learner.updates, **speed})
 
 
 def _report(encoder: ImageEncoder, method: str, run: Path) -> None:

@@ -1,6 +1,7 @@
 """Check of a settings dataclass by the annotations of its fields.
 
 `check_fields`   each field has the annotated type, and numbers are finite
+`fit_value`      check of one named value by an annotation
 `SettingsError`  error of a field of another type
 
 Each settings class of the library calls `check_fields` first in `__post_init__`, and checks its bounds
@@ -17,7 +18,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["SettingsError", "check_fields"]
+__all__ = ["SettingsError", "check_fields", "fit_value"]
 
 LARGEST = 2**63 - 1
 """Largest integer of a setting: numpy and torch hold no larger ones."""
@@ -62,16 +63,25 @@ def check_fields(settings: Any) -> None:
     hints = _hints(cls)
     for field in fields(settings):
         value = getattr(settings, field.name)
-        try:
-            fitted = _fit(value, hints[field.name])
-        except _Mismatch:
-            expected = _describe(hints[field.name])
-            if type(value) is int and abs(value) > LARGEST:
-                expected += " of at most 64 bits"
-            fix = f"; pass {[value]}" if isinstance(value, str) and _takes_strings(hints[field.name]) else ""
-            raise SettingsError(f"`{field.name}` must be {expected}. Received {_show(value)}{fix}.") from None
+        fitted = fit_value(field.name, value, hints[field.name])
         if fitted is not value:
             object.__setattr__(settings, field.name, fitted)
+
+
+def fit_value(name: str, value: Any, hint: Any) -> Any:
+    """Return `value` as the annotated type, converted as by `check_fields`.
+
+    Raises:
+        SettingsError: the value does not fit; the message names `name`, the type and the value.
+    """
+    try:
+        return _fit(value, hint)
+    except _Mismatch:
+        expected = _describe(hint)
+        if type(value) is int and abs(value) > LARGEST:
+            expected += " of at most 64 bits"
+        fix = f"; pass {[value]}" if isinstance(value, str) and _takes_strings(hint) else ""
+        raise SettingsError(f"`{name}` must be {expected}. Received {_show(value)}{fix}.") from None
 
 
 @cache

@@ -15,6 +15,7 @@ from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch, ReplayBuffer, VectorReplayBuffer
 from tianshou.data.types import RolloutBatchProtocol
 
+from rlpriors.arguments import check_arguments
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.data.observations import select_observation
@@ -83,6 +84,7 @@ class FastVectorReplayBuffer(_IncrementalNullCheck, VectorReplayBuffer):
     """
 
 
+@check_arguments
 def to_buffer(store: EpisodeStore, seed: int = 42) -> FastReplayBuffer:
     """Return a full buffer with the steps of `store`, with `obs_next`.
 
@@ -121,6 +123,7 @@ def to_buffer(store: EpisodeStore, seed: int = 42) -> FastReplayBuffer:
     return buffer
 
 
+@check_arguments
 def from_buffer(
     buffer: ReplayBuffer,
     obs_keys: Sequence[str] | None = None,

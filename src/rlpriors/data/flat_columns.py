@@ -83,7 +83,7 @@ def split_transitions(
     last[-1] = True
     if after is None:
         return {**_without_next(before, columns, last), "obs_layout": layout}
-    gaps = (after[:-1] != before[1:]).reshape(len(before) - 1, -1).any(1) & ~last[:-1]
+    gaps = (after[:-1] != before[1:]).any(axis=tuple(range(1, before.ndim))) & ~last[:-1]
     last[:-1] |= gaps
     if gaps.any():
         _log.warning(

@@ -3,6 +3,7 @@
 `select_observation`  selected leaves of an observation in one array
 `observation_shape`   shape of this array for one observation of a space
 `leaf_shapes`         shapes of the selected leaves, in order
+`select_leaves`       the selected leaves themselves, arrays or tensors, in order
 
 A leaf is named by its path: `"velocity"`, or `"agent/velocity"` in nested dictionaries.
 """
@@ -14,7 +15,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-__all__ = ["leaf_shapes", "observation_shape", "select_observation"]
+__all__ = ["leaf_shapes", "observation_shape", "select_leaves", "select_observation"]
 
 
 def select_observation(obs: Any, keys: Sequence[str] | None = None, batch_dims: int = 0) -> np.ndarray:
@@ -33,11 +34,7 @@ def select_observation(obs: Any, keys: Sequence[str] | None = None, batch_dims: 
         >>> select_observation(obs, ["goal", "agent/xy"])
         array([3., 4., 1., 2.])
     """
-    if not isinstance(obs, Mapping):
-        _refuse_keys(keys, "a plain array")
-        return np.asarray(obs)
-    leaves = _leaves(obs)
-    selected = [np.asarray(leaves[key]) for key in _resolve(keys, list(leaves))]
+    selected = [np.asarray(leaf) for leaf in select_leaves(obs, keys)]
     if len(selected) == 1:
         return selected[0]
     leads = {leaf.shape[:batch_dims] for leaf in selected}
@@ -49,6 +46,23 @@ def select_observation(obs: Any, keys: Sequence[str] | None = None, batch_dims: 
         )
     lead = leads.pop()
     return np.concatenate([leaf.reshape(*lead, -1) for leaf in selected], axis=-1)
+
+
+def select_leaves(obs: Any, keys: Sequence[str] | None = None) -> list[Any]:
+    """Return the leaves of `obs` named by `keys`, unchanged and in order; a plain array is the only leaf.
+
+    Raises:
+        ValueError: as `select_observation`.
+
+    Example:
+        >>> select_leaves({"agent": {"xy": 1}, "goal": 2}, ["goal", "agent/xy"])
+        [2, 1]
+    """
+    if not isinstance(obs, Mapping):
+        _refuse_keys(keys, "a plain array")
+        return [obs]
+    leaves = _leaves(obs)
+    return [leaves[key] for key in _resolve(keys, list(leaves))]
 
 
 def observation_shape(space: gym.Space[Any], keys: Sequence[str] | None = None) -> tuple[int, ...]:

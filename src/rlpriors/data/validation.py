@@ -34,6 +34,8 @@ def as_numbers(name: str, array: object, integers: type[np.generic] | None = Non
     """Return `array` with floating-point numbers as float32 and others as `integers` (default: unchanged)."""
     try:
         numbers = np.asarray(array)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"`{name}` must be an array of numbers. Received other content: {error}") from error
     except TypeError as error:  # a tensor of bfloat16, which numpy lacks
         raise ValueError(
             f"`{name}` must hold numbers of a numpy type. Received "

@@ -14,8 +14,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rlpriors.arguments import check_arguments
-
 __all__ = ["BetaSchedule", "NoiseSchedule"]
 
 BetaSchedule = Literal["cosine", "linear", "edm", "rectified_flow"]
@@ -55,7 +53,6 @@ class NoiseSchedule(nn.Module):
     alphas_cumprod: Tensor
     scale: Tensor
 
-    @check_arguments
     def __init__(
         self,
         num_train_timesteps: int = 50,

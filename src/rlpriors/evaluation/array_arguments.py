@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from rlpriors.arguments import check_arguments
+
 __all__ = ["array_arguments"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -20,6 +22,7 @@ def array_arguments(**fewest_dims: int) -> Callable[[Function], Function]:
     """Decorate a function whose named arguments are arrays with at least this number of dimensions.
 
     Lists, tuples and tensors become arrays before the call.  Arguments that are None or left out stay so.
+    `check_arguments` checks the other arguments by their annotations.
 
     Raises:
         ValueError: the decorated function receives anything else; the message names the argument.
@@ -38,6 +41,7 @@ def array_arguments(**fewest_dims: int) -> Callable[[Function], Function]:
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
+        checked = check_arguments(function, skip=fewest_dims)
         optional = {name for name in fewest_dims if signature.parameters[name].default is None}
 
         @wraps(function)
@@ -47,7 +51,7 @@ def array_arguments(**fewest_dims: int) -> Callable[[Function], Function]:
                 value = bound.arguments.get(name)
                 if name in bound.arguments and not (value is None and name in optional):
                     bound.arguments[name] = _as_array(name, value, dims)
-            return function(*bound.args, **bound.kwargs)
+            return checked(*bound.args, **bound.kwargs)
 
         return call  # type: ignore[return-value]
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.array_arguments import array_arguments
 
 __all__ = ["FixedFeatures", "domain_auc", "frechet_distance"]
@@ -42,6 +43,7 @@ class FixedFeatures:
     """
 
     @torch.random.fork_rng(devices=[])  # layers draw initial weights before those of `seed`
+    @check_arguments
     def __init__(self, size: tuple[int, int] = (64, 64), dim: int = 64, seed: int = 0) -> None:
         if len(size) != 2 or min(size) < PATCH:
             raise ValueError(f"`size` must be (height, width), at least {PATCH}. Received {size}.")

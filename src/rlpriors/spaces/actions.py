@@ -2,6 +2,7 @@
 
 `check_actions`        actions that belong to an action space
 `check_action_spaces`  equal action spaces of two sides, or one that is unknown
+`check_continuous`     Box of real numbers, as policies act in
 `space_to_json`        action space as JSON values
 `space_from_json`      action space of such values
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from rlpriors.spaces.wrapped import same_actions
 
-__all__ = ["check_action_spaces", "check_actions", "space_from_json", "space_to_json"]
+__all__ = ["check_action_spaces", "check_actions", "check_continuous", "space_from_json", "space_to_json"]
 
 _ROUNDING = 1e-3
 """Tolerated excess over the bounds of a Box, as a fraction of its range: float16 files round by 0.05 %."""
@@ -93,6 +94,20 @@ def check_action_spaces(
         raise ValueError(
             f"{name} must have the action space of {other}, {second}. Received {first}; actions of two "
             "spaces have different units or meanings."
+        )
+
+
+def check_continuous(space: gym.Space[Any]) -> None:
+    """Check that a Box of actions holds real numbers, which a policy's scaled outputs are.
+
+    Raises:
+        ValueError: the Box holds integers: its actions would be fractions outside the space.
+    """
+    if isinstance(space, gym.spaces.Box) and space.dtype is not None and space.dtype.kind != "f":
+        raise ValueError(
+            f"`action_space` must be a Box of floating-point numbers. Received {space}; wrap the environment "
+            "in gymnasium.wrappers.TransformAction with a function that rounds, or with one that numbers the "
+            "actions as Discrete."
         )
 
 

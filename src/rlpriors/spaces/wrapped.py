@@ -63,11 +63,18 @@ def action_spaces(envs: Any) -> list[gym.Space[Any]]:
 
 
 def same_actions(first: gym.Space[Any], second: gym.Space[Any]) -> bool:
-    """Return True if two spaces contain the same actions; the bounds of boxes may differ by rounding."""
+    """Return True if two spaces contain the same actions.
+
+    The bounds of boxes may differ by rounding, and discrete actions may be integers of any type.
+    """
     if isinstance(first, gym.spaces.Box) and isinstance(second, gym.spaces.Box):
         return first.shape == second.shape and bool(
             np.allclose(first.low, second.low, rtol=1e-5) and np.allclose(first.high, second.high, rtol=1e-5)
         )
+    if isinstance(first, gym.spaces.Discrete) and isinstance(second, gym.spaces.Discrete):
+        return bool(first.n == second.n and first.start == second.start)
+    if isinstance(first, gym.spaces.MultiDiscrete) and isinstance(second, gym.spaces.MultiDiscrete):
+        return np.array_equal(first.nvec, second.nvec) and np.array_equal(first.start, second.start)
     return bool(first == second)
 
 

@@ -4,6 +4,7 @@
 `TrainingCallback`  type of the function that logs further numbers
 """
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from rlpriors.checkpoint import save_resume
 from rlpriors.representation import Recipe, RepresentationLearner
+from rlpriors.training.run_folder import write_json
 
 __all__ = ["TrainingCallback", "train_encoder"]
 
@@ -33,14 +35,16 @@ def train_encoder(
 
     Args:
         learner: the representation training; one that was resumed continues at its update.
-        resume_file: file of the checkpoint.
+        resume_file: file of the checkpoint.  The last numbers are written next to it, with the suffix .json,
+            so that a run that was killed after its last update still returns them.
         log_folder: folder of TensorBoard's scalars.
         checkpoint_every: updates between checkpoints; the last update always has one.
         log_every: updates between scalars; the first and the last update are always logged.
         callback: function that logs more, such as `log_feature_statistics` returns.
     """
     updates, first = learner.settings.updates, learner.updates
-    last: dict[str, float] = {}
+    numbers_file = resume_file.with_suffix(".json")
+    last: dict[str, float] = json.loads(numbers_file.read_text()) if first and numbers_file.exists() else {}
     bar = tqdm(total=updates, initial=first, desc=learner.recipe.name, unit="update")
     # Updates after the last checkpoint are logged again: TensorBoard drops their first entries.
     with SummaryWriter(str(log_folder), purge_step=first + 1) as writer, bar:
@@ -56,6 +60,7 @@ def train_encoder(
                 last |= callback(writer, step)
             if step % checkpoint_every == 0 or is_last:
                 writer.flush()
+                write_json(numbers_file, last)  # first: a kill between both repeats some updates
                 save_resume(resume_file, learner.state())
     return last
 

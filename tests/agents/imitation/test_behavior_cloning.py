@@ -197,7 +197,7 @@ def test_bad_arguments_are_refused(space, arguments, message) -> None:
 
 def test_an_unknown_loss_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "jaxtyping_disable", True)  # as users run it
-    with pytest.raises(ValueError, match=r"`loss` must be one of \('mse', 'nll'\)\. Received 'mae'"):
+    with pytest.raises(ValueError, match=r"`loss` must be one of \['mse', 'nll'\]\. Received 'mae'"):
         make_policy(homing(), loss="mae")
 
 

@@ -66,6 +66,8 @@ def test_the_critics_of_sac_start_with_different_weights():
         ((PLANE, gym.spaces.MultiBinary(2)), "ppo", "must be Box or Discrete for 'ppo'.*TransformAction"),
         ((PLANE, PLANE), "td3", "must be bounded"),
         ((PLANE, gym.spaces.Discrete(3, start=1)), "dqn", "must begin at 0"),
+        # Gymnasium's pull request 1679: fractions of an integer Box.
+        ((PLANE, gym.spaces.Box(0, 10, (1,), np.int64)), "sac", "Box of floating-point numbers.*rounds"),
     ],
 )
 def test_unsupported_spaces_are_refused(spaces, algorithm, message):

@@ -103,6 +103,17 @@ def test_from_an_environment_to_an_encoder_in_front_of_it(dials):
     assert images == {f"pictures/{name}": pictures for name in names}
 
 
+def test_a_run_that_is_killed_after_its_last_update_has_its_results(frames, tmp_path):
+    settings = PretrainSettings(**SMALL, data=(frames,))
+    run = pretrain(settings, folder=tmp_path / "run")
+    whole = json.loads((run / "results.json").read_text())
+    (run / "results.json").unlink()  # the kill came between the last checkpoint and the results
+    pretrain(settings, folder=tmp_path / "run", resume=True)
+    resumed = json.loads((run / "results.json").read_text())
+    assert resumed == {name: value for name, value in whole.items() if name != "windows_per_second"}
+    assert {"loss", "rankme"} <= set(resumed)
+
+
 def test_a_broken_run_resumes_with_equal_weights(frames, tmp_path, monkeypatch):
     settings = PretrainSettings(**SMALL, data=(frames,))
     whole = pretrain(settings, folder=tmp_path / "whole")

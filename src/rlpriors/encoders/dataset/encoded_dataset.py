@@ -138,7 +138,7 @@ def load_encoded(folder: str | Path, encoder: ImageEncoder | None = None) -> Enc
     try:
         names = array_names(index["steps"], reserved=Path(FEATURES).stem)
         features = map_array(folder, Path(FEATURES).stem)
-        if features.dtype.kind != "f" or not features.ndim:
+        if features.dtype.kind != "f" or features.ndim < 2:
             raise ValueError(f"features are {features.dtype} of shape {features.shape}")
         lengths = frame_counts(index["lengths"], len(features))
         arrays = {name: map_array(folder, name) for name in names}

@@ -13,6 +13,8 @@ from hashlib import blake2b
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from rlpriors.arguments import check_arguments
+
 __all__ = ["ProbeTask", "frame_keys", "make_task"]
 
 CLASSES = 256
@@ -56,6 +58,7 @@ class ProbeTask:
         )
 
 
+@check_arguments
 def make_task(
     labels: Mapping[str, Int[np.ndarray, " _"]],
     lengths: Int[np.ndarray, " episodes"],
@@ -131,6 +134,7 @@ def make_task(
     )
 
 
+@check_arguments
 def frame_keys(frames: Shaped[np.ndarray, "frames *rest"]) -> Int[np.ndarray, " frames"]:
     """Compute a 64-bit digest of each frame, the same for equal frames."""
     digests = [blake2b(np.ascontiguousarray(frame).data, digest_size=8).digest() for frame in frames]

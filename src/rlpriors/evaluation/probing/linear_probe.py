@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch.nn import functional as F
 
+from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask
 from rlpriors.evaluation.probing.metrics import ProbeScores, score_predictions
@@ -31,6 +32,7 @@ Protocol = Literal["published", "standardized"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
+@check_arguments
 def probe(
     features: Float[np.ndarray, "frames *dims"],
     task: ProbeTask,
@@ -71,6 +73,7 @@ def probe(
     return score_predictions(task, fitted.predict(flat, task.test))
 
 
+@check_arguments
 def majority_baseline(task: ProbeTask) -> ProbeScores:
     """Score the most frequent label of the training part as the prediction for all frames.
 
@@ -84,6 +87,7 @@ def majority_baseline(task: ProbeTask) -> ProbeScores:
     return score_predictions(task, np.tile(most_frequent, (len(task.test), 1)))
 
 
+@check_arguments
 def downsample(
     frames: UInt8[np.ndarray, "frames height width channels"], size: tuple[int, int] = (42, 32)
 ) -> Float[np.ndarray, "frames dim"]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.array_arguments import array_arguments
 
 __all__ = ["ALPHAS", "behavior_labels", "knn_accuracy", "ridge_r2", "step_frames"]
@@ -127,6 +128,7 @@ def step_frames(
     return np.flatnonzero(inside), lengths[lengths > 1] - 1
 
 
+@check_arguments
 def behavior_labels(
     arrays: Mapping[str, np.ndarray], lengths: Int[np.ndarray, " episodes"]
 ) -> tuple[Rows, dict[str, Rows], Int[np.ndarray, " episodes_with_steps"]]:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.rewards.epic import pearson_distance
 from rlpriors.types import RewardFn, Transition
 
@@ -79,6 +80,7 @@ def dynamics_canonical_rewards(
     return canonical
 
 
+@check_arguments
 def dard_distance(
     reward_a: RewardFn,
     reward_b: RewardFn,

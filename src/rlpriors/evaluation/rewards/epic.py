@@ -15,6 +15,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 from torch import Tensor
 
+from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.types import RewardFn, Transition
 
@@ -53,6 +54,7 @@ def pearson_distance(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> 
     return float(np.sqrt(max(0.0, 1 - pearson(a, b)) / 2))
 
 
+@check_arguments
 def canonical_reward(
     reward: RewardFn,
     transitions: Transition,
@@ -89,10 +91,27 @@ def canonical_reward(
             f"Received {samples} and {len(canonical_act)}."
         )
 
+    for name, samples_of, like in (
+        ("canonical_obs", canonical_obs, transitions[0]),
+        ("canonical_act", canonical_act, transitions[1]),
+    ):
+        if samples_of.shape[1:] != like.shape[1:]:
+            raise ValueError(
+                f"`{name}` must have rows of shape {tuple(like.shape[1:])}, as `transitions` have. Received "
+                f"{tuple(samples_of.shape[1:])}."
+            )
+
     def evaluate(obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
         with torch.no_grad():
             never = torch.zeros(len(obs), dtype=torch.bool, device=obs.device)
-            return reward(obs, act, obs_next, never).double()
+            scores = reward(obs, act, obs_next, never)
+        if not isinstance(scores, Tensor) or scores.shape != never.shape:
+            received = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+            raise ValueError(
+                f"`reward` must return one number for each row, a tensor of shape ({len(obs)},). Received "
+                f"{received}."
+            )
+        return scores.double()
 
     def mean_from(obs: Tensor) -> Tensor:
         """Compute E[R(s,A,S')] for each row s."""
@@ -122,6 +141,7 @@ def canonical_reward(
     return canonical
 
 
+@check_arguments
 def epic_distance(
     reward_a: RewardFn,
     reward_b: RewardFn,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from rlpriors.arguments import check_arguments
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.evaluation.rewards.epic import pearson, spearman
@@ -41,6 +42,7 @@ class ReturnAgreement(NamedTuple):
     """Fraction of the pairs that both rewards rank in the same order, in [0, 1]."""
 
 
+@check_arguments
 def episode_returns(
     reward: RewardFn | None,
     store: EpisodeStore,
@@ -75,6 +77,11 @@ def return_agreement(learned: Float[np.ndarray, " n"], true: Float[np.ndarray, "
     Raises:
         ValueError: there are too few returns, or they are constant, not finite or of different lengths.
     """
+    if len(learned) != len(true) or len(true) < 2:
+        raise ValueError(
+            "`learned` and `true` must be returns of the same trajectories, at least 2. Received "
+            f"{len(learned)} and {len(true)}."
+        )
     rho = pearson(learned, true)
     distance = float(np.sqrt(max(0.0, 1 - rho) / 2))
     return ReturnAgreement(rho, spearman(learned, true), distance, preference_accuracy(learned, true))

@@ -121,6 +121,7 @@ def exact_epic(
     return _distance(a, b, weights, sizes, center=True)
 
 
+@array_arguments(reward_a=3, reward_b=3)
 def exact_dard(
     reward_a: Table,
     reward_b: Table,
@@ -142,6 +143,7 @@ def exact_dard(
     return _distance(a, b, mdp.transition if coverage is None else coverage, sizes, center=True)
 
 
+@array_arguments(reward_a=3, reward_b=3)
 def exact_starc(
     reward_a: Table,
     reward_b: Table,

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.rewards.value_iteration import soft_policy, value_iteration
 from rlpriors.types import RewardFn
 
@@ -133,6 +134,7 @@ class TabularMDP:
         return np.asarray(np.einsum("sa,san->sn", policy, self.transition))
 
 
+@check_arguments
 def normalized_return(mdp: TabularMDP, policy: Float[np.ndarray, "states actions"]) -> float:
     """Compute the return of `policy` in `mdp`: 1 for the optimal policy, 0 for the uniform one.
 
@@ -152,6 +154,7 @@ def normalized_return(mdp: TabularMDP, policy: Float[np.ndarray, "states actions
     return (mdp.policy_return(policy) - floor) / span
 
 
+@check_arguments
 def reward_table(
     reward: RewardFn,
     obs: Float[np.ndarray, "states obs"],

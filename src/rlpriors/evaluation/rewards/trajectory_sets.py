@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from rlpriors.arguments import check_arguments
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.storage.atomic import write_atomically
 
@@ -49,6 +50,7 @@ class TrajectorySet:
     """Random seed of the noise."""
 
 
+@check_arguments
 def make_trajectory_sets(
     base: EpisodeStore,
     expert: EpisodeStore,

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from rlpriors.arguments import check_arguments
 from rlpriors.encoders.backbones.weights import seeded_init
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.evaluation.segmentation.metrics import IGNORED
@@ -43,6 +44,7 @@ class Segmenter(nn.Module):
     shift: Float[Tensor, "dim 1 1"]
     scale: Float[Tensor, "dim 1 1"]
 
+    @check_arguments
     def __init__(self, encoder: ImageEncoder, n_classes: int, head: str = "linear", *, seed: int = 0) -> None:
         super().__init__()
         if not 2 <= n_classes <= IGNORED:

@@ -1,0 +1,154 @@
+"""Check of a function's arguments by their annotations.
+
+`check_arguments`  decorator that checks numbers, names, functions, instances and arrays
+
+Settings classes call `check_fields` of `rlpriors.settings` instead.
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Sequence
+from functools import wraps
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import numpy as np
+import torch
+from jaxtyping import AbstractArray
+
+from rlpriors.settings import SettingsError, fit_value
+
+__all__ = ["check_arguments"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def check_arguments(function: Function, *, skip: Collection[str] = ()) -> Function:
+    """Decorate a function so that each argument is checked against its annotation before the call.
+
+    int, float, bool, str, Path, Literal, tuples and instances of classes are checked as by `check_fields`:
+    numbers are finite, True is no number, and numpy's numbers become Python's.  Functions must be callable.
+    An array must hold numbers and have the annotated number of dimensions; lists become arrays.  Arguments
+    named in `skip` are not checked.
+
+    Raises:
+        ValueError: the decorated function receives anything else; the message names the argument.
+
+    Example:
+        >>> @check_arguments
+        ... def repeat(text: str, times: int = 2) -> str:
+        ...     return text * times
+        >>> repeat("ab")
+        'abab'
+        >>> repeat("ab", 1.5)
+        Traceback (most recent call last):
+        ...
+        rlpriors.settings.SettingsError: `times` must be an integer. Received 1.5.
+    """
+    signature = inspect.signature(function)
+    parameters = {
+        name: parameter
+        for name, parameter in signature.parameters.items()
+        if name not in skip
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and parameter.annotation is not parameter.empty
+        and not isinstance(parameter.annotation, str)
+    }
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        for name, parameter in parameters.items():
+            if name in bound.arguments and bound.arguments[name] is not parameter.default:
+                bound.arguments[name] = _fit_argument(name, bound.arguments[name], parameter.annotation)
+        return function(*bound.args, **bound.kwargs)
+
+    return call  # type: ignore[return-value]
+
+
+def _fit_argument(name: str, value: Any, hint: Any) -> Any:
+    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if (value is None and type(None) in choices) or any(_accepts(value, choice) for choice in choices):
+        return value
+    arrays = [choice for choice in choices if _is_array(choice)]
+    plain = [choice for choice in choices if not _is_array(choice)]
+    if plain and all(_is_checked(choice) for choice in plain):
+        try:
+            return fit_value(name, value, Union[tuple(plain)] if len(plain) > 1 else plain[0])  # noqa: UP007
+        except SettingsError:
+            if not arrays:
+                raise
+    elif plain:
+        described = " or ".join(_name(choice) for choice in choices)
+        raise SettingsError(f"`{name}` must be {described}. Received {_show(value)}.")
+    return _fit_array(name, value, arrays[0])
+
+
+def _accepts(value: Any, hint: Any) -> bool:
+    """Return True for hints that only functions have: protocols, spaces, and unchecked ones."""
+    origin = get_origin(hint) or hint
+    if hint is Any or isinstance(hint, TypeVar):
+        return True
+    if getattr(origin, "_is_protocol", False) or origin is Callable:
+        return callable(value)
+    names: tuple[str, ...] | None = getattr(origin, "_fields", None)
+    if isinstance(origin, type) and issubclass(origin, tuple) and names is not None:
+        return isinstance(value, tuple) and len(value) == len(names)  # a NamedTuple
+    if isinstance(origin, type) and issubclass(origin, Sequence) and origin not in (tuple, list, str, bytes):
+        return isinstance(value, np.ndarray) and value.ndim == 1
+    unchecked_generic = origin is not hint and isinstance(origin, type) and not _is_checked(hint)
+    return unchecked_generic and isinstance(value, origin)
+
+
+def _is_checked(hint: Any) -> bool:
+    """Return True if `fit_value` checks values of the hint."""
+    origin = get_origin(hint)
+    if getattr(origin or hint, "_is_protocol", False) or origin is Callable:
+        return False
+    generic = isinstance(origin, type) and not issubclass(origin, Sequence | dict | tuple)
+    return not generic or origin.__module__ == "collections.abc"
+
+
+def _is_array(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, AbstractArray)
+
+
+def _fit_array(name: str, value: Any, hint: Any) -> Any:
+    """Return `value` as an array or a tensor of numbers with the annotated number of dimensions."""
+    array: np.ndarray | torch.Tensor
+    if hint.array_type is torch.Tensor:
+        if not isinstance(value, torch.Tensor):
+            raise SettingsError(f"`{name}` must be a tensor. Received {_show(value)}; use torch.as_tensor.")
+        array = value
+    else:
+        array = _as_numbers(name, value.detach().cpu() if isinstance(value, torch.Tensor) else value)
+    variadic = hint.index_variadic is not None
+    fewest = len(hint.dims) - variadic
+    if array.ndim < fewest or (array.ndim > fewest and not variadic):
+        raise SettingsError(
+            f"`{name}` must have {'at least ' * variadic}{fewest} dimension{'s' * (fewest != 1)}, "
+            f"[{hint.dim_str.strip()}]. Received shape {tuple(array.shape)}."
+        )
+    return array
+
+
+def _as_numbers(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:  # rows of different lengths, or numbers that numpy lacks
+        raise SettingsError(f"`{name}` must be an array of numbers. Received {_show(value)}.") from error
+    if array.dtype.kind not in "biuf":
+        raise SettingsError(f"`{name}` must be an array of numbers. Received {_show(value)}.")
+    return array
+
+
+def _name(hint: Any) -> str:
+    if hint in (None, type(None)):
+        return "None"
+    if getattr(get_origin(hint) or hint, "_is_protocol", False) or get_origin(hint) is Callable:
+        return "a function"
+    return f"an instance of {getattr(get_origin(hint) or hint, '__name__', str(hint))}"
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
