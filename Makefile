@@ -9,23 +9,33 @@ STAMP := $(VENV)/.installed
 PEERS_VENV := .venv-peers
 PEERS_STAMP := $(PEERS_VENV)/.installed
 PEERS := stable-baselines3 torchrl ray "minari[create]" rliable
+# A third one, with the lowest versions that pyproject.toml admits.
+LOWEST_VENV := .venv-lowest
+LOWEST_STAMP := $(LOWEST_VENV)/.installed
+LOWEST_UV = $(LOWEST_VENV)/bin/uv pip install -q --python $(LOWEST_VENV)/bin/python
+LOWEST_EXTRAS := $(addprefix --extra ,maze offline vision atari pretrain)
+# Modules, wrappers, data, files, and a short training of each algorithm.
+LOWEST_TESTS := tests/test_imports.py tests/data tests/spaces tests/storage tests/training \
+    tests/wrappers/vector tests/wrappers/tianshou tests/agents/imitation tests/agents/irl/test_diffusion_irl.py \
+    tests/agents/online/test_relabel.py tests/agents/diffusion/test_diffusion_policy.py
 # `make demo ARGS="--seed 1"`, `make test ARGS="tests/data -x"`
 ARGS ?=
 # Processes of the tests.  Each imports torch, so more processes than cores gain nothing.
 WORKERS ?= 2
 
-.PHONY: help demo test test-all test-peers test-device check check-style check-mypy check-pyright check-imports format docs docs-serve clean
+.PHONY: help demo test test-all test-peers test-lowest test-device check check-style check-mypy check-pyright check-imports format docs docs-serve clean
 
 help:
 	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and plan with it (4 to 7 minutes)"
 	@echo "make test      install into $(VENV), then run the tests that CI runs"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-peers  install into $(PEERS_VENV), then run the training loops of other libraries"
+	@echo "make test-lowest  install the lowest versions into $(LOWEST_VENV), then run a small part of the tests"
 	@echo "make test-device  run the tests marked \`cuda\`, without a GPU on a second device in CPU memory"
 	@echo "make check     ruff, mypy, pyright and the import rules"
 	@echo "make format    let ruff repair what it can"
 	@echo "make docs      build the documentation site into site/; make docs-serve shows it at 127.0.0.1:8000"
-	@echo "make clean     remove $(VENV), $(PEERS_VENV) and every cache"
+	@echo "make clean     remove $(VENV), $(PEERS_VENV), $(LOWEST_VENV) and every cache"
 
 demo: $(STAMP)
 	$(BIN)/rlpriors demo $(ARGS)
@@ -38,6 +48,11 @@ test-all: $(STAMP)
 
 test-peers: $(PEERS_STAMP)
 	$(PEERS_VENV)/bin/pytest -m peers tests/peers $(ARGS)
+
+# The lowest jaxtyping cannot check types here, and old versions of libraries warn of newer ones.
+test-lowest: $(LOWEST_STAMP)
+	$(LOWEST_VENV)/bin/python -m pytest -n $(WORKERS) -m "not slow and not peers and not cuda" -W default \
+	    -o addopts="--import-mode=importlib --strict-markers -rfEs" -k "not properties and not fast_entries and not mujoco" $(LOWEST_TESTS) $(ARGS)
 
 # The plugin in tests/plugins stands in for a GPU.  Reading only these files halves the time.
 test-device: $(STAMP)
@@ -71,7 +86,7 @@ docs-serve: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS_VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS_VENV) $(LOWEST_VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 define check-python
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -95,4 +110,16 @@ $(PEERS_STAMP): pyproject.toml constraints.txt Makefile
 	@echo "Installing into $(PEERS_VENV); this takes some minutes the first time."
 	$(PYTHON) -m venv $(PEERS_VENV)
 	$(PEERS_VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]" $(PEERS)
+	@touch $@
+
+# uv can resolve the lowest versions, pip cannot.  Without PyPI, or if a version cannot be installed, this fails.
+$(LOWEST_STAMP): pyproject.toml Makefile
+	$(check-python)
+	@rm -f $@
+	@echo "Installing the lowest versions into $(LOWEST_VENV); this takes some minutes the first time."
+	$(PYTHON) -m venv --clear $(LOWEST_VENV)
+	$(LOWEST_VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt uv
+	$(LOWEST_UV) --resolution lowest-direct -r pyproject.toml $(LOWEST_EXTRAS)
+	$(LOWEST_UV) --no-deps -e .
+	$(LOWEST_UV) -c constraints.txt beartype hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
