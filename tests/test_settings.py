@@ -2,11 +2,12 @@
 
 import math
 import re
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -183,6 +184,8 @@ def example(hint: Any) -> Any:
         return get_args(hint)[0]
     if get_origin(hint) is tuple:
         return tuple(example(part) for part in get_args(hint) if part is not ...)
+    if get_origin(hint) in (Union, types.UnionType):
+        return example(get_args(hint)[0])
     hints = get_type_hints(hint)
     values = examples().get(hint.__name__, {})
     for entry in fields(hint):
@@ -214,7 +217,7 @@ def check_fields_of(valid: Any) -> None:
 
     hints = get_type_hints(type(valid))
 
-    @run(max_examples=25, phases=[Phase.generate], deadline=None, derandomize=True, database=None)
+    @run(max_examples=run().max_examples * 5 // 8, phases=[Phase.generate])  # 25 unless nightly
     @given(name=st.sampled_from([entry.name for entry in fields(valid)]), value=VALUES)
     def check(name: str, value: Any) -> None:
         try:

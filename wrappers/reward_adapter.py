@@ -1,7 +1,9 @@
-"""Adapter between a reward and an environment's spaces, shared by the three reward wrappers.
+"""Adapter between a reward and an environment's spaces, shared by the reward wrappers.
 
 `RewardAdapter`  scores numpy transitions and checks the rewards
 `RewardSource`   type of a wrapper's `reward` argument
+`check_finite`   check for finite rewards
+`score_rows`     call of a reward, and check of its shape
 """
 
 import os
@@ -15,15 +17,18 @@ import torch
 from jaxtyping import Float32, Float64, Shaped
 from torch import Tensor, nn
 
+from rlpriors.arguments import check_arguments
 from rlpriors.data.observation_layout import check_layouts
 from rlpriors.data.observations import observation_shape, select_observation
 from rlpriors.device import resolve_device
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.layout_record import select_keys
 from rlpriors.rewards.registry import load_reward
+from rlpriors.spaces.wrapped import same_actions
 from rlpriors.types import RewardFn
+from rlpriors.wrappers.arrays import Array
 
-__all__ = ["RewardAdapter", "RewardSource"]
+__all__ = ["RewardAdapter", "RewardSource", "check_finite", "score_rows"]
 
 RewardSource: TypeAlias = str | os.PathLike[str] | RewardFn
 """Folder of a saved reward, `RewardModel`, or any function of (obs, act, obs_next, terminated)."""
@@ -56,6 +61,7 @@ class RewardAdapter:
         array([-10.])
     """
 
+    @check_arguments
     def __init__(
         self,
         reward: RewardSource,
@@ -107,28 +113,52 @@ class RewardAdapter:
         """
         arrays = (obs, act, obs_next, np.array(terminated, np.bool_))
         inputs = [torch.as_tensor(array, device=self.device) for array in arrays]
-        with torch.no_grad():
-            returned = self.reward(*inputs)
-        try:
-            values = torch.as_tensor(returned).detach().to("cpu", torch.float64).numpy()
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(
-                f"`reward` must return one number for each row. Received a {type(returned).__name__} "
-                f"({error}); return a tensor of shape [batch]."
-            ) from error
-        if values.shape != (len(obs),):
-            raise ValueError(
-                f"`reward` must return one number for each of the {len(obs)} rows, shape ({len(obs)},). "
-                f"Received shape {values.shape}; drop further dimensions, for example by `.squeeze(-1)`."
-            )
-        if not np.isfinite(values).all():
-            row = int(np.argmin(np.isfinite(values)))
-            raise ValueError(
-                f"`reward` must return finite numbers. Received {values[row]} for obs {obs[row].tolist()}, "
-                f"act {act[row].tolist()}, obs_next {obs_next[row].tolist()}; check these, and the reward's "
-                "weights, for NaN."
-            )
-        return self.scale * values
+        values = score_rows(self.reward, inputs, "cpu", torch.float64)
+        check_finite(values, obs, act, obs_next)
+        return self.scale * values.numpy()
+
+
+def score_rows(
+    reward: RewardFn, inputs: Sequence[Tensor], device: str | torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Call a reward with (obs, act, obs_next, terminated), without gradients, and return a number per row.
+
+    Raises:
+        ValueError: the reward returns another shape than [batch].
+        TypeError: torch cannot convert the returned value to numbers.
+    """
+    n_rows = len(inputs[0])
+    with torch.no_grad():
+        returned = reward(*inputs)
+    try:
+        values = torch.as_tensor(returned).detach().to(device, dtype)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"`reward` must return one number for each row. Received a {type(returned).__name__} "
+            f"({error}); return a tensor of shape [batch]."
+        ) from error
+    if values.shape != (n_rows,):
+        raise ValueError(
+            f"`reward` must return one number for each of the {n_rows} rows, shape ({n_rows},). "
+            f"Received shape {tuple(values.shape)}; drop further dimensions, for example by `.squeeze(-1)`."
+        )
+    return values
+
+
+def check_finite(values: Tensor, obs: Array, act: Array, obs_next: Array) -> None:
+    """Check that the rewards of these transitions are finite; one boolean of a device is read on the host.
+
+    Raises:
+        ValueError: a reward is NaN or infinite.
+    """
+    finite = values.isfinite()
+    if not bool(finite.all()):
+        row = int(finite.int().argmin())
+        raise ValueError(
+            f"`reward` must return finite numbers. Received {values[row].item()} for obs "
+            f"{obs[row].tolist()}, act {act[row].tolist()}, obs_next {obs_next[row].tolist()}; check these, "
+            "and the reward's weights, for NaN."
+        )
 
 
 def _resolve(reward: RewardSource, device: str | torch.device) -> tuple[RewardFn, torch.device]:
@@ -181,8 +211,8 @@ def _check_fit(
             f"{type(model).__name__} for actions of shape ({model.act_dim},), not for {action_space}; use a "
             "reward that was learned from such actions."
         )
-    expected = None if model.n_actions is None else gym.spaces.Discrete(model.n_actions)
-    if expected is not None and action_space != expected:
+    expected = model.discrete_space
+    if expected is not None and not same_actions(action_space, expected):
         raise ValueError(
             f"`reward` must fit actions of {action_space}. Received a {type(model).__name__} for {expected}; "
             "use a reward that was learned from such actions."

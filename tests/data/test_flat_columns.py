@@ -104,3 +104,11 @@ class TestEndsInside:
         obs = np.array([0.0, 1.0, 100.0, 101.0])[:, None]
         store = EpisodeStore.from_transitions(obs, np.zeros((4, 1)), np.zeros(4), done, None, obs + 1)
         assert store.windows(store.window_starts(2), 2).obs[..., 0].tolist() == [[0, 1], [100, 101]]
+
+
+@pytest.mark.parametrize("size", [(), (1,), (2, 0)])
+def test_a_single_row_is_an_episode(size):
+    obs = np.zeros((1, *size))
+    store = EpisodeStore.from_transitions(obs, np.zeros((1, 1)), [1.0], [True], None, obs)
+    assert store.lengths.tolist() == [1]
+    assert store.obs.shape == (2, *size)

@@ -9,10 +9,11 @@ import torch
 from jaxtyping import TypeCheckError
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from rlpriors.encoders import EncoderSpec, encoder_spec
 from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
-from rlpriors.encoders.preprocess import Preprocess
+from rlpriors.encoders.preprocess import LUMA_WEIGHTS, Preprocess
 
 SPEC = EncoderSpec(
     name="tiny",
@@ -171,6 +172,22 @@ def test_colors_become_the_brightness_that_a_gray_network_sees() -> None:
     torch.testing.assert_close(floats, seen, atol=0.51 * LEVEL, rtol=0)  # not rounded to levels
 
 
+def test_every_color_has_the_bytes_of_the_plain_sum() -> None:
+    """All 256^3 colors: the product with the channels last rounds as the sum over channels does."""
+    spec = replace(SPEC, channels=1, mean=(0.0,), std=(1 / 255,), resize="native", input_size=(256, 256))
+    levels = torch.arange(256, dtype=torch.uint8)
+    red, green, blue = (weight * levels.float() for weight in LUMA_WEIGHTS)
+    frames = torch.empty(1, 256, 256, 3, dtype=torch.uint8)
+    frames[..., 1], frames[..., 2] = levels[:, None], levels
+    for level in range(256):
+        frames[..., 0] = level
+        expected = (red[level] + green[:, None] + blue).round()
+        assert torch.equal(prepared(spec, frames)[0, 0], expected)
+        assert torch.equal(prepared(spec, frames.movedim(-1, 1).contiguous())[0, 0], expected)
+    spec = replace(spec, input_size=(1, 256))  # other shapes take other paths of the library
+    assert torch.equal(prepared(spec, frames[:, 87:88], channels="last")[0, 0], expected[87:88])
+
+
 def test_atari_in_color_is_atari_in_gray() -> None:
     gym = pytest.importorskip("gymnasium")
     gym.register_envs(pytest.importorskip("ale_py", reason="needs the `atari` extra"))
@@ -267,3 +284,16 @@ def test_vc1_crops_frames_of_every_size() -> None:
     assert prepared(encoder_spec("vc1-b"), frames).amax((1, 2, 3)) < prepared(
         encoder_spec("r3m-18"), frames
     ).amax((1, 2, 3))
+
+
+@pytest.mark.parametrize("floats", [False, True])
+@pytest.mark.parametrize("order", ["first", "last"])
+def test_one_column_is_resized_as_any_other(order: str, floats: bool) -> None:
+    """PyTorch's own antialiasing is wrong by 100 levels here, for uint8 and for channels-last memory."""
+    frames = FRAME[None, :, :2]
+    planes = torch.from_numpy(frames).movedim(-1, 1).double().contiguous()
+    exact = F.interpolate(planes, (60, 1), mode="bilinear", antialias=True)
+    given = frames.astype(np.float32) / 255 if floats else frames
+    given = np.ascontiguousarray(given.transpose(0, 3, 1, 2)) if order == "first" else given
+    x = prepared(replace(SPEC, input_size=(60, 1), interpolation="bilinear"), given, channels=order)
+    torch.testing.assert_close(x.double(), exact / 255, rtol=0, atol=1.6 * LEVEL)

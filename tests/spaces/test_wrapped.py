@@ -79,3 +79,13 @@ def test_bounds_may_differ_by_rounding() -> None:
     assert not same_actions(box(-1, 1), box(-2, 2))
     assert not same_actions(gym.spaces.Discrete(2), gym.spaces.Discrete(2, start=1))
     assert not same_actions(gym.spaces.Discrete(2), box(-1, 1))
+
+
+def test_discrete_actions_may_be_integers_of_any_type() -> None:
+    discrete, several = gym.spaces.Discrete(2), partial(gym.spaces.MultiDiscrete, dtype=np.int32)
+    small = gym.spaces.Discrete(2)
+    small.dtype = np.dtype(np.int32)  # as of Discrete(2, dtype=np.int32), which Gymnasium 1.2 lacks
+    assert same_actions(small, discrete)
+    assert same_actions(several([2, 4]), gym.spaces.MultiDiscrete([2, 4]))
+    assert not same_actions(several([2, 4]), gym.spaces.MultiDiscrete([2, 3]))
+    assert not same_actions(several([2, 4]), gym.spaces.MultiDiscrete([2]))

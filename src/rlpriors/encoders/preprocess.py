@@ -128,14 +128,16 @@ class Preprocess(nn.Module):
         if mode == "nearest":
             return F.interpolate(x, (height, width), mode="nearest-exact")
         byte = x.dtype == torch.uint8
-        if byte and x.device.type == "cpu":
+        # With one column, PyTorch reads uint8 and channels-last memory in a wrong order (by 100 levels).
+        is_column = 1 in (x.shape[-1], width)
+        if byte and x.device.type == "cpu" and not is_column:
             return F.interpolate(x, (height, width), mode=mode, antialias=antialias)
         # Floats, and uint8 on CUDA, which has no kernel for it.  PIL resizes rows, then columns, with uint8
         # in between: bicubic overshoots at edges, and the first pass clamps before the second.  Without
         # the same two passes, edges would differ from the CPU's by four levels.
         x = x.float()
         for size in ((x.shape[-2], width), (height, width)):
-            x = F.interpolate(x, size, mode=mode, antialias=antialias)
+            x = F.interpolate(x.contiguous() if is_column else x, size, mode=mode, antialias=antialias)
             x = x.round_().clamp_(0, 255) if byte else x.clamp_(0, 1)
         return x
 
@@ -193,8 +195,8 @@ def accepted_channels(channels: int) -> tuple[int, ...]:
 
 
 def _luma(x: Tensor) -> Tensor:
-    weights = torch.tensor(LUMA_WEIGHTS, device=x.device)[:, None, None]
-    luma = (x * weights).sum(1, keepdim=True)
+    # A product with the channels last, as they lie in memory: 8 times as fast as a sum over channels.
+    luma = (x.movedim(1, -1).float() @ torch.tensor(LUMA_WEIGHTS, device=x.device))[:, None]
     return luma.round_().to(torch.uint8) if x.dtype == torch.uint8 else luma
 
 

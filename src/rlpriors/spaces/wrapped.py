@@ -55,7 +55,7 @@ def action_spaces(envs: Any) -> list[gym.Space[Any]]:
     Each environment has its own space object, whose samples depend on the seed of this environment.
     """
     inner = envs
-    while "venv" in vars(inner):
+    while "workers" not in vars(inner):  # wrappers, or an environment without workers (EnvPool)
         if "single_action_space" in vars(inner):
             return [vars(inner)["single_action_space"]] * len(envs)
         inner = inner.venv
