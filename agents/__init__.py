@@ -4,7 +4,7 @@ The subpackages cover trajectory models, inverse reinforcement learning, imitati
 They know no environment: spaces, data, rewards and encoders are arguments.
 
 `diffusion`          trajectory prior, planning policy, diffusion policy and their training
-`imitation`          behavior cloning, adversarial imitation and SQIL
+`imitation`          behavior cloning, adversarial imitation, SQIL and IQ-Learn
 `irl`                reward learning with a diffusion prior, and its objectives
 `online`             Tianshou's online algorithms, relabeling and encoders inside policies
 `lr_schedules`       learning-rate schedules for Tianshou's optimizer factories
@@ -23,16 +23,21 @@ from rlpriors.agents.diffusion.inverse_dynamics import (
     InverseDynamicsSettings,
     InverseDynamicsTraining,
 )
+from rlpriors.agents.diffusion.terminal_value import TerminalValue, TerminalValueSettings
+from rlpriors.agents.diffusion.terminal_value_fit import fit_terminal_value
 from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.imitation.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
 from rlpriors.agents.imitation.behavior_cloning import BehaviorCloning, BehaviorCloningPolicy
 from rlpriors.agents.imitation.discriminator_update import AdversarialSettings
+from rlpriors.agents.imitation.iq_learn import IQLearn, OfflineIQLearn
+from rlpriors.agents.imitation.iq_loss import IQLearnSettings
 from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
 from rlpriors.agents.imitation.pixel_cloning import AuxiliaryTask, PixelCloning
 from rlpriors.agents.imitation.pixel_policy import PixelCloningPolicy
 from rlpriors.agents.imitation.sqil import SQIL
 from rlpriors.agents.irl.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
+from rlpriors.agents.irl.hybrid import HybridIRL, HybridIRLOnPolicy, HybridSettings
 from rlpriors.agents.irl.objectives import (
     OBJECTIVES,
     ContrastiveSettings,
@@ -41,6 +46,7 @@ from rlpriors.agents.irl.objectives import (
     SamplerBackpropSettings,
 )
 from rlpriors.agents.irl.original_recipe import OriginalRecipe, original_recipe
+from rlpriors.agents.irl.reference import Reference
 from rlpriors.agents.irl.support import Support, check_support
 from rlpriors.agents.lr_schedules import CosineSchedule
 from rlpriors.agents.online.encoder_network import EncoderNetwork
@@ -69,22 +75,32 @@ __all__ = [
     "DiffusionIRLSettings",
     "DiffusionPolicy",
     "EncoderNetwork",
+    "HybridIRL",
+    "HybridIRLOnPolicy",
+    "HybridSettings",
+    "IQLearn",
+    "IQLearnSettings",
     "InverseDynamics",
     "InverseDynamicsSettings",
     "InverseDynamicsTraining",
+    "OfflineIQLearn",
     "OriginalRecipe",
     "PixelBuffer",
     "PixelCloning",
     "PixelCloningPolicy",
     "RandomPolicy",
+    "Reference",
     "Relabel",
     "RelabelOnPolicy",
     "RelativeSettings",
     "SamplerBackpropSettings",
     "Support",
+    "TerminalValue",
+    "TerminalValueSettings",
     "TrajectoryDiffusion",
     "TrajectoryLayout",
     "check_support",
+    "fit_terminal_value",
     "load_policy",
     "make_algorithm",
     "original_recipe",

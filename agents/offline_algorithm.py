@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from tianshou.algorithm.algorithm_base import OfflineAlgorithm, Policy
 from tianshou.data import Batch, ReplayBuffer
 from tianshou.data.buffer.buffer_base import TBuffer
@@ -69,11 +70,13 @@ class WindowBuffer(ReplayBuffer):
         max_start: int | None,
         seed: int,
         pad: bool = False,
+        absorbing: bool = False,
     ) -> None:
         super().__init__(size=1)
         self.store, self.horizon, self.stride, self.seed = store, horizon, stride, seed
-        self.starts = store.window_starts(horizon, stride, max_start=max_start, pad=pad)
+        self.starts = store.window_starts(horizon, stride, max_start=max_start, pad=pad, absorbing=absorbing)
         self.draws = 0
+        self._cumulative: np.ndarray | None = None
         n_unused = store.n_episodes - len(np.unique(store.episode_of[self.starts]))
         if n_unused:
             _log.warning(
@@ -87,14 +90,38 @@ class WindowBuffer(ReplayBuffer):
     def __len__(self) -> int:
         return len(self.starts)
 
+    def set_probabilities(self, probabilities: Float[np.ndarray, " n"]) -> None:
+        """Set the probability of each window in `sample`, in proportion to `probabilities`.
+
+        Raises:
+            ValueError: there is not one number for each window, or the numbers are negative or all 0.
+        """
+        total = probabilities.sum()
+        if probabilities.shape != (len(self),) or not (probabilities >= 0).all() or not 0 < total < np.inf:
+            raise ValueError(
+                f"`probabilities` must be {len(self)} numbers of at least 0, not all 0. Received shape "
+                f"{probabilities.shape} with minimum {probabilities.min()} and sum {total}."
+            )
+        self._cumulative = probabilities.cumsum() / total
+
     # Any, because Tianshou's batch protocol requires single transitions.
     def sample(self, batch_size: int | None) -> tuple[Any, np.ndarray]:
-        """Sample windows uniformly with replacement; return all of them, in order, for `None` or 0."""
+        """Sample windows with replacement; return all of them, in order, for `None` or 0.
+
+        All windows are equally probable, unless `set_probabilities` was called.
+        """
         rng = np.random.default_rng((self.seed, self.draws))
         self.draws += 1
-        starts = self.starts[rng.integers(len(self.starts), size=batch_size)] if batch_size else self.starts
+        starts = self.starts[self.sample_rows(batch_size, rng)] if batch_size else self.starts
         window = self.store.windows(starts, self.horizon, self.stride)
         return Batch(window._asdict()), starts
+
+    def sample_rows(self, n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
+        """Sample indices of `starts` with replacement."""
+        if self._cumulative is None:
+            return rng.integers(len(self.starts), size=n)
+        rows = np.searchsorted(self._cumulative, rng.random(n), side="right")
+        return np.minimum(rows, len(self.starts) - 1)  # the last sum may round to less than 1
 
 
 class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
@@ -127,6 +154,11 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
         return layout.horizon, layout.stride
 
     @property
+    def absorbing(self) -> bool:
+        """True if windows continue in the terminal state, as those of `policy.layout` do."""
+        return bool(getattr(getattr(self.policy, "layout", None), "absorbing", False))
+
+    @property
     def _window_policy(self) -> WindowPolicy:
         return cast(WindowPolicy, self.policy)
 
@@ -142,7 +174,7 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
         store = self._store(buffer)
         self._window_policy.check_data(store)
         self._set_data(store_fingerprint(store))
-        windows = WindowBuffer(store, *self.window_size, self.max_start, self.seed, self.pad)
+        windows = WindowBuffer(store, *self.window_size, self.max_start, self.seed, self.pad, self.absorbing)
         windows.draws = int(self.updates)
         return cast(TBuffer, windows)
 
@@ -157,7 +189,7 @@ class WindowAlgorithm(OfflineAlgorithm[AnyPolicy]):
     def window(self, batch: Any) -> Window:
         """Return the batch's windows on the policy's device, in raw units."""
         device = self._window_policy.device
-        return Window(batch.obs.to(device), batch.act.to(device), batch.mask.to(device))
+        return Window(*(batch[name].to(device) for name in Window._fields))
 
     def generator(self) -> torch.Generator:
         """Return the random generator of the current update."""

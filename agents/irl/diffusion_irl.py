@@ -9,7 +9,6 @@ frozen, penalties keep the reward smooth and bounded, its moving average guides 
 one objective may be a warm start for the next.
 """
 
-import logging
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, cast
@@ -22,12 +21,16 @@ from tianshou.data.buffer.buffer_base import TBuffer
 from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
+from rlpriors.agents.irl.horizon_check import check_horizons
 from rlpriors.agents.irl.objective_schedule import ObjectiveSchedule
-from rlpriors.agents.irl.objectives import InputPerturbation, ObjectiveInput
+from rlpriors.agents.irl.objectives import InputPerturbation, Objective, ObjectiveInput
+from rlpriors.agents.irl.progress import movement_weights, progress_loss, sample_pairs
+from rlpriors.agents.irl.reference import ReferenceLike, ReferenceWindows, parse_reference
 from rlpriors.agents.irl.reward_checks import check_layout, check_observations, check_trainable, fixed_inputs
 from rlpriors.agents.irl.settings import DiffusionIRLSettings, DiffusionIRLStats
 from rlpriors.agents.moving_average import MovingAverageAlgorithm
 from rlpriors.agents.offline_algorithm import WindowBuffer
+from rlpriors.agents.seeding import update_seed
 from rlpriors.agents.validation import check_type
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
@@ -35,11 +38,10 @@ from rlpriors.rewards.losses import gradient_penalty, slowness_penalty, temporal
 from rlpriors.rewards.trajectory_value import TrajectoryValue
 from rlpriors.types import Window
 
-_log = logging.getLogger(__name__)
-
 __all__ = ["DiffusionIRL", "DiffusionIRLSettings", "DiffusionIRLStats"]
 
 _N_VARIATION = 2048  # windows that determine the temporal variation
+_PROGRESS_WEIGHT = 20.0  # default for objectives that score windows
 
 
 class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
@@ -56,17 +58,21 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         objective: objective of the training: a key of `objectives.OBJECTIVES`, or settings of one.
         prior_data: data that the prior was trained on.  Some objectives need it.  All benefit from it: the
             temporal variation of each entry is computed from it instead of from few demonstrations.
+        reference: negatives, which demonstrations are compared with (`reference.Reference`): "guided"
+            samples, "prior_data", an agent's "rollouts", any store or buffer, or a sequence of (source,
+            weight).  They decide what the reward is about: against data of a good learner it pays for the
+            remaining difference only, against random play for everything that takes skill.  The default is
+            the prior's data for "contrastive" (guided samples without `prior_data`), "density_ratio" and
+            "relative", and guided samples for "sampler_backprop".  The prior's data needs no sampling.
         warm_start: earlier objectives, each with its number of updates.
         settings: settings that do not depend on the objective.
-        max_start: number of first steps of a demonstration in which a window may start; None for all.
-            Without it, long stays at the end of demonstrations fill most batches.
         max_grad_norm: bound on the gradient's norm; None for no bound.
         seed: random seed of batches and noise.
 
     Raises:
         TypeError: the policy, the reward or the settings are of another class.
-        ValueError: the reward reads Discrete actions, an objective needs `prior_data` or does not support
-            the settings' perturbation, or a warm start is not a pair.
+        ValueError: the reward reads actions of another space, an objective needs `prior_data` or does not
+            support the settings' perturbation, or a warm start is not a pair.
 
     Example:
         >>> import gymnasium as gym, numpy as np
@@ -104,9 +110,9 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         optim: OptimizerFactory,
         objective: object = "contrastive",
         prior_data: ReplayBuffer | EpisodeStore | None = None,
+        reference: ReferenceLike | None = None,
         warm_start: Sequence[Any] = (),
         settings: DiffusionIRLSettings | None = None,
-        max_start: int | None = None,
         max_grad_norm: float | None = 1.0,
         seed: int = 0,
     ) -> None:
@@ -115,7 +121,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         check_trainable(reward)
         settings = DiffusionIRLSettings() if settings is None else settings
         check_type("settings", settings, DiffusionIRLSettings, "write DiffusionIRLSettings(name=value)")
-        super().__init__(policy=policy, max_start=max_start, seed=seed)
+        super().__init__(policy=policy, seed=seed)
         self.settings = settings
         policy.denoiser.requires_grad_(False)
         self.online = reward.to(policy.device)
@@ -123,9 +129,14 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         self.reward = deepcopy(self.online)
         policy.reward = self.reward
         self.prior_data = None if prior_data is None else self._prior_windows(prior_data)
+        self.reference = (
+            None
+            if reference is None
+            else ReferenceWindows(parse_reference(reference), self._reference_windows, self._pack)
+        )
         self._perturbation = InputPerturbation(settings.input_noise, settings.marginal_actions)
         self.objectives = ObjectiveSchedule(
-            objective, warm_start, policy, self._perturbation, self.prior_data is not None
+            objective, warm_start, policy, self._perturbation, self.prior_data is not None, self.reference
         )
         self._start_training(
             optim,
@@ -137,7 +148,22 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
 
     def resume_inputs(self) -> dict[str, Any]:
         parts = self.online, self.objectives.objectives, self.policy.denoiser, self.prior_data
-        return super().resume_inputs() | fixed_inputs(*parts)
+        inputs = super().resume_inputs() | fixed_inputs(*parts)
+        return inputs if self.reference is None else inputs | {"reference": self.reference.resume_inputs()}
+
+    def set_rollouts(self, rollouts: EpisodeStore) -> None:
+        """Set the episodes of the source "rollouts" among the negatives.
+
+        Raises:
+            ValueError: the reference has no such source, or the episodes do not fit the policy's windows.
+        """
+        if self.reference is None or "rollouts" not in self.reference.names:
+            raise ValueError(
+                '`reference` must contain "rollouts" to take an agent\'s episodes. Received '
+                f"{None if self.reference is None else list(self.reference.names)}; create the algorithm "
+                'with reference="rollouts".'
+            )
+        self.reference.set_rollouts(rollouts)
 
     @property
     def averaged(self) -> nn.Module:
@@ -148,9 +174,11 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         """Cut the demonstrations into windows, check them and prepare the objectives.
 
         Raises:
-            ValueError: the data does not have the sizes of the policy and the reward.
+            ValueError: the data does not have the sizes of the policy and the reward, or ends by termination
+                without absorbing states (`horizon_check`).
         """
-        check_layout(self.online, self.policy.layout, self.settings.slowness_penalty)
+        per_step = {name: getattr(self.settings, name) for name in ("slowness_penalty", "progress_weight")}
+        check_layout(self.online, self.policy.layout, **per_step)
         windows = cast(WindowBuffer, super().process_buffer(buffer))
         for reward in (self.online, self.reward):
             check_observations(reward, windows.store.obs.shape[1:], self.policy.obs_layout, "the buffer")
@@ -158,20 +186,19 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
             objective.prepare(self.policy, windows, self.prior_data)
         settings = self.settings
         is_weighted = settings.gradient_penalty > 0 and settings.temporal_variation_exponent > 0
-        if is_weighted and not self.temporal_variation.any():
+        if (is_weighted or settings.movement_fraction > 0) and not self.temporal_variation.any():
             data = windows if self.prior_data is None else self.prior_data
             self.temporal_variation.copy_(self._measure_variation(data))
-        if windows.store.terminated.any():
-            _log.warning(
-                "Demonstrations end by termination. The reward's zero is arbitrary: where it is positive, an "
-                "agent may prefer to continue instead of finishing. Train and use it with episodes of a "
-                "fixed length, or shift it."
-            )
+        if settings.movement_fraction > 0:
+            fraction, layout = settings.movement_fraction, self.policy.layout
+            windows.set_probabilities(movement_weights(windows, layout, self.temporal_variation, fraction))
+        self._demonstrations = windows
+        check_horizons(windows.store, self.policy.layout, self.settings.allow_variable_horizon)
         return cast(TBuffer, windows)
 
     def _measure_variation(self, windows: WindowBuffer) -> Tensor:
         layout, store = self.policy.layout, windows.store
-        starts = store.window_starts(layout.horizon, layout.stride)
+        starts = store.window_starts(layout.horizon, layout.stride, absorbing=layout.absorbing)
         n = min(_N_VARIATION, len(starts))
         starts = np.random.default_rng(self.seed).choice(starts, n, replace=False)
         sample = store.windows(starts, layout.horizon, layout.stride)
@@ -194,12 +221,15 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
                 generator=generator,
                 step=step,
                 perturbation=self._perturbation,
+                reference=self.reference,
+                n_updates=int(self.updates),
             )
         )
         with torch.no_grad():
             expert_reward = layout.rewards(self.online, expert).mean().item()
             sample_reward = layout.rewards(self.online, samples).mean().item()
         loss, penalty = self._add_penalties(loss, expert, samples, generator)
+        loss, progress = self._add_progress(loss, objective, 4 * len(expert))
         if not loss.isfinite():
             raise FloatingPointError(
                 f"The reward's loss is {loss.item()} in update {int(self.updates)}. Take a smaller learning "
@@ -211,6 +241,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
             demonstration_reward=expert_reward,
             sample_reward=sample_reward,
             reward_gap=expert_reward - sample_reward,
+            progress_loss=progress,
             gradient_penalty=penalty,
             objective=stats,
         )
@@ -224,6 +255,8 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         if settings.gradient_penalty > 0:
             exponent = settings.temporal_variation_exponent
             weight = self.temporal_variation**exponent if exponent > 0 else None
+            if weight is not None:
+                weight = weight / weight[: layout.obs_dim].mean()
             value = layout.value(self.online)
             slope = gradient_penalty(value, expert, samples, generator, weight=weight)
             loss = loss + settings.gradient_penalty * slope
@@ -238,14 +271,38 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
             loss = loss + settings.slowness_penalty * slowness
         return loss, penalty
 
+    def _add_progress(self, loss: Tensor, objective: Objective, n: int) -> tuple[Tensor, float]:
+        """Add the weighted progress loss of `n` pairs to `loss`; return it before its weight too."""
+        weight = self.settings.progress_weight
+        if weight is None:
+            weight = _PROGRESS_WEIGHT if objective.evaluates_reward else 0.0
+        if weight == 0 or isinstance(self.online, TrajectoryValue):
+            return loss, 0.0
+        layout, device = self.policy.layout, self.policy.device
+        rng = np.random.default_rng((update_seed(self.seed, int(self.updates)), 1))
+        earlier, later = (
+            layout.rewards(self.online, layout.pack(Window(*(part.to(device) for part in window))))[:, 0]
+            for window in sample_pairs(self._demonstrations, layout, n, rng)
+        )
+        progress = progress_loss(earlier, later)
+        return loss + weight * progress, progress.item()
+
+    def _reference_windows(self, data: ReplayBuffer | EpisodeStore, number: int) -> WindowBuffer:
+        windows = self._prior_windows(data)
+        windows.seed = update_seed(self.seed, number)  # sources of the same data draw different windows
+        return windows
+
+    def _pack(self, batch: Any) -> Tensor:
+        return self.policy.layout.pack(self.window(batch))
+
     def _prior_windows(self, data: ReplayBuffer | EpisodeStore) -> WindowBuffer:
         store = data if isinstance(data, EpisodeStore) else self._store(data)
         self.policy.check_data(store)
         layout = self.policy.layout
-        return WindowBuffer(store, layout.horizon, layout.stride, None, self.seed)
+        return WindowBuffer(store, layout.horizon, layout.stride, None, self.seed, absorbing=layout.absorbing)
 
     def _sample_prior_data(self, n: int) -> Tensor:
         """Sample windows of the prior's data, a function of the seed and the update's number only."""
         assert self.prior_data is not None
         self.prior_data.draws = int(self.updates)
-        return self.policy.layout.pack(self.window(self.prior_data.sample(n)[0]))
+        return self._pack(self.prior_data.sample(n)[0])

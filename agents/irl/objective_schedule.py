@@ -10,6 +10,7 @@ from torch import nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives import OBJECTIVES, InputPerturbation, Objective, find_objective
+from rlpriors.agents.irl.reference import ReferenceWindows
 
 __all__ = ["ObjectiveSchedule"]
 
@@ -23,6 +24,7 @@ class ObjectiveSchedule(nn.ModuleList):
         policy: policy whose prior is used.
         perturbation: perturbation of the windows that the reward reads.
         has_prior_data: True if the prior's data is available.
+        reference: chosen sources of the negatives; None for the own source of each objective.
 
     Raises:
         ValueError: `warm_start` does not consist of pairs, or an objective is unknown, needs the prior's
@@ -51,6 +53,7 @@ class ObjectiveSchedule(nn.ModuleList):
         policy: DiffuserPolicy,
         perturbation: InputPerturbation,
         has_prior_data: bool,
+        reference: ReferenceWindows | None = None,
     ) -> None:
         super().__init__()
         if not all(isinstance(stage, tuple | list) and len(stage) == 2 for stage in warm_start):
@@ -61,17 +64,26 @@ class ObjectiveSchedule(nn.ModuleList):
         self._ends: list[int] = []
         for stage, n_updates in (*warm_start, (objective, 0)):
             name, kind, settings = find_objective(stage)
-            if kind.needs_prior_data and not has_prior_data:
+            from_data = {"prior_data", "guided_from_data"}
+            is_lacking = (
+                set(kind.own_sources) <= from_data
+                if reference is None
+                else not from_data.isdisjoint(reference.names)
+            )
+            if is_lacking and not has_prior_data:
                 raise ValueError(
                     f"The objective {name!r} compares with the data that the prior was trained on. "
-                    "Give that data as `prior_data`."
+                    "Give that data as `prior_data`, or other negatives as `reference`."
                 )
             _check_perturbation(name, kind, perturbation)
             if n_updates < 0:
                 raise ValueError(
                     f"`warm_start` must give each objective at least 0 updates. Received {n_updates}."
                 )
-            self.append(kind(settings, policy).to(policy.device))
+            made = kind(settings, policy).to(policy.device)
+            if reference is not None:
+                made.check_reference(reference.names)
+            self.append(made)
             self._ends.append((self._ends[-1] if self._ends else 0) + n_updates)
 
     @property

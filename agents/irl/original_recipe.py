@@ -35,6 +35,7 @@ from tianshou.algorithm.optim import AdamOptimizerFactory
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.diffusion_irl import DiffusionIRL, DiffusionIRLSettings
 from rlpriors.agents.irl.objectives import SamplerBackpropSettings
+from rlpriors.arguments import check_arguments
 from rlpriors.diffusion import GuidanceSettings, PlannerSettings
 from rlpriors.rewards.divergences import DivergenceSettings
 from rlpriors.rewards.trajectory_value import TrajectoryValue, TrajectoryValueSettings
@@ -114,6 +115,7 @@ class OriginalRecipe:
         )
 
 
+@check_arguments
 def original_recipe(
     task: OriginalTask, horizon: int, dim: int, *, stride: int = 4, n_levels: int = 50
 ) -> OriginalRecipe:
@@ -151,7 +153,9 @@ def original_recipe(
             inputs=("obs", "act"),
             first_steps=min(max(first, 2), horizon),  # the first one alone is equal in both windows
         ),
-        irl=DiffusionIRLSettings(gradient_penalty=0.0, magnitude_penalty=0.0, ema_decay=0.0),
+        irl=DiffusionIRLSettings(
+            movement_fraction=0.0, gradient_penalty=0.0, magnitude_penalty=0.0, ema_decay=0.0
+        ),
         lr=recipe.lr,
         batch_size=recipe.batch_size,
         n_updates=500 * -(-recipe.n_segments // recipe.batch_size),

@@ -1,6 +1,6 @@
 """Checks that a reward can be trained by `DiffusionIRL` on a policy's windows.
 
-`check_trainable`     class and action type of a reward
+`check_trainable`     class of a reward
 `check_layout`        sizes of a reward against those of the windows
 `check_observations`  observation leaves of a reward against those of the windows
 `fixed_inputs`        inputs of a training that do not change
@@ -29,21 +29,13 @@ _log = logging.getLogger(__name__)
 
 
 def check_trainable(reward: object) -> None:
-    """Raise unless a reward can be trained on windows of numbers.
+    """Raise unless a reward can be trained on windows.
 
     Raises:
         TypeError: `reward` is not a reward model or a `TrajectoryValue`.
-        ValueError: `reward` reads Discrete actions.
     """
     advice = "build one, as MLPReward(RewardSettings(...)); `load_reward` reads a folder"
     check_type("reward", reward, (RewardModel, TrajectoryValue), advice)
-    n_actions = getattr(reward, "n_actions", None)
-    if n_actions is not None:
-        raise ValueError(
-            "`reward` must read actions as numbers, because windows of the prior contain them in this form "
-            "and gradients pass through them. Received one for Discrete actions, "
-            f'n_actions={n_actions}; omit `n_actions`, or use a reward of ("obs",) alone.'
-        )
 
 
 def check_observations(
@@ -88,15 +80,20 @@ def fixed_inputs(
 
 
 def check_layout(
-    reward: RewardModel | TrajectoryValue, layout: TrajectoryLayout, slowness_penalty: float
+    reward: RewardModel | TrajectoryValue, layout: TrajectoryLayout, **per_step: float | None
 ) -> None:
     """Raise unless a reward takes the entries of the policy's windows.
 
     A warning is logged if the reward reads more than observations from time steps of several environment
     steps.
 
+    Args:
+        reward: reward that is trained.
+        layout: layout of the policy's windows.
+        **per_step: weights of losses that read rewards of single steps, by name.
+
     Raises:
-        ValueError: the sizes differ, or a `TrajectoryValue` is combined with a slowness penalty.
+        ValueError: the sizes differ, or a `TrajectoryValue` is combined with a loss of single steps.
     """
     if isinstance(reward, TrajectoryValue):
         sizes = reward.settings.horizon, reward.settings.dim
@@ -105,17 +102,20 @@ def check_layout(
                 f"`reward` takes windows of {sizes[0]} time steps of {sizes[1]} numbers, but the policy's "
                 f"`layout` has {layout.horizon} of {layout.dim}. Build the value for these sizes."
             )
-        if slowness_penalty > 0:
-            raise ValueError(
-                "`slowness_penalty` must be 0 for a TrajectoryValue, which has no rewards of single steps. "
-                f"Received {slowness_penalty}."
-            )
-    elif (reward.obs_dim, reward.act_dim) != (layout.obs_dim, layout.act.dim):
+        for name, weight in per_step.items():
+            if weight:
+                raise ValueError(
+                    f"`{name}` must be 0 for a TrajectoryValue, which has no rewards of single steps. "
+                    f"Received {weight}."
+                )
+    elif (reward.obs_dim, reward.act_dim) != (layout.obs_dim, layout.act_dim):
         raise ValueError(
             f"`reward` takes observations of {reward.obs_dim} entries and actions of {reward.act_dim}, but "
-            f"the policy's `layout` has {layout.obs_dim} and {layout.act.dim}. Build the reward for these "
+            f"the policy's `layout` has {layout.obs_dim} and {layout.act_dim}. Build the reward for these "
             "sizes."
         )
+    else:
+        _check_discrete(reward, layout)
     inputs = sorted(set(getattr(reward.settings, "inputs", ("obs",))) - {"obs"})
     if layout.stride > 1 and inputs:
         _log.warning(
@@ -125,4 +125,21 @@ def check_layout(
             " and ".join(inputs),
             layout.stride,
             layout.stride,
+        )
+
+
+def _check_discrete(reward: RewardModel, layout: TrajectoryLayout) -> None:
+    """Raise unless a reward reads the actions of the windows as the layout encodes them."""
+    space = layout.discrete_space
+    if space is not None and reward.n_actions is None and "act" in getattr(reward.settings, "inputs", ()):
+        raise ValueError(
+            "`reward` must read Discrete actions one-hot, because their numbers have no order and no "
+            f"gradient. Received one that reads them as numbers; set n_actions={space.n} and "
+            f"action_start={space.start} in its settings."
+        )
+    if reward.discrete_space is not None and reward.discrete_space != space:
+        actions = space or f"{layout.act_dim} continuous entries"
+        raise ValueError(
+            f"`reward` must read the actions of the policy's `layout`, {actions}. Received one for "
+            f"{reward.discrete_space}; set `n_actions` and `action_start` in its settings."
         )

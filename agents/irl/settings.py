@@ -14,8 +14,6 @@ from rlpriors.settings import check_fields
 
 __all__ = ["DiffusionIRLSettings", "DiffusionIRLStats"]
 
-_WEIGHTS = ("gradient_penalty", "temporal_variation_exponent", "magnitude_penalty", "slowness_penalty")
-
 
 @dataclass(frozen=True)
 class DiffusionIRLSettings:
@@ -25,13 +23,14 @@ class DiffusionIRLSettings:
         ValueError: a field is out of its bounds.
     """
 
-    gradient_penalty: float = 0.002
+    gradient_penalty: float = 0.001
     """Weight of |dJ/dx|^2 on windows between demonstrations and samples.  It keeps the reward smooth enough
     for guidance: with 0 the reward may grow without bound, a large weight makes it flat."""
 
     temporal_variation_exponent: float = 1.0
     """Exponent e of the gradient penalty's entry weights v^e, where v is the temporal variation of an entry
-    (`losses.temporal_variation`): 1 penalizes fast-changing entries more, 0 all entries equally.
+    (`losses.temporal_variation`): 1 penalizes fast-changing entries more, 0 all entries equally.  The weights
+    of observation entries have mean 1, so that the total penalty does not depend on the slowest entry.
     Velocities and actions separate demonstrations from samples as well as positions do.  Without the
     weights the reward depends on them, and it generalizes poorly beyond the prior."""
 
@@ -42,6 +41,17 @@ class DiffusionIRLSettings:
     """Weight of (r_{t+1} - r_t)^2 along windows of the prior's data, or of the samples without `prior_data`.
     It is an alternative to `temporal_variation_exponent`, for rewards whose gradient carries little
     information."""
+
+    progress_weight: float | None = None
+    """Weight of the progress loss: of two time steps of a demonstration, the later one has the higher reward
+    (`progress`).  It teaches ways of several windows.  The default is 20, or 0 for objectives that
+    differentiate the reward instead of scoring windows with it ("relative" and "sampler_backprop"), and for a
+    `TrajectoryValue`."""
+
+    movement_fraction: float = 0.8
+    """Fraction of the demonstrated windows that is drawn in proportion to how far a window moves
+    (`progress.movement_weights`), in [0, 1]; the others are drawn uniformly.  With 0, long rests at the end
+    of demonstrations fill most batches."""
 
     input_noise: float = 0.0
     """Standard deviation of normal noise on the reward's inputs in the objective, for demonstrations and the
@@ -55,16 +65,24 @@ class DiffusionIRLSettings:
     ema_decay: float = 0.95
     """Decay of the reward's moving average, in [0, 1).  The averaged reward guides samples and is saved."""
 
+    allow_variable_horizon: bool = False
+    """Accept demonstrations that end by termination without a layout of absorbing states.  The sign of the
+    reward is then arbitrary, and decides if an agent ends its episodes or continues."""
+
     def __post_init__(self) -> None:
         check_fields(self)
         for name in (
+            "progress_weight",
             "gradient_penalty",
             "temporal_variation_exponent",
             "magnitude_penalty",
             "slowness_penalty",
         ):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ValueError(f"`{name}` must be at least 0. Received {value}.")
+        if not 0 <= self.movement_fraction <= 1:
+            raise ValueError(f"`movement_fraction` must be in [0, 1]. Received {self.movement_fraction}.")
         if not 0 <= self.input_noise < inf:
             raise ValueError(f"`input_noise` must be at least 0 and finite. Received {self.input_noise}.")
         if not 0 <= self.ema_decay < 1:
@@ -83,6 +101,8 @@ class DiffusionIRLStats(TrainingStats):
     """Mean reward of the samples that the demonstrations were compared with."""
     reward_gap: float
     """Mean reward of demonstrations minus samples: near 0 if guided samples are equally good."""
+    progress_loss: float
+    """Progress loss before its weight; 0 if the weight is 0."""
     gradient_penalty: float
     """Gradient penalty before its weight; 0 if the weight is 0, because it is not computed then."""
     objective: dict[str, float] = field(default_factory=dict)

@@ -48,7 +48,6 @@ def check_support(
     data: EpisodeStore,
     demonstrations: EpisodeStore,
     *,
-    max_start: int | None = None,
     n_windows: int = 1000,
     seed: int = 0,
 ) -> Support:
@@ -60,13 +59,11 @@ def check_support(
         policy: policy with the prior.
         data: training data of the prior.
         demonstrations: demonstrations that a reward will be learned from.
-        max_start: number of first steps of a demonstration in which a window may start, as in
-            `DiffusionIRL`.
         n_windows: number of windows sampled from each data set.
         seed: random seed of windows and noise.
     """
-    data_residuals = _residuals(policy, data, None, n_windows, seed)
-    expert_residuals = _residuals(policy, demonstrations, max_start, n_windows, seed)
+    data_residuals = _residuals(policy, data, n_windows, seed)
+    expert_residuals = _residuals(policy, demonstrations, n_windows, seed)
     support = Support(
         coverage=float(np.mean(expert_residuals <= np.quantile(data_residuals, 0.99))),
         demonstrations_residual=float(np.median(expert_residuals)),
@@ -83,12 +80,10 @@ def check_support(
     return support
 
 
-def _residuals(
-    policy: DiffuserPolicy, data: EpisodeStore, max_start: int | None, n: int, seed: int
-) -> np.ndarray:
+def _residuals(policy: DiffuserPolicy, data: EpisodeStore, n: int, seed: int) -> np.ndarray:
     policy.check_data(data)
     layout = policy.layout
-    starts = data.window_starts(layout.horizon, layout.stride, max_start=max_start)
+    starts = data.window_starts(layout.horizon, layout.stride, absorbing=layout.absorbing)
     starts = np.random.default_rng(seed).choice(starts, size=min(n, len(starts)), replace=False)
     window = data.windows(starts, layout.horizon, layout.stride)
     x = layout.pack(type(window)(*(part.to(policy.device) for part in window)))

@@ -41,12 +41,10 @@ from rlpriors.training.rollout import evaluate_policy
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.types import RewardFn
 
-__all__ = ["EARLY", "demo", "make_policy"]
+__all__ = ["demo", "make_policy"]
 
 HORIZON, STRIDE = 32, 4  # a window of 128 steps, longer than a path across the maze
 MAX_EPISODE_STEPS = 300
-EARLY = 60
-"""First steps of demonstration windows are below this step: later windows only rest at the goal."""
 
 
 def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
@@ -83,7 +81,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         resume=resume,
     )
 
-    support = check_support(policy, data, demonstrations, max_start=EARLY)
+    support = check_support(policy, data, demonstrations)
     say(f"The prior covers {support.coverage:.0%} of the demonstrations.")
     # Made once: MuJoCo holds about 12 MB for each environment and frees little of it.
     envs = DummyVectorEnv([task.env_factory] * settings.n_episodes)
@@ -104,7 +102,6 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
             CosineSchedule(settings.reward_updates, final=0.1)
         ),
         prior_data=data,
-        max_start=EARLY,
         seed=settings.seed,
     )
     train_offline(

@@ -87,6 +87,19 @@ def test_each_update_of_each_seed_has_its_own_batch_and_noise(kind, walks, make_
     assert (len(batches), len(noises)) == (4, 4)
 
 
+def test_windows_are_drawn_with_their_probabilities(walks) -> None:
+    buffer = WindowBuffer(walks(n=1, steps=10), 8, 1, None, seed=0)
+    assert buffer.starts.tolist() == [0, 1, 2]
+    buffer.set_probabilities(np.array([3.0, 0.0, 1.0]))
+    counts = np.bincount(buffer.sample(4000)[1], minlength=3)
+    assert counts[1] == 0
+    assert 0.72 < counts[0] / 4000 < 0.78
+    assert buffer.sample(0)[1].tolist() == [0, 1, 2]
+    for bad in (np.ones(2), np.zeros(3), np.array([1.0, -1.0, 1.0]), np.array([1.0, np.nan, 1.0])):
+        with pytest.raises(ValueError, match=r"`probabilities` must be 3 numbers of at least 0"):
+            buffer.set_probabilities(bad)
+
+
 def test_windows_of_early_starts_only(walks) -> None:
     buffer = WindowBuffer(walks(n=2, steps=20), 8, 1, 3, seed=0)
     assert buffer.starts.tolist() == [0, 1, 2, 20, 21, 22]

@@ -4,9 +4,10 @@ Each objective compares demonstrations with samples of the prior, the prior's da
 objectives share no code with the training loop, which adds the penalties and the moving average.
 
 `base`                base class, inputs and outputs of an objective
-`contrastive`         demonstrations against guided samples: the maximum-entropy gradient, the default
-`density_ratio`       demonstrations against the prior's data, by a classifier, without sampling
+`contrastive`         difference of mean rewards between demonstrations and negatives, the default
+`density_ratio`       classifier between demonstrations and negatives
 `input_perturbation`  noise and mixed actions in the windows that the reward reads
+`negatives`           windows that demonstrations are compared with
 `relative`            difference between the prior and a model of the demonstrations, as a gradient
 `sampler_backprop`    divergence of guided samples, differentiated through the sampler
 

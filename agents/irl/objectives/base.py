@@ -6,7 +6,7 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives.input_perturbation import InputPerturbation
+from rlpriors.agents.irl.reference import ReferenceSource, ReferenceWindows
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.types import Window
 
@@ -51,11 +52,17 @@ class ObjectiveInput(NamedTuple):
     perturbation: InputPerturbation = InputPerturbation()
     """Perturbation of the windows that the reward reads in the loss."""
 
+    reference: ReferenceWindows | None = None
+    """Sources of the negatives; None for the objective's own source."""
+
+    n_updates: int = 0
+    """Number of updates of the whole training before this one."""
+
     def perturb(
         self, demonstrated: Float[Tensor, "batch horizon dim"], others: Float[Tensor, "batch2 horizon dim"]
     ) -> tuple[Float[Tensor, "batch horizon dim"], Float[Tensor, "batch2 horizon dim"]]:
         """Perturb windows before `online` scores them; for objectives with `evaluates_reward`."""
-        obs_dim = self.policy.layout.obs_dim
+        obs_dim = self.policy.layout.state_dim
         return self.perturbation(demonstrated, others, obs_dim=obs_dim, generator=self.generator)
 
 
@@ -83,8 +90,8 @@ class Objective(nn.Module, ABC):
         policy: policy whose prior is used; the objective does not store it.
     """
 
-    needs_prior_data: ClassVar[bool] = False
-    """True if the objective needs windows of the prior's data."""
+    own_sources: ClassVar[tuple[ReferenceSource, ...]] = ("guided",)
+    """Sources of the negatives without a reference: the first one whose data is given is used."""
 
     evaluates_reward: ClassVar[bool] = False
     """True if the loss consists of rewards of windows that `ObjectiveInput.perturb` returned."""
@@ -98,6 +105,10 @@ class Objective(nn.Module, ABC):
         self, policy: DiffuserPolicy, demonstrations: WindowBuffer, prior_data: WindowBuffer | None
     ) -> None:
         """Compute constants from the data before training, unless they were restored."""
+
+    # Not abstract: most objectives take windows of any source.
+    def check_reference(self, sources: Sequence[str]) -> None:
+        """Raise a ValueError unless the objective can use negatives of these sources."""
 
     @abstractmethod
     def forward(self, update: ObjectiveInput) -> ObjectiveOutput:

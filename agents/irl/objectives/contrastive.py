@@ -1,8 +1,7 @@
-"""Contrast between demonstrations and guided samples: the maximum-entropy gradient.
+"""Contrast of mean rewards between demonstrations and negatives.
 
-`Contrastive`          objective that compares demonstrations with guided samples
+`Contrastive`          objective that raises the reward of demonstrations above that of negatives
 `ContrastiveSettings`  settings of `Contrastive`
-`guided_samples`       one guided window from the start state of each demonstrated one
 
 Let p_B(tau | s_0) be the prior over windows and J(tau) the sum of the reward over a window.  The
 model is p(tau | s_0) proportional to p_B(tau | s_0) exp(J(tau)).  Raising the likelihood of the
@@ -11,12 +10,16 @@ demonstrations gives the maximum-entropy gradient (Ziebart et al. 2008; Finn et 
 
     E_{demonstrations}[grad J] - E_{p}[grad J],
 
-a contrast between the demonstrations and samples of the model from the same start states.  The samples
-come from the prior, guided by the current reward in a few denoising steps: an approximation of p.  No
-gradient passes through the sampler.
+a contrast between the demonstrations and samples of the model from the same start states.  With the negatives
+"guided", the samples come from the prior, guided by the current reward in a few denoising steps: an
+approximation of p.  No gradient passes through the sampler.
+
+With fixed negatives, such as the prior's data, the same contrast is the gradient of a critic between two data
+sets (Arjovsky et al. 2017, arXiv 1701.07875, eq. 2, with a gradient penalty in place of the Lipschitz bound):
+the reward grows along the difference until the penalty stops it.  It needs no sampling.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -24,11 +27,11 @@ from torch import Tensor
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
-from rlpriors.diffusion import Planner
+from rlpriors.agents.irl.objectives.negatives import guided_samples, negatives
 from rlpriors.rewards.losses import contrastive_loss
 from rlpriors.settings import check_fields
 
-__all__ = ["Contrastive", "ContrastiveSettings", "guided_samples"]
+__all__ = ["Contrastive", "ContrastiveSettings"]
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class ContrastiveSettings:
     """
 
     replay_size: int = 512
-    """Number of past samples in the replay, at least 1."""
+    """Number of past guided samples in the replay, at least 1."""
 
     replay_fraction: float = 0.25
-    """Fraction of each batch's samples that comes from the replay, in [0, 1]."""
+    """Fraction of each batch's guided samples that is replaced by past ones, in [0, 1]."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -54,13 +57,17 @@ class ContrastiveSettings:
 
 
 class Contrastive(Objective):
-    """Objective that minimizes the reward of guided samples minus that of demonstrations.
+    """Objective that minimizes the mean reward of negatives minus that of demonstrations.
+
+    Without a reference the negatives are windows of the prior's data if it is given, because they cost no
+    sampling and gave rewards as good as guided samples in mazes; otherwise they are guided samples.
 
     Example:
         >>> ContrastiveSettings(replay_fraction=0.5)
         ContrastiveSettings(replay_size=512, replay_fraction=0.5)
     """
 
+    own_sources = ("prior_data", "guided")
     evaluates_reward = True
     settings: ContrastiveSettings
     replay: Tensor
@@ -73,9 +80,13 @@ class Contrastive(Objective):
         self.register_buffer("replayed", torch.zeros((), dtype=torch.int64))
 
     def forward(self, update: ObjectiveInput) -> ObjectiveOutput:
-        """Compute the contrast with guided samples from the demonstrations' start states and past samples."""
+        """Compute the contrast with the negatives, by default guided samples and past ones."""
         layout = update.policy.layout
-        samples = self._with_replay(guided_samples(update), update.generator)
+        samples = negatives(
+            update,
+            self.own_sources,
+            lambda start: self._with_replay(guided_samples(update, start), update.generator),
+        )
         demonstrated, sampled = (
             layout.rewards(update.online, windows) for windows in update.perturb(update.expert, samples)
         )
@@ -95,17 +106,3 @@ class Contrastive(Objective):
         self.replay[slots] = samples[: len(slots)]
         self.replayed += len(slots)
         return mixed
-
-
-def guided_samples(update: ObjectiveInput) -> Float[Tensor, "batch horizon dim"]:
-    """Sample one window from the start state of each demonstrated one, guided by the averaged reward.
-
-    The planner ranks no candidates here.  Ranking would make the samples as good as the demonstrations
-    too early, and the contrast would vanish.
-    """
-    policy = update.policy
-    settings = replace(policy.planner, n_candidates=1, warm_start=0.0, likelihood_weight=0.0)
-    planner = Planner(policy.process, policy.denoiser, settings)
-    start = policy.layout.start(update.window.obs[:, 0])
-    value = policy.layout.value(update.averaged)
-    return planner.plan(start, value, generator=update.generator).window

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
+from rlpriors.agents.irl.objectives.negatives import negatives
 from rlpriors.diffusion import Condition
 from rlpriors.networks.base import zero_init
 from rlpriors.networks.mlp import build_mlp
@@ -60,7 +61,7 @@ class DensityRatioSettings:
 
 
 class DensityRatio(Objective):
-    """Objective: logistic regression of demonstrated windows against windows of the prior's data.
+    """Objective: logistic regression of demonstrated windows against negatives, by default the prior's data.
 
     w is the guidance weight of the policy's planner, or 1 if it does not guide.
 
@@ -69,7 +70,7 @@ class DensityRatio(Objective):
         DensityRatioSettings(hidden=(32,), noised_fraction=0.5)
     """
 
-    needs_prior_data = True
+    own_sources = ("prior_data",)
     evaluates_reward = True
     settings: DensityRatioSettings
 
@@ -87,9 +88,8 @@ class DensityRatio(Objective):
 
     def forward(self, update: ObjectiveInput) -> ObjectiveOutput:
         """Compute the classifier's cross-entropy on equal numbers of windows of both kinds."""
-        assert update.sample_prior_data is not None
-        prior_data = update.sample_prior_data(len(update.expert))
-        noised = [self._noise_fraction(update, windows) for windows in (update.expert, prior_data)]
+        others = negatives(update, self.own_sources)
+        noised = [self._noise_fraction(update, windows) for windows in (update.expert, others)]
         perturbed = update.perturb(noised[0][0], noised[1][0])
         expert, other = (
             self.logits(update, x, windows, t) for x, (windows, t) in zip(perturbed, noised, strict=True)
@@ -98,7 +98,7 @@ class DensityRatio(Objective):
         loss = (softplus(-expert).mean() + softplus(other).mean()) / 2
         accuracy = ((expert > 0).float().mean() + (other <= 0).float().mean()) / 2
         stats = {"accuracy": accuracy.item(), "cross_entropy": loss.item()}
-        return ObjectiveOutput(loss, prior_data, stats)
+        return ObjectiveOutput(loss, others, stats)
 
     def logits(
         self,
@@ -146,6 +146,6 @@ def _restore(
     n_times = process.schedule.num_train_timesteps
     t = torch.randint(n_times, (len(x),), generator=generator, device=x.device)
     noise = torch.randn(x.shape, generator=generator, device=x.device)
-    start = Condition.fix_steps(x[:, :1, : layout.obs_dim], horizon=layout.horizon, dim=layout.dim)
+    start = Condition.fix_steps(x[:, :1, : layout.state_dim], horizon=layout.horizon, dim=layout.dim)
     x_t = start.apply(process.q_sample(x, t, noise))
     return start.apply(process.denoise(policy.denoiser, x_t, t, start)), t

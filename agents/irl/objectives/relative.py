@@ -27,6 +27,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
+from rlpriors.agents.irl.objectives.negatives import negatives
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.diffusion import Condition, denoising_loss, value_gradient
 from rlpriors.settings import check_fields
@@ -80,7 +81,7 @@ class Relative(Objective):
         RelativeSettings(expert_updates=100, expert_lr=0.0005, expert_ema_decay=0.98, output_penalty=1e-05)
     """
 
-    needs_prior_data = True
+    own_sources = ("prior_data",)
     settings: RelativeSettings
 
     def __init__(self, settings: RelativeSettings, policy: DiffuserPolicy) -> None:
@@ -96,19 +97,18 @@ class Relative(Objective):
 
     def forward(self, update: ObjectiveInput) -> ObjectiveOutput:
         """Compute the squared distance between guidance and difference, averaged over time steps."""
-        assert update.sample_prior_data is not None
         if update.step == 0:
             self._fine_tune(update, len(update.expert))
         policy, generator = update.policy, update.generator
         process, layout = policy.process, policy.layout
-        prior_data = update.sample_prior_data(len(update.expert))
-        x = torch.cat(
-            [update.expert[: len(prior_data) - len(prior_data) // 2], prior_data[: len(prior_data) // 2]]
-        )
+        others = negatives(update, self.own_sources)
+        n_others = len(others) // 2
+        order = torch.randperm(len(others), generator=generator, device=others.device)  # of several sources
+        x = torch.cat([update.expert[: len(others) - n_others], others[order[:n_others]]])
         t = torch.randint(
             process.schedule.num_train_timesteps, (len(x),), generator=generator, device=x.device
         )
-        start = Condition.fix_steps(x[:, :1, : layout.obs_dim], horizon=layout.horizon, dim=layout.dim)
+        start = Condition.fix_steps(x[:, :1, : layout.state_dim], horizon=layout.horizon, dim=layout.dim)
         with torch.no_grad():
             noise = torch.randn(x.shape, generator=generator, device=x.device)
             x_t = start.apply(process.q_sample(x, t, noise))
@@ -125,7 +125,7 @@ class Relative(Objective):
         size = layout.rewards(update.online, prior_guess).square().mean()
         difference = target.square().sum() / len(x) / layout.horizon
         stats = {"mismatch": error.item(), "difference": difference.item()}
-        return ObjectiveOutput(error + self.settings.output_penalty * size, prior_data, stats)
+        return ObjectiveOutput(error + self.settings.output_penalty * size, others, stats)
 
     def _fine_tune(self, update: ObjectiveInput, batch_size: int) -> None:
         """Train `expert` to be a model of the demonstrations.

@@ -14,6 +14,7 @@ Samples can match the demonstrations without a correct reward: a reward that exp
 as well.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives.base import Objective, ObjectiveInput, ObjectiveOutput
+from rlpriors.agents.irl.objectives.negatives import negatives
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.diffusion.differentiable_sampling import GradientMode, differentiable_sample
 from rlpriors.rewards.divergences import Divergence, DivergenceSettings
@@ -123,14 +125,14 @@ class SamplerBackprop(Objective):
                 f"`stride` must be less than {last}, the number of time steps that are compared: the first "
                 f"one is equal in both windows. Received {settings.stride}."
             )
-        index = range(layout.obs_dim) if settings.obs_index is None else settings.obs_index
+        index = range(layout.state_dim) if settings.obs_index is None else settings.obs_index
         if settings.obs_index is not None and not set(index) <= set(range(layout.obs_dim)):
             raise ValueError(
                 f"`obs_index` must be in [0, {layout.obs_dim - 1}], the entries of an observation. "
                 f"Received {settings.obs_index}."
             )
         obs = [*index] if "obs" in settings.inputs else []
-        act = [*range(layout.obs_dim, layout.dim)] if "act" in settings.inputs else []
+        act = [*range(layout.state_dim, layout.dim)] if "act" in settings.inputs else []
         self._entries, self._steps = [*obs, *act], slice(0, last, settings.stride)
         self.divergence = Divergence(settings.divergence)
 
@@ -148,10 +150,35 @@ class SamplerBackprop(Objective):
 
     def forward(self, update: ObjectiveInput) -> ObjectiveOutput:
         """Compute the divergence of windows guided by the current reward, one per demonstrated window."""
+        samples = negatives(update, self.own_sources, lambda start: self._sample(update, start))
+        pairs = zip(self._points(samples), self._points(update.expert), strict=True)
+        loss = torch.stack([self.divergence(generated, expert) for generated, expert in pairs]).mean()
+        return ObjectiveOutput(loss, samples.detach(), {"divergence": loss.item()})
+
+    def check_reference(self, sources: Sequence[str]) -> None:
+        """Check that a reference has a guided part, which has the gradient, and that no pairs are broken.
+
+        Raises:
+            ValueError: it has no guided part, or the divergence compares windows of equal start states.
+        """
+        others = sorted({*sources} - {"guided"})
+        if not {"guided", "guided_from_data"} & {*sources}:
+            raise ValueError(
+                '`reference` must contain "guided" for the objective "sampler_backprop", whose gradient '
+                f"passes through guided samples. Received {list(sources)}; add it, or use another objective."
+            )
+        if self.settings.divergence.name == "mse" and others:
+            raise ValueError(
+                'The divergence "mse" compares windows of equal start states, so `reference` must be '
+                f'"guided" alone. Received {list(sources)}; use "energy" or another divergence of sets.'
+            )
+
+    def _sample(self, update: ObjectiveInput, obs: Float[Tensor, "n obs"]) -> Float[Tensor, "n horizon dim"]:
+        """Sample one guided window from each raw start observation, with its gradient."""
         policy, planner = update.policy, update.policy.planner
-        start = policy.layout.start(update.window.obs[:, 0])
+        start = policy.layout.start(obs)
         noise = torch.randn(start.value.shape, generator=update.generator, device=policy.device)
-        samples = differentiable_sample(
+        return differentiable_sample(
             policy.process,
             policy.denoiser,
             noise,
@@ -165,9 +192,6 @@ class SamplerBackprop(Objective):
             generator=update.generator,
             gradient=self.settings.gradient,
         )
-        pairs = zip(self._points(samples), self._points(update.expert), strict=True)
-        loss = torch.stack([self.divergence(generated, expert) for generated, expert in pairs]).mean()
-        return ObjectiveOutput(loss, samples.detach(), {"divergence": loss.item()})
 
     def _points(self, x: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, "sets batch entries"]:
         """Select the compared entries: one set of points, or one for each time step."""

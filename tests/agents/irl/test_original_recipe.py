@@ -26,7 +26,9 @@ def test_the_recipe_of_the_small_maze() -> None:
     assert recipe.objective == SamplerBackpropSettings(
         divergence, gradient="full", inputs=("obs", "act"), first_steps=3
     )
-    assert recipe.irl == DiffusionIRLSettings(0.0, magnitude_penalty=0.0, ema_decay=0.0)
+    assert recipe.irl == DiffusionIRLSettings(
+        0.0, magnitude_penalty=0.0, movement_fraction=0.0, ema_decay=0.0
+    )
     assert (recipe.lr, recipe.batch_size, recipe.replan_every) == (2e-2, 16, 1)
     assert recipe.n_updates == 500 * 17  # 270 segments in batches of 16
 

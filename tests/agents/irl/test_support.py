@@ -40,15 +40,6 @@ def test_equal_seeds_agree(walks, gaussian_policy) -> None:
     assert one == two != other
 
 
-def test_only_early_starts_of_the_demonstrations_count(walks, gaussian_policy) -> None:
-    # Demonstrations of the data's kind that wander off: their beginnings are covered, their ends are not.
-    data = walks(n=100)
-    policy, strays = gaussian_policy(data), walks(n=30, steps=60, drift=0.3, seed=5)
-    early = check_support(policy, data, strays, max_start=2)
-    all_starts = check_support(policy, data, strays)
-    assert early.coverage > all_starts.coverage + 0.1
-
-
 @pytest.mark.parametrize("device", DEVICES)
 def test_an_untrained_network_restores_nothing(walks, make_policy, device: str) -> None:
     data = walks()

@@ -6,7 +6,7 @@ from objective_inputs import objective_input
 
 from rlpriors.agents import DiffusionIRL
 from rlpriors.agents.irl.objectives import ContrastiveSettings, ObjectiveInput
-from rlpriors.agents.irl.objectives.contrastive import guided_samples
+from rlpriors.agents.irl.objectives.negatives import guided_samples
 from rlpriors.diffusion import PlannerSettings
 from rlpriors.types import Window
 
@@ -14,7 +14,8 @@ from rlpriors.types import Window
 def an_update(algorithm: DiffusionIRL, obs: torch.Tensor) -> ObjectiveInput:
     """Create the input of an update with demonstrations that rest in `obs`."""
     rest = obs[:, None].repeat(1, algorithm.policy.layout.horizon, 1)
-    window = Window(rest, torch.zeros_like(rest), torch.ones(rest.shape[:2], dtype=torch.bool))
+    inside = torch.ones(rest.shape[:2], dtype=torch.bool)
+    window = Window(rest, torch.zeros_like(rest), inside, ~inside)
     return objective_input(algorithm, window)
 
 

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from rlpriors.agents import DiffusionIRL
 from rlpriors.agents.irl.diffusion_irl import DiffusionIRLStats
 from rlpriors.agents.irl.objectives import ObjectiveInput, SamplerBackprop, SamplerBackpropSettings
-from rlpriors.agents.irl.objectives.contrastive import guided_samples
+from rlpriors.agents.irl.objectives.negatives import guided_samples
 from rlpriors.checkpoint import load_resume, save_resume
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
@@ -223,8 +223,10 @@ def test_a_stopped_run_resumes_bit_equal(walks, make_algorithm, train, tmp_path)
 
 def test_tensorboard_shows_what_the_objective_says() -> None:
     numbers = {"loss": 1.0, "demonstration_reward": 2.0, "sample_reward": 3.0, "reward_gap": -1.0}
-    stats = DiffusionIRLStats(**numbers, gradient_penalty=0.5, objective={"divergence": 0.25})
-    expected = numbers | {"gradient_penalty": 0.5, "objective/divergence": 0.25}
+    stats = DiffusionIRLStats(
+        **numbers, progress_loss=0.75, gradient_penalty=0.5, objective={"divergence": 0.25}
+    )
+    expected = numbers | {"progress_loss": 0.75, "gradient_penalty": 0.5, "objective/divergence": 0.25}
     assert stats.get_loss_stats_dict() == expected
 
 
