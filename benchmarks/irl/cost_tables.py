@@ -11,7 +11,7 @@
 import csv
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.tables import markdown, write_csv
 
@@ -83,7 +83,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _parse(kind: Any, record: dict[str, str]) -> Any:
-    return kind(**{field.name: field.type(record[field.name]) for field in fields(kind)})
+    return kind(**{field.name: cast(Any, field.type)(record[field.name]) for field in fields(kind)})
 
 
 def all_costs(rows: list[Row]) -> str:

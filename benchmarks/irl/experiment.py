@@ -6,10 +6,13 @@
 """
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import gymnasium as gym
 import numpy as np
 import torch
 from tianshou.algorithm.algorithm_base import OfflineAlgorithm, Policy
@@ -17,8 +20,8 @@ from tianshou.algorithm.optim import TorchOptimizerFactory
 from tianshou.trainer import OfflineTrainerParams
 
 from benchmarks.irl.environments.base import IRLEnvironment, Metrics
+from benchmarks.irl.policies import PolicyBudget
 from rlpriors.agents import (
-    AlgorithmSettings,
     CosineSchedule,
     DiffuserPolicy,
     TrajectoryDiffusion,
@@ -27,13 +30,17 @@ from rlpriors.agents import (
 )
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.data.normalize import Normalizer
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.training.offline import train_offline
 from rlpriors.types import RewardFn
 
-__all__ = ["Experiment", "MethodResult", "train"]
+__all__ = ["Experiment", "MethodResult", "Reference", "train"]
+
+Reference = Literal["data", "random", "early"]
+"""Data that demonstrations are compared with: of the prior, of random play, or of an agent's first steps."""
 
 
 @dataclass
@@ -46,34 +53,94 @@ class MethodResult:
 
 
 class Experiment:
-    """Environment and seed with data, demonstrations and trained prior.
+    """Environment and seed with data, demonstrations, reference data and prior.
 
-    Data and prior are stored in `folder`, and loaded from there if they exist.
+    Each part is made when a method first needs it, stored in `folder`, and loaded from there afterwards.
+
+    Args:
+        environment: environment.
+        seed: seed of the data and of the training.
+        n_demonstrations: number of demonstrations that methods receive.
+        folder: folder of the data and of the prior.
+        knobs: settings of the method that a search chose; a method has defaults for those that are missing.
     """
 
     def __init__(
-        self, environment: IRLEnvironment, seed: int, n_demonstrations: int, folder: Path, n_workers: int = 0
+        self,
+        environment: IRLEnvironment,
+        seed: int,
+        n_demonstrations: int,
+        folder: Path,
+        knobs: Mapping[str, Any] | None = None,
     ) -> None:
         self.environment, self.seed, self.folder = environment, seed, folder
         self.n_demonstrations = n_demonstrations
-        self.data, demonstrations = self._load_data(n_workers)
+        self.knobs = dict(knobs or {})
+        self.data, demonstrations = self._load_data()
         first = np.arange(min(n_demonstrations, demonstrations.n_episodes))
         self.demonstrations = demonstrations.subset(first)
-        self.layout = TrajectoryLayout.fit(self.data, environment.horizon, environment.stride)
-        self._prior = self._train_prior()
 
-    def _load_data(self, n_workers: int) -> tuple[EpisodeStore, EpisodeStore]:
+    def _load_data(self) -> tuple[EpisodeStore, EpisodeStore]:
         files = [self.folder / f"{name}.safetensors" for name in ("data", "demonstrations")]
         if not all(file.exists() for file in files):
             self.folder.mkdir(parents=True, exist_ok=True)
-            for store, file in zip(self.environment.data(self.seed, n_workers), files, strict=True):
+            for store, file in zip(self.environment.data(self.seed, 0), files, strict=True):
                 store.save(file)
         data, demonstrations = (EpisodeStore.load(file) for file in files)
         return data, demonstrations
 
-    def planner(self) -> DiffuserPolicy:
-        """Return a new planning policy with the trained prior; it executes the best of 16 plans."""
+    def reference(self, kind: Reference) -> EpisodeStore:
+        """Return data that demonstrations are compared with.
+
+        Raises:
+            ValueError: the environment has no early data.
+        """
+        if kind == "data":
+            return self.data
+        file = self.folder / f"reference-{kind}.safetensors"
+        if not file.exists():
+            environment, seed = self.environment, 50_000 + self.seed
+            store = environment.random_data(seed) if kind == "random" else environment.early_data(seed)
+            if store is None:
+                raise ValueError(
+                    "`--methods` with early data need an environment that has them. Received "
+                    f'"{environment.name}".'
+                )
+            replace(
+                store, obs_layout=self.data.obs_layout, action_space=self.demonstrations.action_space
+            ).save(file)
+        return EpisodeStore.load(file)
+
+    @cached_property
+    def layout(self) -> TrajectoryLayout:
+        """Layout and normalizer of the windows of the prior's data.
+
+        Where demonstrations end by termination, windows continue with absorbing states.
+        """
+        environment = self.environment
+        absorbing = bool(self.demonstrations.terminated.any())
+        return TrajectoryLayout.fit(self.data, environment.horizon, environment.stride, absorbing=absorbing)
+
+    @property
+    def normalizer(self) -> Normalizer:
+        """Normalizer of one step of the prior's data, or of its observation if actions are Discrete."""
+        if self.n_actions is not None:
+            return Normalizer.limits(self.data.obs)
+        return self.layout.normalizer
+
+    @property
+    def n_actions(self) -> int | None:
+        space = self.environment.spaces[1]
+        return int(space.n) if isinstance(space, gym.spaces.Discrete) else None
+
+    def planner(self, trained: bool = True) -> DiffuserPolicy:
+        """Return a new planning policy with the trained prior; it executes the best of 16 plans.
+
+        Without `trained` the prior is random, for methods that draw no samples where no plans are evaluated.
+        """
         policy = self._untrained_planner()
+        if not trained:
+            return policy
         policy.denoiser.load_state_dict(self._prior)
         policy.denoiser.requires_grad_(False)
         return policy
@@ -93,7 +160,8 @@ class Experiment:
             seed=self.seed,
         )
 
-    def _train_prior(self) -> dict[str, torch.Tensor]:
+    @cached_property
+    def _prior(self) -> dict[str, torch.Tensor]:
         policy, updates = self._untrained_planner(), self.environment.budget.prior_updates
         optim = TorchOptimizerFactory(torch.optim.AdamW, lr=2e-3, weight_decay=1e-4)
         schedule = CosineSchedule(updates, warm_up=min(200, updates // 2))
@@ -114,20 +182,27 @@ class Experiment:
     def reward_sizes(self) -> dict[str, Any]:
         """Return the input sizes and observation keys that every reward network shares."""
         return {
-            "obs_dim": self.layout.obs_dim,
-            "act_dim": self.layout.act.dim,
+            "obs_dim": self.data.obs.shape[1],
+            "act_dim": 1 if self.n_actions is not None else self.data.act.shape[1],
+            "n_actions": self.n_actions,
             "obs_keys": self.environment.obs_keys,
         }
 
     def reward(self, seed: int = 0, **settings: Any) -> MLPReward:
         """Return an untrained reward; without `obs_index` it reads all entries of the observation."""
         torch.manual_seed(1000 * self.seed + seed)
-        return MLPReward(RewardSettings(**self.reward_sizes(), **settings), self.layout.normalizer)
+        return MLPReward(RewardSettings(**self.reward_sizes(), **settings), self.normalizer)
 
-    def sac(self, seed: int = 0) -> Any:
-        """Return SAC with the settings that all methods share."""
-        settings = AlgorithmSettings("sac", lr=3e-3, gamma=0.97, tau=0.02)
-        return make_algorithm(*self.environment.spaces, settings, seed=self.seed + seed)
+    @property
+    def policy_budget(self) -> PolicyBudget:
+        """Budget of methods that act in the environment: that of a policy on a learned reward."""
+        environment = self.environment
+        return environment.policy_budget or PolicyBudget(env_steps=environment.budget.env_steps)
+
+    def agent(self, **changes: Any) -> Any:
+        """Return the untrained algorithm that is also trained on learned rewards, with changed settings."""
+        settings = replace(self.policy_budget.algorithm, **changes)
+        return make_algorithm(*self.environment.spaces, settings, device="cpu", seed=self.seed)
 
 
 def train(algorithm: OfflineAlgorithm[Any], data: EpisodeStore, updates: int, batch_size: int) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from benchmarks.irl.scores import N_DEMONSTRATIONS, TITLES, Scores, mean_interval
+from benchmarks.irl.scores import TITLES, Scores, full_number, mean_interval
 from rlpriors.storage.atomic import write_atomically
 
 matplotlib.use("Agg")
@@ -25,9 +25,9 @@ __all__ = ["draw_demonstrations", "draw_methods"]
 
 PANELS = (
     ("success", "normalized"),
-    ("spearman",),
+    ("spearman", "step_spearman"),
     ("epic", "pearson_distance"),
-    ("rl_success_same", "rl_normalized_same"),
+    ("policy_normalized", "rl_success_same", "rl_normalized_same"),
 )
 """Metrics of the panels; a panel shows the first of its metrics that the environment has."""
 LOW_IS_BEST = ("epic", "pearson_distance")
@@ -42,11 +42,8 @@ def draw_methods(scores: Scores, methods: Sequence[str], path: Path, title: str)
 
     No file is written if no method has any of the metrics.
     """
-    rows = [
-        (method, scores[method][N_DEMONSTRATIONS])
-        for method in methods
-        if N_DEMONSTRATIONS in scores.get(method, {})
-    ]
+    number = full_number(scores)
+    rows = [(method, scores[method][number]) for method in methods if number in scores.get(method, {})]
     metrics = _metrics(values for _, values in rows)
     if not metrics:
         return

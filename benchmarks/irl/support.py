@@ -21,7 +21,7 @@ from rlpriors.data.episodes import EpisodeStore
 from rlpriors.envs.maze.controllers import WaypointSettings
 from rlpriors.envs.maze.point_maze import OBS_KEYS, make_task
 from rlpriors.envs.maze.waypoint_rollout import waypoint_rollout
-from rlpriors.scripts.demo.run import EARLY, make_policy
+from rlpriors.scripts.demo.run import make_policy
 
 RESULTS = Path(__file__).parents[1] / "results" / "irl_support.csv"
 N_UPDATES = 1500
@@ -57,7 +57,7 @@ def main() -> None:
                     verbose=False,
                 )
             )
-            support = check_support(policy, data, demonstrations, max_start=EARLY, seed=seed)
+            support = check_support(policy, data, demonstrations, seed=seed)
             rows.append({"data": name, "seed": seed, "coverage": round(support.coverage, 3)})
             print(
                 f"{name:26s} seed {seed}: coverage {support.coverage:.2f}, sufficient: {support.sufficient}"

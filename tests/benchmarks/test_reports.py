@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from benchmarks.diffusion import guidance, samplers
 from benchmarks.imitation import report as imitation_report
 from benchmarks.imitation import run as imitation
 from benchmarks.irl import cost, cost_tables, locomotion_rewards
@@ -21,8 +22,14 @@ from benchmarks.tables import read_csv
 from rlpriors.scripts.study.report import read_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("imitation", "irl", "pretraining_distribution", "probing")
+PAGES = ("diffusion", "imitation", "irl", "pretraining_distribution", "probing")
 SECTION = re.compile(r"<!-- (?!end of )(.*?) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
+
+
+def write_diffusion(docs: Path) -> None:
+    page = docs / "results" / "diffusion.md"
+    guidance.report(read_csv(guidance.RESULTS), page)
+    samplers.report(read_csv(samplers.RESULTS), page)
 
 
 def write_imitation(docs: Path) -> None:
@@ -45,7 +52,7 @@ def write_probing(docs: Path) -> None:
     probing_report.report(probing_cells.read_rows(probing.RESULTS), docs / "results" / "probing.md")
 
 
-WRITERS = (write_imitation, write_irl, write_pretraining, write_probing)
+WRITERS = (write_diffusion, write_imitation, write_irl, write_pretraining, write_probing)
 
 
 @pytest.mark.parametrize(("name", "write"), list(zip(PAGES, WRITERS, strict=True)), ids=PAGES)

@@ -1,26 +1,29 @@
 """Interface of the evaluation environments of reward learning.
 
 `Budget`         amount of data and training that all methods share
-`IRLEnvironment` data, true reward and scores of an environment
+`IRLEnvironment` data, true rewards and scores of an environment
 `Metrics`        scores by name
-`reward_std`     standard deviation of a reward on data
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.env import DummyVectorEnv
 
-from rlpriors.data.episodes import EpisodeStore
+from benchmarks.irl.environments.truths import truth_metrics
+from benchmarks.irl.policies import PolicyBudget, StandardizedReward, fixed_returns, train_policy
+from rlpriors.data.episodes import Episode, EpisodeStore
+from rlpriors.envs.rollout import random_policy, rollout
+from rlpriors.evaluation.rewards.trajectory_sets import TrajectorySet
 from rlpriors.types import RewardFn
 
-__all__ = ["Budget", "IRLEnvironment", "Metrics", "reseed", "reward_std"]
+__all__ = ["Budget", "IRLEnvironment", "Metrics", "reseed"]
 
 Metrics = dict[str, float]
 
@@ -42,15 +45,21 @@ class Budget:
     """Episodes of an evaluation."""
     trajectories: int = 500
     """Episodes of each set on which rewards are compared."""
+    reference_steps: int = 10_000
+    """Steps of random play, for methods that compare demonstrations with it."""
 
     @classmethod
     def quick(cls) -> "Budget":
         """Return a budget of some seconds, to test that all parts run."""
-        return cls(12, 20, 4, 2, 0.5, 20, 320, 2, 6)
+        return cls(12, 20, 4, 2, 0.5, 20, 320, 2, 6, 300)
 
 
 class IRLEnvironment(ABC):
-    """Data, true reward and scores of an environment."""
+    """Data, true rewards and scores of an environment.
+
+    There are two true rewards.  The *step* reward is the reward of a single step.  *Progress* is the value of
+    the state: minus the distance to the goal, or the discounted future reward of the recorded episode.
+    """
 
     name: str
     recipe_name: Any = "umaze"
@@ -58,21 +67,45 @@ class IRLEnvironment(ABC):
     horizon: int
     stride: int
     execute: int
-    max_start: int | None
+    gamma: float = 0.99
+    n_demonstrations: int = 20
     obs_keys: tuple[str, ...] | None = None
     obs_index: tuple[int, ...] | None = None
     """Entries of the observation that the task depends on; None if no such choice exists."""
     budget: Budget
+    policy_budget: PolicyBudget | None = PolicyBudget()
+    """Algorithm and budget of policies trained on a reward; None if no budget of ours trains one."""
+    discrete_actions: bool = False
+    has_early_data: bool = False
+    own_reward: bool = False
+    """Whether the environment returns the true reward of a step itself."""
+    plans: bool = True
+    """Whether planning with a reward is evaluated."""
     changes: tuple[str, ...] = ("same",)
     """Environments in which a policy is trained on the reward alone; "same" is the unchanged environment."""
-    transfer_metric: str = "rl_success_same"
-    """Metric that marks a finished `score_transfer`."""
     seed: int
     """Seed of the running cell; set before anything is scored."""
 
     @abstractmethod
     def data(self, seed: int, n_workers: int) -> tuple[EpisodeStore, EpisodeStore]:
-        """Return the data of the prior, and 20 demonstrations or all that exist."""
+        """Return the data of the prior, and all demonstrations."""
+
+    def random_data(self, seed: int) -> EpisodeStore:
+        """Return episodes of uniformly random actions, of `reference_steps` steps or little more."""
+
+        def episodes() -> Iterator[Episode]:
+            n_steps = 0
+            for episode in rollout(self.flat_env, random_policy(seed), 10**9, seed):
+                yield episode
+                n_steps += len(episode.rew)
+                if n_steps >= self.budget.reference_steps:
+                    return
+
+        return EpisodeStore.from_episodes(episodes())
+
+    def early_data(self, seed: int) -> EpisodeStore | None:
+        """Return episodes of the first part of an agent's training; None where no such data exist."""
+        return None
 
     @property
     @abstractmethod
@@ -91,11 +124,69 @@ class IRLEnvironment(ABC):
     def score_reward(self, reward: RewardFn, data: EpisodeStore) -> Metrics:
         """Return correlations and distances between a reward and the true reward."""
 
+    @property
     @abstractmethod
-    def score_transfer(
+    def trajectory_sets(self) -> tuple[TrajectorySet, ...]:
+        """Sets of new episodes on which rewards are compared: base coverage first."""
+
+    @property
+    def step_reward(self) -> RewardFn | None:
+        """True reward of a step as a function; None if only recorded rewards are known."""
+        return None
+
+    @property
+    def progress(self) -> RewardFn | None:
+        """Value of the state as a function; None for the discounted future reward of recorded episodes."""
+        return None
+
+    def score_truths(self, reward: RewardFn) -> Metrics:
+        """Compare with both true rewards, on the base coverage and on that with demonstrations."""
+        base, mixed, *_ = self.trajectory_sets
+        truths = {"step": self.step_reward, "progress": self.progress}
+        metrics: Metrics = {}
+        for suffix, part in (("", base), ("_mixed", mixed)):
+            for name, truth in truths.items():
+                metrics |= truth_metrics(reward, part.store, name, truth, self.gamma, suffix)
+        return metrics
+
+    def true_return(self, store: EpisodeStore) -> float:
+        """Return the mean true return of episodes."""
+        return float(store.rew.sum(dtype=np.float64) / store.n_episodes)
+
+    def score_trained_policy(
+        self,
+        reward: RewardFn,
+        data: EpisodeStore,
+        seed: int,
+        *,
+        oracle: bool = False,
+        keep_zero: bool = False,
+    ) -> Metrics:
+        """Train a policy from scratch on the reward alone, and return its true return and success.
+
+        `keep_zero` is for rewards whose zero is the reward after a termination: they are only scaled.
+        """
+        budget = self.policy_budget
+        assert budget is not None
+        gamma, std = budget.algorithm.gamma, budget.reward_std
+        used: RewardFn | None = StandardizedReward(
+            reward, data, gamma=gamma, std=std, absorbing=not (oracle or keep_zero)
+        )
+        if oracle and self.own_reward:
+            used = None
+        policy = train_policy(self.spaces, self.vector, used, budget, seed)
+        return {f"policy_{name}": value for name, value in self.score_policy(policy, seed + 1).items()}
+
+    def score_fixed_actions(self, seed: int) -> dict[str, float]:
+        """Return the true returns of random actions and of the zero action."""
+        assert self.policy_budget is not None
+        return fixed_returns(self.flat_env, self.policy_budget.episodes, seed, self.true_return)
+
+    def score_changed(
         self, reward: RewardFn, data: EpisodeStore, seed: int, changes: tuple[str, ...]
     ) -> Metrics:
         """Return the scores of policies trained on `reward` alone, one in each changed environment."""
+        raise NotImplementedError(f"{self.name} has no changed environments.")
 
     @cached_property
     def vector(self) -> DummyVectorEnv:
@@ -115,10 +206,3 @@ def reseed(policy: Policy, seed: int) -> None:
     method = getattr(policy, "reseed", None)
     if method is not None:
         method(seed)
-
-
-def reward_std(reward: RewardFn, data: EpisodeStore) -> float:
-    """Return the standard deviation of a reward on at most 4000 steps of the data."""
-    steps = np.random.default_rng(0).choice(data.n_steps, min(4000, data.n_steps), replace=False)
-    with torch.no_grad():
-        return float(reward(*data.transitions(steps)).std())

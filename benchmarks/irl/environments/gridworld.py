@@ -3,7 +3,7 @@
 `GridWorldEnvironment`  evaluation environment of four rooms with a goal and a pit
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -44,7 +44,7 @@ class GridWorldEnvironment(IRLEnvironment):
     horizon: int = 24
     stride: int = 1
     execute: int = 2
-    max_start: int | None = 16
+    gamma: float = GAMMA
     budget: Budget = field(
         default_factory=lambda: Budget(data_episodes=1000, prior_updates=3000, reward_updates=500)
     )
@@ -78,7 +78,21 @@ class GridWorldEnvironment(IRLEnvironment):
     def data(self, seed: int, n_workers: int) -> tuple[EpisodeStore, EpisodeStore]:
         data_seed, demo_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
         data = goal_rollouts(self.grid, self.budget.data_episodes, seed=data_seed, rest=REST, gamma=GAMMA)
-        return data, demonstrations(self.grid, 20, seed=demo_seed, gamma=GAMMA)
+        demos = demonstrations(self.grid, self.n_demonstrations, seed=demo_seed, gamma=GAMMA)
+        return self.observed(data), self.observed(demos)
+
+    @property
+    def state_obs(self) -> np.ndarray:
+        """Observation of each state."""
+        return self.grid.xy
+
+    def observed(self, episodes: EpisodeStore) -> EpisodeStore:
+        """Return episodes with the observations of this environment in place of positions."""
+        return episodes
+
+    def states_of(self, obs: np.ndarray) -> np.ndarray:
+        """Return the state of each observation."""
+        return self.grid.state_of(obs)
 
     @cached_property
     def mdp(self) -> TabularMDP:
@@ -92,15 +106,25 @@ class GridWorldEnvironment(IRLEnvironment):
     def oracle(self) -> RewardFn:
         # The factor was chosen among 1, 4, 10 and 30 on seed 100: it must be large enough to change a plan
         # of 24 steps.
-        return CellReward(self.grid, 10 * self.value / np.ptp(self.value))
+        return CellReward(self.state_obs, 10 * self.value / np.ptp(self.value))
+
+    @property
+    def step_reward(self) -> RewardFn | None:
+        """Reward of the cell that is entered, whatever the state before."""
+        return CellReward(self.state_obs, self.grid.cell_rewards, of_next=True, sharpness=50.0)
+
+    @property
+    def progress(self) -> RewardFn | None:
+        """Optimal value of the cell."""
+        return CellReward(self.state_obs, self.value, sharpness=50.0)
 
     def score_policy(self, policy: Policy, seed: int) -> Metrics:
         reseed(policy, seed)
         episodes = evaluate_policy(policy, self.evaluation_envs, self.budget.episodes, seed=seed)
-        goal = self.grid.xy[self.grid.state_of_cell(GOAL)]
+        goal = self.grid.state_of_cell(GOAL)
         at_goal = np.array(
             [
-                np.abs(episodes.episode(i).obs[-N_LAST_STEPS:] - goal).max(1) < 0.5
+                self.states_of(episodes.episode(i).obs[-N_LAST_STEPS:]) == goal
                 for i in range(episodes.n_episodes)
             ]
         )
@@ -111,7 +135,7 @@ class GridWorldEnvironment(IRLEnvironment):
 
     def score_reward(self, reward: RewardFn, data: EpisodeStore) -> Metrics:
         """Compare on all states and, exactly, on all transitions."""
-        table, grid = reward_table(reward, self.grid.xy, self.grid.action_data), self.grid
+        table, grid = reward_table(reward, self.state_obs, self.grid.action_data), self.grid
         states = np.arange(grid.n_states)
         resting = table[states, 0, states]
         progress = np.broadcast_to(self.value[None, None], table.shape)
@@ -143,30 +167,83 @@ class GridWorldEnvironment(IRLEnvironment):
         )
         if n == Budget().trajectories:
             save_trajectory_sets(self.name, sets, stores)
-        return sets
+        return tuple(replace(one, store=self.observed(one.store)) for one in sets)
 
-    def score_transfer(
+    def score_trained_policy(
+        self,
+        reward: RewardFn,
+        data: EpisodeStore,
+        seed: int,
+        *,
+        oracle: bool = False,
+        keep_zero: bool = False,
+    ) -> Metrics:
+        """Score the optimal policy for the reward by its exact return.
+
+        `policy_normalized` is 0 for uniformly random actions and 1 for the optimal policy, `policy_regret` is
+        1 - `policy_normalized`.
+        """
+        if oracle:
+            reward = CellReward(self.state_obs, self.grid.cell_rewards, of_next=True, sharpness=50.0)
+        (normalized,) = self.exact_returns(reward, ("same",)).values()
+        metrics = {"policy_normalized": normalized, "policy_regret": 1 - normalized}
+        return metrics | self.score_success(reward, ("same",))
+
+    def score_fixed_actions(self, seed: int) -> dict[str, float]:
+        return {}  # `policy_normalized` is exact
+
+    def score_changed(
         self, reward: RewardFn, data: EpisodeStore, seed: int, changes: tuple[str, ...]
     ) -> Metrics:
-        """Score the optimal policy for the reward, computed by value iteration in each changed grid world."""
+        returns = {f"policy_normalized_{c}": x for c, x in self.exact_returns(reward, changes).items()}
+        return returns | self.score_success(reward, changes)
+
+    def optimal_policy(self, reward: RewardFn, change: str) -> tuple[GridWorld, np.ndarray]:
+        """Return a changed grid world and the optimal policy for the reward in it."""
+        grid = self.changed(change)
+        obs = self.state_obs if change != "walls" else self.changed_obs(grid)
+        table = reward_table(reward, obs, grid.action_data)
+        return grid, grid.to_mdp(GAMMA).with_reward(table).optimal_policy()
+
+    def changed_obs(self, grid: GridWorld) -> np.ndarray:
+        """Return the observation of each state of a grid world with other walls."""
+        return grid.xy
+
+    def exact_returns(self, reward: RewardFn, changes: tuple[str, ...]) -> Metrics:
+        """Return the normalized true return of the optimal policy for the reward in each grid world."""
+        policies = {change: self.optimal_policy(reward, change) for change in changes}
+        return {
+            change: normalized_return(grid.to_mdp(GAMMA), policy)
+            for change, (grid, policy) in policies.items()
+        }
+
+    def score_success(self, reward: RewardFn, changes: tuple[str, ...]) -> Metrics:
+        """Return the probability of being at the goal at the end of an episode."""
         metrics = {}
         for change in changes:
-            grid = self.changed(change)
-            true = grid.to_mdp(GAMMA)
-            policy = true.with_reward(reward_table(reward, grid.xy, grid.action_data)).optimal_policy()
-            final_states = true.state_probabilities(policy, grid.max_episode_steps)
-            metrics[f"rl_success_{change}"] = float(final_states[grid.state_of_cell(GOAL)])
-            metrics[f"rl_return_{change}"] = normalized_return(true, policy)
+            grid, policy = self.optimal_policy(reward, change)
+            final_states = grid.to_mdp(GAMMA).state_probabilities(policy, grid.max_episode_steps)
+            suffix = "" if change == "same" else f"_{change}"
+            metrics[f"policy_success{suffix}"] = float(final_states[grid.state_of_cell(GOAL)])
         return metrics
 
 
 class CellReward:
-    """Table of cell rewards, smoothed between cell centers so that its gradient can guide plans."""
+    """Table of cell rewards, smoothed between the observations of cells so that its gradient can guide plans.
 
-    def __init__(self, grid: GridWorld, values: np.ndarray) -> None:
-        self.xy = torch.as_tensor(grid.xy)
+    Distances are in units of the smallest distance between two cells.
+    """
+
+    def __init__(
+        self, obs: np.ndarray, values: np.ndarray, *, of_next: bool = False, sharpness: float = 2.0
+    ) -> None:
+        self.obs = torch.as_tensor(obs, dtype=torch.float32)
         self.values = torch.as_tensor(values, dtype=torch.float32)
+        self.of_next = of_next
+        distances = torch.cdist(self.obs, self.obs).fill_diagonal_(torch.inf)
+        self.sharpness = sharpness / float(distances.min()) ** 2
 
     def __call__(self, obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> Tensor:
-        weights = torch.softmax(-2 * torch.cdist(obs, self.xy.to(obs.device)).square(), 1)
-        return weights @ self.values.to(obs.device)
+        at = obs_next if self.of_next else obs
+        weights = torch.softmax(-self.sharpness * torch.cdist(at, self.obs.to(at.device)).square(), 1)
+        return weights @ self.values.to(at.device)

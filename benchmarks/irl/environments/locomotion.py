@@ -15,18 +15,17 @@ import gymnasium as gym
 import numpy as np
 import torch
 from tianshou.algorithm.algorithm_base import Policy
-from torch import Tensor
 
-from benchmarks.irl.environments.base import Budget, IRLEnvironment, Metrics, reseed, reward_std
+from benchmarks.irl.environments.base import Budget, IRLEnvironment, Metrics, reseed
 from benchmarks.irl.environments.return_correlation import return_correlations, save_trajectory_sets
-from rlpriors.agents import AlgorithmSettings, make_algorithm
+from benchmarks.irl.policies import PolicyBudget
+from rlpriors.agents import AlgorithmSettings
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
 from rlpriors.envs.make import make_env
 from rlpriors.evaluation.rewards.epic import pearson, pearson_distance, spearman
 from rlpriors.evaluation.rewards.trajectory_sets import TrajectorySet
 from rlpriors.rewards import MLPReward, RewardSettings
-from rlpriors.training.online import OnlineSettings, train_online
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.types import RewardFn
 from rlpriors.wrappers.flat_observation import FlatObservation
@@ -37,6 +36,15 @@ DATA = Path(__file__).parents[2] / "data"
 N_DEMONSTRATIONS = 8
 """Number of the expert's 16 episodes that are demonstrations; the others are held out."""
 N_EPISODES = 10
+EARLY_SHARE = 0.4
+"""Fraction of the replay, from its start, that is early data."""
+POLICY_BUDGET = PolicyBudget(
+    AlgorithmSettings("sac", hidden=(128, 128), lr=1e-3, gamma=0.99),
+    env_steps=27_200,
+    random_steps=3200,
+    update_per_step=0.5,
+    episodes=N_EPISODES,
+)
 REFERENCES = {"Hopper-v5": (-20.27, 3234.3), "HalfCheetah-v5": (-280.18, 12135.0)}
 """Returns of the random and the expert policy by which D4RL (arXiv 2004.07219) normalizes.
 
@@ -53,26 +61,28 @@ class LocomotionEnvironment(IRLEnvironment):
     (Hopper) and 39 % (HalfCheetah) of the expert's observations some entry is outside the range of the
     replay.  Plans are clipped to the range of the prior's data and cannot reach these observations.
 
-    Hopper's episodes end when it falls; the planner, with its horizon of 16 steps, does not model this.
-    Episodes therefore have several lengths, and `DiffusionIRL` warns that the zero of the reward decides
-    whether an agent prefers to continue or to fall.
+    Hopper's episodes end when it falls, so they have several lengths.
     """
 
     env_id: Literal["Hopper-v5", "HalfCheetah-v5"] = "Hopper-v5"
     horizon: int = 16
     stride: int = 1
     execute: int = 4
-    max_start: int | None = None
+    n_demonstrations: int = N_DEMONSTRATIONS
     budget: Budget = field(
         default_factory=lambda: Budget(
             prior_updates=6000, env_steps=16_000, episodes=N_EPISODES, trajectories=0, data_episodes=0
         )
     )
     recipe_name: Any = "halfcheetah"
-    transfer_metric: str = "rl_return_same"
+    own_reward: bool = True
+    has_early_data: bool = True
+    plans: bool = False
 
     def __post_init__(self) -> None:
         self.name = self.env_id.split("-")[0].lower()
+        # Hopper needs 135,000 steps with the true reward, more than the budget of the benchmark.
+        self.policy_budget = POLICY_BUDGET if self.env_id == "HalfCheetah-v5" else None
 
     @property
     def flat_env(self) -> Any:
@@ -110,11 +120,18 @@ class LocomotionEnvironment(IRLEnvironment):
         return order[:N_DEMONSTRATIONS], order[N_DEMONSTRATIONS:]
 
     def data(self, seed: int, n_workers: int) -> tuple[EpisodeStore, EpisodeStore]:
-        """Return the replay, equal for all seeds, and the 8 demonstrations of the seed.
-
-        "20 demonstrations" in the results are these 8.
-        """
+        """Return the replay, equal for all seeds, and the 8 demonstrations of the seed."""
         return self._replay[0], self._recorded["expert"].subset(self._expert(seed)[0])
+
+    def early_data(self, seed: int) -> EpisodeStore | None:
+        """Return the first part of the replay."""
+        replay = self._replay[0]
+        return replay.subset(np.arange(round(EARLY_SHARE * replay.n_episodes)))
+
+    @property
+    def step_reward(self) -> RewardFn | None:
+        """Regressed reward; see `oracle`."""
+        return self._oracle
 
     def oracle(self) -> RewardFn:
         """Return a network of (s, a, s') regressed on the recorded rewards of the prior's data.
@@ -149,8 +166,8 @@ class LocomotionEnvironment(IRLEnvironment):
     def score_reward(self, reward: RewardFn, data: EpisodeStore) -> Metrics:
         """Compare with the recorded rewards of held-out episodes: a quarter of the replay, 8 of the expert.
 
-        EPIC needs the true reward of transitions that no recording contains, and the regressed reward would
-        only estimate it.  The Pearson distance of the raw rewards is reported instead.  Shaping changes it.
+        EPIC needs the true reward of transitions that no recording contains.  `step_epic` estimates it with
+        the regressed reward.  The Pearson distance of the raw rewards needs no estimate; shaping changes it.
 
         The returns of whole episodes are per step, because a learned reward has no natural zero: for Hopper
         they measure speed and not duration.  There are 82 + 8 (Hopper) and 10 + 8 (HalfCheetah) episodes, far
@@ -193,30 +210,6 @@ class LocomotionEnvironment(IRLEnvironment):
         if self.budget != Budget.quick() and self.seed < 100:
             save_trajectory_sets(f"{self.name}-seed{self.seed}", sets, self._recorded)
         return sets
-
-    def score_transfer(
-        self, reward: RewardFn, data: EpisodeStore, seed: int, changes: tuple[str, ...]
-    ) -> Metrics:
-        """Train SAC from scratch on the reward, with a budget far below that of a good policy.
-
-        The reward is rescaled to the mean and standard deviation of the true reward on the prior's data.
-        Where episodes end with a fall, the mean decides whether one more step is an advantage, and
-        demonstrations do not determine it.  Hopper's true reward adds 1 for each step.
-        """
-        scale = float(data.rew.std()) / max(reward_std(reward, data), 1e-6)
-        mean, true_mean = float(data.relabel(reward).rew.mean()), float(data.rew.mean())
-
-        def rescaled(obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> Tensor:
-            return scale * (reward(obs, act, obs_next, terminated) - mean) + true_mean
-
-        steps = self.budget.env_steps
-        agent = make_algorithm(*self.spaces, AlgorithmSettings("sac", lr=1e-3), device="cpu", seed=seed)
-        settings = OnlineSettings(
-            env_steps=steps, random_steps=min(3200, steps // 32 * 16), update_per_step=0.25
-        )
-        train_online(agent, self.vector, reward=rescaled, settings=settings, seed=seed, progress=False)
-        metrics = self.score_policy(agent.policy, seed + 1)
-        return {f"rl_{name}_same": value for name, value in metrics.items()}
 
 
 def flat_locomotion(env_id: str, max_steps: int | None) -> gym.Env[Any, Any]:

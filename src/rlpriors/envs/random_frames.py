@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from rlpriors.data.frame_writer import FrameWriter
 from rlpriors.data.frames import FrameStore
-from rlpriors.envs.atari.collect import collect_atari
+from rlpriors.envs.atari.collect import Collector, collect_atari
 from rlpriors.envs.atari.game import AtariSettings
 from rlpriors.envs.make import make_env
 from rlpriors.envs.pixel_envs import PixelEnvSpec
@@ -27,7 +27,14 @@ PRETRAINING_SEED_OFFSET = 10_000
 
 
 def collect_random_frames(
-    env_id: str, n_steps: int, folder: Path, *, seed: int, image_size: tuple[int, int], gray: bool = False
+    env_id: str,
+    n_steps: int,
+    folder: Path,
+    *,
+    seed: int,
+    image_size: tuple[int, int],
+    gray: bool = False,
+    collector: Collector = "ale_py",
 ) -> FrameStore:
     """Write frames of an environment under random actions to `folder`, or open the store that is there.
 
@@ -41,13 +48,14 @@ def collect_random_frames(
         seed: seed of the environment and of the actions.
         image_size: height and width of Atari frames and of rendered frames.
         gray: store Atari frames in gray.
+        collector: program that steps Atari games; see `collect_atari`.
 
     Raises:
         ValueError: there is no such environment.
     """
     if env_id.startswith("ALE/"):
         settings = AtariSettings(gray=gray, image_size=image_size, n_envs=min(8, n_steps))
-        return collect_atari(env_id, n_steps, seed, folder, settings)
+        return collect_atari(env_id, n_steps, seed, folder, settings, collector=collector)
     if folder.exists():
         return FrameStore.open(folder)
     env = make_env(env_id, image_size=image_size)

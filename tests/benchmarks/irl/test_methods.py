@@ -1,12 +1,14 @@
 """Registry of methods: settings of the variants."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from benchmarks.irl import reward_learning
 from benchmarks.irl.environments.base import Budget
-from benchmarks.irl.methods import METHODS, VARIANTS
+from benchmarks.irl.methods import KNOBS, METHODS, VARIANTS, chosen_knobs, reward_learning
+from benchmarks.irl.methods.knobs import N_TRIALS
+from benchmarks.tables import write_csv
 
 from rlpriors.agents import DiffusionIRLSettings
 
@@ -19,14 +21,19 @@ def test_variants_differ_from_their_control_in_one_setting(monkeypatch: pytest.M
         raise Arguments(arguments)
 
     monkeypatch.setattr(reward_learning, "DiffusionIRL", stand_in)
-    environment = SimpleNamespace(budget=Budget(), obs_index=(0, 1), max_start=60)
+    environment = SimpleNamespace(budget=Budget(), obs_index=(0, 1), plans=True)
     experiment = SimpleNamespace(
-        environment=environment, seed=0, data=None, planner=lambda: None, reward=lambda **inputs: inputs
+        environment=environment,
+        seed=0,
+        data=None,
+        knobs={},
+        planner=lambda trained: None,
+        reward=lambda **inputs: inputs,
     )
 
     def arguments_of(name: str) -> tuple[object, object, object]:
         with pytest.raises(Arguments) as caught:
-            METHODS[name](experiment)
+            METHODS[name].learn(experiment)
         arguments = caught.value.args[0]
         return arguments["objective"], arguments["settings"], arguments["reward"]
 
@@ -40,5 +47,21 @@ def test_variants_differ_from_their_control_in_one_setting(monkeypatch: pytest.M
     }
     assert {name: arguments_of(name) for name in expected} == expected
     assert set(expected) <= set(VARIANTS)
-    assert arguments_of("contrastive-obs-act") == ("contrastive", None, with_actions)
-    assert arguments_of("contrastive") == ("contrastive", None, {"obs_index": (0, 1)})
+    assert arguments_of("contrastive-obs-act") == ("contrastive", DiffusionIRLSettings(), with_actions)
+    assert arguments_of("contrastive") == ("contrastive", DiffusionIRLSettings(), {"obs_index": (0, 1)})
+
+
+def test_every_search_has_the_same_number_of_distinct_trials() -> None:
+    assert set(KNOBS) <= set(METHODS)
+    for trials in KNOBS.values():
+        assert len(trials) == N_TRIALS
+        assert trials[0] == {}
+        assert all(trials.count(trial) == 1 for trial in trials)
+
+
+def test_chosen_knobs_are_those_of_the_world_and_the_method(tmp_path: Path) -> None:
+    choices = tmp_path / "choices.csv"
+    header = ("world", "method", "knobs", "metric", "value")
+    write_csv(choices, header, [["reacher", "gail", '{"lr": 0.001}', "step_spearman", "0.5"]])
+    assert chosen_knobs("reacher", "gail", choices) == {"lr": 1e-3}
+    assert chosen_knobs("umaze", "gail", choices) == {}

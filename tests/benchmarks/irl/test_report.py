@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 from benchmarks.irl import report as irl_report
-from benchmarks.irl.report import METRIC_GROUPS, demonstrations, report, table
+from benchmarks.irl.report import (
+    METRIC_GROUPS,
+    TRUTH_GROUPS,
+    complete_table,
+    demonstrations,
+    report,
+    table,
+)
 
 
 def test_a_table_shows_means_and_intervals_with_twenty_demonstrations() -> None:
@@ -60,5 +67,28 @@ def test_variants_stand_below_their_references(tmp_path: Path, monkeypatch: pyte
 
 
 def test_no_metric_is_in_two_tables() -> None:
-    metrics = [metric for group in METRIC_GROUPS.values() for metric in group]
+    groups = (*METRIC_GROUPS.values(), *TRUTH_GROUPS.values())
+    metrics = [metric for group in groups for metric in group]
     assert len(metrics) == len(set(metrics))
+
+
+def test_missing_cells_are_shown() -> None:
+    scores = {
+        "oracle": {"20": {"step_pearson": [1.0], "step_epic": [0.0]}},
+        "bc": {"20": {"success": [1.0]}},
+        "gail": {"20": {"step_pearson": [0.5]}},
+    }
+    text = complete_table(scores, ("step_pearson", "step_epic"), ("oracle", "gail", "drail", "bc"))
+    assert text.splitlines() == [
+        "| method | seeds | step: Pearson | EPIC |",
+        "| --- | ---: | ---: | ---: |",
+        "| oracle | 1 | 1.00 | 0.00 |",
+        "| gail | 1 | 0.50 | - |",
+        "",
+        "Without these results: `drail`, `bc`.",
+    ]
+    assert complete_table({}, ("step_pearson",), ("oracle",)) == "Not run."
+
+
+def test_tables_of_truths_and_policies_have_eight_columns() -> None:
+    assert max(len(metrics) for metrics in TRUTH_GROUPS.values()) + 2 <= 8

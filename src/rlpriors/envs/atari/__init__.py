@@ -4,6 +4,7 @@ The package needs ale_py, the extra `atari`, which is imported when a game start
 
 `game`             one game on the emulator
 `collect`          frames of random policies with the console's RAM
+`envpool_games`    the same with the games of EnvPool
 `ram_annotations`  variables in the RAM of 24 games
 `probe_task`       probing tasks of the RAM variables
 `object_boxes`     object boxes and masks from the RAM

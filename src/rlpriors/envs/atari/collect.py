@@ -1,6 +1,7 @@
 """Collection of Atari frames with the console's RAM, for probing and pretraining.
 
 `collect_atari`  frames of random policies in a `FrameStore`, with several workers and resumption
+`Collector`      programs that step the games
 
 The store has the arrays `ram` [128], `act` (an index into the game's minimal action set), `rew` (not
 clipped), `terminated` and `truncated`.
@@ -14,18 +15,22 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import asdict
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from tqdm import tqdm
 
 from rlpriors.data.frame_writer import FrameWriter
 from rlpriors.data.frames import FrameStore
+from rlpriors.envs.atari.envpool_games import collect_envpool_games, envpool_task
 from rlpriors.envs.atari.game import AtariGame, AtariSettings, rom_names
 from rlpriors.envs.atari.ram_annotations import game_name
 from rlpriors.storage.atomic import write_text_atomically
 
-__all__ = ["collect_atari"]
+__all__ = ["Collector", "collect_atari"]
+
+Collector = Literal["ale_py", "envpool"]
+"""Programs that step the games."""
 
 SETTINGS = "atari.json"
 PLAN_KEYS = {"image_size": "size", "noop_max": "max_waiting", "n_envs": "environments"}
@@ -41,6 +46,7 @@ def collect_atari(
     *,
     n_workers: int = 1,
     progress: bool = True,
+    collector: Collector = "ale_py",
 ) -> FrameStore:
     """Write `n_steps` steps of random policies in `game` to a new store at `folder`, or open a matching one.
 
@@ -48,9 +54,17 @@ def collect_atari(
     The `settings.n_envs` games are written one after the other.  A stopped run keeps its finished games in a
     hidden folder next to `folder`; the next call resumes with the others.
 
+    The collector "envpool" (`pip install envpool`) steps all games together, with `n_workers` threads; its
+    run starts anew after a stop.  Frames and RAM have the same meaning, but the episodes are others: EnvPool
+    has random numbers of its own, and presses FIRE once at the beginning of an episode.  `atari.json` in the
+    store names this collector.
+
     Raises:
-        ValueError: there is no such game, or `folder` holds frames of other settings.
+        ValueError: there is no such game, `folder` holds frames of other settings, or EnvPool is not
+            installed.
     """
+    if collector not in get_args(Collector):
+        raise ValueError(f"`collector` must be one of {list(get_args(Collector))}. Received {collector!r}.")
     settings = AtariSettings() if settings is None else settings
     rom = game_name(game, rom_names())
     if n_steps < settings.n_envs or n_workers < 1:
@@ -61,6 +75,9 @@ def collect_atari(
     folder = Path(folder)
     fields = {PLAN_KEYS.get(name, name): value for name, value in asdict(settings).items()}
     plan = json.loads(json.dumps({"game": rom, "steps": n_steps, "seed": seed, **fields}))
+    if collector != "ale_py":  # the only one of stores without the entry
+        plan["collector"] = collector
+        envpool_task(rom)
     text = json.dumps(plan, indent=2) + "\n"
     parts = folder.with_name(f".{folder.name}.parts")
     if folder.exists():
@@ -79,7 +96,13 @@ def collect_atari(
     ]
     done = n_steps - sum(job[1] for job in jobs)
     with tqdm(total=n_steps, initial=done, desc=game, unit="step", disable=not progress) as bar:
-        if n_workers == 1:
+        if collector == "envpool" and jobs:
+            for number in range(settings.n_envs):
+                shutil.rmtree(parts / str(number), ignore_errors=True)
+            bar.reset(n_steps)
+            folders = [parts / str(number) for number in range(settings.n_envs)]
+            collect_envpool_games(rom, shares, seed, folders, settings, n_workers, bar.update)
+        elif n_workers == 1:
             for job in jobs:
                 _collect_game(*job, tick=bar.update)
         else:
@@ -164,6 +187,8 @@ def _check_plan(folder: Path, plan: dict[str, Any]) -> None:
             f"`folder` must be new, or hold frames that `collect_atari` wrote. Received {str(folder)!r} "
             f"({type(error).__name__}: {error})."
         ) from error
+    if {"collector"} & (plan.keys() | saved.keys()):
+        plan, saved = {"collector": "ale_py", **plan}, {"collector": "ale_py", **saved}
     differences = [name for name in plan if saved.get(name) != plan[name]]
     if differences:
         values = ", ".join(f"{name}={saved.get(name)!r} (now {plan[name]!r})" for name in differences)

@@ -13,6 +13,6 @@ def test_large_avoid_differs_from_large_only_in_the_cells_to_avoid() -> None:
     wide, careful = (make_environment(name, quick=False) for name in ("large", "large-avoid"))
     assert careful.task.avoid
     assert not wide.task.avoid
-    names = ("horizon", "stride", "execute", "max_start", "recipe_name", "budget", "obs_index")
+    names = ("horizon", "stride", "execute", "dwell", "recipe_name", "budget", "obs_index")
     assert [getattr(careful, name) for name in names] == [getattr(wide, name) for name in names]
     assert careful.task.goal == wide.task.goal
