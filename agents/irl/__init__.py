@@ -8,7 +8,9 @@ know how the prior is trained or how the reward is used afterwards.
 `hybrid`              training of an agent and a reward at the same time
 `objective_schedule`  sequence of objectives in one training
 `objectives`          losses that a reward is learned by
+`order_accuracy`      test of demonstrations for progress
 `original_recipe`     original recipe of diffusion IRL, for comparison
+`planning_value`      value beyond the window, for plans by the learned reward
 `progress`            use of the order of time steps within demonstrations
 `reference`           negatives: the windows that demonstrations are compared with
 `reward_checks`       checks that a reward fits the policy's windows

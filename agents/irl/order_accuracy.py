@@ -1,0 +1,85 @@
+"""Accuracy of ordering time steps of demonstrations that a ranking was not fitted on.
+
+`order_accuracy`  fraction of held-out pairs of time steps whose order a fitted ranking predicts
+
+The progress loss (`progress`) assumes that later time steps of a demonstration are better.  That holds for
+ways to a goal and is wrong for movements that repeat, such as gaits.  Demonstrations themselves show which
+of both they are: the order of their time steps can be predicted from states alone only if they progress.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
+from rlpriors.agents.irl.progress import movement_weights, progress_loss, sample_pairs
+from rlpriors.agents.offline_algorithm import WindowBuffer
+from rlpriors.networks.mlp import build_mlp
+
+__all__ = ["order_accuracy"]
+
+_UPDATES, _PAIRS, _HELD_OUT_PAIRS = 100, 128, 2000
+
+
+def order_accuracy(
+    demonstrations: WindowBuffer, layout: TrajectoryLayout, variation: Float[Tensor, " dim"], seed: int = 0
+) -> float:
+    """Return the fraction of pairs of held-out time steps that a fitted ranking puts into the right order.
+
+    A small network is fitted to pairs of half of the demonstrations (`progress.sample_pairs`, in windows that
+    move) and orders those of the other half.  1 means that every observation shows how far an episode is,
+    0.5 that none does.
+
+    Args:
+        demonstrations: windows of at least two demonstrations.
+        layout: normalization of the windows.
+        variation: temporal variation of each entry of a time step (`losses.temporal_variation`).
+        seed: random seed of the halves, the network and the pairs.
+
+    Raises:
+        ValueError: fewer than two demonstrations are as long as a window.
+    """
+    episodes = np.unique(demonstrations.store.episode_of[demonstrations.starts])
+    if len(episodes) < 2:
+        raise ValueError(
+            "`demonstrations` must contain at least two episodes that are as long as a window. Received "
+            f"{len(episodes)}; give the weight of the progress loss instead."
+        )
+    rng = np.random.default_rng(seed)
+    halves = np.array_split(rng.permutation(episodes), 2)
+    fitted, held_out = (
+        _pairs(demonstrations, layout, variation, half, n, rng)
+        for half, n in zip(halves, (_UPDATES * _PAIRS, _HELD_OUT_PAIRS), strict=True)
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_mlp(layout.obs_dim, (64, 64), 1)
+    optim = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for earlier, later in zip(*(part.split(_PAIRS) for part in fitted), strict=True):
+        loss = progress_loss(network(earlier)[:, 0], network(later)[:, 0])
+        optim.zero_grad()
+        loss.backward()
+        optim.step()
+    with torch.no_grad():
+        earlier, later = (network(part)[:, 0] for part in held_out)
+    return float((later > earlier).float().mean())
+
+
+def _pairs(
+    demonstrations: WindowBuffer,
+    layout: TrajectoryLayout,
+    variation: Float[Tensor, " dim"],
+    episodes: Int[np.ndarray, " episodes"],
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[Float[Tensor, "n obs"], ...]:
+    """Return the normalized observations of `n` pairs of time steps in some episodes, on the CPU."""
+    horizon, stride = demonstrations.horizon, demonstrations.stride
+    store = demonstrations.store.subset(np.sort(episodes))
+    windows = WindowBuffer(store, horizon, stride, None, 0, absorbing=layout.absorbing)
+    windows.set_probabilities(movement_weights(windows, layout, variation, 1.0))
+    return tuple(
+        layout.obs(pair.obs[:, 0].to(variation.device)).cpu()
+        for pair in sample_pairs(windows, layout, n, rng)
+    )

@@ -1,0 +1,88 @@
+"""Ranking of held-out time steps, and the progress loss that follows from it."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from tianshou.algorithm.optim import AdamOptimizerFactory
+
+from rlpriors.agents import DiffuserPolicy, DiffusionIRL, DiffusionIRLSettings, TrajectoryLayout
+from rlpriors.agents.irl.order_accuracy import order_accuracy
+from rlpriors.agents.offline_algorithm import WindowBuffer
+from rlpriors.data import Episode, EpisodeStore
+from rlpriors.data.buffers import to_buffer
+from rlpriors.diffusion import DiffusionProcess, NoiseSchedule
+from rlpriors.networks import build_denoiser
+from rlpriors.rewards import MLPReward, RewardSettings
+
+
+def make_store(kind: str, n: int = 8, length: int = 120) -> EpisodeStore:
+    """Return walks along a line, or circles with random phases: the first progress, the others repeat."""
+    rng, episodes = np.random.default_rng(0), []
+    for _ in range(n):
+        t = np.arange(length + 1)
+        if kind == "walk":
+            obs = np.stack([t / length, rng.normal(0, 0.1, length + 1)], 1)
+        else:
+            angle = t * 0.3 + rng.uniform(0, 2 * np.pi)
+            obs = np.stack([np.cos(angle), np.sin(angle)], 1)
+        episodes.append(Episode(obs.astype(np.float32), np.zeros((length, 1)), *np.zeros((3, length))))
+    return EpisodeStore.from_episodes(episodes)
+
+
+def make_irl(store: EpisodeStore, **settings: float) -> DiffusionIRL:
+    layout = TrajectoryLayout.fit(store, horizon=8)
+    policy = DiffuserPolicy(
+        denoiser=build_denoiser("mlp", horizon=8, dim=layout.dim),
+        layout=layout,
+        process=DiffusionProcess(NoiseSchedule(20)),
+        action_space=gym.spaces.Box(-1, 1, (1,)),
+        device="cpu",
+    )
+    reward = MLPReward(RewardSettings(obs_dim=2, act_dim=1), layout.normalizer)
+    optim = AdamOptimizerFactory(1e-3)
+    return DiffusionIRL(
+        policy=policy, reward=reward, optim=optim, prior_data=store, settings=DiffusionIRLSettings(**settings)
+    )
+
+
+def accuracy(store: EpisodeStore, seed: int = 0) -> float:
+    layout = TrajectoryLayout.fit(store, horizon=8)
+    windows = WindowBuffer(store, 8, 1, None, seed=0)
+    return order_accuracy(windows, layout, torch.ones(layout.dim), seed)
+
+
+def test_ways_can_be_ordered_and_circles_cannot() -> None:
+    assert accuracy(make_store("walk")) > 0.9
+    assert 0.4 < accuracy(make_store("circle")) < 0.6
+
+
+def test_a_seed_gives_one_number_and_leaves_the_global_generator() -> None:
+    store = make_store("circle")
+    torch.manual_seed(3)
+    first = accuracy(store, seed=1)
+    assert torch.initial_seed() == 3
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    assert torch.equal(torch.rand(1), drawn)
+    assert accuracy(store, seed=1) == first != accuracy(store, seed=2)
+
+
+def test_one_demonstration_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"at least two episodes.*Received 1"):
+        accuracy(make_store("walk", n=1))
+
+
+@pytest.mark.parametrize(("kind", "n", "uses"), [("walk", 8, True), ("circle", 8, False), ("walk", 1, False)])
+def test_the_progress_loss_is_used_where_demonstrations_progress(kind: str, n: int, uses: bool) -> None:
+    store = make_store(kind, n)
+    irl = make_irl(store)
+    windows = irl.process_buffer(to_buffer(store))
+    assert (irl._update_with_batch(windows.sample(8)[0]).progress_loss > 0) == uses
+
+
+def test_a_given_weight_is_kept() -> None:
+    store = make_store("circle")
+    irl = make_irl(store, progress_weight=1.0)
+    windows = irl.process_buffer(to_buffer(store))
+    assert irl._update_with_batch(windows.sample(8)[0]).progress_loss > 0
