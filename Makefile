@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # A second environment, with the libraries whose training loops run in tests/peers.
 PEERS_VENV := .venv-peers
 PEERS_STAMP := $(PEERS_VENV)/.installed
-PEERS := stable-baselines3 torchrl ray "minari[create]" rliable
+PEERS := stable-baselines3 torchrl ray "minari[create]" rliable envpool
 # A third one, with the lowest versions that pyproject.toml admits.
 LOWEST_VENV := .venv-lowest
 LOWEST_STAMP := $(LOWEST_VENV)/.installed

@@ -1,7 +1,8 @@
-"""Options of the three encode wrappers, declared once.
+"""Options of the encode wrappers, declared once.
 
 `EncodeOptions`         dataclass of the options: their defaults, documentation and bounds
-`NumpyEncodeOptions`    keyword arguments of `TianshouEncodeObservation`, for type checkers
+`TensorEncodeOptions`   keyword arguments of `TensorEncodeObservation`, for type checkers
+`NumpyEncodeOptions`    keyword arguments of `TianshouEncodeObservation`
 `EncodeOptionsDict`     keyword arguments of `EncodeObservation` and `VectorEncodeObservation`
 `show_options`          decorator that lists the options in the signature of a constructor
 `Cache`                 type of the option `cache`
@@ -20,7 +21,14 @@ from rlpriors.encoders.readouts.frame_fusion import FRAME_FUSIONS
 from rlpriors.encoders.spec import check_size
 from rlpriors.settings import check_fields
 
-__all__ = ["Cache", "EncodeOptions", "EncodeOptionsDict", "NumpyEncodeOptions", "show_options"]
+__all__ = [
+    "Cache",
+    "EncodeOptions",
+    "EncodeOptionsDict",
+    "NumpyEncodeOptions",
+    "TensorEncodeOptions",
+    "show_options",
+]
 
 Cache: TypeAlias = Literal["frame", "crop"] | int | None
 DType: TypeAlias = Literal["float32", "float16"]
@@ -28,8 +36,8 @@ Output: TypeAlias = Literal["numpy", "torch"]
 Init = TypeVar("Init", bound=Callable[..., None])
 
 
-class NumpyEncodeOptions(TypedDict, total=False):
-    """Keyword arguments of the encode wrappers without `output`; see `EncodeOptions` for each."""
+class TensorEncodeOptions(TypedDict, total=False):
+    """Keyword arguments of the encode wrappers without `output` and `cache`; see `EncodeOptions` for each."""
 
     readout: str | None
     weights: str | os.PathLike[str]
@@ -44,10 +52,15 @@ class NumpyEncodeOptions(TypedDict, total=False):
     compile: bool
     channels_last: bool
     dtype: DType
-    cache: Cache
     chunk_size: int | None
     allow_noncommercial: bool
     fingerprint: str | os.PathLike[str] | Mapping[str, Any] | None
+
+
+class NumpyEncodeOptions(TensorEncodeOptions, total=False):
+    """Keyword arguments of the encode wrappers without `output`; see `EncodeOptions` for each."""
+
+    cache: Cache
 
 
 class EncodeOptionsDict(NumpyEncodeOptions, total=False):

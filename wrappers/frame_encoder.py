@@ -15,6 +15,7 @@ from torch import Tensor
 from rlpriors.encoders.dataset.cache import CacheStats, FeatureCache
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.readouts.base import ImageViews, Readout
+from rlpriors.wrappers.arrays import Array
 from rlpriors.wrappers.encode_options import Cache
 
 __all__ = ["FrameEncoder"]
@@ -24,14 +25,15 @@ __all__ = ["FrameEncoder"]
 CACHE_ENTRIES = {"frame": 1024, "crop": 16384}
 CACHE_BYTES = 2**28
 
-Frames = Shaped[np.ndarray, "_batch ... _height _width _channels"]
+Frames = Shaped[Array, "_batch ... _height _width _channels"]
 
 
 class FrameEncoder:
     """Encoder of several batches of frames, each of its own size, in one forward pass.
 
-    Gray frames are repeated to three channels for an encoder of color images.  Encodings are tensors on
-    the encoder's device.  A cached encoding is that of an earlier image with the same bytes.
+    Frames are numpy arrays, or tensors on the encoder's device.  Gray frames are repeated to three channels
+    for an encoder of color images.  Encodings are tensors on the encoder's device.  A cached encoding is that
+    of an earlier image with the same bytes.
 
     Raises:
         ValueError: the cache does not suit the readout.
@@ -109,7 +111,7 @@ class FrameEncoder:
 
     def _make_views(self, frames: Tensor, previous: Tensor | None) -> ImageViews:
         if self._single_view:
-            rows = torch.arange(len(frames))
+            rows = torch.arange(len(frames), device=frames.device)
             return ImageViews((frames,), rows[:, None], torch.zeros_like(rows))
         if self._crop_cache is None:
             device = self.encoder.device
@@ -130,6 +132,9 @@ class FrameEncoder:
         )
 
 
-def _concatenate(batches: Sequence[np.ndarray], indices: Sequence[int]) -> Tensor:
+def _concatenate(batches: Sequence[Any], indices: Sequence[int]) -> Tensor:
+    chosen = [batches[index] for index in indices]
+    if isinstance(chosen[0], Tensor):
+        return torch.cat(chosen)
     # Always a copy: an environment may overwrite its array before the transfer to the device.
-    return torch.from_numpy(np.concatenate([batches[index] for index in indices]))
+    return torch.from_numpy(np.concatenate(chosen))

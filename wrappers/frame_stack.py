@@ -4,7 +4,7 @@
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 __all__ = ["FrameStack"]
@@ -43,6 +43,24 @@ class FrameStack:
         """Add one frame to each of these environments."""
         self.encodings[env_ids, self.oldest[env_ids]] = encodings.to(self.encodings.dtype)
         self.oldest[env_ids] = (self.oldest[env_ids] + 1) % len(self._positions)
+
+    @torch.no_grad()
+    def add(
+        self,
+        env_ids: Int[Tensor, " batch"],
+        encodings: Float[Tensor, "batch *shape"],
+        first: Bool[Tensor, " batch"],
+    ) -> None:
+        """Add one frame to each of these environments, and start an episode where `first` is True.
+
+        The mask is not read on the host, so that no step waits for the device.
+        """
+        self.push(env_ids, encodings)
+        if len(self._positions) > 1:
+            new, starts = encodings.unsqueeze(1), first.view(-1, *[1] * encodings.ndim)
+            self.encodings[env_ids] = torch.where(
+                starts, new.to(self.encodings.dtype), self.encodings[env_ids]
+            )
 
     @torch.no_grad()
     def read(self, env_ids: Int[Tensor, " batch"]) -> Float[Tensor, "batch stack *shape"]:

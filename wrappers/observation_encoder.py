@@ -1,4 +1,4 @@
-"""Encoding of an environment's observations, shared by the three encode wrappers.
+"""Encoding of an environment's observations, shared by the encode wrappers.
 
 `ObservationEncoder`  an encoder fitted to an observation space, with the frame stacks of each environment
 """
@@ -15,18 +15,21 @@ from torch import Tensor
 
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.readouts.frame_fusion import fuse_frames, fused_shape
+from rlpriors.wrappers.arrays import Array, concatenate, copied, zeros
 from rlpriors.wrappers.encode_options import EncodeOptions
 from rlpriors.wrappers.encoder_source import EncoderSource, open_encoder
 from rlpriors.wrappers.frame_encoder import FrameEncoder
 from rlpriors.wrappers.frame_stack import FrameStack
+from rlpriors.wrappers.images.image_leaf import ImageLeaf
 from rlpriors.wrappers.images.image_spaces import find_images
-from rlpriors.wrappers.images.observation_tree import LeafPath, set_leaves
+from rlpriors.wrappers.images.observation_tree import LeafPath, select_leaf, set_leaves
 from rlpriors.wrappers.option_checks import check_leaf, check_no_gradients, is_clip
+from rlpriors.wrappers.previous_frames import PreviousFrames
 
 __all__ = ["ObservationEncoder"]
 
-EnvIndices = Int[np.ndarray, " batch"]
-Images = Shaped[np.ndarray, "_batch _time _height _width _channels"]
+EnvIndices = Int[Array, " batch"]
+Images = Shaped[Array, "_batch _time _height _width _channels"]
 
 
 class ObservationEncoder:
@@ -35,6 +38,9 @@ class ObservationEncoder:
     The last `stack` encoded frames of each environment stay on the device.  Each frame is therefore
     encoded once, and the final observation of an episode is stacked on its own frames even if the next
     episode has already started.  `is_stack` states that the first axis of each image is a stack of frames.
+
+    With `tensors`, observations, indices and masks are tensors on the encoder's device, and nothing is copied
+    to the host.
 
     Raises:
         ValueError: the encoder, an option or the fingerprint does not fit, or the observations hold no
@@ -64,6 +70,7 @@ class ObservationEncoder:
         options: EncodeOptions,
         *,
         is_stack: bool = False,
+        tensors: bool = False,
     ) -> None:
         opened = open_encoder(encoder, options)
         check_no_gradients(opened)
@@ -79,6 +86,7 @@ class ObservationEncoder:
         for leaf in self.leaves:
             check_leaf(leaf, space, opened, options)
         self.encoder: ImageEncoder | None = opened
+        self._tensors = tensors
         self._state_version = opened.state_version
         self.frame_encoder: FrameEncoder | None = FrameEncoder(opened, options.cache)
         shape = opened.output_shape
@@ -87,14 +95,13 @@ class ObservationEncoder:
             for length in self._lengths
         ]
         self.single_space = self._encoded_space(shape)
-        # Each environment's latest frames, for readouts of motion.
-        self._latest_frames: list[np.ndarray] | None = None
+        self._previous_frames = PreviousFrames(n_envs)
 
     # -- in --------------------------------------------------------------------------------------
 
     def images_of_batch(self, obs: Any) -> list[Images]:
         """Return the images of a batch of observations, leaf by leaf, with ordered axes."""
-        return [leaf.frames(leaf.select(obs)) for leaf in self.leaves]
+        return [leaf.frames(self._select(leaf, obs)) for leaf in self.leaves]
 
     def images_of_list(self, observations: Sequence[Any]) -> list[Images]:
         """Return the images of single observations as a batch, leaf by leaf, with ordered axes."""
@@ -104,9 +111,9 @@ class ObservationEncoder:
         self,
         images: Sequence[Images],
         env_ids: EnvIndices,
-        first: Bool[np.ndarray, " batch"],
+        first: Bool[Array, " batch"],
         final_images: Sequence[Images] = (),
-        final_env_ids: Int[np.ndarray, " finals"] | None = None,
+        final_env_ids: Int[Array, " finals"] | None = None,
     ) -> list[Any]:
         """Encode the current images of these environments and add them to the frame stacks.
 
@@ -114,29 +121,29 @@ class ObservationEncoder:
         ended in `final_env_ids`.  Returns the encoded final observations, leaf by leaf.
         """
         encoder = self._open_encoder()
-        ended = np.zeros(0, np.int64) if final_env_ids is None else final_env_ids
+        ended = env_ids[:0] if final_env_ids is None else final_env_ids
         batches = [
-            np.concatenate([current, final_images[i]]) if len(ended) else current
+            concatenate([current, final_images[i]]) if len(ended) else current
             for i, current in enumerate(images)
         ]
-        all_ids = np.concatenate([env_ids, ended])
-        all_first = np.concatenate([first, np.zeros(len(ended), np.bool_)])
+        all_ids = concatenate([env_ids, ended])
+        all_first = concatenate([first, zeros([len(ended)], like=first)])
         encoded = self._encode(encoder, batches, all_ids, all_first)
         ids, ended_ids, starts = (torch.as_tensor(x, device=encoder.device) for x in (env_ids, ended, first))
-        for latest, current in zip(self._latest_frames or [], images, strict=False):
-            latest[env_ids] = current[:, -1:]
+        self._previous_frames.update(images, env_ids)
         finals = []
         for frame_stack, vectors, length in zip(self.frame_stacks, encoded, self._lengths, strict=True):
             current_vectors, final_vectors = vectors.split([len(env_ids), len(ended)])
             if len(ended):  # before the first frames of the next episodes are added
                 finals.append(self._fuse(frame_stack.peek(ended_ids, final_vectors), length))
-            if not first.any():
+            if isinstance(first, Tensor):
+                frame_stack.add(ids, current_vectors, starts)
+            elif not first.any():
                 frame_stack.push(ids, current_vectors)
             elif first.all():
                 frame_stack.fill(ids, current_vectors)
             else:
-                frame_stack.fill(ids[starts], current_vectors[starts])
-                frame_stack.push(ids[~starts], current_vectors[~starts])
+                frame_stack.add(ids, current_vectors, starts)
         return self._convert(finals)
 
     # -- out -------------------------------------------------------------------------------------
@@ -149,17 +156,31 @@ class ObservationEncoder:
 
     def replace_images(self, obs: Any, encoded: Sequence[Any]) -> Any:
         """Return an observation, or a batch of them, with encodings in place of the images."""
-        pixels = [np.array(leaf.select(obs)) if self.options.keep_pixels else None for leaf in self.leaves]
+        keep = self.options.keep_pixels
+        pixels = [copied(self._select(leaf, obs)) if keep else None for leaf in self.leaves]
         return self._place(obs, encoded, pixels)
 
     def close(self) -> None:
         """Release the network, the frame stacks and the cache."""
         on_cuda = self.encoder is not None and self.encoder.device.type == "cuda"
-        self.encoder, self.frame_encoder, self.frame_stacks, self._latest_frames = None, None, [], None
+        self.encoder, self.frame_encoder, self.frame_stacks = None, None, []
+        self._previous_frames = PreviousFrames(self.n_envs)
         if on_cuda:
             torch.cuda.empty_cache()
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _select(self, leaf: ImageLeaf, obs: Any) -> Any:
+        if not self._tensors:
+            return leaf.select(obs)
+        pixels, device = select_leaf(obs, leaf.path), self._open_encoder().device
+        if not isinstance(pixels, Tensor) or pixels.device != device:
+            received = f"a tensor on {pixels.device}" if isinstance(pixels, Tensor) else f"a {type(pixels)}"
+            raise ValueError(
+                f"The observation{leaf.quoted_name} must be a tensor on {device}, the device of the encoder. "
+                f"Received {received}; pass the environments' device as `device`."
+            )
+        return pixels.detach()
 
     def _open_encoder(self) -> ImageEncoder:
         if self.encoder is None:
@@ -179,11 +200,12 @@ class ObservationEncoder:
         return self.encoder
 
     def _encode(
-        self, encoder: ImageEncoder, batches: Sequence[np.ndarray], env_ids: np.ndarray, first: np.ndarray
+        self, encoder: ImageEncoder, batches: Sequence[Any], env_ids: Array, first: Array
     ) -> list[Tensor]:
         """Encode [batch, time, ...] images, leaf by leaf, to [batch, *out] or [batch, time, *out]."""
         assert self.frame_encoder is not None  # set together with the encoder
-        previous = self._previous_frames(batches, env_ids, first) if encoder.readout.needs_previous else None
+        needs_previous = encoder.readout.needs_previous
+        previous = self._previous_frames.read(batches, env_ids, first) if needs_previous else None
         encoded = self.frame_encoder(
             self._flatten_time(batches), None if previous is None else self._flatten_time(previous)
         )
@@ -192,27 +214,10 @@ class ObservationEncoder:
             for vectors, length in zip(encoded, self._lengths, strict=True)
         ]
 
-    def _flatten_time(self, batches: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _flatten_time(self, batches: Sequence[Any]) -> list[Any]:
         # Clips keep their time axis; otherwise it becomes part of the batch axis.
         pairs = zip(batches, self._clips, strict=True)
         return [images if clip else images.reshape(-1, *images.shape[2:]) for images, clip in pairs]
-
-    def _previous_frames(
-        self, batches: Sequence[np.ndarray], env_ids: np.ndarray, first: np.ndarray
-    ) -> list[np.ndarray]:
-        """Return the previous frame of each frame; the first frame of an episode is its own."""
-        if self._latest_frames is None:
-            self._latest_frames = [
-                np.zeros((self.n_envs, 1, *images.shape[2:]), images.dtype) for images in batches
-            ]
-        previous = []
-        for images, latest in zip(batches, self._latest_frames, strict=True):
-            if images.shape[1] == 1:
-                before = np.where(first[:, None, None, None, None], images, latest[env_ids])
-            else:  # in a stack from the environment the oldest frame has no previous one
-                before = images[:, :1]
-            previous.append(np.concatenate([before, images[:, :-1]], 1))
-        return previous
 
     def _fuse(self, stack: Float[Tensor, "batch stack *inner"], length: int) -> Tensor:
         frames = stack if length == 1 else stack[:, 0]  # the wrapper's stack, or that of the environment

@@ -11,6 +11,8 @@ from gymnasium.core import ActType, ObsType
 from jaxtyping import UInt8
 from PIL import Image
 
+from rlpriors.arguments import check_arguments
+
 __all__ = ["PixelObservation"]
 
 
@@ -30,7 +32,7 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
     its parent has rendered before: pass `context="spawn"` to AsyncVectorEnv in this case.
 
     Raises:
-        ValueError: another render mode, or a size below 1.
+        ValueError: another render mode, or a size below 1 or of 2**15 and more.
         RuntimeError: MuJoCo cannot render (the message names the variable to set).
         TypeError: `render` does not return a uint8 frame.
 
@@ -49,6 +51,7 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
         ((12, 16, 3), 255)
     """
 
+    @check_arguments
     def __init__(
         self,
         env: gym.Env[ObsType, ActType],
@@ -60,6 +63,8 @@ class PixelObservation(gym.ObservationWrapper[Any, ActType, ObsType], gym.utils.
     ) -> None:
         if min(height, width) < 1:
             raise ValueError(f"`height` and `width` must be at least 1. Received {height} and {width}.")
+        if max(height, width) >= 2**15:
+            raise ValueError(f"`height` and `width` must be below 2**15. Received {height} and {width}.")
         if env.render_mode != "rgb_array":
             raise ValueError(
                 f'`env.render_mode` must be "rgb_array". Received {env.render_mode!r}; create the '

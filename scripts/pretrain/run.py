@@ -68,6 +68,7 @@ def pretrain(settings: PretrainSettings, *, folder: Path | None = None, resume: 
                     seed=settings.seed + PRETRAINING_SEED_OFFSET,
                     image_size=settings.image_size or encoder.spec.input_size,
                     gray=encoder.spec.channels == 1,
+                    collector=settings.collector,
                 )
             broadcast_from_first("collected")
             learner = RepresentationLearner(encoder, recipe, [FrameStore.open(run / "frames")], training)

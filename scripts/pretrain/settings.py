@@ -65,6 +65,9 @@ class PretrainSettings:
     env_steps: int = 10_000
     """Number of steps to collect in the environment."""
 
+    collector: Literal["ale_py", "envpool"] = "ale_py"
+    """Program that steps an Atari game: ale_py, or EnvPool (pip install envpool), whose episodes differ."""
+
     image_size: tuple[int, int] | None = None
     """Height and width of Atari frames and of rendered frames; the encoder's input size by default."""
 

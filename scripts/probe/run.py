@@ -142,13 +142,15 @@ def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: boo
         )
     else:
         colors = "color" if settings.color else "gray"
+        suffix = "" if settings.collector == "ale_py" else f"-{settings.collector}"
         store = collect_atari(
             source,
             settings.n_steps,
             seed,
-            FRAMES / f"{source}-{settings.policy}-{colors}-{settings.n_steps}-seed{seed}",
+            FRAMES / f"{source}-{settings.policy}-{colors}-{settings.n_steps}-seed{seed}{suffix}",
             AtariSettings(policy=settings.policy, gray=not settings.color),
             n_workers=settings.n_workers,
+            collector=settings.collector,
         )
     inputs = {"frames": frames_fingerprint(store)}
     check_run_inputs(run, inputs if encoder is None else inputs | {"encoder": encoder.fingerprint().digest})

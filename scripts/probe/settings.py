@@ -76,7 +76,10 @@ class ProbeRunSettings:
     AtariARI's upper bound takes up to 100; 0 leaves it out."""
 
     n_workers: int = 1
-    """Number of processes that collect frames."""
+    """Number of processes (ale_py) or threads (envpool) that collect frames."""
+
+    collector: Literal["ale_py", "envpool"] = "ale_py"
+    """Program that steps an Atari game: ale_py, or EnvPool (pip install envpool), whose episodes differ."""
 
     device: str = "auto"
     """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""

@@ -1,8 +1,10 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 from rlpriors.data import observation_shape, select_observation
+from rlpriors.data.observations import select_leaves
 
 NESTED = {
     "goal": np.array([[1.0, 2.0], [3.0, 4.0]]),
@@ -93,3 +95,14 @@ def test_leaves_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="must have distinct names"):
         observation_shape(space)
     assert select_observation({0: np.zeros(2), 1: np.ones(1)}, ["1", "0"]).tolist() == [1, 0, 0]
+
+
+def test_leaves_keep_their_kind_and_order():
+    tensors = {"goal": torch.ones(2, 2), "agent": {"xy": torch.zeros(2, 1)}}
+    goal, xy = select_leaves(tensors, ["goal", "agent/xy"])
+    assert goal is tensors["goal"]
+    assert xy is tensors["agent"]["xy"]
+    assert all(a is b for a, b in zip(select_leaves(tensors), [xy, goal], strict=True))  # sorted by path
+    assert select_leaves(goal)[0] is goal
+    with pytest.raises(ValueError, match="`keys` must be None unless the observation is a Dict"):
+        select_leaves(goal, ["goal"])

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
 MODULES = {
+    "with_envpool": "envpool",
     "with_minari": "jax",  # minari[create]
     "with_stable_baselines3": "stable_baselines3",
     "with_torchrl": "torchrl",
@@ -20,6 +21,7 @@ OWN_TESTS = {"with_cleanrl": "test_cleanrl", "with_ray": "test_ray", "with_tians
 @pytest.mark.peers
 @pytest.mark.filterwarnings("ignore:Implicitly cleaning up", r"ignore:`\w+` is set to None")  # Minari's
 @pytest.mark.filterwarnings("ignore:env_spec is not serializable")
+@pytest.mark.filterwarnings("ignore:.*precision lowered by casting")  # EnvPool's spaces
 @pytest.mark.parametrize("page", sorted(MODULES))
 def test_blocks_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip(MODULES[page], reason="the library is not installed: `make test-peers`")

@@ -9,24 +9,40 @@ from typing import Any, get_type_hints
 import pytest
 from noise_env import NoiseEnv, small_encoder
 
-from rlpriors.wrappers import EncodeObservation, VectorEncodeObservation
-from rlpriors.wrappers.encode_options import EncodeOptions, EncodeOptionsDict, NumpyEncodeOptions
+from rlpriors.wrappers import EncodeObservation, TensorEncodeObservation, VectorEncodeObservation
+from rlpriors.wrappers.encode_options import (
+    EncodeOptions,
+    EncodeOptionsDict,
+    NumpyEncodeOptions,
+    TensorEncodeOptions,
+)
 from rlpriors.wrappers.tianshou import TianshouEncodeObservation
 
-WRAPPERS: list[Any] = [EncodeObservation, VectorEncodeObservation, TianshouEncodeObservation]
+WRAPPERS: list[Any] = [
+    EncodeObservation,
+    VectorEncodeObservation,
+    TianshouEncodeObservation,
+    TensorEncodeObservation,
+]
 
 
 def test_the_keyword_arguments_are_the_fields() -> None:
     fields = get_type_hints(EncodeOptions)
     assert get_type_hints(EncodeOptionsDict) == fields
-    assert get_type_hints(NumpyEncodeOptions) == {k: v for k, v in fields.items() if k != "output"}
+    del fields["output"]
+    assert get_type_hints(NumpyEncodeOptions) == fields
+    del fields["cache"]
+    assert get_type_hints(TensorEncodeOptions) == fields
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_signatures_list_the_options_with_their_defaults(wrapper: Any) -> None:
     defaults = {name: p.default for name, p in inspect.signature(EncodeOptions).parameters.items()}
-    if wrapper is TianshouEncodeObservation:
+    if wrapper in (TianshouEncodeObservation, TensorEncodeObservation):
         del defaults["output"]
+    if wrapper is TensorEncodeObservation:
+        del defaults["cache"]
+        defaults = {"autoreset_mode": None, "single_observation_space": None, **defaults}
     options = dict(list(inspect.signature(wrapper).parameters.items())[2:])
     assert {name: p.default for name, p in options.items()} == defaults
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from drift_envs import DriftEnvs
 from gymnasium.vector import SyncVectorEnv
 from jaxtyping import config
 from noise_env import NoiseEnv, small_encoder
@@ -16,6 +17,7 @@ ENVS = {
     "": NoiseEnv,
     "Vector": lambda: SyncVectorEnv([NoiseEnv]),
     "Tianshou": lambda: DummyVectorEnv([NoiseEnv]),
+    "Tensor": DriftEnvs,
 }
 WRAPPERS = [
     EncodeObservation,

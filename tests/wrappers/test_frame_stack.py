@@ -70,3 +70,12 @@ def test_on_cuda_it_stays_there(cuda_device: str) -> None:
     frame_stack.push(both, torch.zeros(2, 3, device=cuda_device))
     assert frame_stack.read(both).device.type == cuda_device
     assert frame_stack.read(both)[:, :, 0].tolist() == [[1, 0], [1, 0]]
+
+
+def test_adding_starts_some_episodes_and_continues_others() -> None:
+    frame_stack, rows = FrameStack(3, 3, (1,)), torch.tensor([2, 0])
+    frame_stack.fill(torch.arange(3), torch.tensor([[1.0], [2.0], [3.0]]))
+    frame_stack.add(rows, torch.tensor([[30.0], [10.0]]), torch.tensor([False, True]))
+    assert frame_stack.read(torch.arange(3))[..., 0].tolist() == [[10, 10, 10], [2, 2, 2], [3, 3, 30]]
+    frame_stack.add(torch.arange(3), torch.tensor([[11.0], [20.0], [31.0]]), torch.zeros(3, dtype=torch.bool))
+    assert frame_stack.read(torch.arange(3))[..., 0].tolist() == [[10, 10, 11], [2, 2, 20], [3, 30, 31]]

@@ -9,15 +9,17 @@ import gymnasium as gym
 from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.wrappers import FrameStackObservation
 
+from rlpriors.wrappers.env_kind import envpool_config
+
 __all__ = ["observes_stack"]
 
 
 def observes_stack(env: Any) -> bool:
     """Return True if a known wrapper stacks frames along the first axis of each observation.
 
-    These are FrameStackObservation and ale_py's AtariVectorEnv, under wrappers that leave the space
-    unchanged.  `env` is an environment, or a vector environment of Gymnasium or Tianshou.  Environments in
-    other processes are not searched.
+    These are FrameStackObservation, ale_py's AtariVectorEnv and EnvPool's gray Atari games, under wrappers
+    that leave the space unchanged.  `env` is an environment, or a vector environment of Gymnasium or
+    Tianshou.  Environments in other processes are not searched.
 
     Example:
         >>> env = gym.make("CartPole-v1")
@@ -34,7 +36,11 @@ def observes_stack(env: Any) -> bool:
         if env.single_observation_space != env.env.single_observation_space:
             return False
         env = env.env
+    env = vars(env).get("envpool", env)  # Tianshou's adapter
     if isinstance(env, VectorEnv):
+        config = envpool_config(env)
+        if config is not None:  # in color, the frames are merged into the channels
+            return bool(config.get("stack_num", 1) > 1 and config.get("gray_scale", False))
         if type(env).__module__.startswith("ale_py."):
             return True
         envs = getattr(env, "envs", None) or [None]

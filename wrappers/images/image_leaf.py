@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Shaped
 
+from rlpriors.wrappers.arrays import Array, dtype_name, permute
 from rlpriors.wrappers.images.image_layout import split_layout
 from rlpriors.wrappers.images.observation_tree import LeafPath, leaf_name, select_leaf
 from rlpriors.wrappers.images.pixel_range import PixelRange
@@ -67,24 +68,25 @@ class ImageLeaf(NamedTuple):
         leaf = select_leaf(obs, self.path)
         return leaf.detach().cpu().numpy() if hasattr(leaf, "detach") else np.asarray(leaf)
 
-    def frames(
-        self, batch: Shaped[np.ndarray, "batch ..."]
-    ) -> Shaped[np.ndarray, "batch time height width channels"]:
+    def frames(self, batch: Shaped[Array, "batch ..."]) -> Shaped[Array, "batch time height width channels"]:
         """Return a batch of this leaf with ordered axes: uint8 in 0..255 or float32 in [0, 1].
+
+        A tensor stays on its device.
 
         Raises:
             ValueError: shape, data type or values differ from the environment's space.
         """
-        if batch.shape[1:] != self.space.shape or batch.dtype != self.space.dtype:
+        shape, dtype = tuple(batch.shape[1:]), dtype_name(batch)
+        if shape != self.space.shape or dtype != str(self.space.dtype):
             raise ValueError(
                 f"The observation{self.quoted_name} must match the environment's space, {self.space.dtype} "
-                f"{self.space.shape}. Received {batch.dtype} {batch.shape[1:]}; correct the environment's "
+                f"{self.space.shape}. Received {dtype} {shape}; correct the environment's "
                 "`observation_space`."
             )
         letters, sizes = split_layout(self.layout, self.space.shape)
         pixels = self.pixel_range.convert(batch, f"The observation{self.quoted_name}")
         split = pixels.reshape(len(batch), *sizes)
-        ordered = split.transpose(0, *(1 + letters.index(axis) for axis in "THWCA" if axis in letters))
+        ordered = permute(split, [0, *(1 + letters.index(axis) for axis in "THWCA" if axis in letters)])
         if "T" not in letters:
             ordered = ordered[:, None]
         if "A" in letters:

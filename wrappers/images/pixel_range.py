@@ -9,6 +9,8 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Shaped
 
+from rlpriors.wrappers.arrays import Array, cast
+
 __all__ = ["PixelRange"]
 
 FLOAT_RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
@@ -57,17 +59,15 @@ class PixelRange(NamedTuple):
         """True if `convert` returns uint8."""
         return self.dtype.kind != "f"
 
-    def convert(
-        self, pixels: Shaped[np.ndarray, "..."], what: str = "The observation"
-    ) -> Shaped[np.ndarray, "..."]:
-        """Return the pixels as uint8 in 0..255, or as float32 in [0, 1].
+    def convert(self, pixels: Shaped[Array, "..."], what: str = "The observation") -> Shaped[Array, "..."]:
+        """Return the pixels, an array or a tensor, as uint8 in 0..255, or as float32 in [0, 1].
 
         Raises:
             ValueError: pixels are NaN or outside the declared range, beyond half a level in 255.
         """
-        if self.dtype == np.uint8 or not pixels.size:
+        if self.dtype == np.uint8 or 0 in pixels.shape:
             return pixels
-        low, high = pixels.min(), pixels.max()
+        low, high = float(pixels.min()), float(pixels.max())
         slack = 0.0 if self.is_bytes else TOLERANCE * (self.high - self.low)
         if not (low >= self.low - slack and high <= self.high + slack):  # also true for NaN
             raise ValueError(
@@ -75,14 +75,13 @@ class PixelRange(NamedTuple):
                 f"from {low:g} to {high:g}; correct the environment's `observation_space`."
             )
         if self.is_bytes:
-            return pixels.astype(np.uint8)
-        scaled = pixels.astype(np.float32)
+            return cast(pixels, "uint8")
+        scaled = cast(pixels, "float32")
         if (self.low, self.high) != (0.0, 1.0):
-            scaled = (scaled - np.float32(self.low)) / np.float32(self.high - self.low)
+            scaled = (scaled - self.low) / (self.high - self.low)
         elif low >= 0.0 and high <= 1.0:
             return scaled
-        clipped: np.ndarray = np.clip(scaled, 0.0, 1.0)
-        return clipped
+        return scaled.clip(0.0, 1.0)
 
 
 def _corners(space: gym.spaces.Box) -> set[tuple[Any, Any]]:

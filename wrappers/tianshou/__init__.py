@@ -5,10 +5,12 @@ any Tianshou collector and therefore any of its algorithms.
 
 encode_observation  `TianshouEncodeObservation`: encodings in place of images
 learned_reward      `TianshouLearnedReward`: a learned reward in place of the environments' own
+envpool_env         `EnvPoolVectorEnv`: environments of EnvPool for Tianshou
 vector_env          environment indices, spaces and Dict observations of Tianshou's vector environments
 """
 
 from rlpriors.wrappers.tianshou.encode_observation import TianshouEncodeObservation
+from rlpriors.wrappers.tianshou.envpool_env import EnvPoolVectorEnv
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
 
-__all__ = ["TianshouEncodeObservation", "TianshouLearnedReward"]
+__all__ = ["EnvPoolVectorEnv", "TianshouEncodeObservation", "TianshouLearnedReward"]

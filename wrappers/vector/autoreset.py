@@ -87,5 +87,7 @@ class AutoresetTracker:
         """Return one flag, or one for each row, as a mask of its own memory."""
         if self._device is None:
             return np.array(np.broadcast_to(to_numpy(flags), self.num_envs), np.bool_)
+        if isinstance(flags, bool):
+            return torch.full((self.num_envs,), flags, device=self._device)
         rows = torch.as_tensor(flags, device=self._device).bool()
         return rows.expand(self.num_envs).clone()

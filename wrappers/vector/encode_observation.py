@@ -12,13 +12,13 @@ from gymnasium.vector.utils import batch_space
 
 from rlpriors.wrappers.encode_options import EncodeOptions, EncodeOptionsDict, show_options
 from rlpriors.wrappers.encoder_source import EncoderSource
-from rlpriors.wrappers.env_kind import check_env_kind
+from rlpriors.wrappers.env_kind import check_env_kind, check_full_batch
 from rlpriors.wrappers.images.frame_stack_wrappers import observes_stack
 from rlpriors.wrappers.observation_encoder import ObservationEncoder
 from rlpriors.wrappers.step_guard import StepGuard
 from rlpriors.wrappers.vector.autoreset import AutoresetTracker
 from rlpriors.wrappers.vector.generic_wrapper import GenericVectorWrapper
-from rlpriors.wrappers.vector.step_info import final_observations, with_final_obs
+from rlpriors.wrappers.vector.step_info import check_rows, final_observations, with_final_obs
 
 __all__ = ["VectorEncodeObservation"]
 
@@ -29,9 +29,9 @@ class VectorEncodeObservation(GenericVectorWrapper[Any, ActType, ObsType, ActTyp
     All images of a step are encoded in one forward pass in this process.  `encoder` and the options are
     those of `EncodeObservation`.
 
-    The wrapper supports each of Gymnasium's autoreset modes, also over ale_py's `AtariVectorEnv`.  In
-    SAME_STEP mode the final observations of episodes, `info["final_obs"]`, are encoded in the same pass
-    and stacked on the frames of their own episode.  They are returned as an array of single
+    The wrapper supports each of Gymnasium's autoreset modes, also over ale_py's `AtariVectorEnv` and
+    EnvPool.  In SAME_STEP mode the final observations of episodes, `info["final_obs"]`, are encoded in the
+    same pass and stacked on the frames of their own episode.  They are returned as an array of single
     observations, None where no episode ended, with the mask `info["_final_obs"]`.  Final observations as
     one batch, tensors, lists of info dictionaries and the older key "final_observation" are understood.
 
@@ -63,12 +63,7 @@ class VectorEncodeObservation(GenericVectorWrapper[Any, ActType, ObsType, ActTyp
     ) -> None:
         check_env_kind(env, "EncodeObservation", "Vector")
         super().__init__(env)
-        batch_size = getattr(env.unwrapped, "batch_size", env.num_envs)
-        if batch_size != env.num_envs:
-            raise ValueError(
-                f"`env` must return all its {env.num_envs} environments at each step. Received one that "
-                f"returns {batch_size} of them; create it with batch_size=0."
-            )
+        check_full_batch(env)
         self.autoreset = AutoresetTracker(env)
         self.observation_encoder = ObservationEncoder(
             encoder,
@@ -92,7 +87,9 @@ class VectorEncodeObservation(GenericVectorWrapper[Any, ActType, ObsType, ActTyp
         with self._guard.reset(mask):
             obs, info = self.env.reset(seed=seed, options=options)
             was_reset = self.autoreset.reset(mask)
-            images = [batch[was_reset] for batch in self.observation_encoder.images_of_batch(obs)]
+            batches = self.observation_encoder.images_of_batch(obs)
+            check_rows(len(batches[0]), self.num_envs)
+            images = [batch[was_reset] for batch in batches]
             self.observation_encoder.update(images, self._env_ids[was_reset], was_reset[was_reset])
             return self._encode(obs), info
 

@@ -11,12 +11,17 @@ import torch
 from gymnasium.core import ActType, ObsType
 from gymnasium.vector import VectorEnv
 
-from rlpriors.wrappers.env_kind import check_env_kind
+from rlpriors.wrappers.env_kind import check_env_kind, check_full_batch
 from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
 from rlpriors.wrappers.step_guard import StepGuard
 from rlpriors.wrappers.vector.autoreset import AutoresetTracker
 from rlpriors.wrappers.vector.generic_wrapper import GenericVectorWrapper
-from rlpriors.wrappers.vector.step_info import final_observations, to_numpy, with_env_reward
+from rlpriors.wrappers.vector.step_info import (
+    check_rows,
+    final_observations,
+    to_numpy,
+    with_env_reward,
+)
 
 __all__ = ["VectorLearnedReward"]
 
@@ -62,6 +67,7 @@ class VectorLearnedReward(GenericVectorWrapper[ObsType, ActType, ObsType, ActTyp
     ) -> None:
         check_env_kind(env, "LearnedReward", "Vector")
         super().__init__(env)
+        check_full_batch(env)
         self.autoreset = AutoresetTracker(env)
         spaces = (env.single_observation_space, env.single_action_space)
         self.reward_adapter = RewardAdapter(reward, *spaces, device=device, scale=scale, obs_keys=obs_keys)
@@ -79,6 +85,7 @@ class VectorLearnedReward(GenericVectorWrapper[ObsType, ActType, ObsType, ActTyp
             obs, info = self.env.reset(seed=seed, options=options)
             # After a partial reset the other rows repeat their last observation.
             self._last_obs = self.reward_adapter.read_obs(obs, batch_dims=1)
+            check_rows(len(self._last_obs), self.num_envs)
             self.autoreset.reset(mask)
         none = np.zeros(self.num_envs, np.bool_)
         return obs, with_env_reward(info, np.zeros(self.num_envs), none)

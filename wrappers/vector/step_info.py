@@ -1,6 +1,8 @@
 """Step results of vector environments in Gymnasium's and in foreign protocols.
 
 `to_numpy`            array of an array or tensor on any device
+`check_rows`          check of the number of rows
+`final_key`           key of the final observations
 `final_observations`  final observations of the episodes that ended in a step
 `with_final_obs`      info with other final observations
 `with_env_reward`     info with the environments' own rewards
@@ -17,9 +19,29 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-__all__ = ["final_observations", "to_numpy", "with_env_reward", "with_final_obs"]
+__all__ = [
+    "check_rows",
+    "final_key",
+    "final_observations",
+    "to_numpy",
+    "with_env_reward",
+    "with_final_obs",
+]
 
 FINAL_KEYS = ("final_obs", "final_observation")
+
+
+def check_rows(n_rows: int, n_envs: int) -> None:
+    """Check that a reset has returned one row for each environment.
+
+    Raises:
+        ValueError: it has not; EnvPool returns only the rows of a partial reset.
+    """
+    if n_rows != n_envs:
+        raise ValueError(
+            f"`env.reset` must return a row for each of its {n_envs} environments. Received {n_rows} rows; "
+            "reset all environments: in NEXT_STEP mode a step starts the next episodes."
+        )
 
 
 def to_numpy(values: Any) -> Shaped[np.ndarray, "..."]:
@@ -55,7 +77,7 @@ def with_final_obs(
     if not isinstance(info, Mapping):
         infos = [dict(one) for one in info]
         for row, obs in zip(rows, observations, strict=True):
-            infos[row][_key(infos[row])] = obs
+            infos[row][final_key(infos[row])] = obs
         return infos
     # A new array: the environment may reuse its own, or hold a plain batch.
     array = np.full(n_envs, None, object)
@@ -63,7 +85,7 @@ def with_final_obs(
         array[row] = obs
     mask = np.zeros(n_envs, np.bool_)
     mask[rows] = True
-    key = _key(info)
+    key = final_key(info)
     return {**info, key: array, f"_{key}": mask}
 
 
@@ -75,14 +97,15 @@ def with_env_reward(info: Any, env_rewards: Any, stepped: Bool[np.ndarray, " row
     return [{"env_reward": reward, **one} for reward, one in zip(rewards, info, strict=True)]
 
 
-def _key(info: Mapping[str, Any]) -> str:
+def final_key(info: Mapping[str, Any]) -> str:
+    """Return the key of the final observations in an info, by default "final_obs"."""
     return next((key for key in FINAL_KEYS if key in info), FINAL_KEYS[0])
 
 
 def _final_obs(info: Any, row: int, n_envs: int) -> Any:
     if not isinstance(info, Mapping):
-        return info[row].get(_key(info[row]))
-    return _row(info.get(_key(info)), row, n_envs)
+        return info[row].get(final_key(info[row]))
+    return _row(info.get(final_key(info)), row, n_envs)
 
 
 def _row(batch: Any, row: int, n_envs: int) -> Any:

@@ -98,6 +98,8 @@ def to_buffer(store: EpisodeStore, seed: int = 42) -> FastReplayBuffer:
         >>> to_buffer(store).done
         array([False, False,  True])
     """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"`seed` must be in 0..2**32 - 1. Received {seed}.")
     steps = np.arange(store.n_steps)
     at = store.obs_index(steps)
     truncated = store.truncated.copy()

@@ -92,7 +92,11 @@ class EpisodeStore(EpisodeArrays):
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, holds something else, or its arrays disagree.
         """
-        return cls(**load_episode_arrays(path))
+        arrays = load_episode_arrays(path)
+        try:
+            return cls(**arrays)
+        except ValueError as error:
+            raise ValueError(f"{path} must be a file of valid episodes. {error}") from error
 
     def subset(self, indices: Sequence[int] | Shaped[np.ndarray, " n"]) -> "EpisodeStore":
         """Return a store of the episodes at `indices`, in their order (numbers, or one boolean each)."""

@@ -46,10 +46,11 @@ class Normalizer(nn.Module):
                 "`loc` and `scale` must be vectors of one length. Received shapes "
                 f"{tuple(loc.shape)} and {tuple(scale.shape)}."
             )
-        if not (torch.isfinite(loc).all() and torch.isfinite(scale).all() and (scale > 0).all()):
+        low, wide = loc.detach().float(), scale.detach().float()  # larger float64 numbers become infinite
+        if not (torch.isfinite(low).all() and torch.isfinite(wide).all() and (wide > 0).all()):
             raise ValueError(f"`loc` must be finite and `scale` positive. Received {loc} and {scale}.")
-        self.register_buffer("loc", loc.detach().clone().float())
-        self.register_buffer("scale", scale.detach().clone().float())
+        self.register_buffer("loc", low.clone())
+        self.register_buffer("scale", wide.clone())
 
     @property
     def dim(self) -> int:
@@ -96,6 +97,8 @@ class Normalizer(nn.Module):
         """Return the identity map, which is also the module to load saved weights into."""
         if dim < 1:
             raise ValueError(f"`dim` must be at least 1. Received {dim}.")
+        if dim >= 2**31:
+            raise ValueError(f"`dim` must be below 2**31. Received {dim}.")
         return cls(torch.zeros(dim), torch.ones(dim))
 
     @classmethod
@@ -231,7 +234,7 @@ def _as_columns(x: np.ndarray | Tensor) -> Float[Tensor, "n dim"]:
             f"`x` must be rows of numbers, [n, dim], with n and dim at least 1. Received shape "
             f"{tuple(data.shape)}."
         )
-    bad = ~torch.isfinite(data).all(1)
+    bad = ~torch.isfinite(data.float()).all(1)  # as the buffers of a normalizer
     if bad.any():
         row = int(bad.nonzero()[0, 0])
         raise ValueError(

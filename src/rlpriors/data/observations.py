@@ -8,7 +8,7 @@
 A leaf is named by its path: `"velocity"`, or `"agent/velocity"` in nested dictionaries.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -129,12 +129,13 @@ def _resolve(keys: Sequence[str] | None, available: list[str]) -> list[str]:
         raise TypeError(f'`keys` must be a sequence of names, such as ["{keys}"]. Received {keys!r}.')
     if keys is None:
         keys = sorted(available)
+    if not isinstance(keys, Iterable):
+        raise TypeError(f"`keys` must be a sequence of names. Received {keys!r}.")
+    keys = list(keys)
     unknown = [key for key in keys if key not in available]
     if unknown or not keys:
-        raise ValueError(
-            f"`keys` must name leaves of the observation: {sorted(available)}. Received {list(keys)}."
-        )
-    return list(keys)
+        raise ValueError(f"`keys` must name leaves of the observation: {sorted(available)}. Received {keys}.")
+    return keys
 
 
 def _refuse_keys(keys: Sequence[str] | None, kind: str) -> None:

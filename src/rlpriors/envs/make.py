@@ -16,6 +16,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rlpriors.settings import fit_value
+
 __all__ = ["make_env", "register_envs", "show_images"]
 
 
@@ -42,6 +44,13 @@ def make_env(
         >>> make_env("CartPole-v1", max_episode_steps=7).spec.max_episode_steps
         7
     """
+    if "max_episode_steps" in arguments:
+        steps = fit_value("max_episode_steps", arguments["max_episode_steps"], int | None)
+        if steps is not None and steps < 1 and steps != -1:
+            raise ValueError(
+                f"`max_episode_steps` must be at least 1, or -1 for episodes without limit. Received {steps}."
+            )
+        arguments["max_episode_steps"] = steps
     if image_size is not None:
         arguments.setdefault("render_mode", "rgb_array")
     if arguments.get("render_mode") == "rgb_array" and sys.platform == "linux":

@@ -8,6 +8,7 @@ EnvPool is imported when it is used: `pip install envpool`.
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def envpool_task(rom: str) -> str:
         ValueError: EnvPool is not installed, or lacks the game.
     """
     try:
-        import envpool
+        envpool = import_module("envpool")
     except ImportError as error:
         raise ValueError(
             '`collector` must be "ale_py" without EnvPool. Received "envpool"; pip install envpool.'
@@ -38,7 +39,8 @@ def envpool_task(rom: str) -> str:
     key = rom.replace("_", "").lower() + "-v5"
     if key not in tasks:
         raise ValueError(f'`game` must be one of EnvPool\'s. Received {rom!r}; use `collector="ale_py"`.')
-    return tasks[key]
+    task: str = tasks[key]
+    return task
 
 
 def collect_envpool_games(
@@ -57,12 +59,10 @@ def collect_envpool_games(
     Raises:
         ValueError: as `envpool_task`, or `settings.noop_max` is 0.
     """
-    import envpool
-
     height, width = CONSOLE_SIZE if settings.image_size is None else settings.image_size
     if settings.noop_max < 1:
         raise ValueError(f"`noop_max` must be at least 1 for EnvPool. Received {settings.noop_max}.")
-    env = envpool.make(
+    env = import_module("envpool").make(
         envpool_task(rom),
         env_type="gymnasium",
         num_envs=len(shares),
