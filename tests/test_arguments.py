@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -103,3 +104,15 @@ def test_skipped_arguments_are_not_checked() -> None:
     assert check_arguments(echo, skip=["n"])("x") == "x"
     with pytest.raises(ValueError, match="`n` must be an integer"):
         check_arguments(echo)("x")
+
+
+def test_a_name_in_a_union_with_functions_is_accepted() -> None:
+    @check_arguments
+    def load(source: str | Path | RewardFn) -> object:
+        return source
+
+    assert load("folder") == "folder"
+    assert load(Path("folder")) == Path("folder")
+    assert load(print) is print
+    with pytest.raises(ValueError, match=r"`source` must be .*Received 3"):
+        load(3)

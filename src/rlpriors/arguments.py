@@ -1,15 +1,19 @@
 """Check of a function's arguments by their annotations.
 
-`check_arguments`  decorator that checks numbers, names, functions, instances and arrays
+`check_arguments`      decorator that checks numbers, names, functions, instances and arrays
+`check_array_fields`   the same check of the fields of a dataclass of arrays
+`check_integer_array`  check of an array whose annotation says integers
 
 Settings classes call `check_fields` of `rlpriors.settings` instead.
 """
 
 import inspect
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import fields
 from functools import wraps
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -17,18 +21,21 @@ from jaxtyping import AbstractArray
 
 from rlpriors.settings import SettingsError, fit_value
 
-__all__ = ["check_arguments"]
+__all__ = ["check_arguments", "check_array_fields", "check_integer_array"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def check_arguments(function: Function, *, skip: Collection[str] = ()) -> Function:
+def check_arguments(
+    function: Function, *, skip: Collection[str] = (), unbounded: Collection[str] = ()
+) -> Function:
     """Decorate a function so that each argument is checked against its annotation before the call.
 
     int, float, bool, str, Path, Literal, tuples and instances of classes are checked as by `check_fields`:
     numbers are finite, True is no number, and numpy's numbers become Python's.  Functions must be callable.
-    An array must hold numbers and have the annotated number of dimensions; lists become arrays.  Arguments
-    named in `skip` are not checked.
+    An array must hold numbers, integers where the annotation says so, and have the annotated number of
+    dimensions; lists become arrays.  Arguments named in `skip` are not checked.  Numbers named in
+    `unbounded` may be NaN or infinite, since the function checks their bounds.
 
     Raises:
         ValueError: the decorated function receives anything else; the message names the argument.
@@ -58,14 +65,47 @@ def check_arguments(function: Function, *, skip: Collection[str] = ()) -> Functi
     def call(*args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(*args, **kwargs)
         for name, parameter in parameters.items():
-            if name in bound.arguments and bound.arguments[name] is not parameter.default:
-                bound.arguments[name] = _fit_argument(name, bound.arguments[name], parameter.annotation)
+            value = bound.arguments.get(name, parameter.default)
+            if value is parameter.default or (name in unbounded and isinstance(value, float)):
+                continue
+            bound.arguments[name] = _fit_argument(name, value, parameter.annotation)
         return function(*bound.args, **bound.kwargs)
 
     return call  # type: ignore[return-value]
 
 
+def check_array_fields(instance: Any) -> None:
+    """Check each field of a dataclass as `check_arguments` checks arguments, and convert lists to arrays.
+
+    Raises:
+        ValueError: a field does not fit its annotation; the message names the field.
+    """
+    hints = get_type_hints(type(instance))
+    for field in fields(instance):
+        value = getattr(instance, field.name)
+        fitted = _fit_argument(field.name, value, hints[field.name])
+        if fitted is not value:
+            object.__setattr__(instance, field.name, fitted)
+
+
+def check_integer_array(name: str, array: Any, hint: Any) -> None:
+    """Check that an array holds no fractions if its annotation is one of integers.
+
+    Raises:
+        ValueError: the annotation is of integers and the array of floating-point numbers.
+    """
+    dtypes = getattr(hint, "dtypes", ())
+    integers = isinstance(dtypes, tuple) and all(dtype.startswith(("int", "uint")) for dtype in dtypes)
+    floating = array.is_floating_point() if isinstance(array, torch.Tensor) else array.dtype.kind == "f"
+    if dtypes and integers and floating and 0 not in array.shape:
+        raise SettingsError(f"`{name}` must hold integers. Received {array.dtype}; convert or round them.")
+
+
 def _fit_argument(name: str, value: Any, hint: Any) -> Any:
+    if _is_named_tuple(hint) and isinstance(value, tuple) and len(value) == len(hint._fields):
+        hints = get_type_hints(hint)
+        pairs = zip(hint._fields, value, strict=True)
+        return hint(*(_fit_argument(f"{name}.{field}", entry, hints[field]) for field, entry in pairs))
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if (value is None and type(None) in choices) or any(_accepts(value, choice) for choice in choices):
         return value
@@ -78,6 +118,9 @@ def _fit_argument(name: str, value: Any, hint: Any) -> Any:
             if not arrays:
                 raise
     elif plain:
+        for choice in filter(_is_checked, plain):
+            with suppress(SettingsError):
+                return fit_value(name, value, choice)
         described = " or ".join(_name(choice) for choice in choices)
         raise SettingsError(f"`{name}` must be {described}. Received {_show(value)}.")
     return _fit_array(name, value, arrays[0])
@@ -90,13 +133,14 @@ def _accepts(value: Any, hint: Any) -> bool:
         return True
     if getattr(origin, "_is_protocol", False) or origin is Callable:
         return callable(value)
-    names: tuple[str, ...] | None = getattr(origin, "_fields", None)
-    if isinstance(origin, type) and issubclass(origin, tuple) and names is not None:
-        return isinstance(value, tuple) and len(value) == len(names)  # a NamedTuple
     if isinstance(origin, type) and issubclass(origin, Sequence) and origin not in (tuple, list, str, bytes):
         return isinstance(value, np.ndarray) and value.ndim == 1
     unchecked_generic = origin is not hint and isinstance(origin, type) and not _is_checked(hint)
     return unchecked_generic and isinstance(value, origin)
+
+
+def _is_named_tuple(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
 
 
 def _is_checked(hint: Any) -> bool:
@@ -128,6 +172,7 @@ def _fit_array(name: str, value: Any, hint: Any) -> Any:
             f"`{name}` must have {'at least ' * variadic}{fewest} dimension{'s' * (fewest != 1)}, "
             f"[{hint.dim_str.strip()}]. Received shape {tuple(array.shape)}."
         )
+    check_integer_array(name, array, hint)
     return array
 
 
