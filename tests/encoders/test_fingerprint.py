@@ -64,6 +64,24 @@ def test_readout_and_its_weights() -> None:
     assert first == tiny_encoder(readout="attention-pool").fingerprint()
 
 
+def test_precision_is_named() -> None:
+    first, half = tiny_encoder().fingerprint(), tiny_encoder(amp="bf16").fingerprint()
+    assert first.difference(half) == ("precision",)
+    assert first.explain(half) == "precision: 'fp32' here and 'bf16' there"
+    assert first.digest != half.digest
+    options = {"compile": False, "channels_last": True, "chunk_size": 2}
+    assert tiny_encoder(**options).fingerprint() == first
+
+
+def test_fingerprints_of_earlier_versions() -> None:
+    """They name neither precision nor backend: full precision, by torch."""
+    data = tiny_encoder().fingerprint().as_dict()
+    del data["precision"], data["backend"]
+    assert Fingerprint.from_dict(data) == Fingerprint.from_dict(tiny_encoder().fingerprint().as_dict())
+    with pytest.raises(ValueError, match="A fingerprint must hold"):
+        Fingerprint.from_dict(data | {"mood": "good"})
+
+
 def test_json() -> None:
     first = tiny_encoder().fingerprint()
     assert Fingerprint.from_dict(first.as_dict()) == Fingerprint.from_dict(first.as_dict())

@@ -51,6 +51,12 @@ def test_constants_are_those_of_timm(name: str) -> None:
     assert spec.head == (name.startswith("clip"))
 
 
+@pytest.mark.parametrize("name", [name for name, spec in ENCODERS.items() if spec.source == "timm"])
+def test_licenses_are_the_same_by_short_name_and_by_timms(name: str) -> None:
+    spec = ENCODERS[name]
+    assert encoder_spec(f"timm:{spec.model_id}").license == spec.license
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [

@@ -11,7 +11,10 @@ does not know environments, wrappers or training.
 `torch_checkpoint`   tensors of torch checkpoints
 `preprocess`     preprocessing of frames
 `chunking`       forward passes of bounded size
+`openvino_backend`  networks that OpenVINO runs
 `fingerprint`    fingerprints of encoders
+`calibration`    BatchNorm statistics on one's own frames
+`efficientnet_keys`  keys of EfficientNet files in TensorFlow's naming
 `attention`      attention and saliency maps
 `backbones/`     networks and their weights, by source
 `readouts/`      pooling of features into vectors
@@ -20,6 +23,7 @@ does not know environments, wrappers or training.
 """
 
 from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.encoders.calibration import bn_calibrate
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
 from rlpriors.encoders.load import load_encoder
@@ -32,6 +36,7 @@ __all__ = [
     "EncoderSpec",
     "Fingerprint",
     "ImageEncoder",
+    "bn_calibrate",
     "encoder_spec",
     "load_encoder",
 ]

@@ -22,6 +22,7 @@ from rlpriors.device import limit_forked_threads, resolve_device
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.chunking import explain_out_of_memory, split_into_chunks
 from rlpriors.encoders.fingerprint import Fingerprint, tensor_versions, weights_digest
+from rlpriors.encoders.openvino_backend import Backend, OpenVINONetwork, check_backend
 from rlpriors.encoders.preprocess import Channels, Preprocess
 from rlpriors.encoders.readouts.base import ImageViews
 from rlpriors.encoders.readouts.registry import Readout, available_readouts, parse_readout
@@ -74,10 +75,13 @@ class ImageEncoder(nn.Module):
     `readout` is a specification such as "cls", "grid(2)" or "crops(1,2,4)", or a `Readout`; `seed`
     initializes the weights of trainable readouts.  `amp` selects half precision and `compile` uses
     torch.compile.  `channels_last` selects the memory layout that is fastest for convolutions.
-    `chunk_size` bounds the number of images per forward pass.
+    `chunk_size` bounds the number of images per forward pass.  `backend` "openvino" runs the frozen
+    network by OpenVINO, on a CPU and without gradients; `load_encoder` converts the network, and the next
+    forward pass converts it again after its weights change.
 
     Raises:
         ValueError: an option is unknown, or the network does not support this input size or readout.
+        ImportError: the backend is not installed.
 
     Example:
         >>> import numpy as np
@@ -98,6 +102,7 @@ class ImageEncoder(nn.Module):
         device: str | torch.device = "auto",
         amp: Amp | None = None,
         compile: bool = False,
+        backend: Backend = "torch",
         channels_last: bool = False,
         chunk_size: int | None = None,
         channels: Channels = "auto",
@@ -108,8 +113,10 @@ class ImageEncoder(nn.Module):
             raise ValueError(f"`amp` must be None or one of {list(get_args(Amp))}. Received {amp!r}.")
         if chunk_size is not None and chunk_size < 1:
             raise ValueError(f"`chunk_size` must be at least 1, or None. Received {chunk_size}.")
-        resolved = resolve_device(device)
+        resolved = resolve_device("cpu" if (backend, device) == ("openvino", "auto") else device)
+        check_backend(backend, amp, resolved, compile)
         self.spec, self.amp, self.chunk_size = spec, amp, chunk_size
+        self.backend: Backend = backend
         self.frozen = True
         self._state_version, self._tensor_versions = 0, cast(tuple[tuple[int, int], ...], ())
         self.preprocess = Preprocess(spec, channels=channels, channels_last=channels_last)
@@ -170,11 +177,14 @@ class ImageEncoder(nn.Module):
         """Return the fingerprint of this encoder's output; each call reads all weights."""
         spec = asdict(self.spec)
         readout = {"name": self.readout.name, "weights": weights_digest(self.readout)}
+        cut = {} if self.spec.stride is None else {"stride": self.spec.stride}
         return Fingerprint(
-            spec={name: spec[name] for name in IDENTITY_FIELDS},
+            spec={name: spec[name] for name in IDENTITY_FIELDS} | cut,
             weights=weights_digest(self.backbone),
             preprocess={name: spec[name] for name in PREPROCESS_FIELDS},
             readout=readout,
+            precision=self.amp or "fp32",
+            backend=self.backend,
         )
 
     def save(self, folder: str | Path, *, half: bool = False) -> Path:
@@ -214,7 +224,16 @@ class ImageEncoder(nn.Module):
         return self.train(False)
 
     def unfreeze(self) -> "ImageEncoder":
-        """Enable gradients of all weights and `train()`, and return the encoder itself."""
+        """Enable gradients of all weights and `train()`, and return the encoder itself.
+
+        Raises:
+            ValueError: the backend computes no gradients.
+        """
+        if self.backend != "torch":
+            raise ValueError(
+                f"`unfreeze` requires backend='torch'. Received {self.backend!r}, which computes no "
+                "gradients; load the encoder again."
+            )
         self.frozen = False
         return self.requires_grad_(True)
 
@@ -225,6 +244,8 @@ class ImageEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
         """Compute the float32 features of prepared frames, differentiably if weights or `x` require it."""
+        if self.backend == "openvino":
+            return self._openvino_network()(x)
         with self._autocast():
             features: Features = self._network()(x)
         return _as_floats(features)
@@ -232,12 +253,18 @@ class ImageEncoder(nn.Module):
     @property
     def can_mask(self) -> bool:
         """True if `forward_tokens` is supported."""
-        return bool(self.backbone.can_mask)
+        return bool(self.backbone.can_mask) and self.backend == "torch"
 
     def forward_tokens(
         self, x: Float[Tensor, "batch channels height width"], visible: Int[Tensor, "batch visible"]
     ) -> Features:
-        """Compute features from visible tokens alone; see `Backbone.forward_tokens`."""
+        """Compute features from visible tokens alone; see `Backbone.forward_tokens`.
+
+        Raises:
+            ValueError: the backend cannot leave tokens out.
+        """
+        if self.backend != "torch":
+            raise ValueError(f"`forward_tokens` requires backend='torch'. Received {self.backend!r}.")
         with self._autocast():
             features: Features = self._network("forward_tokens")(x, visible)
         return _as_floats(features)
@@ -246,6 +273,16 @@ class ImageEncoder(nn.Module):
         """Pool features into one vector per image; `readout.combine_views` combines them per frame."""
         vectors: Tensor = self.readout(features)
         return vectors
+
+    def convert(self) -> "ImageEncoder":
+        """Convert the network for its backend now and not at the next forward pass; return the encoder.
+
+        Raises:
+            ValueError: the backend does not support this network.
+        """
+        if self.backend == "openvino":
+            self._openvino_network()
+        return self
 
     def encode_images(self, batches: Sequence[np.ndarray | Tensor]) -> Float[Tensor, "images *out"]:
         """Encode batches of images of different sizes without a gradient; one vector per image, in order.
@@ -342,6 +379,18 @@ class ImageEncoder(nn.Module):
         if self.amp is None:
             return nullcontext()
         return torch.autocast(self.device.type, AMP_DTYPES[self.amp])
+
+    def _openvino_network(self) -> OpenVINONetwork:
+        version = self.state_version
+        if self._compiled.get("version") != version:
+            height, width = self.spec.input_size
+            generator = torch.Generator().manual_seed(0)
+            size = (3, height, width, self.spec.channels)
+            noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
+            network = OpenVINONetwork(self.backbone, self.preprocess.prepare(noise), self.amp)
+            self._compiled = {"version": version, "openvino": network}
+        converted: OpenVINONetwork = self._compiled["openvino"]
+        return converted
 
     def _network(self, method: str = "forward") -> Any:
         if not self._compile:

@@ -28,8 +28,9 @@ ENCODING_VERSION = 1
 class Fingerprint:
     """Everything that determines the values of an encoding, as plain data.
 
-    The precision (`amp`, float16 in a file), the device and the batch size are not included: they
-    change encodings by rounding errors only.
+    The device, `compile`, the memory layout, the batch size and float16 in a file are not included: they
+    change encodings by rounding errors of 32 or 16 bits only.  Half precision of the whole network
+    (`amp`) is included: its errors add up over the layers, to several percent of a feature.
 
     Example:
         >>> a = Fingerprint({"model_id": "m"}, "00ff", {"resize": "squash"}, {"name": "cls"})
@@ -50,6 +51,10 @@ class Fingerprint:
     """Preprocessing of frames: input size, resize and normalization."""
     readout: Mapping[str, Any]
     """Specification of the readout, and sha256 of its weights; empty if it has none."""
+    precision: str = "fp32"
+    """Precision of the network: "fp32", or "bf16" or "fp16" for half precision."""
+    backend: str = "torch"
+    """Library that runs the network."""
     version: int = ENCODING_VERSION
     """Version of the encoding code."""
 
@@ -66,11 +71,13 @@ class Fingerprint:
     def from_dict(cls, data: Mapping[str, Any]) -> "Fingerprint":
         """Create a fingerprint from the dictionary of `as_dict`.
 
+        Fingerprints of earlier versions name neither precision nor backend; both then have their defaults.
+
         Raises:
             ValueError: parts are missing or unknown.
         """
         names = {field.name for field in fields(cls)}
-        if set(data) != names:
+        if not names - {"precision", "backend"} <= set(data) <= names:
             raise ValueError(f"A fingerprint must hold {sorted(names)}. Received {sorted(data)}.")
         return cls(**data)
 

@@ -12,12 +12,14 @@ from typing import Any
 import torch
 
 from rlpriors import checkpoint
+from rlpriors.arguments import check_arguments
 from rlpriors.checkpoint import CheckpointError
-from rlpriors.device import limit_forked_threads
+from rlpriors.device import limit_forked_threads, resolve_device
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.backbones.license import check_license
 from rlpriors.encoders.backbones.native import build_network
 from rlpriors.encoders.encoder import Amp, ImageEncoder
+from rlpriors.encoders.openvino_backend import Backend, check_backend
 from rlpriors.encoders.preprocess import Channels
 from rlpriors.encoders.readouts.registry import Readout
 from rlpriors.encoders.registry import encoder_spec
@@ -28,6 +30,7 @@ __all__ = ["load_encoder"]
 
 
 @torch.random.fork_rng(devices=[])  # networks are initialized on the CPU before their weights are loaded
+@check_arguments
 def load_encoder(
     name: str | Path | EncoderSpec,
     *,
@@ -38,8 +41,10 @@ def load_encoder(
     trust_remote_code: bool = False,
     input_size: Sequence[int] | None = None,
     resize: Resize | None = None,
+    stride: int | None = None,
     amp: Amp | None = None,
     compile: bool = False,
+    backend: Backend = "torch",
     channels_last: bool = False,
     channels: Channels = "auto",
     chunk_size: int | None = None,
@@ -58,7 +63,9 @@ def load_encoder(
     repository that it loads, which requires `trust_remote_code`.
 
     `input_size` and `resize` replace those of the spec; a smaller input is the simplest way to reduce
-    the cost.  `ImageEncoder` documents the other options.
+    the cost.  `stride` ends a convolutional network of timm at its last map of that many pixels per
+    cell, such as 8, 16 or 32: earlier maps resolve smaller objects and cost less.  `ImageEncoder`
+    documents the other options.
 
     Raises:
         ValueError: the name is unknown, the license or the remote code is not accepted, or an option
@@ -78,17 +85,28 @@ def load_encoder(
     if weights != "none":
         check_license(spec, allow_noncommercial)
     options: dict[str, Any] = {"amp": amp, "compile": compile, "channels_last": channels_last}
-    options |= {"channels": channels, "chunk_size": chunk_size, "seed": seed}
+    options |= {"backend": backend, "channels": channels, "chunk_size": chunk_size, "seed": seed}
     if spec.source == "local":
+        if stride is not None and stride != spec.stride:
+            raise ValueError(
+                f"`stride` of a saved encoder is fixed, here at {spec.stride}. Received {stride}; leave it "
+                "out, or load the original encoder with it."
+            )
         return _load_saved(spec, weights, size, resize, readout, device, options, trust_remote_code)
-    spec = replace(spec, input_size=size or spec.input_size, resize=resize or spec.resize)
+    spec = replace(
+        spec,
+        input_size=size or spec.input_size,
+        resize=resize or spec.resize,
+        stride=spec.stride if stride is None else stride,
+    )
     backbone = _builder(spec)(
         spec, weights, seed=seed, progress=progress, trust_remote_code=trust_remote_code
     )
     if weights == "none":
         # Weights that are trained from scratch belong to the user.
         spec = replace(spec, license="none: untrained", commercial=True, gated=False)
-    return ImageEncoder(spec, backbone, "cls" if readout is None else readout, device=device, **options)
+    encoder = ImageEncoder(spec, backbone, "cls" if readout is None else readout, device=device, **options)
+    return encoder.convert()
 
 
 def _check_weights(weights: Any) -> None:
@@ -130,12 +148,16 @@ def _load_saved(
         chosen = replace(saved, resize=resize or saved.resize)
         return ImageEncoder(chosen, backbone, settings["readout"], device="cpu", **options)
 
+    if (options["backend"], device) == ("openvino", "auto"):
+        device = "cpu"
+    check_backend(options["backend"], options["amp"], resolve_device(device), options["compile"])
+
     module = checkpoint.load(spec.model_id, {"ImageEncoder": rebuild}, device)
     if not isinstance(module, ImageEncoder):
         raise CheckpointError(f"{spec.model_id} holds a {type(module).__name__}, not an ImageEncoder.")
     if readout is not None and (isinstance(readout, Readout) or readout != module.readout.name):
         module.set_readout(readout, options["seed"])
-    return module
+    return module.convert()
 
 
 def _builder(spec: EncoderSpec) -> Callable[..., Backbone]:

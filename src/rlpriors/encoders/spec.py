@@ -108,6 +108,9 @@ class EncoderSpec:
     """Projection head applied: the vector passes the network's last layer, such as CLIP's projection."""
     layout: str = ""
     """Key layout of a published file: a name of `checkpoint_files.KEY_LAYOUTS`."""
+    stride: int | None = None
+    """Pixels per cell of the map at which a convolutional network ends, such as 8, 16 or 32; None for
+    the whole network.  Networks of timm and published files support it."""
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Further keyword arguments of the network, as plain data."""
     notes: str = ""
@@ -132,6 +135,13 @@ class EncoderSpec:
         if self.channels < 1 or self.frames < 1:
             raise ValueError(
                 f"`channels` and `frames` must be at least 1. Received {self.channels} and {self.frames}."
+            )
+        if self.stride is not None and self.stride < 1:
+            raise ValueError(f"`stride` must be at least 1, or None. Received {self.stride}.")
+        if self.stride is not None and (self.head or self.source not in ("timm", "published", "local")):
+            raise ValueError(
+                f"`stride` must be None for {self.name!r}: only networks of timm and of published files "
+                f"without their projection head can end at an earlier map. Received {self.stride}."
             )
         if not 0 < self.crop_pct <= 1:
             raise ValueError(f"`crop_pct` must be in (0, 1]. Received {self.crop_pct}.")

@@ -11,6 +11,7 @@ transformer    `Transformer`: a denoiser of attention between timesteps
 embeddings     `TimeEmbedding`: embeddings of the diffusion timestep
 cnn            `NatureCNN`, `ImpalaCNN`: small convolutional encoders of RL
 atari_cnn      `AtariCNN`: the encoder of AtariARI and ST-DIM
+contrast_filters  `ContrastFilters`: one layer of random filters on contrast-normalized patches
 vit            `ViT`: a small vision transformer that can encode some patches only
 segmentation   heads from feature maps to a class per pixel
 
@@ -25,6 +26,7 @@ from typing import Any
 
 from torch import nn
 
+from rlpriors.arguments import check_arguments
 from rlpriors.networks.base import DenoiserNetwork
 from rlpriors.networks.mixer import Mixer
 from rlpriors.networks.mlp import ResidualMLP
@@ -41,6 +43,7 @@ DENOISERS: dict[str, type[DenoiserNetwork]] = {
 }
 
 
+@check_arguments
 def build_denoiser(name: str, horizon: int, dim: int, **overrides: Any) -> DenoiserNetwork:
     """Build an untrained denoiser by its short name in `DENOISERS`.
 

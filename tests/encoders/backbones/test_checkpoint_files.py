@@ -16,6 +16,7 @@ from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders import ENCODERS, load_encoder
 from rlpriors.encoders.backbones.checkpoint_files import KEY_LAYOUTS
 from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
+from rlpriors.encoders.preprocess import Preprocess
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (2, 80, 64, 3), dtype=np.uint8)
 TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2}
@@ -104,6 +105,18 @@ def test_r3m_equals_its_own_code(timm: Any, published: dict[str, tuple[Any, Path
     with torch.no_grad():
         expected = network(encoder.preprocess(frames))
     torch.testing.assert_close(encoder.encode(frames), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["r3m-18", "r3m-34", "r3m-50", "vip-50"])
+def test_frames_of_224_pixels_are_not_resized(name: str) -> None:
+    """The published forward passes resize and crop other sizes only."""
+    frames = np.random.default_rng(2).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    expected = ((torch.from_numpy(frames) / 255 - mean) / std).permute(0, 3, 1, 2)
+    preprocess = Preprocess(ENCODERS[name])
+    torch.testing.assert_close(preprocess(frames), expected, atol=1e-5, rtol=0)
+    larger = np.pad(frames, ((0, 0), (0, 1), (0, 0), (0, 0)), "edge")  # 225 x 224: resized to 256, cropped
+    assert (preprocess(larger) - expected).abs().mean() > 0.1
 
 
 def test_theia_is_transformers_vit_under_timms_names(tmp_path: Path) -> None:

@@ -176,3 +176,41 @@ def test_lightning_checkpoints(prefix: str, files: dict[str, Path], tmp_path: Pa
     expected = load_encoder("timm:test_resnet", weights=files["test_resnet"], device="cpu")
     encoder = load_encoder("timm:test_resnet", weights=tmp_path / "light.ckpt", device="cpu")
     assert torch.equal(encoder.encode(FRAMES), expected.encode(FRAMES))
+
+
+def test_a_stride_ends_the_network_at_that_map(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"weights": "none", "input_size": (64, 64), "device": "cpu"}
+    whole = load_encoder("resnet18", **options)
+    cut = load_encoder("resnet18", **options, stride=8, readout="flatten")
+    network, x = whole.backbone.network, whole.preprocess(FRAMES)
+    with torch.no_grad():
+        maps = network.maxpool(network.act1(network.bn1(network.conv1(x))))
+        maps = network.layer2(network.layer1(maps))
+    features = cut(x)
+    assert maps.shape[1:] == (128, 8, 8)
+    assert torch.equal(features.maps, maps)
+    assert torch.equal(features.global_, maps.mean((2, 3)))
+    assert cut.output_shape == (64 * 128,)
+    assert not any(key.startswith(("network.layer3", "network.layer4")) for key in cut.backbone.state_dict())
+    assert set(cut.fingerprint().difference(whole.fingerprint())) == {"spec", "weights", "readout"}
+    cut.save(tmp_path)
+    again = load_encoder(tmp_path, device="cpu", stride=8)
+    assert torch.equal(again.encode(FRAMES), cut.encode(FRAMES))
+    assert again.fingerprint() == cut.fingerprint()
+    with pytest.raises(ValueError, match=r"`stride` of a saved encoder is fixed, here at 8. Received 16"):
+        load_encoder(tmp_path, device="cpu", stride=16)
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "message"),
+    [
+        ("resnet18", 7, r"`stride` must be one of \[2, 4, 8, 16, 32\] for ResNet. Received 7"),
+        ("resnet18", 0, "`stride` must be at least 1, or None. Received 0"),
+        ("timm:test_vit", 16, "`stride` must be None for VisionTransformer, which has maps of one size only"),
+        ("nature-cnn", 8, "`stride` must be None for 'nature-cnn': only networks of timm"),
+        ("clip-rn50", 8, "without their projection head"),
+    ],
+)
+def test_strides_that_a_network_does_not_have(name: str, stride: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_encoder(name, weights="none", stride=stride, device="cpu")

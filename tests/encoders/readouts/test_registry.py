@@ -24,6 +24,8 @@ NAMES = [
     "gem",
     "cls+mean",
     "grid(2)",
+    "lines",
+    "lines(2)",
     "flatten",
     "spatial-softmax",
     "attention-pool(2)",

@@ -1,11 +1,16 @@
 """Fitted transforms against numpy, and their invariants."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from rlpriors.encoders import load_encoder
+from rlpriors.encoders.readouts.projections import RandomProjection, SignProjection
 from rlpriors.encoders.readouts.registry import parse_readout
-from rlpriors.encoders.readouts.transforms import PCA, TRANSFORMS, RandomProjection, Transform, Whitening
+from rlpriors.encoders.readouts.transform_base import Transform
+from rlpriors.encoders.readouts.transforms import PCA, TRANSFORMS, Standardization, Whitening
 from rlpriors.types import Features
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
@@ -80,7 +85,7 @@ def test_random_projection_is_its_seed() -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", [f"{name}(3)" for name in TRANSFORMS])
+@pytest.mark.parametrize("name", [name if name == "scale" else f"{name}(3)" for name in TRANSFORMS])
 def test_contract(name: str, device: str) -> None:
     data = vectors().to(device)
     readout = parse_readout(f"cls>{name}")
@@ -88,12 +93,12 @@ def test_contract(name: str, device: str) -> None:
     readout.build(given)
     (transform,) = readout.transforms
     assert transform.name == name
-    if isinstance(transform, PCA):
+    if isinstance(transform, PCA | Standardization):
         with pytest.raises(ValueError, match="not fitted yet"):
             readout(given)
         transform.fit(data)
     out = readout(given)
-    assert out.shape == (200, 3)
+    assert out.shape == (200, 6 if name == "scale" else 3)
     assert out.device.type == device
     assert readout(Features(data.bfloat16(), None, None)).dtype == torch.bfloat16
     assert not list(readout.parameters())
@@ -111,6 +116,11 @@ def test_contract(name: str, device: str) -> None:
         (lambda: PCA(0), "`size` must be a whole number of at least 1"),
         (lambda: Whitening(2, floor=1.0), "`floor` must be between 0 and 1"),
         (lambda: RandomProjection(2, -1), "`seed` must be a whole number of at least 0"),
+        (lambda: SignProjection(2, -1), "`seed` must be a whole number of at least 0"),
+        (lambda: SignProjection(2**20).build(64), r"must be at most 524288 for vectors of 64 numbers"),
+        (lambda: Standardization(0.0), "`floor` must be between 0 and 1"),
+        (lambda: Standardization().fit(torch.ones(1, 3)), "at least 2 rows of numbers"),
+        (lambda: Standardization()(vectors()), "not fitted yet"),
         (lambda: PCA(9).build(6), "`size` of 'pca\\(9\\)' must be at most 6"),
         (lambda: PCA(3).fit(vectors(3)), "at least 4 rows of numbers"),
         (lambda: PCA(1).fit(torch.tensor([[1.0], [np.nan], [2.0]])), "NaN or infinity, first in row 1"),
@@ -124,6 +134,36 @@ def test_bad_input(make: object, message: str) -> None:
         make()  # type: ignore[operator]
 
 
-def test_whitening_name_keeps_its_floor() -> None:
-    name = "cls>whiten(3,0.001)"
+@pytest.mark.parametrize("name", ["cls>whiten(3,0.001)", "cls>scale(0.5)", "cls>sign-projection(3,7)"])
+def test_names_keep_their_arguments(name: str) -> None:
     assert parse_readout(name).name == name
+
+
+@pytest.mark.parametrize("name", ["mean>pca(3)", "mean>whiten(3)", "lines>sign-projection(9)>scale"])
+def test_encoders_are_saved_with_fitted_transforms(name: str, tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (12, 84, 84, 3), dtype=np.uint8)
+    encoder = load_encoder("nature-cnn", weights="none", readout=name, device="cpu")
+    before = load_encoder("nature-cnn", weights="none", readout=name.rpartition(">")[0], device="cpu")
+    with pytest.raises(ValueError, match="not fitted yet"):
+        encoder.encode(frames)
+    encoder.readout.transforms[-1].fit(before.encode(frames))
+    encoder.save(tmp_path)
+    again = load_encoder(tmp_path, device="cpu")
+    assert again.output_shape == ((9,) if "scale" in name else (3,))
+    assert torch.equal(again.encode(frames), encoder.encode(frames))
+    assert again.fingerprint() == encoder.fingerprint()
+
+
+def test_scale_by_hand() -> None:
+    """Deviations 2, 200 and 0; their root mean square is 115.5, and a tenth of it bounds the first."""
+    data = torch.tensor([[1.0, 100.0, 5.0], [3.0, 300.0, 5.0], [5.0, 500.0, 5.0]])
+    fitted = Standardization(0.1).fit(data)
+    expected = torch.tensor([[-2 / 11.547, -1, 0], [0, 0, 0], [2 / 11.547, 1, 0]])
+    torch.testing.assert_close(fitted(data), expected, atol=1e-4, rtol=0)
+    assert not Standardization().fit(torch.ones(4, 2))(torch.ones(4, 2)).any()
+
+
+def test_scaled_numbers_have_deviation_one() -> None:
+    out = Standardization().fit(vectors())(vectors())
+    torch.testing.assert_close(out.std(0), torch.ones(6), atol=1e-4, rtol=0)
+    torch.testing.assert_close(out.mean(0), torch.zeros(6), atol=1e-4, rtol=0)

@@ -7,6 +7,7 @@
 The files are read as plain tensors.  They must contain every key of the network.
 """
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,18 @@ from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.hub import hub_file
 from rlpriors.encoders.backbones.timm import TimmBackbone, build_untrained, load_timm_weights
 from rlpriors.encoders.backbones.weights import download, read_weights
+from rlpriors.encoders.efficientnet_keys import rename_efficientnet
 from rlpriors.encoders.spec import EncoderSpec
 
 __all__ = ["KEY_LAYOUTS", "KeyLayout", "build_from_checkpoint"]
 
 Weights = Mapping[str, Tensor]
+HUB_PREFIX, PACKAGE_PREFIX = "hf://", "package://"
+FALLBACKS = {
+    "https://dl.fbaipublicfiles.com/eai-vc/vc1_vitb.pth": "hf://facebook/vc1-base/pytorch_model.bin",
+    "https://dl.fbaipublicfiles.com/eai-vc/vc1_vitl.pth": "hf://facebook/vc1-large/pytorch_model.bin",
+}
+"""Second places of files: used if the first cannot be reached."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class KeyLayout:
     """Function that renames the keys to those of timm."""
     num_classes: int = 0
     """Outputs of the last linear layer; 0 for a network that ends with its features."""
+    classifier: str = ""
+    """Name of the last linear layer if it classifies images: it is built only for `EncoderSpec.head`."""
     mean_pool: bool = False
     """Mean of the patch tokens as the global vector."""
 
@@ -99,6 +109,8 @@ KEY_LAYOUTS: dict[str, KeyLayout] = {
     "theia": KeyLayout(
         prefix="backbone.model.", drop_prefixes=("pooler.",), rename_keys=_from_transformers, mean_pool=True
     ),
+    # EfficientNet-PyTorch and its descendants: TensorFlow's naming.
+    "efficientnet": KeyLayout(rename_keys=rename_efficientnet, num_classes=1000, classifier="classifier"),
 }
 
 
@@ -123,13 +135,18 @@ def build_from_checkpoint(
     layout = KEY_LAYOUTS[spec.layout]
     options = dict(spec.options)
     model = options.pop("network")
-    options["num_classes"] = layout.num_classes
+    without_classifier = bool(layout.classifier) and not spec.head
+    options["num_classes"] = 0 if without_classifier else layout.num_classes
     if weights == "none":
         return build_untrained(
             spec, model, options, seed=seed, architecture=architecture, mean_pool=layout.mean_pool
         )
     path = _checkpoint_path(spec, progress) if weights == "auto" else Path(weights)
     tensors = layout.translate(read_weights(path))
+    if without_classifier:
+        tensors = {k: value for k, value in tensors.items() if not k.startswith(f"{layout.classifier}.")}
+    elif layout.classifier and f"{layout.classifier}.weight" in tensors:
+        options["num_classes"] = len(tensors[f"{layout.classifier}.weight"])
     if not tensors:
         raise CheckpointError(
             f"{path} has no keys that begin with {layout.prefix!r}. Pass the checkpoint file of "
@@ -139,10 +156,37 @@ def build_from_checkpoint(
 
 
 def _checkpoint_path(spec: EncoderSpec, progress: bool) -> Path:
-    if not spec.model_id.startswith("hf://"):
-        return download(spec.model_id, spec.name, progress=progress)
-    owner, repository, file = spec.model_id.removeprefix("hf://").split("/", 2)
+    try:
+        return _fetch(spec, spec.model_id, progress)
+    except FileNotFoundError as error:
+        if spec.model_id not in FALLBACKS:
+            raise
+        try:
+            return _fetch(spec, FALLBACKS[spec.model_id], progress)
+        except FileNotFoundError:
+            raise error from None
+
+
+def _fetch(spec: EncoderSpec, place: str, progress: bool) -> Path:
+    if place.startswith(PACKAGE_PREFIX):
+        return _package_file(spec, place)
+    if not place.startswith(HUB_PREFIX):
+        return download(place, spec.name, progress=progress)
+    owner, repository, file = place.removeprefix(HUB_PREFIX).split("/", 2)
     path = hub_file(f"{owner}/{repository}", file, spec.name, spec.revision)
     if path is None:
         raise FileNotFoundError(f"huggingface.co/{owner}/{repository} has no {file} for {spec.name!r}.")
+    return path
+
+
+def _package_file(spec: EncoderSpec, place: str) -> Path:
+    """Return the path of a file in an installed package, which is not imported."""
+    package, file = place.removeprefix(PACKAGE_PREFIX).split("/", 1)
+    found = importlib.util.find_spec(package)
+    path = Path(found.origin).parent / file if found is not None and found.origin else None
+    if path is None or not path.is_file():
+        raise FileNotFoundError(
+            f"The weights of {spec.name!r} are in the package {package.replace('_', '-')!r}, which is not "
+            "installed. Install rlpriors[vision]."
+        )
     return path

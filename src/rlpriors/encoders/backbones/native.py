@@ -22,6 +22,7 @@ from rlpriors.encoders.backbones.weights import load_weights_strict, read_weight
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.networks.atari_cnn import AtariCNN, AtariCNNSettings
 from rlpriors.networks.cnn import ImpalaCNN, ImpalaCNNSettings, NatureCNN, NatureCNNSettings
+from rlpriors.networks.contrast_filters import ContrastFilters, ContrastFiltersSettings
 from rlpriors.networks.vit import VIT_SIZES, ViT, ViTSettings
 from rlpriors.types import Features
 
@@ -45,6 +46,7 @@ NETWORKS: dict[str, Callable[[EncoderSpec], nn.Module]] = {
     "nature-cnn": partial(_cnn, NatureCNN, NatureCNNSettings),
     "impala-cnn": partial(_cnn, ImpalaCNN, ImpalaCNNSettings),
     "atari-cnn": partial(_cnn, AtariCNN, AtariCNNSettings),
+    "contrast-filters": partial(_cnn, ContrastFilters, ContrastFiltersSettings),
     "vit-nano": partial(_vit, "nano"),
     "vit-micro": partial(_vit, "micro"),
     "vit-tiny": partial(_vit, "tiny"),

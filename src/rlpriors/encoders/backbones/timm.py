@@ -21,6 +21,7 @@ from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.backbones.timm_spec import import_timm, timm_config, timm_tags
 from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded_init
+from rlpriors.encoders.efficientnet_keys import is_tensorflow_naming, rename_efficientnet
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
 
@@ -32,6 +33,9 @@ class TimmBackbone(Backbone):
 
     The vector is timm's pooled output (class token, average or attention pool), or with `mean_pool`
     the mean of the patches.  Tokens are the last layer's patches without class and register tokens.
+
+    With `stride` a convolutional network ends at its last map of that many pixels per cell.  Later
+    layers are removed, and the vector is the mean of the map.
 
     Example:
         >>> import torch
@@ -49,9 +53,11 @@ class TimmBackbone(Backbone):
         architecture: Mapping[str, Any] | None = None,
         *,
         mean_pool: bool = False,
+        stride: int | None = None,
     ) -> None:
         super().__init__(architecture)
         self.network: Any = network
+        self.stage = None if stride is None else _cut(network, stride)
         self.mean_pool = mean_pool
         self.prefix = int(getattr(network, "num_prefix_tokens", 0))
         patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
@@ -66,6 +72,11 @@ class TimmBackbone(Backbone):
             )
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Features:
+        if self.stage is not None:
+            (maps,) = self.network.forward_intermediates(
+                x, indices=[self.stage], stop_early=True, intermediates_only=True
+            )
+            return Features(maps.mean((2, 3)), maps.flatten(2).mT, maps)
         last = self.network.forward_features(x)
         vector = self.network.forward_head(last)
         if not isinstance(last, Tensor) or last.ndim not in (3, 4):
@@ -77,7 +88,9 @@ class TimmBackbone(Backbone):
         tokens = last[:, self.prefix :]
         if self.mean_pool:
             vector = tokens.mean(1)
-        return Features(vector.flatten(1), tokens, self._grid(tokens, tuple(x.shape[-2:])))
+        return Features(
+            vector.flatten(1), tokens, self._grid(tokens, tuple(int(edge) for edge in x.shape[-2:]))
+        )
 
     def _grid(self, tokens: Tensor, size: tuple[int, ...]) -> Tensor | None:
         if not self.patch:
@@ -114,9 +127,14 @@ def build_timm(
         return build_untrained(spec, spec.model_id, options, seed=seed)
     if weights != "auto":
         tensors = read_weights(weights)
+        if is_tensorflow_naming(tensors):
+            tensors = rename_efficientnet(tensors)
         heads = [cfg.classifier] if isinstance(cfg.classifier, str) else list(cfg.classifier or ())
-        if not any(f"{head}.weight" in tensors for head in heads):
+        sizes = {len(tensors[f"{head}.weight"]) for head in heads if f"{head}.weight" in tensors}
+        if not sizes:
             options["num_classes"] = 0  # a file of a network without its classifier
+        elif not getattr(cfg, "label_offset", 0):
+            options["num_classes"] = sizes.pop()  # fine-tuned for other classes
         return load_timm_weights(spec, spec.model_id, options, tensors, source=str(weights))
     if not cfg.has_weights:
         tags = timm_tags(timm, spec.model_id)
@@ -205,4 +223,27 @@ def _wrap(
     architecture = {"model": network.pretrained_cfg["architecture"], "arguments": plain}
     if not spec.head and spec.source == "timm" and network.num_classes:
         network.reset_classifier(0)
-    return TimmBackbone(network, spec.input_size, architecture, mean_pool=mean_pool)
+    return TimmBackbone(network, spec.input_size, architecture, mean_pool=mean_pool, stride=spec.stride)
+
+
+def _cut(network: Any, stride: int) -> int:
+    """Remove the layers after the last map of `stride` and return the map's number."""
+    info = getattr(network, "feature_info", None) or ()
+    strides = [int(stage["reduction"]) for stage in info]
+    if len(set(strides)) < 2:
+        raise ValueError(
+            f"`stride` must be None for {type(network).__name__}, which has maps of one size only. "
+            f"Received {stride}."
+        )
+    if not hasattr(network, "prune_intermediate_layers"):
+        raise ValueError(
+            f"`stride` must be None for {type(network).__name__} of this version of timm, which cannot end "
+            f"it at an earlier map. Received {stride}; install a newer timm."
+        )
+    if stride not in strides:
+        raise ValueError(
+            f"`stride` must be one of {sorted(set(strides))} for {type(network).__name__}. Received {stride}."
+        )
+    stage = len(strides) - 1 - strides[::-1].index(stride)
+    network.prune_intermediate_layers([stage], prune_norm=True, prune_head=True)
+    return stage

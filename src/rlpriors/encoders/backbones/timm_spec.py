@@ -16,6 +16,8 @@ from rlpriors.encoders.spec import EncoderSpec
 
 __all__ = ["import_timm", "timm_config", "timm_spec", "timm_tags"]
 
+PUBLISHER_LICENSES = {"openai": "mit"}
+"""Licenses of weights by their publisher's tag, where timm's records of one publisher disagree."""
 EXTERNAL_PREFIXES = ("hf-hub:", "hf_hub:", "local-dir:")  # ids that timm does not look up in its own list
 
 
@@ -42,7 +44,8 @@ def timm_spec(model_id: str) -> EncoderSpec:
                 f"did you mean one of {close}?"
             )
         cfg = timm_config(timm, model_id)
-    license = cfg.license or "unknown"
+    tag = model_id.partition(".")[2]
+    license = PUBLISHER_LICENSES.get(tag, cfg.license or "unknown")
     return EncoderSpec(
         name=f"timm:{model_id}",
         source="timm",

@@ -7,11 +7,14 @@ vectors.  It does not know which network computed the features.
 `base`             base class of readouts
 `validation`       checks of readout arguments
 `pooling`          pooling readouts without weights
+`lines`            maxima over rows and columns
 `attention_pool`   trainable readouts
 `multi_view`       base class of readouts with several views per frame
 `crops`            readouts of crops
 `motion`           motion measures, motion masks and a readout of them
 `optical_flow`     optical flow by pyramidal Lucas-Kanade
-`transforms`       PCA, whitening and random projection of vectors
+`transform_base`   base class of transforms of vectors
+`transforms`       PCA, whitening and standardization of vectors; all transforms by name
+`projections`      random projections of vectors
 `frame_fusion`     fusion of the encodings of consecutive frames
 """

@@ -23,6 +23,7 @@ from torch import Tensor
 from rlpriors.encoders.readouts.attention_pool import AttentionPool, CompressionLayer
 from rlpriors.encoders.readouts.base import Frames, ImageViews, Readout
 from rlpriors.encoders.readouts.crops import Crops, TopKCrops
+from rlpriors.encoders.readouts.lines import Lines
 from rlpriors.encoders.readouts.motion import MotionMask
 from rlpriors.encoders.readouts.pooling import (
     ClassAndMean,
@@ -34,7 +35,8 @@ from rlpriors.encoders.readouts.pooling import (
     Mean,
     SpatialSoftmax,
 )
-from rlpriors.encoders.readouts.transforms import TRANSFORMS, Transform
+from rlpriors.encoders.readouts.transform_base import Transform
+from rlpriors.encoders.readouts.transforms import TRANSFORMS
 from rlpriors.types import Features
 
 __all__ = ["READOUTS", "ImageViews", "Readout", "ReadoutPipeline", "available_readouts", "parse_readout"]
@@ -46,6 +48,7 @@ READOUTS: dict[str, Callable[..., Readout]] = {
     "gem": GeneralizedMean,  # gem(3)
     "cls+mean": ClassAndMean,
     "grid": Grid,  # grid(2)
+    "lines": Lines,  # lines, lines(2)
     "flatten": Flatten,
     "spatial-softmax": SpatialSoftmax,  # spatial-softmax(1)
     "attention-pool": AttentionPool,  # attention-pool(1)
@@ -102,6 +105,13 @@ class ReadoutPipeline(Readout):
 
     def missing_features(self, features: Features) -> str | None:
         return self.first.missing_features(features)
+
+    def output_shape(self, features: Features) -> tuple[int, ...]:
+        """Return the shape of one frame's encoding; transforms need not be fitted yet."""
+        size = prod(self.first.output_shape(features))
+        for transform in self.transforms:
+            size = transform.out_size(size)
+        return (size,)
 
     def pool(self, features: Features) -> Tensor:
         vectors = self.first.pool(features)

@@ -1,104 +1,23 @@
 """Affine transforms of an encoded vector, fitted once and saved with the weights.
 
 `TRANSFORMS`         all transforms by short name, which follows a readout: "mean>pca(64)"
-`Transform`          base class of transforms
 `PCA`                principal components
 `Whitening`          principal components scaled to variance 1
-`RandomProjection`   Gaussian projection that needs no data (Johnson and Lindenstrauss 1984)
+`Standardization`    mean 0 and standard deviation 1 of each number
 """
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from rlpriors.encoders.readouts.projections import RandomProjection, SignProjection
+from rlpriors.encoders.readouts.transform_base import Transform, as_rows
 from rlpriors.encoders.readouts.validation import check_int
 
-__all__ = ["PCA", "TRANSFORMS", "RandomProjection", "Transform", "Whitening"]
-
-
-class Transform(nn.Module):
-    """Base class of affine transforms `(x - mean) @ matrix`, whose parameters are buffers.
-
-    A subclass defines `name` and `out_size` and fills the buffers.  `build` creates the buffers for
-    vectors of a given size, so that saved ones can be loaded.
-
-    Example:
-        >>> class Half(Transform):
-        ...     name = "half"
-        ...     def out_size(self, in_size):
-        ...         return in_size
-        ...     def fill_buffers(self):
-        ...         self.matrix.copy_(0.5 * torch.eye(len(self.matrix)))
-        ...         self.fitted.fill_(True)
-        >>> half = Half()
-        >>> half.build(2)
-        2
-        >>> half(torch.ones(1, 2))
-        tensor([[0.5000, 0.5000]])
-    """
-
-    mean: Tensor | None
-    matrix: Tensor | None
-    fitted: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", None)
-        self.register_buffer("matrix", None)
-        self.register_buffer("fitted", torch.tensor(False))
-        self._ready = False
-
-    @property
-    def name(self) -> str:
-        """Transform specification; `parse_readout` makes an equal transform from it."""
-        raise NotImplementedError(f"{type(self).__name__} must define `name`.")
-
-    def out_size(self, in_size: int) -> int:
-        """Return the size of a transformed vector."""
-        raise NotImplementedError(f"{type(self).__name__} must define `out_size`.")
-
-    def fill_buffers(self) -> None:
-        """Fill the buffers of a transform that needs no data."""
-
-    def build(self, in_size: int, device: torch.device | str = "cpu") -> int:
-        """Create the buffers for vectors of size `in_size` and return the size of the result.
-
-        Raises:
-            ValueError: the transform was built for another size, or `in_size` is too small.
-        """
-        out_size = self.out_size(in_size)
-        if self.matrix is None:
-            self.mean = torch.zeros(in_size, device=device)
-            self.matrix = torch.zeros(in_size, out_size, device=device)
-            self.fitted = self.fitted.to(device)
-            self.fill_buffers()
-        elif len(self.matrix) != in_size:
-            raise ValueError(
-                f"Transform {self.name!r} was built for vectors of size {len(self.matrix)}. "
-                f"Received {in_size}; build another for this readout."
-            )
-        return out_size
-
-    def forward(self, x: Float[Tensor, "batch in_size"]) -> Float[Tensor, "batch out_size"]:
-        """Transform each row.
-
-        Raises:
-            ValueError: the transform is not fitted, or was fitted to vectors of another size.
-        """
-        # Reading the flag synchronizes with the device, so it is read only until it is true.
-        self._ready = self._ready or bool(self.fitted)
-        if self.mean is None or self.matrix is None or not self._ready:
-            raise ValueError(f"Transform {self.name!r} is not fitted yet: call `fit(vectors)` first.")
-        self.build(x.shape[1])
-        return ((x.to(self.mean.dtype) - self.mean) @ self.matrix).to(x.dtype)
-
-    def extra_repr(self) -> str:
-        """Return the specification, for `print`."""
-        return f"name={self.name!r}"
+__all__ = ["PCA", "TRANSFORMS", "Standardization", "Whitening"]
 
 
 class PCA(Transform):
@@ -140,7 +59,7 @@ class PCA(Transform):
         Raises:
             ValueError: `vectors` are not finite, not 2-dimensional, or not more than the components.
         """
-        data, device = _as_rows(vectors, self.size + 1)
+        data, device = as_rows(vectors, self.size + 1)
         self.build(data.shape[1], device)
         # `build` has created both.
         assert self.mean is not None
@@ -198,63 +117,71 @@ class Whitening(PCA):
         return directions / variances.clamp_min(minimum).sqrt()
 
 
-class RandomProjection(Transform):
-    """Projection by a Gaussian matrix with entries of variance 1/size, drawn from `seed`.
+class Standardization(Transform):
+    """Mean 0 and standard deviation 1 of each number over the fitted vectors.
 
-    Squared lengths and distances are preserved in expectation (Johnson-Lindenstrauss).  It shortens
-    long vectors, such as those of crops, without fitting.
+    The scale is fixed afterwards and saved with the weights.  Layers that are trained by gradients learn
+    faster from numbers of similar size.  Standard deviations are clamped to at least `floor` times
+    their root mean square.  Otherwise numbers that hardly vary in the fitted data would be amplified
+    without bound.
 
     Raises:
-        ValueError: `size` is below 1, or `seed` negative.
+        ValueError: `floor` is not in (0, 1).
 
     Example:
-        >>> projection = RandomProjection(256)
-        >>> projection.build(10_000)
-        256
-        >>> float(projection(torch.ones(1, 10_000)).norm() / 100) > 0.8
-        True
+        >>> points = torch.tensor([[0.0, 10.0], [2.0, 30.0], [4.0, 50.0]])
+        >>> Standardization().fit(points)(points)[:, 1]
+        tensor([-1.,  0.,  1.])
     """
 
-    def __init__(self, size: int, seed: int = 0) -> None:
+    def __init__(self, floor: float = 0.01) -> None:
         super().__init__()
-        self.size = check_int("size", size)
-        if not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"`seed` must be a whole number of at least 0. Received {seed!r}.")
-        self.seed = seed
+        if not 0 < floor < 1:
+            raise ValueError(f"`floor` must be between 0 and 1. Received {floor}.")
+        self.floor = floor
 
     @property
     def name(self) -> str:
-        return f"random-projection({self.size}{f',{self.seed}' if self.seed else ''})"
+        return "scale" if self.floor == 0.01 else f"scale({self.floor})"
 
     def out_size(self, in_size: int) -> int:
-        return self.size
+        return in_size
 
-    def fill_buffers(self) -> None:
-        assert self.matrix is not None  # `build` has created it
-        # Drawn on the CPU, since the generators of other devices give other numbers.
-        generator = torch.Generator().manual_seed(self.seed)
-        drawn = torch.randn(self.matrix.shape, generator=generator) / math.sqrt(self.size)
-        self.matrix.copy_(drawn)
-        self.fitted.fill_(True)
+    def build(self, in_size: int, device: torch.device | str = "cpu") -> int:
+        if self.matrix is None:
+            self.mean = torch.zeros(in_size, device=device)
+            self.matrix = torch.zeros(in_size, device=device)  # the diagonal
+            self.fitted = self.fitted.to(device)
+        return super().build(in_size, device)
+
+    def fit(self, vectors: np.ndarray | Tensor) -> "Standardization":
+        """Fit to `vectors` [n, size] with n at least 2, and return the transform itself.
+
+        Raises:
+            ValueError: `vectors` are not finite, not 2-dimensional, or fewer than 2.
+        """
+        data, device = as_rows(vectors, 2)
+        self.build(data.shape[1], device)
+        assert self.mean is not None  # `build` has created both
+        assert self.matrix is not None
+        deviation = data.std(0)
+        minimum = self.floor * float(deviation.square().mean().sqrt()) or 1.0
+        with torch.no_grad():
+            self.mean.copy_(data.mean(0))
+            self.matrix.copy_(1 / deviation.clamp_min(minimum))
+            self.fitted.fill_(True)
+        return self
+
+    def apply_matrix(self, centered: Float[Tensor, "batch in_size"]) -> Float[Tensor, "batch out_size"]:
+        assert self.matrix is not None
+        return centered * self.matrix
 
 
 TRANSFORMS: dict[str, Callable[..., Transform]] = {
     "pca": PCA,  # pca(64)
     "whiten": Whitening,  # whiten(64)
+    "scale": Standardization,  # scale, scale(0.1)
     "random-projection": RandomProjection,  # random-projection(256), random-projection(256,seed)
+    "sign-projection": SignProjection,  # sign-projection(256), sign-projection(256,seed)
 }
 """Transforms by name; they follow a readout, as in "crops(1,2,4)>random-projection(512)"."""
-
-
-def _as_rows(vectors: np.ndarray | Tensor, min_rows: int) -> tuple[Tensor, torch.device]:
-    rows = torch.as_tensor(vectors).detach()
-    if rows.ndim != 2 or rows.shape[1] == 0 or len(rows) < min_rows:
-        raise ValueError(
-            f"`vectors` must be at least {min_rows} rows of numbers, [n, size]. Received shape "
-            f"{list(rows.shape)}."
-        )
-    if not torch.isfinite(rows).all():
-        row = int((~torch.isfinite(rows).all(1)).nonzero()[0, 0])
-        raise ValueError(f"`vectors` must be finite. Received NaN or infinity, first in row {row}.")
-    # Statistics of a million rows lose digits in float32.
-    return rows.double(), rows.device

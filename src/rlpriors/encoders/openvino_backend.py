@@ -1,0 +1,191 @@
+"""Networks that OpenVINO runs on the CPU.
+
+`Backend`          names of the libraries that run a network
+`OpenVINONetwork`  a backbone, converted and compiled
+`check_backend`    check that a backend is installed and supports the options of an encoder
+
+OpenVINO fuses the layers of convolutional networks and is two to three times as fast as torch on one core.
+It computes in 32 bits unless half precision is requested.
+"""
+
+import importlib
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.types import Features
+
+__all__ = ["Backend", "OpenVINONetwork", "check_backend"]
+
+Backend = Literal["torch", "openvino"]
+PRECISIONS = {None: "f32", "bf16": "bf16", "fp16": "f16"}
+CAPABILITIES = {"bf16": "BF16", "fp16": "FP16"}
+TOLERANCE = 1e-3
+"""Maximum difference from torch in 32 bits, as a fraction of the standard deviation of the features."""
+
+
+def check_backend(backend: str, amp: str | None, device: torch.device, compile: bool) -> None:
+    """Check that `backend` is installed and supports the other options of an encoder.
+
+    Raises:
+        ValueError: the backend is unknown, the device is no CPU, the CPU does not compute in the half
+            precision `amp`, or `compile` is set.
+        ImportError: OpenVINO is not installed.
+    """
+    if backend not in get_args(Backend):
+        raise ValueError(f"`backend` must be one of {list(get_args(Backend))}. Received {backend!r}.")
+    if backend == "torch":
+        return
+    if device.type != "cpu":
+        raise ValueError(
+            f'`device` must be "cpu" with backend="openvino". Received {str(device)!r}; use backend="torch" '
+            "there."
+        )
+    if compile:
+        raise ValueError('`compile` must be False with backend="openvino", which compiles by itself.')
+    core = _import_openvino().Core()
+    if amp is not None and CAPABILITIES[amp] not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise ValueError(
+            f'`amp` must be None on this CPU with backend="openvino". Received {amp!r}, in which it does not '
+            "compute."
+        )
+
+
+class OpenVINONetwork:
+    """A backbone that OpenVINO has converted and compiled, for batches of any size.
+
+    The weights are copied: a network of changed weights must be converted again.  In 32 bits the features
+    are compared with those of torch when the network is converted.
+
+    Args:
+        backbone: the network, in evaluation mode.
+        example: prepared pixels of at least 3 images, for the conversion and the comparison.
+        amp: half precision, or None for 32 bits.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+        ValueError: OpenVINO cannot convert the network, or its features differ from those of torch.
+
+    Example:
+        >>> import pytest
+        >>> _ = pytest.importorskip("openvino")
+        >>> from rlpriors.encoders import load_encoder
+        >>> options = {"weights": "none", "device": "cpu"}
+        >>> encoder = load_encoder("nature-cnn", backend="openvino", **options)
+        >>> frames = torch.zeros(2, 84, 84, 3, dtype=torch.uint8)
+        >>> expected = load_encoder("nature-cnn", **options).encode(frames)
+        >>> torch.allclose(encoder.encode(frames), expected, atol=1e-4)
+        True
+    """
+
+    def __init__(
+        self, backbone: Backbone, example: Float[Tensor, "batch *time channels height width"], amp: str | None
+    ) -> None:
+        self.process = os.getpid()
+        openvino = _import_openvino()
+        exported = _Exported(backbone)
+        with torch.no_grad():
+            expected: Features = backbone(example)
+        self._present = [part is not None for part in expected]
+        shape = openvino.PartialShape([-1, *example.shape[1:]])
+        try:
+            with warnings.catch_warnings(), torch.no_grad(), _Convertible():
+                warnings.simplefilter("ignore")  # of the tracer, about each value that it takes as constant
+                model = openvino.convert_model(exported, example_input=example[:2], input=[shape])
+        except Exception as error:  # of the tracer, of the converter, or of its parser
+            raise ValueError(
+                f"`backend` must be 'torch' for this network: OpenVINO cannot convert it "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:400]})."
+            ) from error
+        options = {
+            "INFERENCE_PRECISION_HINT": PRECISIONS[amp],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self._compiled: Callable[..., Any] = openvino.Core().compile_model(model, "CPU", options)
+        if amp is None:
+            self._compare(example, expected)
+
+    def __call__(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
+        """Compute the features of prepared pixels on the CPU, without a gradient.
+
+        Raises:
+            ValueError: a gradient is required, or the pixels are not on the CPU.
+            RuntimeError: this process was forked from the one that compiled the network.
+        """
+        if torch.is_grad_enabled() and x.requires_grad:
+            raise ValueError(
+                '`x` must not require a gradient with backend="openvino". Load the encoder with '
+                'backend="torch".'
+            )
+        if x.device.type != "cpu":
+            raise ValueError(f'`x` must be on the CPU with backend="openvino". Received {str(x.device)!r}.')
+        if os.getpid() != self.process:
+            raise RuntimeError(
+                'An encoder with backend="openvino" does not run in a forked process. Encode in the main '
+                'process, or start workers with context="spawn".'
+            )
+        outputs = self._compiled(x.detach().float().contiguous().numpy(), share_inputs=True)
+        parts = iter(torch.from_numpy(outputs[place]) for place in range(sum(self._present)))
+        return Features(*(next(parts) if present else None for present in self._present))  # type: ignore[arg-type]
+
+    def _compare(self, example: Tensor, expected: Features) -> None:
+        for count in (len(example), 1):  # a size that the tracer took as constant would show here
+            try:
+                features = self(example[:count])
+            except RuntimeError as error:
+                raise ValueError(_difference("features", f"an error for a batch of {count}")) from error
+            for name, ours, theirs in zip(Features._fields, features, expected, strict=True):
+                if ours is None or theirs is None:
+                    continue
+                if ours.shape != theirs[:count].shape:
+                    raise ValueError(_difference(name, "their shape"))
+                spread = float(theirs.std()) or 1.0
+                largest = float((ours - theirs[:count]).abs().max()) / spread
+                if not largest <= TOLERANCE:
+                    raise ValueError(_difference(name, f"{largest:.1e} of their spread"))
+
+
+class _Convertible(TorchFunctionMode):
+    """Context manager in which operations that OpenVINO lacks are replaced by equal ones."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func == torch.Tensor.mT.__get__:  # type: ignore[attr-defined]
+            return args[0].transpose(-2, -1)
+        return func(*args, **(kwargs or {}))
+
+
+class _Exported(nn.Module):
+    """The backbone as a function from pixels to a tuple of tensors."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(part for part in self.backbone(x) if part is not None)
+
+
+def _import_openvino() -> Any:
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise ImportError(
+            f'backend="openvino" needs OpenVINO ({error}). Install rlpriors[openvino].'
+        ) from error
+
+
+def _difference(name: str, difference: str) -> str:
+    return (
+        f"`backend` must be 'torch' for this network: OpenVINO's {name} differ from torch's by {difference}. "
+        f"Allowed is {TOLERANCE:g} of their spread."
+    )
