@@ -6,6 +6,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ __all__ = ["load_encoder"]
 
 
 @torch.random.fork_rng(devices=[])  # networks are initialized on the CPU before their weights are loaded
-@check_arguments
+@partial(check_arguments, skip=("input_size", "weights"))  # `check_size` and the loaders name the fix
 def load_encoder(
     name: str | Path | EncoderSpec,
     *,
