@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import gymnasium as gym
@@ -125,7 +126,7 @@ def to_buffer(store: EpisodeStore, seed: int = 42) -> FastReplayBuffer:
     return buffer
 
 
-@check_arguments
+@partial(check_arguments, skip=("buffer",))  # the function's own check names `to_buffer`
 def from_buffer(
     buffer: ReplayBuffer,
     obs_keys: Sequence[str] | None = None,

@@ -95,6 +95,9 @@ class LandOnPad:
     """Heuristic of Gymnasium's LunarLander: hover down to the pad, upright, and stop the engines on contact.
 
     It needs the packages box2d and pygame, as the environment does.
+
+    Example:
+        >>> land = LandOnPad()  # land(env) is the action
     """
 
     def __call__(self, env: gym.Env[Any, Any]) -> int:
