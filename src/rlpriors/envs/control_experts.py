@@ -10,6 +10,7 @@ An object acts for one episode, as `rlpriors.envs.rollout.rollout` calls it.
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any, cast
 
 import gymnasium as gym
@@ -46,8 +47,7 @@ class BalanceDoublePendulum:
 @cache
 def _double_pendulum_gain(frame_skip: int) -> Float[np.ndarray, "1 6"]:
     """Return the gain of the regulator, for actions that are held for `frame_skip` steps of the simulator."""
-    import mujoco
-
+    mujoco: Any = import_module("mujoco")  # compiled, and without types
     env = gym.make("InvertedDoublePendulum-v5")
     model = cast(Any, env.unwrapped).model
     data = mujoco.MjData(model)
