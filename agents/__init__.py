@@ -46,6 +46,7 @@ from rlpriors.agents.irl.objectives import (
     SamplerBackpropSettings,
 )
 from rlpriors.agents.irl.original_recipe import OriginalRecipe, original_recipe
+from rlpriors.agents.irl.planning_value import add_terminal_value
 from rlpriors.agents.irl.reference import Reference
 from rlpriors.agents.irl.support import Support, check_support
 from rlpriors.agents.lr_schedules import CosineSchedule
@@ -99,6 +100,7 @@ __all__ = [
     "TerminalValueSettings",
     "TrajectoryDiffusion",
     "TrajectoryLayout",
+    "add_terminal_value",
     "check_support",
     "fit_terminal_value",
     "load_policy",

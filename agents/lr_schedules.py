@@ -9,6 +9,8 @@ from tianshou.algorithm.optim import LRSchedulerFactory
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from rlpriors.arguments import check_arguments
+
 __all__ = ["CosineSchedule"]
 
 
@@ -25,6 +27,7 @@ class CosineSchedule(LRSchedulerFactory):
         >>> optim = AdamOptimizerFactory(lr=1e-3).with_lr_scheduler_factory(CosineSchedule(1000))
     """
 
+    @check_arguments
     def __init__(self, n_updates: int, warm_up: int = 0, final: float = 0.0) -> None:
         super().__init__()
         if n_updates < 1 or not 0 <= warm_up < n_updates:

@@ -5,11 +5,12 @@
 `check_compatible`   check that several rewards read the same transitions
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rlpriors.rewards.base import RewardModel, reward_class
+from rlpriors.settings import check_fields
 
 __all__ = ["RewardComponent", "build_components", "check_compatible"]
 
@@ -29,6 +30,9 @@ class RewardComponent:
 
     settings: dict[str, Any]
     """Settings of the component, as plain data."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @classmethod
     def of(cls, model: RewardModel) -> "RewardComponent":
@@ -54,7 +58,7 @@ def check_compatible(name: str, models: Sequence[RewardModel]) -> None:
         ValueError: `models` is empty, or two rewards differ in `obs_dim`, `act_dim`, `obs_keys`,
             `n_actions` or `action_start` (where both have Discrete actions) or device.
     """
-    if isinstance(models, RewardModel):
+    if isinstance(models, RewardModel) or not (isinstance(models, Iterable) and isinstance(models, Sized)):
         raise TypeError(
             f"`{name}` must be a sequence of rewards. Received a {type(models).__name__}; put it in a list."
         )

@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -80,7 +80,11 @@ class SumReward(RewardModel):
     def __init__(self, terms: Sequence[RewardModel], weights: Sequence[float], offset: float = 0.0) -> None:
         super().__init__()
         check_compatible("terms", terms)
-        SumSettings(tuple(map(RewardComponent.of, terms)), tuple(map(float, weights)), float(offset))
+        given: Any = weights  # anything else than a sequence is refused by the settings
+        if isinstance(weights, Iterable) and not isinstance(weights, str | bytes):
+            given = tuple(weights)
+        checked = SumSettings(tuple(map(RewardComponent.of, terms)), given, offset)
+        weights, offset = checked.weights, checked.offset
         flat: list[RewardModel] = []
         factors: list[float] = []
         for term, weight in zip(terms, weights, strict=True):

@@ -8,6 +8,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -61,7 +62,7 @@ class RewardAdapter:
         array([-10.])
     """
 
-    @check_arguments
+    @partial(check_arguments, unbounded=("scale",))
     def __init__(
         self,
         reward: RewardSource,

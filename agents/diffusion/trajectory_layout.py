@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.action_normalizer import normalizer_of_actions
 from rlpriors.agents.diffusion.terminal_value import TerminalValue
+from rlpriors.arguments import check_arguments
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import ActionEncoding, DiscreteActions, Normalizer
 from rlpriors.data.observation_layout import ObservationLayout
@@ -56,6 +57,7 @@ class TrajectoryLayout(nn.Module):
         (3, 4, 9, 1)
     """
 
+    @check_arguments
     def __init__(
         self,
         horizon: int,
@@ -82,6 +84,7 @@ class TrajectoryLayout(nn.Module):
         self.absorbing = absorbing
 
     @classmethod
+    @check_arguments
     def fit(
         cls,
         data: EpisodeStore,

@@ -30,7 +30,7 @@ from benchmarks.robustness.forked import restart_with_one_thread, start, wait
 from benchmarks.robustness.fuzz_constructors import constructor_targets, settings_targets
 from benchmarks.robustness.fuzz_evaluation import evaluation_targets
 from benchmarks.robustness.fuzz_files import loaders, spoil, write_originals
-from benchmarks.robustness.fuzz_inputs import Target, is_optional
+from benchmarks.robustness.fuzz_inputs import Target, is_optional, takes_number
 from benchmarks.robustness.fuzz_outcome import FAULTS, Outcome, run_call
 from benchmarks.robustness.fuzz_values import hostile_value
 from benchmarks.tables import make_parser, markdown, write_csv
@@ -54,8 +54,18 @@ def fuzz_function(target: Target, rng: np.random.Generator) -> Record:
         name: hostile_value(arguments[name], rng, is_optional(target.function, name)) for name in chosen
     }
     arguments |= {name: hostile.value for name, hostile in values.items()}
-    refused = any(hostile.refused for hostile in values.values())
-    outcome = run_call(lambda: target.use(target.function(**arguments)), arguments, refused)
+    refused = any(
+        hostile.refused
+        and hostile.name not in target.accepts
+        and not (hostile.name == "number" and takes_number(target.function, name))
+        for name, hostile in values.items()
+    )
+    # An error of a path may name the path instead of the argument.
+    paths = [f"{hostile.value} is" for hostile in values.values() if isinstance(hostile.value, str | Path)]
+    names = [*arguments, *target.aliases, *paths]
+    outcome = run_call(lambda: target.use(target.function(**arguments)), names, refused)
+    if target.may_be_empty and outcome.detail.startswith("an empty array"):
+        outcome = Outcome("accepted")
     text = ", ".join(f"{name}: {hostile.name}" for name, hostile in values.items())
     return target.kind, target.name, outcome.kind, f"({text}) {outcome.detail}"
 

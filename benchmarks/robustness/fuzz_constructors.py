@@ -46,9 +46,7 @@ def constructor_targets() -> list[Target]:
         return {"obs": obs[:-1], "next_obs": obs[1:], **rest}
 
     def arrays() -> dict[str, Any]:
-        end = np.arange(12) % 6 == 5
-        names = {"obs": normal(14, 3), "act": normal(12, 1), "rew": normal(12), "lengths": np.array([6, 6])}
-        return {**names, "terminated": end, "truncated": end & False}
+        return {name: value for name, value in vars(make_store(2)).items() if isinstance(value, np.ndarray)}
 
     def windows(store: data.EpisodeStore) -> Any:
         return store.windows(store.window_starts(2), 2)
@@ -110,7 +108,7 @@ def constructor_targets() -> list[Target]:
 
     c = "constructor"
     return [
-        Target(c, data.EpisodeStore.from_transitions, columns, windows),
+        Target(c, data.EpisodeStore.from_transitions, columns, windows, aliases=("horizon",)),
         Target(c, data.EpisodeStore, arrays, windows),
         Target(c, data.Normalizer.limits, lambda: {"x": normal(9, 3)}, lambda n: n(torch.zeros(2, 3))),
         Target(c, data.Normalizer.gaussian, lambda: {"x": normal(9, 3), "eps": 1e-6}),
@@ -128,6 +126,7 @@ def constructor_targets() -> list[Target]:
             c,
             make_store().offset_pairs,
             lambda: {"n": 4, "offset": (1, 3), "rng": np.random.default_rng(0)},
+            accepts=("number",),
         ),
         Target(
             c,
@@ -135,7 +134,10 @@ def constructor_targets() -> list[Target]:
             lambda: {"steps": np.arange(3), "gamma": 0.5, "rng": np.random.default_rng(0)},
         ),
         Target(
-            c, data.select_observation, lambda: {"obs": {"a": normal(3), "b": normal(2)}, "keys": ("a", "b")}
+            c,
+            data.select_observation,
+            lambda: {"obs": {"a": normal(3), "b": normal(2)}, "keys": ("a", "b")},
+            np.shape,  # it passes values on, NaN included
         ),
         Target(
             c,
@@ -194,7 +196,7 @@ def constructor_targets() -> list[Target]:
             lambda: {"task": "umaze", "horizon": 32, "dim": 6, "stride": 4, "n_levels": 10},
         ),
         Target(c, encoders.load_encoder, load, lambda encoder: encoder.encode(frames(2))),
-        Target(c, make_encoder().encode, lambda: {"frames": frames(2)}),
+        Target(c, make_encoder().encode, lambda: {"frames": frames(2)}, may_be_empty=True),
         Target(c, encoders.encoder_spec, lambda: {"name": "nature-cnn"}),
         Target(c, evaluation.FixedFeatures, lambda: {"size": (16, 16), "dim": 4, "seed": 0}),
         Target(c, evaluation.TabularMDP, lambda: dict(vars(make_mdp())), lambda mdp: mdp.optimal_policy()),
@@ -203,7 +205,13 @@ def constructor_targets() -> list[Target]:
             evaluation.Segmenter,
             lambda: {"encoder": make_encoder(), "n_classes": 3, "head": "linear", "seed": 0},
         ),
-        Target(c, envs.make_env, lambda: {"env_id": "CartPole-v1", "max_episode_steps": 5}, walk),
+        Target(
+            c,
+            envs.make_env,
+            lambda: {"env_id": "CartPole-v1", "max_episode_steps": 5},
+            walk,
+            aliases=("env",),
+        ),
         Target(c, wrappers.LearnedReward, wrap, walk),
         Target(c, wrappers.VectorLearnedReward, lambda: wrap(env=vectors()), walk),
         Target(

@@ -134,6 +134,12 @@ def evaluation_targets() -> list[Target]:
             }
         },
     }
-    # Without frames it rightly returns nothing.
-    keys = Target("evaluation", e.frame_keys, lambda: {"frames": frames(4)}, len)
-    return [keys, *(Target("evaluation", function, arguments) for function, arguments in targets.items())]
+    # Without frames it rightly returns nothing, and it reads frames of any type.
+    keys = Target("evaluation", e.frame_keys, lambda: {"frames": frames(4)}, len, ("fractions",))
+    # Constant targets and classes that do not occur give NaN, as documented.
+    use = {e.ridge_r2: np.nan_to_num, e.segmentation_scores: lambda scores: scores[:2]}
+    rest = (
+        Target("evaluation", function, arguments, use.get(function, lambda result: result))
+        for function, arguments in targets.items()
+    )
+    return [keys, *rest]

@@ -2,9 +2,11 @@
 
 `Target`       a function, its valid arguments and its kind
 `is_optional`  True for parameters that may be None
+`takes_number` True for parameters that may be numbers
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,7 +18,7 @@ import torch
 from rlpriors import data, encoders, evaluation, rewards
 from rlpriors.types import Transition
 
-__all__ = ["BOX", "DISCRETE", "RNG", "STATES", "Target", "is_optional"]
+__all__ = ["BOX", "DISCRETE", "RNG", "STATES", "Target", "is_optional", "takes_number"]
 
 RNG = np.random.default_rng(0)
 BOX, DISCRETE = gym.spaces.Box(-1, 1, (1,)), gym.spaces.Discrete(2)
@@ -34,6 +36,12 @@ class Target:
     """Function that returns valid arguments."""
     use: Callable[[Any], Any] = lambda result: result
     """Function that uses the result; what it returns is checked."""
+    accepts: tuple[str, ...] = ()
+    """Names of hostile values that this function may accept, since it documents them."""
+    aliases: tuple[str, ...] = ()
+    """Further names by which an error may call an argument, such as that of a command's option."""
+    may_be_empty: bool = False
+    """True if the result of empty arguments is empty."""
 
     @property
     def name(self) -> str:
@@ -126,7 +134,7 @@ class PixelEnv(gym.Env[Any, Any]):
         return np.zeros(1, np.float32), 1.0, False, False, {}
 
     def render(self) -> np.ndarray:
-        return frames(1, 40)[0]
+        return np.asarray(frames(1, 40)[0])
 
 
 STATES = gym.spaces.Box(-np.inf, np.inf, (3,), np.float64)
@@ -139,3 +147,12 @@ def is_optional(function: Callable[..., Any], name: str) -> bool:
     except (KeyError, ValueError):
         return True  # an argument of **options
     return parameter.default is None or "None" in str(parameter.annotation)
+
+
+def takes_number(function: Callable[..., Any], name: str) -> bool:
+    """Return True if the parameter may be a number by its annotation."""
+    try:
+        annotation = inspect.signature(function).parameters[name].annotation
+    except (KeyError, ValueError):
+        return True  # an argument of **options
+    return re.search(r"\b(int|float)\b", str(annotation)) is not None

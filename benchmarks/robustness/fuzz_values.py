@@ -71,6 +71,8 @@ def hostile_value(valid: Any, rng: np.random.Generator, optional: bool) -> Hosti
         values += _open({"empty": {}, "wrong": {1: 2}, **_mappings(valid, rng)})
     elif callable(valid) and not isinstance(valid, torch.nn.Module | type):
         values = _refused({"number": 3, "text": "x", **WRONG}) + _open(_functions(valid))
+    elif valid is None:  # of an optional argument, whose other type is not known here
+        values = _refused({"nan": NAN, **WRONG}) + _open({"number": 3, "negative": -1.5, "text": "x"})
     else:
         values = _refused({"number": 3, "nan": NAN, "text": "x", "class": dict, **WRONG})
     values = [*values, Hostile("None", None, not optional)]
@@ -129,7 +131,7 @@ def _arrays(valid: Any, rng: np.random.Generator) -> list[Hostile]:
 
 
 def _sequences(valid: Any, rng: np.random.Generator) -> list[Hostile]:
-    kind = type(valid)
+    kind = _make_sequence(type(valid))
     values = {"empty": kind(), "longer": kind([*valid, *valid[:1]]), "shorter": kind(valid[:-1])}
     values |= {"set": set() if not valid else "x", "generator": iter(valid), "nested": kind([valid])}
     if not valid:
@@ -140,6 +142,19 @@ def _sequences(valid: Any, rng: np.random.Generator) -> list[Hostile]:
     entries[place] = entry.value
     inner = [Hostile(f"entry {entry.name}", kind(entries), entry.refused)]
     return 3 * inner + _open(values) + _refused({"number": 3, "nan": NAN, "object": object()})
+
+
+def _make_sequence(kind: type) -> Callable[..., Any]:
+    """Return a function that makes a sequence of a type; a NamedTuple of wrong length becomes a tuple."""
+    names = getattr(kind, "_fields", None)
+    if names is None:
+        return kind
+
+    def make(entries: Any = ()) -> Any:
+        entries = list(entries)
+        return kind(*entries) if len(entries) == len(names) else tuple(entries)
+
+    return make
 
 
 def _mappings(valid: Mapping[Any, Any], rng: np.random.Generator) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def check_arguments(
     numbers are finite, True is no number, and numpy's numbers become Python's.  Functions must be callable.
     An array must hold numbers, integers where the annotation says so, and have the annotated number of
     dimensions; lists become arrays.  Arguments named in `skip` are not checked.  Numbers named in
-    `unbounded` may be NaN or infinite, since the function checks their bounds.
+    `unbounded` may be NaN or infinite, since the function checks their bounds.  A number named `seed` is at
+    least 0.
 
     Raises:
         ValueError: the decorated function receives anything else; the message names the argument.
@@ -68,7 +69,10 @@ def check_arguments(
             value = bound.arguments.get(name, parameter.default)
             if value is parameter.default or (name in unbounded and isinstance(value, float)):
                 continue
-            bound.arguments[name] = _fit_argument(name, value, parameter.annotation)
+            value = _fit_argument(name, value, parameter.annotation)
+            if name == "seed" and isinstance(value, int) and value < 0:
+                raise SettingsError(f"`seed` must be at least 0. Received {value}.")
+            bound.arguments[name] = value
         return function(*bound.args, **bound.kwargs)
 
     return call  # type: ignore[return-value]
@@ -105,7 +109,9 @@ def _fit_argument(name: str, value: Any, hint: Any) -> Any:
     if _is_named_tuple(hint) and isinstance(value, tuple) and len(value) == len(hint._fields):
         hints = get_type_hints(hint)
         pairs = zip(hint._fields, value, strict=True)
-        return hint(*(_fit_argument(f"{name}.{field}", entry, hints[field]) for field, entry in pairs))
+        entries = [_fit_argument(f"{name}.{field}", entry, hints[field]) for field, entry in pairs]
+        same = all(entry is given for entry, given in zip(entries, value, strict=True))
+        return value if same else hint(*entries)
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if (value is None and type(None) in choices) or any(_accepts(value, choice) for choice in choices):
         return value

@@ -160,6 +160,10 @@ class EpisodeStore(EpisodeArrays):
             ValueError: a start is not a step, or integer actions (Discrete) would have to be averaged.
         """
         check_at_least_one(horizon=horizon, stride=stride)
+        if max(horizon, stride) > 10**6:
+            raise ValueError(
+                f"`horizon` and `stride` must be at most 10**6. Received {horizon} and {stride}."
+            )
         if stride > 1 and self.act.dtype.kind != "f":
             raise ValueError(
                 f"`stride` must be 1 for integer actions, which have no mean. Received {stride}; for longer "
@@ -262,7 +266,10 @@ class EpisodeStore(EpisodeArrays):
                     f"{shape}."
                 )
             rew[steps] = values.float().cpu().numpy()
-        return replace(self, rew=rew)
+        try:
+            return replace(self, rew=rew)
+        except ValueError as error:
+            raise ValueError(f"`reward` must return finite numbers. {error}") from error
 
 
 def _rows(array: np.ndarray, batch_dims: int = 1) -> Tensor:

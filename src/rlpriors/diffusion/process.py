@@ -216,7 +216,16 @@ def denoising_residual(
         levels: the diffusion times, as fractions of the schedule.
         condition: known entries, which are left out.
         generator: the generator of the noise, which is the same for all windows.
+
+    Raises:
+        ValueError: a window is not finite, or a level is outside [0, 1].
     """
+    if not x_start.isfinite().all():
+        raise ValueError(
+            f"`x_start` must be finite. Received {int((~x_start.isfinite()).sum())} NaN or infinite numbers."
+        )
+    if not levels or not all(0 <= level <= 1 for level in levels):
+        raise ValueError(f"`levels` must be at least one number in [0, 1]. Received {levels}.")
     residual = torch.zeros(len(x_start), device=x_start.device)
     free = torch.ones_like(x_start) if condition is None else (~condition.mask).float()
     for level in levels:

@@ -8,16 +8,20 @@ sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise, the only form that solvers and guidan
 """
 
 import math
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from rlpriors.arguments import check_arguments
+
 __all__ = ["BetaSchedule", "NoiseSchedule"]
 
 BetaSchedule = Literal["cosine", "linear", "edm", "rectified_flow"]
 
+_MOST = 1_000_000  # noise levels
 _NEARLY_NOISE = 0.999  # last time of a rectified flow; at 1 the signal, a divisor, would be 0
 
 
@@ -32,7 +36,7 @@ class NoiseSchedule(nn.Module):
     schedule's owner to any device.  They are not saved, because the arguments determine them.
 
     Args:
-        num_train_timesteps: number of noise levels, at least 2, and the upper bound of sampling steps.
+        num_train_timesteps: number of noise levels, 2 to a million, and the upper bound of sampling steps.
             "edm" and "rectified_flow" need many, such as 1000.
         beta_schedule: "cosine" (Nichol & Dhariwal 2021, arXiv 2102.09672, eq. 17), "linear" (Ho et
             al. 2020, arXiv 2006.11239, section 4, rescaled from its 1000 timesteps), "edm" (Karras
@@ -53,6 +57,7 @@ class NoiseSchedule(nn.Module):
     alphas_cumprod: Tensor
     scale: Tensor
 
+    @partial(check_arguments, unbounded=("rho",))
     def __init__(
         self,
         num_train_timesteps: int = 50,
@@ -64,6 +69,10 @@ class NoiseSchedule(nn.Module):
         super().__init__()
         if num_train_timesteps < 2:
             raise ValueError(f"`num_train_timesteps` must be at least 2. Received {num_train_timesteps}.")
+        if num_train_timesteps > _MOST:
+            raise ValueError(
+                f"`num_train_timesteps` must be at most {_MOST}. Received {num_train_timesteps}."
+            )
         if beta_schedule not in get_args(BetaSchedule):
             raise ValueError(
                 f"`beta_schedule` must be one of {get_args(BetaSchedule)}. Received {beta_schedule!r}."

@@ -120,8 +120,7 @@ def show_images(env: gym.Env[Any, Any], image_size: tuple[int, int]) -> gym.Env[
     space = gym.spaces.Box(0, 255, (*leaf.image_size, leaf.channels), np.uint8)
 
     def image(obs: Any) -> np.ndarray:
-        frame: np.ndarray = leaf.frames(leaf.select(obs)[None])[0, -1]  # of (1, T, H, W, C)
-        return frame
+        return np.asarray(leaf.frames(leaf.select(obs)[None])[0, -1])  # of (1, T, H, W, C)
 
     return gym.wrappers.TransformObservation(env, image, space)
 

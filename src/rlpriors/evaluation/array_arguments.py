@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from rlpriors.arguments import check_arguments
+from rlpriors.arguments import check_arguments, check_integer_array
 
 __all__ = ["array_arguments"]
 
@@ -21,7 +21,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def array_arguments(**fewest_dims: int) -> Callable[[Function], Function]:
     """Decorate a function whose named arguments are arrays with at least this number of dimensions.
 
-    Lists, tuples and tensors become arrays before the call.  Arguments that are None or left out stay so.
+    Lists, tuples and tensors become arrays before the call.  An array whose annotation says integers holds
+    no fractions.  Arguments that are None or left out stay so.
     `check_arguments` checks the other arguments by their annotations.
 
     Raises:
@@ -42,6 +43,7 @@ def array_arguments(**fewest_dims: int) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
         checked = check_arguments(function, skip=fewest_dims)
+        hints = {name: signature.parameters[name].annotation for name in fewest_dims}
         optional = {name for name in fewest_dims if signature.parameters[name].default is None}
 
         @wraps(function)
@@ -51,6 +53,7 @@ def array_arguments(**fewest_dims: int) -> Callable[[Function], Function]:
                 value = bound.arguments.get(name)
                 if name in bound.arguments and not (value is None and name in optional):
                     bound.arguments[name] = _as_array(name, value, dims)
+                    check_integer_array(name, bound.arguments[name], hints[name])
             return checked(*bound.args, **bound.kwargs)
 
         return call  # type: ignore[return-value]

@@ -21,6 +21,7 @@ PATCH = 8
 PATCHES = 20_000  # enough for 192 numbers per patch
 CHUNK = 256
 FOLDS = 5
+LARGEST = 1e75  # the product of two covariances is finite
 
 
 class FixedFeatures:
@@ -169,6 +170,8 @@ def domain_auc(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    if seed >= 2**32:
+        raise ValueError(f"`seed` must be below 2**32. Received {seed}.")
     x, y = _checked(least=FOLDS, a=a, b=b)
     one, two = (np.arange(len(x)), np.arange(len(y))) if groups is None else groups
     if (len(one), len(two)) != (len(x), len(y)):
@@ -210,4 +213,7 @@ def _checked(least: int = 2, **sets: np.ndarray) -> list[np.ndarray]:
             raise ValueError(f"`{name}` must hold at least {least} vectors. Received {len(vectors)}.")
         if not np.isfinite(vectors).all():
             raise ValueError(f"`{name}` must be finite. Received NaN or infinity.")
+        largest = float(np.abs(vectors).max(initial=0))
+        if largest > LARGEST:
+            raise ValueError(f"`{name}` must hold numbers of at most {LARGEST:g}. Received {largest:g}.")
     return [vectors.astype(np.float64) for vectors in sets.values()]

@@ -23,6 +23,8 @@ __all__ = [
     "probability_of_improvement",
 ]
 
+MOST_RESAMPLES = 1_000_000
+
 
 class Interval(NamedTuple):
     """Estimate with the ends of its confidence interval.
@@ -47,7 +49,7 @@ def interquartile_mean(scores: Float[np.ndarray, "*runs"]) -> float:
     Raises:
         ValueError: `scores` is empty, or a score is NaN or infinite.
     """
-    _check(scores, fewest=1)
+    _check("scores", scores, fewest=1)
     return float(trim_mean(scores.ravel(), 0.25))
 
 
@@ -69,14 +71,10 @@ def bootstrap_interval(
         ValueError: fewer than two runs, a score that is NaN or infinite, or an argument out of
             bounds.
     """
-    _check(scores, fewest=2)
+    _check("scores", scores, fewest=2)
     if statistic not in ("mean", "iqm"):
         raise ValueError(f'`statistic` must be "mean" or "iqm". Received {statistic!r}.')
-    if not 0 < confidence < 1 or n_resamples < 1:
-        raise ValueError(
-            f"`confidence` must be in (0, 1) and `n_resamples` at least 1. "
-            f"Received {confidence} and {n_resamples}."
-        )
+    _check_resampling(confidence, n_resamples)
     cut = 0.25 if statistic == "iqm" else 0.0
     table = scores.reshape(len(scores), -1).astype(np.float64)  # [runs, tasks]
     drawn = rng.integers(len(table), size=(n_resamples, *table.shape))
@@ -105,8 +103,8 @@ def paired_difference(
     Raises:
         ValueError: the numbers of runs differ, or an error of `bootstrap_interval`.
     """
-    _check(scores_a, fewest=2)
-    _check(scores_b, fewest=2)
+    _check("scores_a", scores_a, fewest=2)
+    _check("scores_b", scores_b, fewest=2)
     if scores_a.shape != scores_b.shape:
         raise ValueError(
             "`scores_a` and `scores_b` must hold the same runs in the same order. "
@@ -138,18 +136,14 @@ def probability_of_improvement(
     Raises:
         ValueError: the tasks differ, or an error of `bootstrap_interval`.
     """
-    _check(scores_a, fewest=2)
-    _check(scores_b, fewest=2)
+    _check("scores_a", scores_a, fewest=2)
+    _check("scores_b", scores_b, fewest=2)
     if scores_a.shape[1:] != scores_b.shape[1:]:
         raise ValueError(
             "`scores_a` and `scores_b` must hold the same tasks. "
             f"Received shapes {scores_a.shape} and {scores_b.shape}."
         )
-    if not 0 < confidence < 1 or n_resamples < 1:
-        raise ValueError(
-            f"`confidence` must be in (0, 1) and `n_resamples` at least 1. "
-            f"Received {confidence} and {n_resamples}."
-        )
+    _check_resampling(confidence, n_resamples)
     a, b = (scores.reshape(len(scores), -1) for scores in (scores_a, scores_b))
     wins = (a[:, None] > b) + (a[:, None] == b) / 2  # [runs of a, runs of b, tasks]
     tasks = np.arange(a.shape[1])
@@ -162,12 +156,20 @@ def probability_of_improvement(
     return Interval(float(wins.mean()), float(low), float(high))
 
 
-def _check(scores: Float[np.ndarray, "..."], fewest: int) -> None:
+def _check_resampling(confidence: float, n_resamples: int) -> None:
+    if not 0 < confidence < 1 or not 1 <= n_resamples <= MOST_RESAMPLES:
+        raise ValueError(
+            f"`confidence` must be in (0, 1) and `n_resamples` at least 1, at most {MOST_RESAMPLES}. "
+            f"Received {confidence} and {n_resamples}."
+        )
+
+
+def _check(name: str, scores: Float[np.ndarray, "..."], fewest: int) -> None:
     if scores.size == 0 or len(scores) < fewest:
-        raise ValueError(f"`scores` must hold at least {fewest} runs. Received shape {scores.shape}.")
+        raise ValueError(f"`{name}` must hold at least {fewest} runs. Received shape {scores.shape}.")
     if not np.isfinite(scores).all():
         bad = int((~np.isfinite(scores)).sum())
         raise ValueError(
-            f"`scores` must be finite. Received {bad} that are NaN or infinite: "
+            f"`{name}` must be finite. Received {bad} that are NaN or infinite: "
             "leave out those runs only with a note next to the result."
         )

@@ -98,6 +98,8 @@ def downsample(
     """
     if min(size) < 1:
         raise ValueError(f"`size` must be at least 1. Received {size}.")
+    if max(size) >= 2**15:
+        raise ValueError(f"`size` must be below 2**15. Received {size}.")
     chunks = [
         F.interpolate(torch.from_numpy(np.array(chunk)).movedim(-1, 1).float() / 255, size, mode="area")
         for chunk in np.array_split(frames, max(1, len(frames) // 256))

@@ -30,6 +30,8 @@ def rankme(features: Float[np.ndarray, "frames dim"], eps: float = 1e-7) -> floa
         >>> round(rankme(np.ones((8, 4), np.float32)), 3)
         1.0
     """
+    if eps < 0:
+        raise ValueError(f"`eps` must be at least 0. Received {eps}.")
     x = _checked(features)
     gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
     values = np.sqrt(np.linalg.eigvalsh(gram).clip(min=0))

@@ -19,6 +19,8 @@ __all__ = ["ALPHAS", "behavior_labels", "knn_accuracy", "ridge_r2", "step_frames
 ALPHAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 """Ridge penalties, per training frame and standardized feature."""
 
+LARGEST = 1e75  # products of two variances are finite
+
 Rows = Int[np.ndarray, " frames"]
 
 
@@ -60,6 +62,8 @@ def ridge_r2(
         )
     if not alphas or min(alphas) <= 0:
         raise ValueError(f"`alphas` must be above 0. Received {tuple(alphas)}.")
+    if max(alphas) > LARGEST:
+        raise ValueError(f"`alphas` must be at most {LARGEST:g}. Received {tuple(alphas)}.")
     x, y = (
         {name: _finite(what, array, rows) for name, rows in parts.items()}
         for what, array in (("features", features), ("targets", targets))
@@ -147,6 +151,8 @@ def behavior_labels(
         >>> behavior_labels(arrays, np.array([3]))
         (array([0, 1]), {'action': array([3, 1]), 'reward': array([1, 0])}, array([2]))
     """
+    if (lengths < 0).any():
+        raise ValueError(f"`lengths` must be at least 0. Received {lengths.min()}.")
     rows, step_lengths = step_frames(lengths)
     labels = {}
     if "act" in arrays and arrays["act"].ndim == 1 and arrays["act"].dtype.kind in "iu":
@@ -165,11 +171,16 @@ def _finite(name: str, array: np.ndarray, rows: np.ndarray) -> Float[np.ndarray,
     part = np.asarray(array[rows], np.float64)
     if not np.isfinite(part).all():
         raise ValueError(f"`{name}` must be finite. Received NaN or infinity.")
+    largest = float(np.abs(part).max(initial=0))
+    if largest > LARGEST:
+        raise ValueError(f"`{name}` must hold numbers of at most {LARGEST:g}. Received {largest:g}.")
     return part
 
 
 def _check_rows(count: int, **parts: np.ndarray) -> None:
     for name, rows in parts.items():
+        if rows.ndim != 1:
+            raise ValueError(f"`{name}` must have 1 dimension. Received shape {rows.shape}.")
         if not len(rows) or rows.min() < 0 or rows.max() >= count:
             raise ValueError(
                 f"`{name}` must hold at least one row in 0..{count - 1}. Received "

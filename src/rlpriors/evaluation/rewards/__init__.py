@@ -11,4 +11,5 @@ All functions take any `RewardFn`; none knows an environment.
 `value_iteration`     exact planning, with or without an entropy bonus
 `return_correlation`  agreement of two rewards on the returns of trajectories
 `trajectory_sets`     trajectories on which rewards are compared
+`input_checks`        checks of the inputs of these comparisons
 """

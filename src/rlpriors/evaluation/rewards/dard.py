@@ -17,6 +17,7 @@ from torch import Tensor
 
 from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.rewards.epic import pearson_distance
+from rlpriors.evaluation.rewards.input_checks import check_returned, check_transitions
 from rlpriors.types import RewardFn, Transition
 
 __all__ = ["SampleNext", "dard_distance", "dynamics_canonical_rewards"]
@@ -46,12 +47,34 @@ def dynamics_canonical_rewards(
         ValueError: an argument is out of bounds, `sample_next` returns a wrong shape, or a reward
             returns NaN or infinity.
     """
+    named = [(f"rewards[{number}]", reward) for number, reward in enumerate(rewards)]
+    return _canonical_rewards(
+        named,
+        transitions,
+        sample_next=sample_next,
+        canonical_act=canonical_act,
+        gamma=gamma,
+        batch_size=batch_size,
+    )
+
+
+def _canonical_rewards(
+    rewards: Sequence[tuple[str, RewardFn]],
+    transitions: Transition,
+    *,
+    sample_next: SampleNext,
+    canonical_act: Float[Tensor, "actions *act"],
+    gamma: float,
+    batch_size: int,
+) -> Float[np.ndarray, "rewards batch"]:
+    """Compute `dynamics_canonical_rewards` of rewards with the names that errors call them."""
     draws = len(canonical_act)
     if not 0 <= gamma <= 1 or batch_size < 1 or draws < 1 or not rewards:
         raise ValueError(
             "`gamma` must be in [0, 1], `batch_size` at least 1, and `rewards` and `canonical_act` must hold "
             f"at least one. Received {gamma}, {batch_size}, {len(rewards)} rewards and {draws} actions."
         )
+    check_transitions(transitions)
     columns: list[list[Tensor]] = [[] for _ in rewards]
     sizes = [0.0] * len(rewards)
     rows = max(1, batch_size // draws)
@@ -60,19 +83,20 @@ def dynamics_canonical_rewards(
             acts = canonical_act.repeat(len(obs), *[1] * (canonical_act.ndim - 1))
             here, there = (x.repeat_interleave(draws, dim=0) for x in (obs, obs_next))
             after, later = (_sampled(sample_next, x, acts) for x in (here, there))
-            for number, reward in enumerate(rewards):
-                plain = _evaluate(reward, obs, act, obs_next)
+            for number, (name, reward) in enumerate(rewards):
+                plain = _evaluate(name, reward, obs, act, obs_next)
                 onward, back, cross = (
-                    _evaluate(reward, start, acts, end).view(-1, draws).mean(1)
+                    _evaluate(name, reward, start, acts, end).view(-1, draws).mean(1)
                     for start, end in ((there, later), (here, after), (after, later))
                 )
                 columns[number].append(plain + gamma * onward - back - gamma * cross)
                 sizes[number] = max(sizes[number], float(plain.abs().max()))
     canonical: np.ndarray = torch.stack([torch.cat(column) for column in columns]).cpu().numpy()
-    if not np.isfinite(canonical).all():
-        raise ValueError(
-            "`rewards` gave NaN or infinity on these transitions. Check the models and their inputs."
-        )
+    for (name, _), values in zip(rewards, canonical, strict=True):
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"`rewards` gave NaN or infinity on these transitions. Check `{name}` and its inputs."
+            )
     # The rounding error of a reward that is only shaping must not count as a reward.
     for values, size in zip(canonical, sizes, strict=True):
         if np.ptp(values) <= 1e-5 * size:
@@ -100,8 +124,8 @@ def dard_distance(
         ValueError: a reward is constant or only shaping on these transitions, or an error of
             `dynamics_canonical_rewards`.
     """
-    canonical = dynamics_canonical_rewards(
-        (reward_a, reward_b),
+    canonical = _canonical_rewards(
+        [("reward_a", reward_a), ("reward_b", reward_b)],
         transitions,
         sample_next=sample_next,
         canonical_act=canonical_act,
@@ -119,14 +143,15 @@ def dard_distance(
 
 def _sampled(sample_next: SampleNext, obs: Tensor, act: Tensor) -> Tensor:
     given = sample_next(obs, act)
-    if given.shape != obs.shape:
+    if not isinstance(given, Tensor) or given.shape != obs.shape:
+        received = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
         raise ValueError(
             f"`sample_next` must return one next observation a row, shape {tuple(obs.shape)}. "
-            f"Received {tuple(given.shape)}."
+            f"Received {received}."
         )
     return given.to(obs)
 
 
-def _evaluate(reward: RewardFn, obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
+def _evaluate(name: str, reward: RewardFn, obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
     never = torch.zeros(len(obs), dtype=torch.bool, device=obs.device)
-    return reward(obs, act, obs_next, never).double()
+    return check_returned(name, reward(obs, act, obs_next, never), len(obs))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.array_arguments import array_arguments
+from rlpriors.evaluation.rewards.input_checks import check_pairs, check_returned, check_transitions
 from rlpriors.types import RewardFn, Transition
 
 __all__ = ["canonical_reward", "epic_distance", "pearson", "pearson_distance", "spearman"]
@@ -29,7 +30,7 @@ def pearson(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
     Raises:
         ValueError: fewer than two numbers, different lengths, NaN or infinity, or a constant input.
     """
-    _check(a, b)
+    check_pairs(a=a, b=b)
     return float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1])
 
 
@@ -40,7 +41,7 @@ def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
     Raises:
         ValueError: see `pearson`.
     """
-    _check(a, b)
+    check_pairs(a=a, b=b)
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
@@ -80,10 +81,27 @@ def canonical_reward(
         ValueError: `gamma` or `batch_size` is out of bounds, there are no samples, or the reward
             gives NaN or infinity.
     """
+    return _canonical_reward(
+        "reward", reward, transitions, canonical_obs, canonical_act, gamma=gamma, batch_size=batch_size
+    )
+
+
+def _canonical_reward(
+    name: str,
+    reward: RewardFn,
+    transitions: Transition,
+    canonical_obs: Float[Tensor, "samples *obs"],
+    canonical_act: Float[Tensor, "actions *act"],
+    *,
+    gamma: float,
+    batch_size: int,
+) -> Float[np.ndarray, " batch"]:
+    """Compute `canonical_reward`; errors call the reward `name`."""
     if not 0 <= gamma <= 1 or batch_size < 1:
         raise ValueError(
             f"`gamma` must be in [0, 1] and `batch_size` at least 1. Received {gamma} and {batch_size}."
         )
+    check_transitions(transitions)
     samples = len(canonical_obs)
     if samples < 1 or len(canonical_act) != samples:
         raise ValueError(
@@ -91,13 +109,13 @@ def canonical_reward(
             f"Received {samples} and {len(canonical_act)}."
         )
 
-    for name, samples_of, like in (
+    for given, samples_of, like in (
         ("canonical_obs", canonical_obs, transitions[0]),
         ("canonical_act", canonical_act, transitions[1]),
     ):
         if samples_of.shape[1:] != like.shape[1:]:
             raise ValueError(
-                f"`{name}` must have rows of shape {tuple(like.shape[1:])}, as `transitions` have. Received "
+                f"`{given}` must have rows of shape {tuple(like.shape[1:])}, as `transitions` have. Received "
                 f"{tuple(samples_of.shape[1:])}."
             )
 
@@ -105,13 +123,7 @@ def canonical_reward(
         with torch.no_grad():
             never = torch.zeros(len(obs), dtype=torch.bool, device=obs.device)
             scores = reward(obs, act, obs_next, never)
-        if not isinstance(scores, Tensor) or scores.shape != never.shape:
-            received = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-            raise ValueError(
-                f"`reward` must return one number for each row, a tensor of shape ({len(obs)},). Received "
-                f"{received}."
-            )
-        return scores.double()
+        return check_returned(name, scores, len(obs))
 
     def mean_from(obs: Tensor) -> Tensor:
         """Compute E[R(s,A,S')] for each row s."""
@@ -133,7 +145,7 @@ def canonical_reward(
     canonical: np.ndarray = (plain + gamma * mean_from(obs_next) - mean_from(obs)).cpu().numpy()
     if not np.isfinite(canonical).all():
         raise ValueError(
-            "`reward` gave NaN or infinity on these transitions. Check the model and its inputs."
+            f"`reward` gave NaN or infinity on these transitions. Check `{name}` and its inputs."
         )
     # The rounding error of a reward that is only shaping must not count as a reward.
     if np.ptp(canonical) <= 1e-5 * float(plain.abs().max()):
@@ -164,13 +176,8 @@ def epic_distance(
     """
     canonical = []
     for name, reward in (("reward_a", reward_a), ("reward_b", reward_b)):
-        values = canonical_reward(
-            reward,
-            transitions,
-            canonical_obs=canonical_obs,
-            canonical_act=canonical_act,
-            gamma=gamma,
-            batch_size=batch_size,
+        values = _canonical_reward(
+            name, reward, transitions, canonical_obs, canonical_act, gamma=gamma, batch_size=batch_size
         )
         if len(values) < 2 or np.ptp(values) == 0:
             raise ValueError(
@@ -179,21 +186,3 @@ def epic_distance(
             )
         canonical.append(values)
     return pearson_distance(canonical[0], canonical[1])
-
-
-def _check(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> None:
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError(
-            f"`a` and `b` must have the same length, at least 2. Received {len(a)} and {len(b)}."
-        )
-    for name, x in (("a", a), ("b", b)):
-        if not np.isfinite(x).all():
-            raise ValueError(
-                f"`{name}` must be finite. Received {int((~np.isfinite(x)).sum())} NaN or infinite."
-            )
-        # Below this spread the correlation is rounding noise, as scipy warns too.
-        if np.ptp(x) <= 1e-12 * np.abs(x).max():
-            raise ValueError(
-                f"`{name}` must vary for a correlation. Received the constant {float(x[0]):g}; compare on "
-                "more varied data, or check the training of the reward."
-            )

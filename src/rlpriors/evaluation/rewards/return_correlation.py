@@ -18,6 +18,7 @@ from rlpriors.arguments import check_arguments
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.evaluation.rewards.epic import pearson, spearman
+from rlpriors.evaluation.rewards.input_checks import check_pairs
 from rlpriors.types import RewardFn
 
 __all__ = ["ReturnAgreement", "episode_returns", "preference_accuracy", "return_agreement"]
@@ -82,6 +83,7 @@ def return_agreement(learned: Float[np.ndarray, " n"], true: Float[np.ndarray, "
             "`learned` and `true` must be returns of the same trajectories, at least 2. Received "
             f"{len(learned)} and {len(true)}."
         )
+    check_pairs(learned=learned, true=true)
     rho = pearson(learned, true)
     distance = float(np.sqrt(max(0.0, 1 - rho) / 2))
     return ReturnAgreement(rho, spearman(learned, true), distance, preference_accuracy(learned, true))
@@ -96,6 +98,9 @@ def preference_accuracy(learned: Float[np.ndarray, " n"], true: Float[np.ndarray
     Raises:
         ValueError: lengths differ, a return is not finite, or no two `true` returns differ.
     """
+    for name, returns in (("learned", learned), ("true", true)):
+        if returns.ndim != 1:
+            raise ValueError(f"`{name}` must have 1 dimension. Received shape {returns.shape}.")
     if len(learned) != len(true) or not (np.isfinite(learned).all() and np.isfinite(true).all()):
         raise ValueError(
             "`learned` and `true` must be finite returns of the same trajectories. "

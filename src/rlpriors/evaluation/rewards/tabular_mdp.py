@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rlpriors.arguments import check_arguments
+from rlpriors.arguments import check_arguments, check_array_fields
 from rlpriors.evaluation.rewards.value_iteration import soft_policy, value_iteration
 from rlpriors.types import RewardFn
 
@@ -51,6 +51,7 @@ class TabularMDP:
     """Discount, in [0, 1)."""
 
     def __post_init__(self) -> None:
+        check_array_fields(self)
         states = len(self.start)
         if (
             self.transition.shape[::2] != (states, states)
@@ -126,6 +127,11 @@ class TabularMDP:
 
     def _under(self, policy: Float[np.ndarray, "states actions"]) -> Float[np.ndarray, "states states"]:
         """Return the state transition probabilities under `policy`."""
+        if policy.shape != self.transition.shape[:2]:
+            raise ValueError(
+                f"`policy` must have the shape [states, actions], {self.transition.shape[:2]}. "
+                f"Received {policy.shape}."
+            )
         if (policy < 0).any() or not np.allclose(policy.sum(-1), 1):
             raise ValueError(
                 "`policy` must hold probabilities that add up to 1 for each state. "
@@ -172,22 +178,26 @@ def reward_table(
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received {batch_size}.")
+    for name, rows in (("obs", obs), ("act", act)):
+        if not len(rows):
+            raise ValueError(f"`{name}` must hold at least one row. Received shape {rows.shape}.")
     states, actions = torch.as_tensor(obs), torch.as_tensor(act)
     shape = (len(states), len(actions), len(states))
     device = torch.device(getattr(reward, "device", "cpu"))
-    rows: list[Tensor] = []
+    parts: list[Tensor] = []
     with torch.no_grad():
         for part in torch.arange(int(np.prod(shape))).split(batch_size):
             s, a, following = torch.unravel_index(part, shape)
             never = torch.zeros(len(part), dtype=torch.bool)
             scores = reward(*(x.to(device) for x in (states[s], actions[a], states[following], never)))
-            if scores.shape != part.shape:
+            if not isinstance(scores, Tensor) or scores.shape != part.shape:
+                received = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
                 raise ValueError(
                     f"`reward` must return one number for each transition, shape ({len(part)},). "
-                    f"Received {tuple(scores.shape)}."
+                    f"Received {received}; return a tensor."
                 )
-            rows.append(scores.double().cpu())
-    table: np.ndarray = torch.cat(rows).reshape(shape).numpy()
+            parts.append(scores.double().cpu())
+    table: np.ndarray = torch.cat(parts).reshape(shape).numpy()
     if not np.isfinite(table).all():
         raise ValueError(
             f"`reward` must return finite numbers. Received {int((~np.isfinite(table)).sum())} of "

@@ -71,9 +71,9 @@ def make_trajectory_sets(
     Raises:
         ValueError: an argument is out of bounds, or a store holds too few episodes.
     """
-    if n < 2 or seed < 0 or not 0 < expert_share < 1 or noise < 0:
+    if n < 2 or seed < 0 or not 0 < expert_share < 1 or not 0 <= noise <= 1e6:
         raise ValueError(
-            "`n` must be at least 2, `seed` and `noise` at least 0 and `expert_share` in (0, 1). "
+            "`n` must be at least 2, `seed` at least 0, `noise` in [0, 1e6] and `expert_share` in (0, 1). "
             f"Received {n}, {seed}, {noise} and {expert_share}."
         )
     stores = {"base": base, "expert": expert} | ({} if perturbed is None else {"perturbed": perturbed})
