@@ -22,6 +22,7 @@ from benchmarks.irl.methods.baselines import (
 )
 from benchmarks.irl.methods.reward_learning import (
     backprop,
+    beyond_window,
     ensemble,
     fixed_reward,
     hybrid,
@@ -126,6 +127,15 @@ _VARIANTS: dict[str, Method] = {
         "backprop-energy": backprop("energy"),
         "backprop-sinkhorn": backprop("sinkhorn"),
     }.items()
+}
+# Planning with a value beyond the window.
+_VARIANTS |= {
+    "full-obs-value": Method(beyond_window(learned_reward()), prior=True, only="long"),
+    "oracle-value": Method(
+        beyond_window(fixed_reward(lambda experiment: experiment.environment.oracle())),
+        prior=True,
+        only="long",
+    ),
 }
 
 _LEARNED = ("contrastive", "ratio-", "relative", "density-ratio", "backprop", "hybrid", "full-obs", "obs-act")

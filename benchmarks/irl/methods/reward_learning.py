@@ -2,6 +2,7 @@
 
 `fixed_reward`     planning with a given reward
 `learned_reward`   `DiffusionIRL` with any objective, negatives and reward network
+`beyond_window`    planning with a value of the rewards after the window
 `hybrid`           `DiffusionIRL` with an agent in the loop
 `backprop`         `DiffusionIRL` with a divergence that is differentiated through the sampler
 `original_method`  the original recipe, for a number of seconds or for all of its updates
@@ -17,7 +18,14 @@ from tianshou.algorithm.optim import AdamOptimizerFactory
 
 from benchmarks.irl.experiment import Experiment, MethodResult, train
 from benchmarks.irl.methods.baselines import train_in_environment
-from rlpriors.agents import CosineSchedule, DiffusionIRL, DiffusionIRLSettings, HybridIRL
+from rlpriors.agents import (
+    CosineSchedule,
+    DiffuserPolicy,
+    DiffusionIRL,
+    DiffusionIRLSettings,
+    HybridIRL,
+    add_terminal_value,
+)
 from rlpriors.agents.irl.objectives import SamplerBackpropSettings
 from rlpriors.agents.irl.original_recipe import original_recipe
 from rlpriors.data.buffers import to_buffer
@@ -30,7 +38,16 @@ Negatives = Literal["guided", "guided_from_data", "prior_data", "random", "early
 """Windows that demonstrations are compared with: samples of the prior, data of the prior, random play, an
 agent's first training, or samples and random play in equal parts."""
 
-__all__ = ["backprop", "ensemble", "fixed_reward", "hybrid", "learned_reward", "original_method", "shaped"]
+__all__ = [
+    "backprop",
+    "beyond_window",
+    "ensemble",
+    "fixed_reward",
+    "hybrid",
+    "learned_reward",
+    "original_method",
+    "shaped",
+]
 
 
 def fixed_reward(make: Callable[[Experiment], RewardFn | None]) -> Callable[[Experiment], MethodResult]:
@@ -97,6 +114,19 @@ def learned_reward(
         return MethodResult(policy, reward, metrics)
 
     return learn
+
+
+def beyond_window(learn: Callable[[Experiment], MethodResult]) -> Callable[[Experiment], MethodResult]:
+    """Return a method that plans with the reward of another method and a value beyond the window."""
+
+    def learn_value(experiment: Experiment) -> MethodResult:
+        result = learn(experiment)
+        assert isinstance(result.policy, DiffuserPolicy)
+        start = time.monotonic()
+        add_terminal_value(result.policy, experiment.data, experiment.demonstrations, progress=False)
+        return replace(result, metrics={**result.metrics, "value_seconds": time.monotonic() - start})
+
+    return learn_value
 
 
 def hybrid(experiment: Experiment) -> MethodResult:
