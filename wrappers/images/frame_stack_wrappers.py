@@ -36,7 +36,8 @@ def observes_stack(env: Any) -> bool:
         if env.single_observation_space != env.env.single_observation_space:
             return False
         env = env.env
-    env = vars(env).get("envpool", env)  # Tianshou's adapter
+    if env is not None:  # environments in other processes
+        env = vars(env).get("envpool", env)  # Tianshou's adapter
     if isinstance(env, VectorEnv):
         config = envpool_config(env)
         if config is not None:  # in color, the frames are merged into the channels
