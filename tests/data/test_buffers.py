@@ -264,3 +264,10 @@ class TestActionUnits:
     def test_both_a_policy_and_a_function_are_refused(self):
         with pytest.raises(ValueError, match=r"`map_action` must be None with a `policy`"):
             from_buffer(buffer_of(0.5), policy=ScaledPolicy(ANY), map_action=abs)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("buffer", ["text", None, [None]], ids=str)
+def test_something_else_than_a_buffer_is_refused(buffer):
+    with pytest.raises(TypeError, match=r"`buffer` must be a ReplayBuffer\. Received an object of class"):
+        from_buffer(buffer)

@@ -159,6 +159,10 @@ def from_buffer(
     """
     if isinstance(buffer, EpisodeStore):
         raise TypeError("`buffer` must be a ReplayBuffer. Received an EpisodeStore; use it directly.")
+    if not isinstance(buffer, ReplayBuffer):
+        raise TypeError(
+            f"`buffer` must be a ReplayBuffer. Received an object of class {type(buffer).__name__}."
+        )
     if not len(buffer):
         raise ValueError("`buffer` must hold at least one step. Received an empty buffer; collect first.")
     if buffer.options["ignore_obs_next"] or buffer.stack_num > 1:

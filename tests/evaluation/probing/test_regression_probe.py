@@ -99,6 +99,10 @@ def test_std_tells_a_collapse() -> None:
         (lambda: ridge_r2(X * np.float32(np.nan), X, **PARTS), "`features` must be finite"),
         (lambda: ridge_r2(X, X, **PARTS, alphas=[0.0]), "`alphas` must be above 0"),
         (lambda: knn_accuracy(X, ROWS, ROWS[:3], ROWS[3:], k=4), r"`k` must be in 1\.\.3"),
+        (
+            lambda: knn_accuracy(X, ROWS[:1], ROWS[:3], ROWS[3:], k=1),
+            r"`labels` must have . rows.*Received 1",
+        ),
         (lambda: rankme(np.zeros((3, 2), np.float32)), "Received only zeros"),
         (lambda: feature_std(np.full((3, 2), np.inf, np.float32)), "must be finite"),
     ],

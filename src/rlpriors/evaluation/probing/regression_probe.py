@@ -111,6 +111,8 @@ def knn_accuracy(
     from sklearn.preprocessing import StandardScaler
 
     _check_rows(len(features), train=train, test=test)
+    if len(labels) != len(features):
+        raise ValueError(f"`labels` must have {len(features)} rows, as `features`. Received {len(labels)}.")
     if not 1 <= k <= len(train):
         raise ValueError(f"`k` must be in 1..{len(train)}, the training rows. Received {k}.")
     known, queries = (_finite("features", features, rows) for rows in (train, test))
