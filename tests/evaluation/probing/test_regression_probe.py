@@ -110,3 +110,9 @@ def test_std_tells_a_collapse() -> None:
 def test_what_cannot_be_judged_is_refused(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_too_few_labels_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"`labels` must have \d rows, as `features`\. Received 1"):
+        knn_accuracy(X, ROWS[:1], ROWS[:3], ROWS[3:], k=1)
