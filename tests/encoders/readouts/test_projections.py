@@ -77,10 +77,10 @@ def test_another_generator_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.cuda
-def test_the_same_matrix_on_cuda() -> None:
+def test_the_same_matrix_on_cuda(cuda_device: str) -> None:
     on_cpu, on_cuda = SignProjection(8), SignProjection(8)
     on_cpu.build(100)
-    on_cuda.build(100, "cuda")
+    on_cuda.build(100, cuda_device)
     assert on_cuda.matrix is not None
     assert torch.equal(on_cuda.matrix.cpu(), on_cpu.matrix)
     assert int(on_cuda.checksum) == int(on_cpu.checksum)
