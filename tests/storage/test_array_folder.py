@@ -1,6 +1,9 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from rlpriors.storage.array_folder import check_inside
+from rlpriors.storage.array_folder import check_inside, map_array
 
 
 @pytest.mark.parametrize("path", ["1.jpg", "train2017/1.jpg", "a..b.jpg", ".1.jpg"])
@@ -14,3 +17,13 @@ def test_paths_inside(path):
 def test_paths_outside(path):
     with pytest.raises(ValueError, match="file_name must be a relative path inside its folder, not "):
         check_inside("file_name", path)
+
+
+def test_a_header_that_no_literal_can_be_read_from_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "frames.npy"
+    np.save(path, np.zeros((2, 3), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"{")] ^= 0x40  # one flipped bit
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="header"):
+        map_array(tmp_path, "frames")

@@ -8,6 +8,7 @@
 """
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,10 @@ def map_array(folder: Path, name: str) -> np.memmap[Any, Any]:
         ValueError: the file is no array, or holds objects.
         OSError: the file is missing or cannot be mapped.
     """
-    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="r")
+    try:
+        return np.lib.format.open_memmap(folder / f"{name}.npy", mode="r")
+    except (TokenError, SyntaxError) as error:  # numpy parses the header as a literal
+        raise ValueError(f"the header of {name}.npy cannot be read ({error})") from error
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -60,6 +60,8 @@ def probe(
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"`protocol` must be one of {list(PROTOCOLS)}. Received {protocol!r}.")
+    if not features.size:
+        raise ValueError(f"`features` must hold numbers. Received shape {features.shape}.")
     flat = features.reshape(len(features), -1)
     fitted = fit_probe(
         flat,

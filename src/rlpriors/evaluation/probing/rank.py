@@ -66,7 +66,7 @@ def feature_std(features: Float[np.ndarray, "frames dim"]) -> float:
 
 
 def _checked(features: Float[np.ndarray, "frames dim"]) -> Float[np.ndarray, "frames dim"]:
-    if not features.size:
+    if features.ndim != 2 or not features.size:
         raise ValueError(f"`features` must hold vectors. Received shape {features.shape}.")
     if not np.isfinite(features).all():
         raise ValueError("`features` must be finite. Received NaN or infinity.")

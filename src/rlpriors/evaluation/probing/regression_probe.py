@@ -171,6 +171,8 @@ def behavior_labels(
 
 def _finite(name: str, array: np.ndarray, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
     part = np.asarray(array[rows], np.float64)
+    if part.ndim != 2:
+        raise ValueError(f"`{name}` must have 2 dimensions. Received shape {array.shape}.")
     if not np.isfinite(part).all():
         raise ValueError(f"`{name}` must be finite. Received NaN or infinity.")
     largest = float(np.abs(part).max(initial=0))
