@@ -168,6 +168,8 @@ def _fit_array(name: str, value: Any, hint: Any) -> Any:
     if hint.array_type is torch.Tensor:
         if not isinstance(value, torch.Tensor):
             raise SettingsError(f"`{name}` must be a tensor. Received {_show(value)}; use torch.as_tensor.")
+        if value.is_complex():
+            raise SettingsError(f"`{name}` must hold real numbers. Received {value.dtype}.")
         array = value
     else:
         array = _as_numbers(name, value.detach().cpu() if isinstance(value, torch.Tensor) else value)

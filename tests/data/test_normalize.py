@@ -147,3 +147,8 @@ def test_bad_codes_are_refused():
         DiscreteActions(0)
     with pytest.raises(ValueError, match=r"`encoding` must be one of .*Received 'gray'"):
         DiscreteActions(3, encoding="gray")
+
+
+def test_complex_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"`x` must hold real numbers\. Received torch\.complex128"):
+        Normalizer.limits(np.ones((3, 2), np.complex128))

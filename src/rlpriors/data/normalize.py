@@ -226,9 +226,12 @@ def action_index(act: Float[Tensor, "*batch 1"], n: int, start: int = 0) -> Int[
 def _as_columns(x: np.ndarray | Tensor) -> Float[Tensor, "n dim"]:
     # Sums over a million rows lose digits in float32, so statistics are computed in float64.
     try:
-        data = torch.as_tensor(x).detach().double()
+        data = torch.as_tensor(x).detach()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"`x` must be rows of numbers, [n, dim]. Received {type(x).__name__}.") from error
+    if data.is_complex():
+        raise ValueError(f"`x` must hold real numbers. Received {data.dtype}.")
+    data = data.double()
     if data.ndim != 2 or 0 in data.shape:
         raise ValueError(
             f"`x` must be rows of numbers, [n, dim], with n and dim at least 1. Received shape "
