@@ -1,7 +1,9 @@
 """What every test stands on: quiet libraries, a private folder for data sets, and no silent skips."""
 
+import logging
 import os
 import tempfile
+from collections.abc import Iterator
 from ctypes.util import find_library
 from pathlib import Path
 
@@ -71,6 +73,14 @@ def cuda_device() -> str:
     import second_device
 
     return second_device.NAME
+
+
+@pytest.fixture(autouse=True)
+def _same_log_level() -> Iterator[None]:
+    """Commands and benchmarks set the level of the root logger; the next test finds it unchanged."""
+    level = logging.root.level
+    yield
+    logging.root.setLevel(level)
 
 
 @pytest.fixture
