@@ -46,7 +46,7 @@ __all__ = ["DiffusionIRL", "DiffusionIRLSettings", "DiffusionIRLStats"]
 
 _N_VARIATION = 2048  # windows that determine the temporal variation
 _PROGRESS_WEIGHT = 20.0  # default for demonstrations that progress
-_PROGRESS_ACCURACY = 2 / 3  # .71 and more was measured in mazes, .58 and less for gaits
+_PROGRESS_ACCURACY = 2 / 3  # between ways through mazes and gaits (`order_accuracy`)
 
 
 class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
