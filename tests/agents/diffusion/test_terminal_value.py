@@ -1,11 +1,9 @@
 """Terminal value: chains whose values are known, files, and plans that look beyond their window."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from tianshou.data import Collector, VectorReplayBuffer
-from tianshou.env import DummyVectorEnv
+from long_corridor import last_positions
 
 from rlpriors.agents import TerminalValue, TerminalValueSettings, TrajectoryLayout, fit_terminal_value
 from rlpriors.agents.diffusion.terminal_value_fit import NStepTargets, discounted_returns, possible_returns
@@ -183,32 +181,9 @@ def test_a_terminal_value_has_to_fit_the_policy(walks, make_policy) -> None:
     assert policy.plan(np.zeros((1, 2))).shape == (1, 8, 4)
 
 
-class Corridor(gym.Env):
-    """Point that starts at 0 and moves by a tenth of its action; the goal lies at 2, 20 steps away."""
-
-    observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
-    action_space = gym.spaces.Box(-1, 1, (1,), np.float32)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.at, self.time = np.zeros(1, np.float32), 0
-        return self.at.copy(), {}
-
-    def step(self, action):
-        self.at, self.time = self.at + 0.1 * action.astype(np.float32), self.time + 1
-        return self.at.copy(), 0.0, False, self.time >= 60, {}
-
-
 def at_the_goal(obs, act, obs_next, terminated):
     """Reward of places within half a unit of 2, and exactly 0 elsewhere."""
     return (1 - 2 * (obs_next[:, 0] - 2).abs()).clamp(min=0)
-
-
-def last_positions(policy) -> list[float]:
-    envs = DummyVectorEnv([Corridor for _ in range(4)])
-    buffer = VectorReplayBuffer(400, 4)
-    Collector(policy, envs, buffer).collect(n_episode=4, reset_before_collect=True)
-    return buffer.obs_next[buffer.done].flatten().tolist()
 
 
 def test_plans_reach_a_goal_beyond_their_window(walks, gaussian_policy) -> None:

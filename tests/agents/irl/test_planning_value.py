@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from tianshou.data import Collector, VectorReplayBuffer
-from tianshou.env import DummyVectorEnv
+from long_corridor import last_positions
 
 from rlpriors.agents import add_terminal_value, fit_terminal_value
 from rlpriors.agents.irl.planning_value import length_discount
@@ -74,34 +72,11 @@ def test_something_else_than_a_policy(walks) -> None:
         add_terminal_value(no_policy, data, data, **QUICK)
 
 
-class Corridor(gym.Env):
-    """Point that starts at 0 and moves by a tenth of its action; the goal lies at 2, 20 steps away."""
-
-    observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
-    action_space = gym.spaces.Box(-1, 1, (1,), np.float32)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.at, self.time = np.zeros(1, np.float32), 0
-        return self.at.copy(), {}
-
-    def step(self, action):
-        self.at, self.time = self.at + 0.1 * action.astype(np.float32), self.time + 1
-        return self.at.copy(), 0.0, False, self.time >= 60, {}
-
-
 def two_maxima(obs, act, obs_next, terminated):
     """Reward of 1 in 2 and of 0.2 in 0.2, which lie within half a unit of ascent, and 0 elsewhere."""
     place = obs_next[:, 0]
     goal, local = ((1 - 2 * (place - at).abs()).clamp(min=0) for at in (2.0, 0.2))
     return goal + 0.2 * local
-
-
-def last_positions(policy) -> list[float]:
-    envs = DummyVectorEnv([Corridor for _ in range(4)])
-    buffer = VectorReplayBuffer(400, 4)
-    Collector(policy, envs, buffer).collect(n_episode=4, reset_before_collect=True)
-    return buffer.obs_next[buffer.done].flatten().tolist()
 
 
 def test_plans_leave_a_local_maximum_of_the_reward(walks, gaussian_policy) -> None:
