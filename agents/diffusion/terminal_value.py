@@ -5,9 +5,9 @@
 
 `terminal_value_fit` trains it.
 
-A window shows a few dozen steps.  Where the reward lies beyond them, all plans look alike.  A value of the
-last state adds the rewards that follow (Diffuser, arXiv 2205.09991, section 3.2, and model predictive control
-with a terminal value: Lowrey et al. 2019, arXiv 1811.01848, eq. 3).
+A window shows a few dozen steps.  Where the reward lies beyond them, all plans are equally good.  The value
+of the last state adds the rewards that follow (Diffuser, arXiv 2205.09991, section 3.2, and model predictive
+control with a terminal value: Lowrey et al. 2019, arXiv 1811.01848, eq. 3).
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@
 
 "std": standard deviation of samples, divided by that of the data, for independent Gaussian entries of
 standard deviation 0.25 and the exact denoiser.  "distance": sliced Wasserstein-1 distance of 20,000 samples
-to as many points of eight narrow Gaussians on a circle of radius 0.7, with the exact denoiser.
+to 20,000 points of eight narrow Gaussians on a circle of radius 0.7, with the exact denoiser.
 "distance_trained": the same with a network of 4,000 updates.  The row "data" is the distance of two sets of
 points.  "ms": time of 64 windows of 32 steps and 6 entries, network "mlp"; median of rounds in
 which the samplers take turns.  `--report` writes the page from the csv file only.

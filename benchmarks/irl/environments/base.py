@@ -78,9 +78,9 @@ class IRLEnvironment(ABC):
     discrete_actions: bool = False
     has_early_data: bool = False
     own_reward: bool = False
-    """Whether the environment returns the true reward of a step itself."""
+    """True if the environment itself returns the true reward of a step."""
     plans: bool = True
-    """Whether planning with a reward is evaluated."""
+    """True if planning with a reward is evaluated."""
     changes: tuple[str, ...] = ("same",)
     """Environments in which a policy is trained on the reward alone; "same" is the unchanged environment."""
     seed: int

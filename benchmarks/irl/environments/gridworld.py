@@ -110,7 +110,7 @@ class GridWorldEnvironment(IRLEnvironment):
 
     @property
     def step_reward(self) -> RewardFn | None:
-        """Reward of the cell that is entered, whatever the state before."""
+        """Reward of the cell that is entered; the state before does not count."""
         return CellReward(self.state_obs, self.grid.cell_rewards, of_next=True, sharpness=50.0)
 
     @property

@@ -42,17 +42,17 @@ class Method:
 
     learn: Callable[[Experiment], MethodResult]
     prior: bool = False
-    """Whether the method uses the data of the prior."""
+    """True if the method uses the data of the prior."""
     reference: str = ""
     """Further reference data: "random", "early" or none."""
     acts: bool = False
-    """Whether the method acts in the environment."""
+    """True if the method acts in the environment."""
     from_windows: bool = False
-    """Whether the reward is learned from windows, in which rewards after a termination are 0."""
+    """True if the reward is learned from windows, in which rewards after a termination are 0."""
     only: str = ""
     """Start of the names of the environments that the method is for; all by default."""
     discrete: bool = True
-    """Whether the method runs on Discrete actions."""
+    """True if the method runs on Discrete actions."""
     cost: float = 1.0
     """Rough cost, by which cells are ordered: 0 for statistics, 1 for learning, 2 for acting, 3 for hours."""
 
