@@ -13,6 +13,7 @@ does not know environments, wrappers or training.
 `chunking`       forward passes of bounded size
 `openvino_backend`  networks that OpenVINO runs
 `fingerprint`    fingerprints of encoders
+`state_version`  count of changes of an encoder's weights
 `calibration`    BatchNorm statistics on one's own frames
 `efficientnet_keys`  keys of EfficientNet files in TensorFlow's naming
 `attention`      attention and saliency maps

@@ -15,19 +15,20 @@ import gymnasium as gym
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlpriors import checkpoint
 from rlpriors.device import limit_forked_threads, resolve_device
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.chunking import explain_out_of_memory, split_into_chunks
-from rlpriors.encoders.fingerprint import Fingerprint, tensor_versions, weights_digest
+from rlpriors.encoders.fingerprint import Fingerprint, weights_digest
 from rlpriors.encoders.openvino_backend import Backend, OpenVINONetwork, check_backend
 from rlpriors.encoders.preprocess import Channels, Preprocess
 from rlpriors.encoders.readouts.base import ImageViews
 from rlpriors.encoders.readouts.registry import Readout, available_readouts, parse_readout
 from rlpriors.encoders.saved import check_saved
 from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.encoders.state_version import StateVersion
 from rlpriors.settings import check_fields
 from rlpriors.types import Features
 
@@ -65,7 +66,7 @@ class ImageEncoderSettings:
         check_fields(self)
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(StateVersion):
     """Image encoder from frames to one vector (or array) each: preprocessing, backbone and readout.
 
     `load_encoder` creates one from a name or a folder.  An encoder is frozen at first: no gradient
@@ -118,7 +119,6 @@ class ImageEncoder(nn.Module):
         self.spec, self.amp, self.chunk_size = spec, amp, chunk_size
         self.backend: Backend = backend
         self.frozen = True
-        self._state_version, self._tensor_versions = 0, cast(tuple[tuple[int, int], ...], ())
         self.preprocess = Preprocess(spec, channels=channels, channels_last=channels_last)
         self.backbone = backbone
         if channels_last:
@@ -129,7 +129,7 @@ class ImageEncoder(nn.Module):
         self._example = self._example_features()
         self.readout = self._build_readout(readout, seed)
         self.freeze()
-        self._tensor_versions = tensor_versions(self)
+        self._record_tensors()
 
     @property
     def device(self) -> torch.device:
@@ -145,33 +145,6 @@ class ImageEncoder(nn.Module):
     def output_space(self) -> gym.spaces.Box:
         """Space of one frame's encoding."""
         return gym.spaces.Box(-np.inf, np.inf, self.output_shape, np.float32)
-
-    @property
-    def state_version(self) -> int:
-        """Number of changes of readout or weights; each change outdates earlier encodings.
-
-        Edits of weights in place count too, except those through `tensor.data`: add 1 after them.
-        """
-        versions = tensor_versions(self)
-        if versions != self._tensor_versions:
-            self._tensor_versions = versions
-            self._state_version += 1
-        return self._state_version
-
-    @state_version.setter
-    def state_version(self, version: int) -> None:
-        self._state_version = version
-
-    def _apply(self, *args: Any, **kwargs: Any) -> Any:
-        """Move or convert the tensors as `nn.Module` does, which is no change of the encodings."""
-        _ = self.state_version
-        moved = super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self._tensor_versions = tensor_versions(self)
-        return moved
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._tensor_versions = tensor_versions(self)  # a copy has other tensors
 
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of this encoder's output; each call reads all weights."""
@@ -211,11 +184,6 @@ class ImageEncoder(nn.Module):
         if self.frozen:
             self.freeze()
         return self
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Load weights as `nn.Module` does; earlier encodings are then out of date."""
-        self.state_version += 1
-        return super().load_state_dict(*args, **kwargs)
 
     def freeze(self) -> "ImageEncoder":
         """Disable gradients of all weights, switch to evaluation mode and return the encoder itself."""
