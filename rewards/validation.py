@@ -18,6 +18,8 @@ def check_rows(name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "b
     Raises:
         ValueError: the values have another rank or size, or an entry is NaN or infinite.
     """
+    if np.iscomplexobj(values):
+        raise ValueError(f"`{name}` must hold real numbers. Received complex ones.")
     try:
         rows = np.asarray(values, np.float32)
     except (TypeError, ValueError) as error:  # text, or rows of different lengths

@@ -205,6 +205,12 @@ def test_score_names_the_row_that_is_not_finite(name: str, bad: float) -> None:
         state_only().score(**inputs)
 
 
+def test_score_refuses_complex_numbers() -> None:
+    inputs = {"obs": np.zeros((5, OBS)), "act": np.zeros((5, ACT)), "obs_next": np.zeros((5, OBS), complex)}
+    with pytest.raises(ValueError, match=r"`obs_next` must hold real numbers\. Received complex ones"):
+        state_only().score(**inputs)
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("build", MODELS)
 def test_cuda_agrees_with_the_cpu(build: Build, tmp_path, cuda_device: str) -> None:

@@ -99,6 +99,8 @@ def test_std_tells_a_collapse() -> None:
         (lambda: ridge_r2(X * np.float32(np.nan), X, **PARTS), "`features` must be finite"),
         (lambda: ridge_r2(X, X, **PARTS, alphas=[0.0]), "`alphas` must be above 0"),
         (lambda: knn_accuracy(X, ROWS, ROWS[:3], ROWS[3:], k=4), r"`k` must be in 1\.\.3"),
+        (lambda: behavior_labels({"rew": np.zeros(3)}, np.array([2])), "must have 2 rows.*Received 3"),
+        (lambda: behavior_labels({"rew": np.zeros(0)}, np.array([0])), "at least one frame"),
         (lambda: rankme(np.zeros((3, 2), np.float32)), "Received only zeros"),
         (lambda: feature_std(np.full((3, 2), np.inf, np.float32)), "must be finite"),
     ],

@@ -155,6 +155,15 @@ def behavior_labels(
     """
     if (lengths < 0).any():
         raise ValueError(f"`lengths` must be at least 0. Received {lengths.min()}.")
+    n_frames = int(lengths.sum())
+    if not n_frames:
+        raise ValueError("`lengths` must add up to at least one frame. Received 0 frames.")
+    for name in {"act", "rew"} & {*arrays}:
+        if len(arrays[name]) != n_frames:
+            raise ValueError(
+                f"`arrays` must have {n_frames} rows, the sum of `lengths`. Received {len(arrays[name])} in "
+                f"{name!r}."
+            )
     rows, step_lengths = step_frames(lengths)
     labels = {}
     if "act" in arrays and arrays["act"].ndim == 1 and arrays["act"].dtype.kind in "iu":
