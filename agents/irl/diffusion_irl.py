@@ -9,7 +9,6 @@ frozen, penalties keep the reward smooth and bounded, its moving average guides 
 one objective may be a warm start for the next.
 """
 
-import logging
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, cast
@@ -25,7 +24,7 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.horizon_check import check_horizons
 from rlpriors.agents.irl.objective_schedule import ObjectiveSchedule
 from rlpriors.agents.irl.objectives import InputPerturbation, Objective, ObjectiveInput
-from rlpriors.agents.irl.order_accuracy import order_accuracy
+from rlpriors.agents.irl.order_accuracy import default_progress_weight
 from rlpriors.agents.irl.progress import movement_weights, progress_loss, sample_pairs
 from rlpriors.agents.irl.reference import ReferenceLike, ReferenceWindows, parse_reference
 from rlpriors.agents.irl.reward_checks import check_layout, check_observations, check_trainable, fixed_inputs
@@ -40,13 +39,9 @@ from rlpriors.rewards.losses import gradient_penalty, slowness_penalty, temporal
 from rlpriors.rewards.trajectory_value import TrajectoryValue
 from rlpriors.types import Window
 
-_log = logging.getLogger(__name__)
-
 __all__ = ["DiffusionIRL", "DiffusionIRLSettings", "DiffusionIRLStats"]
 
 _N_VARIATION = 2048  # windows that determine the temporal variation
-_PROGRESS_WEIGHT = 20.0  # default for demonstrations that progress
-_PROGRESS_ACCURACY = 2 / 3  # between ways through mazes and gaits (`order_accuracy`)
 
 
 class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
@@ -209,18 +204,10 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
             return 0.0
         if weight is not None or not any(o.evaluates_reward for o in self.objectives.objectives):
             return weight or 0.0
-        n = len(np.unique(demonstrations.store.episode_of[demonstrations.starts]))
-        if n < 2:
-            _log.info("One demonstration is too few to see if its order shows progress: no progress loss.")
-            return 0.0
         variation = self.temporal_variation
         if not variation.any():
             variation = self._measure_variation(demonstrations)
-        accuracy = order_accuracy(demonstrations, self.policy.layout, variation, self.seed)
-        weight = _PROGRESS_WEIGHT if accuracy >= _PROGRESS_ACCURACY else 0.0
-        message = "%.0f %% of held-out pairs of time steps are ordered by their states: progress weight %g."
-        _log.info(message, 100 * accuracy, weight)
-        return weight
+        return default_progress_weight(demonstrations, self.policy.layout, variation, self.seed)
 
     def _measure_variation(self, windows: WindowBuffer) -> Tensor:
         layout, store = self.policy.layout, windows.store

@@ -1,11 +1,14 @@
 """Accuracy of ordering time steps of demonstrations that a ranking was not fitted on.
 
-`order_accuracy`  fraction of held-out pairs of time steps whose order a fitted ranking predicts
+`order_accuracy`           fraction of held-out pairs of time steps whose order a fitted ranking predicts
+`default_progress_weight`  weight of the progress loss that follows from it
 
 The progress loss (`progress`) assumes that later time steps of a demonstration are better.  That holds for
 ways to a goal and is wrong for movements that repeat, such as gaits.  Demonstrations themselves show which
 of both they are: the order of their time steps can be predicted from states alone only if they progress.
 """
+
+import logging
 
 import numpy as np
 import torch
@@ -17,9 +20,34 @@ from rlpriors.agents.irl.progress import movement_weights, progress_loss, sample
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.networks.mlp import build_mlp
 
-__all__ = ["order_accuracy"]
+__all__ = ["default_progress_weight", "order_accuracy"]
 
+_log = logging.getLogger(__name__)
+
+_WEIGHT = 20.0  # for demonstrations that progress
+_LEAST_ACCURACY = 2 / 3  # between ways through mazes and gaits
 _UPDATES, _PAIRS, _HELD_OUT_PAIRS = 100, 128, 2000
+
+
+def default_progress_weight(
+    demonstrations: WindowBuffer, layout: TrajectoryLayout, variation: Float[Tensor, " dim"], seed: int = 0
+) -> float:
+    """Return 20 if `order_accuracy` is at least two thirds, else 0; also 0 for a single demonstration.
+
+    Args:
+        demonstrations: windows of the demonstrations.
+        layout: normalization of the windows.
+        variation: temporal variation of each entry of a time step (`losses.temporal_variation`).
+        seed: random seed of the ranking.
+    """
+    if len(_episodes(demonstrations)) < 2:
+        _log.info("One demonstration is too few to see if its order shows progress: no progress loss.")
+        return 0.0
+    accuracy = order_accuracy(demonstrations, layout, variation, seed)
+    weight = _WEIGHT if accuracy >= _LEAST_ACCURACY else 0.0
+    message = "%.0f %% of held-out pairs of time steps are ordered by their states: progress weight %g."
+    _log.info(message, 100 * accuracy, weight)
+    return weight
 
 
 def order_accuracy(
@@ -40,7 +68,7 @@ def order_accuracy(
     Raises:
         ValueError: fewer than two demonstrations are as long as a window.
     """
-    episodes = np.unique(demonstrations.store.episode_of[demonstrations.starts])
+    episodes = _episodes(demonstrations)
     if len(episodes) < 2:
         raise ValueError(
             "`demonstrations` must contain at least two episodes that are as long as a window. Received "
@@ -64,6 +92,11 @@ def order_accuracy(
     with torch.no_grad():
         earlier, later = (network(part)[:, 0] for part in held_out)
     return float((later > earlier).float().mean())
+
+
+def _episodes(demonstrations: WindowBuffer) -> Int[np.ndarray, " episodes"]:
+    """Return the episodes that are as long as a window."""
+    return np.unique(demonstrations.store.episode_of[demonstrations.starts])
 
 
 def _pairs(
