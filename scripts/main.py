@@ -10,9 +10,11 @@ text `HELP`, and `run.py` has the function of the command's name.  `--help` impo
 import argparse
 import logging
 import os
+import shlex
 import sys
 from dataclasses import dataclass, make_dataclass
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 import tyro
@@ -41,6 +43,11 @@ COMMANDS = {
     ),
     "encode": Command("Encode a data set of images once, to train on its features.", "EncodeSettings", None),
     "imitate": Command("Imitate demonstrations from pixels and evaluate the policy.", "ImitateSettings"),
+    "learn-prior": Command("Train a diffusion model of an environment's trajectories.", "LearnPriorSettings"),
+    "learn-reward": Command(
+        "Learn a reward from your demonstrations, and evaluate it, in 2 to 5 minutes.", "LearnRewardSettings"
+    ),
+    "plan": Command("Plan with a saved prior and a saved reward.", "PlanSettings", FolderArgs),
     "pretrain": Command("Train an encoder on frames without labels.", "PretrainSettings"),
     "probe": Command("Measure which states, actions and rewards an encoder contains.", "ProbeRunSettings"),
     "study": Command("Compare encoders that are pretrained on different sources of images.", "StudySettings"),
@@ -63,6 +70,9 @@ def main() -> None:
                 _run(arguments[0], arguments[1:])
         finally:
             sys.stdout.flush()  # Python flushes it only after this function, and prints an error then
+    except KeyboardInterrupt:
+        _print_stop(arguments)
+        raise SystemExit(130) from None
     except BrokenPipeError as error:  # the reader of the output has ended, such as `head`
         _discard_output()
         raise SystemExit(1) from error
@@ -75,6 +85,16 @@ def main() -> None:
         if not type(error).__module__.startswith("gymnasium."):  # such as DependencyNotInstalled
             raise
         raise SystemExit(f"rlpriors: {error}") from error
+
+
+def _print_stop(arguments: list[str]) -> None:
+    """Print how to resume a command that Ctrl-C stopped."""
+    message = "Stopped."
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    if command is not None and command.run_args is RunArgs:
+        resumed = arguments if "--resume" in arguments else [*arguments, "--resume"]
+        message += f" To resume: rlpriors {shlex.join(resumed)}"
+    print(f"\n{message}", file=sys.stderr)
 
 
 def _discard_output() -> None:
@@ -95,6 +115,7 @@ def _parse_overview(arguments: list[str]) -> None:
         epilog="`rlpriors <command> --help` explains a command with examples. Start with `rlpriors demo`.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=20),
     )
+    parser.add_argument("--version", action="version", version=f"rlpriors {version('rlpriors')}")
     commands = parser.add_subparsers(title="commands", metavar="<command>", required=True)
     for name, command in COMMANDS.items():
         commands.add_parser(name, help=command.summary)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.process_pool import make_process_pool
 from benchmarks.tables import read_csv, write_csv
 from rlpriors.envs.pixel_envs import PixelEnvSpec
 from rlpriors.envs.random_frames import collect_random_episodes
@@ -21,6 +20,7 @@ from rlpriors.scripts.demonstrate.settings import DemonstrateSettings
 from rlpriors.scripts.imitate.run import imitate
 from rlpriors.scripts.imitate.settings import ImitateSettings
 from rlpriors.training.run_folder import check_settings
+from rlpriors.worker_pool import WorkerPool
 
 __all__ = ["COLUMNS", "METHODS", "MODES", "QUICK", "Budget", "Cell", "cells", "collect_results", "run_seed"]
 
@@ -148,10 +148,10 @@ def run_seed(
     }
     unfinished = {run: settings for run, settings in unfinished.items() if not is_finished(run, settings)}
     if unfinished:
-        with make_process_pool(1) as pool:
+        with WorkerPool(1) as pool:
             pool.submit(prepare_data, env, seed, folder, budget).result()
     for run, settings in unfinished.items():
-        with make_process_pool(1) as pool:
+        with WorkerPool(1) as pool:
             seconds = pool.submit(run_cell, settings, run).result()
         mean_return = json.loads((run / "results.json").read_text())["return"]
         print(f"{env} seed {seed} {run.name}: {mean_return:.2f}, {seconds:.0f} s", flush=True)

@@ -48,7 +48,6 @@ from benchmarks.irl.cost_tables import (
     write_rows,
 )
 from benchmarks.irl.resource_usage import measure_call, measure_times, peak_memory, reset_peak_memory
-from benchmarks.process_pool import make_process_pool
 from benchmarks.tables import make_parser, replace_section
 from rlpriors.agents import DiffuserPolicy, DiffusionIRL, TrajectoryLayout
 from rlpriors.agents.irl.objectives import RelativeSettings, SamplerBackpropSettings
@@ -58,6 +57,7 @@ from rlpriors.data.episodes import Episode, EpisodeStore
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.worker_pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "irl_cost.csv"
@@ -196,7 +196,7 @@ def main() -> None:
         return
     rows: list[Row] = []
     # A process for each case: memory that a case leaves behind must not count for the next one.
-    with make_process_pool(1, max_tasks_per_child=1) as pool:
+    with WorkerPool(1, max_tasks_per_child=1) as pool:
         for case in quick_cases() if args.quick else cases():
             cost = pool.submit(measure, case, 0.0 if args.quick else 1.5).result()
             print(case, f"{cost.update_ms:.1f} ms, {cost.memory_mib:.1f} MiB", file=sys.stderr, flush=True)

@@ -25,8 +25,8 @@ from benchmarks.irl.environments.registry import ENVIRONMENTS
 from benchmarks.irl.methods import MAIN, METHODS, VARIANTS
 from benchmarks.irl.report import report
 from benchmarks.irl.scores import normalized_policies
-from benchmarks.process_pool import make_process_pool
 from benchmarks.tables import make_parser, read_csv, write_csv
+from rlpriors.worker_pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "irl.csv"
@@ -74,7 +74,7 @@ def batches(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def _in_process(batch: list[Cell], runs: Path, quick: bool) -> list[str]:
-    with make_process_pool(1) as pool:
+    with WorkerPool(1) as pool:
         return pool.submit(_run_batch, batch, runs, quick).result()
 
 

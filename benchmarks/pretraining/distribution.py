@@ -28,11 +28,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.pretraining.distribution_report import report, report_longer
-from benchmarks.process_pool import make_process_pool
 from benchmarks.tables import make_parser
 from rlpriors.scripts.study.report import read_rows, write_rows
 from rlpriors.scripts.study.run import study
 from rlpriors.scripts.study.settings import StudySettings
+from rlpriors.worker_pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "pretraining_distribution.csv"
@@ -93,7 +93,7 @@ def study_settings(args: argparse.Namespace, target: str, seed: int) -> StudySet
 
 def run_studies(studies: list[StudySettings], runs: Path, n_workers: int, results: Path | None) -> None:
     """Run all studies, and add the rows of each to `results` when it is done."""
-    with make_process_pool(n_workers) as pool:
+    with WorkerPool(n_workers) as pool:
         futures = [
             pool.submit(run_study, settings, runs / f"{settings.target_name}-seed{settings.seed}")
             for settings in studies

@@ -24,11 +24,12 @@ from pathlib import Path
 from benchmarks.probing.cells import ProbeJob, add_rows, read_rows, run_job
 from benchmarks.probing.report import report
 from benchmarks.probing.training import Training
-from benchmarks.process_pool import make_process_pool
+
 from benchmarks.tables import make_parser
 from rlpriors.envs.atari.ram_annotations import PAPER_GAMES, game_name
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.representation.registry import find_recipe
+from rlpriors.worker_pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "probing.csv"
@@ -36,7 +37,6 @@ PAGE = ROOT / "docs" / "results" / "probing.md"
 GAMES = ("boxing", "breakout", "mspacman", "pong", "seaquest", "spaceinvaders")
 WITHOUT_READOUT = ("majority", "pixels")
 """Subjects that have no readout, next to `supervised`."""
-
 
 def main() -> None:
     """Run the command."""
@@ -133,12 +133,11 @@ def main() -> None:
         for game in games
     ]
     os.environ["OMP_NUM_THREADS"] = "1"  # games run at the same time instead
-    with make_process_pool(args.n_workers) as pool:
+    with WorkerPool(args.n_workers) as pool:
         for future in [pool.submit(run_job, job) for job in jobs]:
             future.result()
             if not args.quick:
                 add_rows(jobs, args.results)
-
 
 if __name__ == "__main__":
     main()

@@ -1,13 +1,18 @@
 """The `rlpriors` command: what it says of itself, and how it refuses."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import running_processes, wait_until
 
 from rlpriors import scripts
 from rlpriors.data.frame_writer import FrameWriter
@@ -155,3 +160,48 @@ def test_a_missing_extra_of_gymnasium_ends_with_one_line(stop, monkeypatch) -> N
     assert errors.endswith(
         'rlpriors: pygame is not installed, run `pip install "gymnasium[classic-control]"`'
     )
+
+
+def test_the_version(stop) -> None:
+    assert stop("--version")[:2] == (0, f"rlpriors {version('rlpriors')}")
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (("demo", "--seed", "3"), "Stopped. To resume: rlpriors demo --seed 3 --resume"),
+        (("demo", "--resume"), "Stopped. To resume: rlpriors demo --resume"),
+        (("demo", "--folder", "a b"), "Stopped. To resume: rlpriors demo --folder 'a b' --resume"),
+        (("visualize", "--env", "CartPole-v1", "--encoder", "nature-cnn"), "Stopped."),  # nothing to resume
+    ],
+)
+def test_ctrl_c_ends_with_the_command_that_resumes(args, hint, stop, monkeypatch) -> None:
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rlpriors.scripts.demo.run.demo", interrupted)
+    monkeypatch.setattr("rlpriors.scripts.visualize.run.visualize", interrupted)
+    code, _, errors = stop(*args)
+    assert (code, errors) == (130, hint)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seconds", [0.5, 4.0])
+def test_ctrl_c_leaves_no_process_behind(seconds, tmp_path) -> None:
+    """A terminal sends SIGINT to all processes of a command, workers included."""
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rlpriors.scripts.main", "demo", "--n-workers", "2", "--folder", run],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(run.exists, seconds=60)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.endswith(f"\nStopped. To resume: rlpriors demo --n-workers 2 --folder {run} --resume\n")
+    assert "Traceback" not in errors
+    wait_until(lambda: not running_processes(process.pid), seconds=10)

@@ -63,7 +63,7 @@ def test_cells_in_the_csv_are_not_run(tmp_path: Path, monkeypatch: pytest.Monkey
     def fail(n_workers: int) -> None:
         raise AssertionError("a recorded cell was run")
 
-    monkeypatch.setattr(imitation_cells, "make_process_pool", fail)
+    monkeypatch.setattr(imitation_cells, "WorkerPool", fail)
     results = tmp_path / "imitation.csv"
     controls = "".join(f"pong,none,scratch,{augment},0,-3,0.25,40\n" for augment in ("yes", "no"))
     results.write_text(",".join(COLUMNS) + "\n" + controls)

@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import asdict
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -26,6 +26,7 @@ from rlpriors.envs.atari.envpool_games import collect_envpool_games, envpool_tas
 from rlpriors.envs.atari.game import AtariGame, AtariSettings, rom_names
 from rlpriors.envs.atari.ram_annotations import game_name
 from rlpriors.storage.atomic import write_text_atomically
+from rlpriors.worker_pool import WorkerPool
 
 __all__ = ["Collector", "collect_atari"]
 
@@ -167,7 +168,7 @@ def _share_counter(counter: "Synchronized[int]") -> None:
 def _collect_in_workers(jobs: list[tuple[Any, ...]], n_workers: int, bar: Any) -> None:
     spawn = multiprocessing.get_context("spawn")  # a forked child inherits locks of torch's threads
     counter = spawn.Value("q", 0)
-    with ProcessPoolExecutor(n_workers, spawn, _share_counter, (counter,)) as pool:
+    with WorkerPool(n_workers, _share_counter, (counter,), spawn) as pool:
         running = {pool.submit(_collect_game, *job) for job in jobs}
         shown = 0
         while running:

@@ -4,9 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -18,6 +16,7 @@ from rlpriors.data.episodes import Episode
 from rlpriors.envs.maze.controllers import WaypointController, WaypointSettings
 from rlpriors.envs.maze.maze import Maze
 from rlpriors.envs.rollout import iterate_episode
+from rlpriors.worker_pool import WorkerPool
 
 __all__ = ["waypoint_rollout"]
 
@@ -138,16 +137,14 @@ def _collect_in_workers(collector: _EpisodeCollector, n_episodes: int, n_workers
             f"no lambda. Received {collector.arguments[0]!r} ({error})."
         ) from error
     n_workers = min(n_workers, n_episodes)
-    pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _init_worker, collector.arguments)
     try:
-        yield from pool.map(_worker_episode, range(n_episodes))
+        with WorkerPool(n_workers, _init_worker, collector.arguments) as pool:
+            yield from pool.map(_worker_episode, range(n_episodes))
     except BrokenProcessPool as error:
         raise RuntimeError(
             'A rollout worker died. Does the script guard its start with `if __name__ == "__main__":`? '
             "`n_workers=0` shows errors in this process."
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 _arguments: tuple[Callable[[], gym.Env[Any, Any]], WaypointSettings, int] | None = None
