@@ -39,6 +39,7 @@ from rlpriors.scripts.demo.settings import DemoSettings, RewardInputs
 from rlpriors.training.offline import train_offline
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.training.run_folder import create_or_resume_run, write_json
+from rlpriors.training.run_page import log_overview, log_results
 from rlpriors.types import RewardFn
 
 __all__ = ["demo", "make_policy"]
@@ -60,6 +61,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
     torch.set_num_threads(settings.threads)
     task = make_task(settings.goal, MAX_EPISODE_STEPS)
     run = create_or_resume_run(folder or Path("runs") / f"demo-seed{settings.seed}", settings, resume=resume)
+    log_overview(run, settings, ("prior", "reward"))
     say = Console().print
     say(f"A reward from {settings.demonstrations} demonstrations; it reads: {settings.reward_inputs}.")
 
@@ -131,6 +133,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
     }
     write_figures(run, policy, learned, task, outcomes, eval_seed)
     write_json(run / "results.json", results)
+    log_results(run, settings, results)
     print_report(results, run)
     return run
 

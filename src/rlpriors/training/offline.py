@@ -4,17 +4,18 @@
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tianshou.data import ReplayBuffer
 from tianshou.trainer import OfflineTrainerParams
-from tianshou.utils import TensorboardLogger
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.checkpoint import load_resume, save_resume
+from rlpriors.training.run_logger import RunLogger
+from rlpriors.training.run_writer import RunWriter, Tracker, make_writer
 
 __all__ = ["train_offline"]
 
@@ -29,14 +30,16 @@ def train_offline(
     batch_size: int,
     epoch_updates: int,
     resume: bool,
+    tracker: Tracker = "tensorboard",
 ) -> None:
     """Train an offline algorithm with Tianshou's trainer, with a progress bar, logs and checkpoints.
 
     Every `epoch_updates` updates the whole state goes to `<folder>/<name>.resume.pt`, and `resume`
-    continues from this file.  The scalars go to `<folder>/tensorboard/<name>`.
+    continues from this file.  The losses go to `tracker`, as `<name>/loss`; TensorBoard's files are in
+    `<folder>/tensorboard/<name>`.
 
     Raises:
-        ValueError: `n_updates` is not a multiple of `epoch_updates`.
+        ValueError: `n_updates` is not a multiple of `epoch_updates`, or the tracker is not installed.
         CheckpointError: the checkpoint is damaged, or of another algorithm, other settings or other data.
     """
     if n_updates < 1 or n_updates % epoch_updates:
@@ -56,10 +59,10 @@ def train_offline(
         save_resume(state, algorithm.resume_state())
         return str(state)
 
-    # Updates after the last checkpoint are logged again: TensorBoard drops their first entries.
-    writer = SummaryWriter(str(folder / "tensorboard" / name), purge_step=first + 1)
-    with writer, tqdm(total=n_updates, initial=first, desc=name, unit="update") as bar:
-        logger = _RunLogger(writer, algorithm, epoch_updates, batch_size, bar.update)
+    # Updates after the last checkpoint are logged again, and replace their first entries.
+    writer = make_writer(tracker, folder, name, first + 1)
+    with closing(writer), tqdm(total=n_updates, initial=first, desc=name, unit="update") as bar:
+        logger = _OfflineLogger(writer, name, algorithm, n_updates, epoch_updates, batch_size, bar.update)
         algorithm.run_training(
             OfflineTrainerParams(
                 buffer=buffer,
@@ -75,27 +78,27 @@ def train_offline(
         )
 
 
-class _RunLogger(TensorboardLogger):
-    """Tianshou's logger with the checkpoint's count of updates, and a progress bar.
-
-    Tianshou takes the count from the log, which may lag behind the checkpoint.
-    """
+class _OfflineLogger(RunLogger):
+    """Logger with the checkpoint's count of updates, and a progress bar."""
 
     def __init__(
         self,
-        writer: SummaryWriter,
+        writer: RunWriter,
+        group: str,
         algorithm: WindowAlgorithm[Any],
+        n_updates: int,
         epoch_updates: int,
         batch_size: int,
         advance_bar: Callable[[], Any],
     ) -> None:
-        super().__init__(writer, update_interval=10, save_interval=1)
+        super().__init__(writer, group, length=n_updates)
         self._algorithm, self._epoch_updates, self._batch_size = algorithm, epoch_updates, batch_size
         self._advance_bar = advance_bar
 
     def restore_data(self) -> tuple[int, int, int]:
         updates = int(self._algorithm.updates)
-        self.last_log_update_step = updates - 1  # logs at the same updates as a run without a stop
+        if updates:
+            self.last_log_update_step = updates  # logs at the same updates as a run without a stop
         return updates // self._epoch_updates, updates * self._batch_size, updates
 
     def log_update_data(self, log_data: dict[str, Any], step: int) -> None:

@@ -129,8 +129,8 @@ def test_pictures_and_logs(finished) -> None:
         assert picture.startswith(b"\x89PNG")
         assert len(picture) > 10_000
     for phase, scalars in (
-        ("prior", ["update/loss"]),
-        ("reward", ["update/loss", "update/reward_gap", "update/gradient_penalty"]),
+        ("prior", ["prior/loss"]),
+        ("reward", ["reward/loss", "reward/reward_gap", "reward/gradient_penalty"]),
         ("evaluation", ["stay/best_of_16", "reach/unguided"]),
     ):
         assert set(scalars) <= set(log(folder, phase).Tags()["scalars"])
@@ -156,9 +156,9 @@ def test_killed_twice_and_resumed_equals_undisturbed(finished, tmp_path) -> None
         assert (run / "reward" / name).read_bytes() == (whole / "reward" / name).read_bytes()
     assert results(run) == results(whole)
     for phase in ("prior", "reward"):
-        one, two = ([(e.step, e.value) for e in log(r, phase).Scalars("update/loss")] for r in (whole, run))
+        one, two = ([(e.step, e.value) for e in log(r, phase).Scalars(f"{phase}/loss")] for r in (whole, run))
         assert one == two
-        assert [step for step, _ in two] == [9, 19]
+        assert [step for step, _ in two] == list(range(1, 21))
     assert os.listdir(tmp_path) == ["run"]
 
 
