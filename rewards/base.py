@@ -23,6 +23,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from rlpriors import checkpoint
+from rlpriors.arguments import as_number_array
+from rlpriors.data.validation import as_flags
 from rlpriors.device import limit_forked_threads
 from rlpriors.rewards.layout_record import LayoutRecord
 from rlpriors.rewards.validation import check_rows
@@ -137,11 +139,11 @@ class RewardModel(LayoutRecord, ABC):
         """
         limit_forked_threads()
         rows_obs = check_rows("obs", obs, self.obs_dim)
-        act = np.asarray(act)
+        act = as_number_array("act", act)
         rows_act = check_rows("act", act[:, None] if self.n_actions and act.ndim == 1 else act, self.act_dim)
         rows_next = check_rows("obs_next", obs_next, self.obs_dim)
         batch = len(rows_obs)
-        ends = np.zeros(batch, np.bool_) if terminated is None else np.asarray(terminated, np.bool_)
+        ends = np.zeros(batch, np.bool_) if terminated is None else as_flags("terminated", terminated)
         shapes = {"act": rows_act.shape[:1], "obs_next": rows_next.shape[:1], "terminated": ends.shape}
         for name, shape in shapes.items():
             if shape != (batch,):
@@ -155,9 +157,9 @@ class RewardModel(LayoutRecord, ABC):
         bad = ~np.isfinite(scores)
         if bad.any():
             raise ValueError(
-                f"The reward must be finite, but is not for {int(bad.sum())} of {batch} rows. Received "
-                f"{scores[bad][0]} in row {int(bad.argmax())}; its training diverged, or the row lies far "
-                "outside of its training data."
+                f"`obs`, `act` and `obs_next` must have finite rewards, but {int(bad.sum())} of {batch} rows "
+                f"have not. Received {scores[bad][0]} in row {int(bad.argmax())}; the reward's training "
+                "diverged, or the row lies far outside of its training data."
             )
         return scores
 

@@ -4,7 +4,6 @@
 `EnsembleSettings`  settings of `EnsembleReward`
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
+from rlpriors.rewards.validation import check_factors
 from rlpriors.settings import check_fields
 
 __all__ = ["EnsembleReward", "EnsembleSettings"]
@@ -32,13 +32,12 @@ class EnsembleSettings:
     """Class and settings of each member."""
 
     k: float = 0.0
-    """Number of standard deviations that are subtracted from the mean; a negative number rewards
-    disagreement, for exploration."""
+    """Number of standard deviations that are subtracted from the mean, in -1e30..1e30; a negative number
+    rewards disagreement, for exploration."""
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if not math.isfinite(self.k):
-            raise ValueError(f"`k` must be finite. Received {self.k}.")
+        check_factors(k=(self.k,))
 
 
 class EnsembleReward(RewardModel):
@@ -54,7 +53,7 @@ class EnsembleReward(RewardModel):
     dominates; wrap each member in a `NormalizedReward` first.
 
     Raises:
-        ValueError: there are no members, they read different transitions, or `k` is not finite.
+        ValueError: there are no members, they read different transitions, or `k` is too large for float32.
 
     Example:
         >>> from rlpriors.rewards.mlp import MLPReward, RewardSettings

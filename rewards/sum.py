@@ -4,7 +4,6 @@
 `SumSettings`  settings of `SumReward`
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.components import RewardComponent, build_components, check_compatible
+from rlpriors.rewards.validation import check_factors
 from rlpriors.settings import check_fields
 
 __all__ = ["SumReward", "SumSettings"]
@@ -31,10 +31,11 @@ class SumSettings:
     """Class and settings of each term."""
 
     weights: tuple[float, ...]
-    """Finite factor of each term."""
+    """Factor of each term, in -1e30..1e30."""
 
     offset: float = 0.0
-    """Constant that is added to every step.  It changes the optimal policy of a task that can end early."""
+    """Constant that is added to every step, in -1e30..1e30.  It changes the optimal policy of a task that can
+    end early."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -43,9 +44,7 @@ class SumSettings:
                 f"`weights` must hold one number for each of the {len(self.terms)} terms. "
                 f"Received {len(self.weights)}."
             )
-        for name, values in (("weights", self.weights), ("offset", (self.offset,))):
-            if not all(math.isfinite(value) for value in values):
-                raise ValueError(f"`{name}` must be finite. Received {getattr(self, name)}.")
+        check_factors(weights=self.weights, offset=(self.offset,))
 
 
 class SumReward(RewardModel):
@@ -59,8 +58,8 @@ class SumReward(RewardModel):
     sum.  A term that occurs twice becomes two terms after loading.
 
     Raises:
-        ValueError: there are no terms, they read different transitions, or a weight is missing or not
-            finite.
+        ValueError: there are no terms, they read different transitions, or a weight is missing or too
+            large for float32.
 
     Example:
         >>> import torch

@@ -2,6 +2,7 @@
 
 `check_rows`      numpy rows of a given size with finite entries
 `check_positive`  positive numbers
+`check_factors`   factors and offsets of rewards that float32 can hold
 """
 
 import numpy as np
@@ -9,7 +10,12 @@ from jaxtyping import Float32
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-__all__ = ["check_positive", "check_rows"]
+from rlpriors.arguments import as_number_array
+
+__all__ = ["LARGEST", "check_factors", "check_positive", "check_rows"]
+
+LARGEST = 1e30
+"""Largest factor of a reward: rewards are float32 numbers, which end at 3e38."""
 
 
 def check_rows(name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "batch dim"]:
@@ -18,14 +24,8 @@ def check_rows(name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "b
     Raises:
         ValueError: the values have another rank or size, or an entry is NaN or infinite.
     """
-    if np.iscomplexobj(values):
-        raise ValueError(f"`{name}` must hold real numbers. Received complex ones.")
-    try:
-        rows = np.asarray(values, np.float32)
-    except (TypeError, ValueError) as error:  # text, or rows of different lengths
-        raise ValueError(
-            f"`{name}` must be [batch, {dim}] numbers. Received other content: {error}."
-        ) from error
+    with np.errstate(over="ignore"):  # too large numbers become infinite, which is refused below
+        rows = as_number_array(name, values).astype(np.float32, copy=False)
     if rows.ndim != 2:
         raise ValueError(
             f"`{name}` must be [batch, {dim}], one row per transition. Received shape {rows.shape}."
@@ -50,3 +50,11 @@ def check_positive(**values: float | Tensor) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"`{name}` must be above 0. Received {float(value)}.")
+
+
+def check_factors(**values: tuple[float, ...]) -> None:
+    """Raise a ValueError for the first of `values` with a number that is not in -1e30..1e30."""
+    for name, factors in values.items():
+        for factor in factors:
+            if not abs(factor) <= LARGEST:
+                raise ValueError(f"`{name}` must be finite, at most {LARGEST:g}. Received {factor}.")

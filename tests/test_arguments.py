@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from rlpriors.arguments import check_arguments
 from rlpriors.data import Normalizer
@@ -31,6 +31,8 @@ def received(
     normalizer: Normalizer = FREE,
     transitions: Transition = FREE,
     rows: Sequence[int] | Float[np.ndarray, " n"] | None = FREE,
+    pixels: UInt8[np.ndarray, " n"] = FREE,
+    codes: UInt8[torch.Tensor, " n"] = FREE,
     anything: Any = FREE,
     unannotated=FREE,
 ) -> dict[str, Any]:
@@ -67,6 +69,9 @@ def test_equal_types_are_converted() -> None:
     assert (type(found["n"]), type(found["scale"]), found["size"]) == (int, float, (1, 2))
     assert found["weights"].tolist() == [1, 1]
     assert received(x=torch.ones(1, 2))["x"].shape == (1, 2)
+    assert received(pixels=[0, 255])["pixels"].dtype == np.uint8
+    assert received(codes=torch.tensor([0, 255]))["codes"].dtype == torch.uint8
+    assert received(call=int)["call"] is int  # a class is a function of its arguments
 
 
 @pytest.mark.usefixtures("without_type_checks")
@@ -83,6 +88,14 @@ def test_equal_types_are_converted() -> None:
         ("scale", math.nan, "a finite number or None"),
         ("name", "c", r"one of \['a', 'b'\]"),
         ("reward", 3, "a function or None"),
+        ("reward", dict, "a function or None. Received <class 'dict'>"),
+        ("rows", [0, True], "booleans among its numbers"),
+        ("x", [[1.0, True]], "booleans among its numbers"),
+        ("x", torch.ones(1, 2, dtype=torch.bfloat16), "torch.bfloat16; convert it to float32"),
+        ("pixels", [0, 256], r"integers in 0\.\.255. Received 0\.\.256"),
+        ("pixels", np.array([-1]), r"integers in 0\.\.255. Received -1\.\.-1"),
+        ("pixels", np.array([0.5]), "integers. Received float64"),
+        ("codes", torch.tensor([300]), r"integers in 0\.\.255. Received 300\.\.300"),
         ("call", None, "a function"),
         ("size", (1, 2, 3), "2 entries"),
         ("weights", "ab", "sequence of finite numbers"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rlpriors.build_budget import SPARE_BYTES, SPARE_TENSORS, BuildBudget, BuildBudgetError
+from rlpriors.build_budget import SPARE_BYTES, SPARE_TENSORS, BuildBudget, BuildBudgetError, MachineBudget
 
 HUGE = 10**12  # numbers, 4 TB: an allocation of this size would fail with another error
 
@@ -73,3 +73,20 @@ except CheckpointError as error:
 sys.exit(2)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "needed"),
+    [(2**40, r"a tensor of 17,592,186,044,416 bytes"), (2**64, r"a tensor of more than 2\*\*63 bytes")],
+)
+def test_the_memory_of_the_machine_bounds_new_modules(width: int, needed: str) -> None:
+    message = rf"`width`, `depth` must be smaller for the memory.*Received width={width}, depth=3.*{needed}"
+    with pytest.raises(BuildBudgetError, match=message), MachineBudget(width=width, depth=3):
+        nn.Linear(4, width)
+
+
+def test_other_errors_and_small_modules_pass_the_memory_bound() -> None:
+    with MachineBudget(width=4):
+        assert nn.Linear(4, 4)(torch.zeros(4)).shape == (4,)
+    with pytest.raises(TypeError, match="unexpected keyword"), MachineBudget(width=4):
+        nn.Linear(4, 4, name="x")  # type: ignore[call-arg]

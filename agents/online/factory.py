@@ -32,6 +32,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from rlpriors.agents.online.settings import AlgorithmName, AlgorithmSettings
 from rlpriors.arguments import check_arguments
+from rlpriors.build_budget import MachineBudget
 from rlpriors.device import resolve_device
 from rlpriors.spaces.actions import check_continuous
 
@@ -55,8 +56,8 @@ def make_algorithm(
     global generator does not change.
 
     Raises:
-        ValueError: the observation space is not a Box, the action space is unbounded, or the algorithm
-            does not support its type.
+        ValueError: the observation space is not a Box, the action space is unbounded, the algorithm
+            does not support its type, or the networks need more than the machine's memory.
 
     Example:
         >>> env = gym.make("Pendulum-v1")
@@ -72,7 +73,8 @@ def make_algorithm(
         )
     _check_actions(action_space, settings.algorithm)
     torch_device = resolve_device(device)
-    with torch.random.fork_rng(devices=[]):  # networks are created on the CPU, then moved
+    # Networks are created on the CPU, then moved.
+    with torch.random.fork_rng(devices=[]), MachineBudget(hidden=settings.hidden):
         torch.manual_seed(seed)
         build: dict[str, Callable[[_Networks, AlgorithmSettings], OnlineAlgorithm]] = {
             "sac": _sac,

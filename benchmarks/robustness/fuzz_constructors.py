@@ -159,7 +159,7 @@ def constructor_targets() -> list[Target]:
             d.DiffusionProcess,
             lambda: {"schedule": d.NoiseSchedule(8), "prediction_type": "sample", "sigma_data": 0.5},
         ),
-        Target(c, d.denoising_residual, diffuse),
+        Target(c, d.denoising_residual, diffuse, may_be_empty=True),
         Target(c, networks.build_denoiser, lambda: {"name": "mlp", "horizon": 4, "dim": 3}, network),
         Target(
             c,

@@ -138,8 +138,15 @@ def evaluation_targets() -> list[Target]:
     keys = Target("evaluation", e.frame_keys, lambda: {"frames": frames(4)}, len, ("fractions",))
     # Constant targets and classes that do not occur give NaN, as documented.
     use = {e.ridge_r2: np.nan_to_num, e.segmentation_scores: lambda scores: scores[:2]}
+    empty = (e.downsample,)  # no features of no frames
     rest = (
-        Target("evaluation", function, arguments, use.get(function, lambda result: result))
+        Target(
+            "evaluation",
+            function,
+            arguments,
+            use.get(function, lambda result: result),
+            may_be_empty=function in empty,
+        )
         for function, arguments in targets.items()
     )
     return [keys, *rest]

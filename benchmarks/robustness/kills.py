@@ -8,10 +8,9 @@ resumes it, and so on, a few times.  Then it lets the run finish.  The folder mu
 an undisturbed run, byte by byte: weights, results without their times, figures.  A temporary file that a
 kill left is a difference, too.
 
-Online training (`train-policy`, GAIL) cannot store the state of environments: `train_online` begins new
-episodes when it resumes, and promises a statistically equivalent run.  Its last resume is therefore made
-twice, from two copies of the killed run, and both must be equal.  Before the first checkpoint a kill has no
-effect, and the run equals the undisturbed one.
+Online training (`train-policy`, GAIL) cannot store the state of environments.  Its runs have
+`--exact-resume`, with which all runs begin new episodes at each checkpoint.  Resumed or not, they must be
+equal.
 
 The processes are forks of one process that has imported and compiled everything, so that a start takes
 milliseconds instead of seconds.  Trials go round the commands until the number of kills is reached.  The
@@ -38,7 +37,6 @@ RUN_FOLDER = Path("runs") / "robustness-kills"
 COLUMNS = ("run", "trial", "kills", "outcome")
 MOST_KILLS = 4
 """Largest number of kills of one trial."""
-ONLINE = ("train-policy", "imitate gail")
 SECONDS = 900.0
 """Time after which a run counts as hanging."""
 KILLED = -9
@@ -75,12 +73,6 @@ class Campaign:
         kills, wanted = 0, int(rng.integers(1, most_kills + 1))
         expected = self.folder / _slug(name) / "whole" / "run"
         while True:
-            if kills == wanted and name.startswith(ONLINE) and (folder / "run").exists():
-                twin = self._new_folder(name, f"trial{trial}-twin")
-                shutil.copytree(folder / "run", twin / "run")
-                if wait(self._start(name, twin), SECONDS):
-                    return kills, f"fails: {_last_line(twin / 'output.txt')}"
-                expected = twin / "run"
             delay = rng.uniform(0, self.seconds[name] / (kills + 1)) if kills < wanted else SECONDS
             status = wait(self._start(name, folder), delay)
             if status == KILLED and kills < wanted:
@@ -95,7 +87,6 @@ class Campaign:
             if changed or others:
                 return kills, f"differs: {' '.join([*changed, *others])}"
             shutil.rmtree(folder)
-            shutil.rmtree(folder.with_name(f"trial{trial}-twin"), ignore_errors=True)
             return kills, "equal"
 
     def _start(self, name: str, folder: Path) -> int:

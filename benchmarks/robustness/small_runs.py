@@ -25,7 +25,7 @@ RUNS = {
     "--checkpoint-every 2 --representation-updates 4 --representation-batch 8 --random-steps 40 --hidden 16 "
     "--n-episodes 1 --max-episode-steps 20 --device cpu",
     "imitate gail": "imitate --env pong --demos {inputs}/pong --mode gail --method none --random-steps 0 "
-    "--env-steps 96 --n-envs 2 --hidden 16 --n-episodes 1 --max-episode-steps 20 --device cpu",
+    "--env-steps 96 --n-envs 2 --hidden 16 --n-episodes 1 --max-episode-steps 20 --exact-resume --device cpu",
     "pretrain": "pretrain --method mae --data {inputs}/frames --encoder vit-nano --input-size 16 16 "
     "--updates 12 --batch-size 8 --log-every 1 --log-images-every 6 --checkpoint-every 2 "
     "--collapse-sample-size 16 --device cpu",
@@ -35,13 +35,13 @@ RUNS = {
     "--image-size 32 --segmentation-updates 2 --n-test-frames 6 --device cpu",
     "train-policy sac": "train-policy --reward {inputs}/reward --env Pendulum-v1 --env-steps 64 --n-envs 2 "
     "--random-steps 16 --update-per-step 0.5 --batch-size 8 --hidden 8 --max-episode-steps 6 --n-episodes 2 "
-    "--checkpoint-every 16 --normalize --device cpu",
+    "--checkpoint-every 16 --exact-resume --normalize --device cpu",
     "train-policy ppo": "train-policy --reward {inputs}/reward --env Pendulum-v1 --algorithm ppo "
     "--env-steps 64 --n-envs 2 --batch-size 8 --hidden 8 --max-episode-steps 6 --n-episodes 2 "
-    "--checkpoint-every 16 --device cpu",
+    "--checkpoint-every 16 --exact-resume --device cpu",
     "train-policy dqn": "train-policy --reward {inputs}/cart --env CartPole-v1 --env-steps 64 --n-envs 2 "
     "--random-steps 16 --update-per-step 0.5 --batch-size 8 --hidden 8 --max-episode-steps 6 --n-episodes 2 "
-    "--checkpoint-every 16 --device cpu",
+    "--checkpoint-every 16 --exact-resume --device cpu",
 }
 """Arguments by name; the first word of a name is the command."""
 

@@ -186,6 +186,7 @@ def train_gail(
         collect_steps=rows * n if discrete else n,
         update_per_step=1.0 if discrete else max(0.25, 1 / n),
         checkpoint_every=max(rows * n if discrete else n, settings.env_steps // 8),
+        exact_resume=settings.exact_resume,
     )
     train_online(algorithm, envs, folder=run, name="gail", settings=online, seed=training_seed, resume=resume)
     discriminator.save(run / "reward")

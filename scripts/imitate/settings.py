@@ -73,6 +73,8 @@ class GAILTrainingSettings:
     """Number of steps in all environments together."""
     n_envs: int
     """Number of parallel environments."""
+    exact_resume: bool
+    """New episodes after each checkpoint, so that a resumed run equals an undisturbed one."""
     lr: float
     """Learning rate of policy and discriminator."""
     hidden: tuple[int, ...]
@@ -178,6 +180,11 @@ class ImitateSettings:
     """Number of updates between checkpoints, a divisor of `updates`; `--resume` continues from the last
     one."""
 
+    exact_resume: bool = False
+    """New episodes after each of the 8 checkpoints of GAIL, so that a resumed run equals an undisturbed one
+    bit by bit (CPU).  It cuts an episode of each environment, so `env_steps / n_envs` should be hundreds of
+    episodes."""
+
     seed: int = 0
     """Random seed of networks, training, environments and evaluation."""
 
@@ -245,7 +252,12 @@ class ImitateSettings:
     def gail(self) -> GAILTrainingSettings:
         """Return the settings of GAIL."""
         return GAILTrainingSettings(
-            env_steps=self.env_steps, n_envs=self.n_envs, lr=self.lr, hidden=self.hidden, device=self.device
+            env_steps=self.env_steps,
+            n_envs=self.n_envs,
+            exact_resume=self.exact_resume,
+            lr=self.lr,
+            hidden=self.hidden,
+            device=self.device,
         )
 
     def default_folder(self, env_name: str) -> Path:

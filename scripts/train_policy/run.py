@@ -33,6 +33,7 @@ from rlpriors.scripts.train_policy.settings import TrainPolicySettings
 from rlpriors.training.online import train_online
 from rlpriors.training.rollout import evaluate_returns
 from rlpriors.training.run_folder import create_or_resume_run, write_json
+from rlpriors.training.run_page import log_overview, log_results
 from rlpriors.wrappers.flat_observation import FlatObservation
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
 
@@ -76,6 +77,7 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     try:
         rewarded = TianshouLearnedReward(envs, reward, device=device)  # raises if the reward does not fit
         run = create_or_resume_run(folder or default_folder, settings, resume=resume)
+        log_overview(run, settings, ("policy",))
         source = f"the {type(reward).__name__} of {settings.reward}"
         source += ", divided by its running standard deviation" if settings.normalize else ""
         say = Console(highlight=False, soft_wrap=True).print
@@ -111,6 +113,7 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
         "trained": after,
     }
     write_json(run / "results.json", results)
+    log_results(run, settings, results)
     _report(results, run)
     return run
 

@@ -117,6 +117,10 @@ class TrainPolicySettings:
     checkpoint_every: int = 8000
     """Number of steps between checkpoints; `--resume` continues from the last one."""
 
+    exact_resume: bool = False
+    """New episodes after each checkpoint, so that a resumed run equals an undisturbed one bit by bit (CPU).
+    It cuts an episode of each environment, so `checkpoint_every / n_envs` should be many episodes."""
+
     device: str = "auto"
     """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
 
@@ -178,4 +182,5 @@ class TrainPolicySettings:
             batch_size=self.batch_size,
             reward_scale=self.reward_scale,
             checkpoint_every=self.checkpoint_every,
+            exact_resume=self.exact_resume,
         )

@@ -1,8 +1,9 @@
 """Check of a function's arguments by their annotations.
 
-`check_arguments`      decorator that checks numbers, names, functions, instances and arrays
-`check_array_fields`   the same check of the fields of a dataclass of arrays
-`check_integer_array`  check of an array whose annotation says integers
+`check_arguments`     decorator that checks numbers, names, functions, instances and arrays
+`check_array_fields`  the same check of the fields of a dataclass of arrays
+`as_number_array`     conversion of lists and tensors to arrays of numbers
+`fit_integer_array`   conversion of an array to the integers of its annotation
 
 Settings classes call `check_fields` of `rlpriors.settings` instead.
 """
@@ -21,7 +22,7 @@ from jaxtyping import AbstractArray
 
 from rlpriors.settings import SettingsError, fit_value
 
-__all__ = ["check_arguments", "check_array_fields", "check_integer_array"]
+__all__ = ["as_number_array", "check_arguments", "check_array_fields", "fit_integer_array"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -92,17 +93,56 @@ def check_array_fields(instance: Any) -> None:
             object.__setattr__(instance, field.name, fitted)
 
 
-def check_integer_array(name: str, array: Any, hint: Any) -> None:
-    """Check that an array holds no fractions if its annotation is one of integers.
+def as_number_array(name: str, value: Any) -> np.ndarray:
+    """Return numbers of a list, a tensor or an array as an array.
 
     Raises:
-        ValueError: the annotation is of integers and the array of floating-point numbers.
+        ValueError: the value holds anything else than numbers, rows of different lengths, or booleans among
+            numbers; the message names `name`.
     """
-    dtypes = getattr(hint, "dtypes", ())
-    integers = isinstance(dtypes, tuple) and all(dtype.startswith(("int", "uint")) for dtype in dtypes)
-    floating = array.is_floating_point() if isinstance(array, torch.Tensor) else array.dtype.kind == "f"
-    if dtypes and integers and floating and 0 not in array.shape:
+    try:
+        array = np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
+    except TypeError as error:  # a tensor of bfloat16, which numpy lacks
+        raise SettingsError(
+            f"`{name}` must hold numbers of a numpy type. Received {getattr(value, 'dtype', _show(value))}; "
+            "convert it to float32."
+        ) from error
+    except ValueError as error:  # rows of different lengths
+        raise SettingsError(
+            f"`{name}` must be an array of numbers. Received {_show(value)} with rows of different lengths."
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise SettingsError(f"`{name}` must be an array of numbers. Received {_show(value)}.")
+    if array.dtype.kind != "b" and _holds_booleans(value):
+        raise SettingsError(
+            f"`{name}` must be an array of numbers. Received {_show(value)} with booleans among its numbers."
+        )
+    return array
+
+
+def fit_integer_array(name: str, array: Any, hint: Any) -> Any:
+    """Return an array whose annotation says integers as these; others are returned unchanged.
+
+    Raises:
+        ValueError: the annotation is of integers, and the array of fractions or of integers beyond the
+            bounds of the annotated type; the message names `name`.
+    """
+    dtypes = getattr(hint, "dtypes", None)
+    names: list[str] = list(dtypes) if isinstance(dtypes, tuple) else []
+    if not names or 0 in array.shape or not all(kind.startswith(("int", "uint")) for kind in names):
+        return array
+    tensor = isinstance(array, torch.Tensor)
+    if array.is_floating_point() if tensor else array.dtype.kind == "f":
         raise SettingsError(f"`{name}` must hold integers. Received {array.dtype}; convert or round them.")
+    if len(names) > 1 or array.dtype == getattr(torch if tensor else np, names[0]):
+        return array
+    bounds = np.iinfo(names[0])
+    lowest, highest = int(array.min()), int(array.max())
+    if lowest < bounds.min or highest > bounds.max:
+        raise SettingsError(
+            f"`{name}` must hold integers in {bounds.min}..{bounds.max}. Received {lowest}..{highest}."
+        )
+    return array.to(getattr(torch, names[0])) if tensor else array.astype(names[0])
 
 
 def _fit_argument(name: str, value: Any, hint: Any) -> Any:
@@ -137,7 +177,9 @@ def _accepts(value: Any, hint: Any) -> bool:
     origin = get_origin(hint) or hint
     if hint is Any or isinstance(hint, TypeVar):
         return True
-    if getattr(origin, "_is_protocol", False) or origin is Callable:
+    if getattr(origin, "_is_protocol", False):
+        return callable(value) and not isinstance(value, type)  # a call of a class makes an instance
+    if origin is Callable:
         return callable(value)
     if isinstance(origin, type) and issubclass(origin, Sequence) and origin not in (tuple, list, str, bytes):
         return isinstance(value, np.ndarray) and value.ndim == 1
@@ -172,7 +214,7 @@ def _fit_array(name: str, value: Any, hint: Any) -> Any:
             raise SettingsError(f"`{name}` must hold real numbers. Received {value.dtype}.")
         array = value
     else:
-        array = _as_numbers(name, value.detach().cpu() if isinstance(value, torch.Tensor) else value)
+        array = as_number_array(name, value)
     variadic = hint.index_variadic is not None
     fewest = len(hint.dims) - variadic
     if array.ndim < fewest or (array.ndim > fewest and not variadic):
@@ -180,18 +222,14 @@ def _fit_array(name: str, value: Any, hint: Any) -> Any:
             f"`{name}` must have {'at least ' * variadic}{fewest} dimension{'s' * (fewest != 1)}, "
             f"[{hint.dim_str.strip()}]. Received shape {tuple(array.shape)}."
         )
-    check_integer_array(name, array, hint)
-    return array
+    return fit_integer_array(name, array, hint)
 
 
-def _as_numbers(name: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:  # rows of different lengths, or numbers that numpy lacks
-        raise SettingsError(f"`{name}` must be an array of numbers. Received {_show(value)}.") from error
-    if array.dtype.kind not in "biuf":
-        raise SettingsError(f"`{name}` must be an array of numbers. Received {_show(value)}.")
-    return array
+def _holds_booleans(value: Any) -> bool:
+    """Return True for True and False in a list or a tuple, nested ones included."""
+    if isinstance(value, list | tuple):
+        return any(map(_holds_booleans, value))
+    return isinstance(value, bool | np.bool_)
 
 
 def _name(hint: Any) -> str:

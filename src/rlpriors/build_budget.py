@@ -1,6 +1,7 @@
-"""Bounds for building a module from untrusted settings.
+"""Bounds for building a module from its settings.
 
-`BuildBudget`        context manager that limits the tensors created in its body
+`BuildBudget`        context manager that limits the tensors of a module from a file by the file's weights
+`MachineBudget`      context manager that limits the tensors of a new module by the machine's memory
 `BuildBudgetError`   error of a body that asks for more
 
 A configuration of a few bytes can ask for a network of any size.  The weights in its file bound the
@@ -8,6 +9,7 @@ memory that the network can need, and each tensor is checked before its memory i
 """
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,14 +17,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["BuildBudget", "BuildBudgetError"]
+__all__ = ["BuildBudget", "BuildBudgetError", "MachineBudget"]
 
 # A policy is built with its critics and their targets, an encoder with an example of its features.
 FACTOR, SPARE_BYTES, SPARE_TENSORS = 8, 2**28, 10_000
 
 
 class BuildBudgetError(ValueError):
-    """Error of settings that ask for more memory than the weights of their file fill."""
+    """Error of settings that ask for more memory than their file's weights fill, or than the machine has."""
 
 
 class BuildBudget(TorchDispatchMode):
@@ -67,11 +69,59 @@ class BuildBudget(TorchDispatchMode):
         self.bytes_left -= n_bytes
         self.tensors_left -= 1
         if self.bytes_left < 0 or self.tensors_left < 0:
-            raise BuildBudgetError(
-                f"The settings must fit the weights, which fill {self.weight_bytes:,} bytes. Received "
-                f"settings whose next tensor of {n_bytes:,} bytes exceeds {FACTOR} times the weights. Do not "
-                "use this file, or save the module again with its own settings."
-            )
+            raise self._error(n_bytes)
+
+    def _error(self, n_bytes: int) -> BuildBudgetError:
+        return BuildBudgetError(
+            f"The settings must fit the weights, which fill {self.weight_bytes:,} bytes. Received "
+            f"settings whose next tensor of {n_bytes:,} bytes exceeds {FACTOR} times the weights. Do not "
+            "use this file, or save the module again with its own settings."
+        )
+
+
+class MachineBudget(BuildBudget):
+    """Context manager that limits the tensors created in its body to the memory of the machine.
+
+    Args:
+        sizes: the settings that determine the sizes of the tensors; the error names them.
+
+    Raises:
+        BuildBudgetError: the body creates more; the tensor that exceeds the memory is not allocated.
+
+    Example:
+        >>> with MachineBudget(width=2**40):
+        ...     layer = torch.nn.Linear(2**40, 2**40)
+        Traceback (most recent call last):
+        ...
+        rlpriors.build_budget.BuildBudgetError: `width` must be smaller for the memory of this machine, ...
+    """
+
+    def __init__(self, **sizes: object) -> None:
+        super().__init__({})
+        self.sizes = sizes
+        self.memory = self.bytes_left = _machine_bytes()
+        self.tensors_left = 2**62
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        if isinstance(error, TypeError | RuntimeError) and "verflow" in str(error):
+            raise self._error(None) from error  # the size exceeds 64 bits, which torch refuses before
+
+    def _error(self, n_bytes: int | None) -> BuildBudgetError:
+        names = ", ".join(f"`{name}`" for name in self.sizes)
+        received = ", ".join(f"{name}={value}" for name, value in self.sizes.items())
+        needed = "more than 2**63" if n_bytes is None else f"{n_bytes:,}"
+        return BuildBudgetError(
+            f"{names} must be smaller for the memory of this machine, {self.memory:,} bytes. Received "
+            f"{received}, which need a tensor of {needed} bytes."
+        )
+
+
+def _machine_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # on Windows
+        return 2**40
 
 
 def _created_numbers(name: str, args: tuple[Any, ...]) -> float:

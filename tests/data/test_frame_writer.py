@@ -97,6 +97,6 @@ def test_bad_frames_are_refused_and_nothing_of_them_is_written(tmp_path):
         writer.extend(images(2), act=np.zeros((3, 1)))
     with pytest.raises(ValueError, match="`act` must be finite"):
         writer.extend(images(2), act=np.full((2, 1), np.nan))
-    with pytest.raises(ValueError, match="`act` must hold numbers"):
+    with pytest.raises(ValueError, match="`act` must be an array of numbers"):
         writer.extend(images(2), act=np.array([[{}], [{}]]))
     assert writer.close().lengths.tolist() == [2]

@@ -138,7 +138,7 @@ class TestText:
     def test_text_itself_is_refused(self, name):
         with pytest.raises(ValueError, match=r"\['mission'\].*select other leaves by `obs_keys`"):
             load_store(name)
-        with pytest.raises(ValueError, match=r"Observations must be Box.*Received Text"):
+        with pytest.raises(ValueError, match=r"observations must be Box.*Received Text"):
             load_store(name, obs_keys=("image", "mission"))
 
 

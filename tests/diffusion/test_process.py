@@ -1,5 +1,7 @@
 """The forward process, the loss and the residual, with numbers by hand."""
 
+from typing import Any
+
 import pytest
 import torch
 from jaxtyping import config
@@ -164,6 +166,28 @@ def test_a_window_that_is_wholly_known_has_no_residual() -> None:
         DiffusionProcess(NoiseSchedule(10)), zeros, torch.ones(1, 2, 1), condition=known
     )
     assert residual.item() == 0.0
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_residuals_of_other_types_and_sizes() -> None:
+    process = DiffusionProcess(NoiseSchedule(8))
+    denoiser = build_denoiser("mlp", 2, 1)
+    x = torch.tensor([[[1.0], [2.0]]])
+
+    def residual(x: torch.Tensor, denoiser: Any = denoiser) -> torch.Tensor:
+        return denoising_residual(
+            process, denoiser, x, levels=(0.5,), generator=torch.Generator().manual_seed(0)
+        )
+
+    expected = residual(x)
+    for other in (x.double(), x.half(), x.long()):
+        assert torch.equal(residual(other), expected)
+    assert residual(x[:0]).shape == (0,)
+    with pytest.raises(ValueError, match="`x_start` and `denoiser` must give finite residuals"):
+        residual(1e30 * x)
+    for output in (None, torch.zeros(1, 2), 1.0):
+        with pytest.raises(ValueError, match=r"`denoiser` must return a tensor of shape \(1, 2, 1\)"):
+            residual(x, lambda x, t, output=output: output)
 
 
 def test_unknown_prediction(monkeypatch) -> None:

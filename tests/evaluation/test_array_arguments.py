@@ -46,7 +46,7 @@ def test_conversion(scores):
         (1.0, r"`scores` must have at least 2 dimensions\. Received shape \(\)"),
         ("abc", r"`scores` must be an array of numbers\. Received 'abc'"),
         (None, r"`scores` must be an array of numbers\. Received None"),
-        ([[1.0], [1.0, 2.0]], r"`scores` must be an array of numbers\. Received list"),
+        ([[1.0], [1.0, 2.0]], r"`scores` must be an array of numbers\. Received \[\[1"),
     ],
 )
 def test_errors(scores, message):

@@ -229,7 +229,7 @@ def test_a_reward_that_diverged_is_neither_saved_nor_trusted(tmp_path, bad: floa
     with pytest.raises(ValueError, match=message):
         model.save(tmp_path)
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ValueError, match=rf"not for 2 of 2 rows\. Received {bad} in row 0; its training"):
+    with pytest.raises(ValueError, match=rf"but 2 of 2 rows have not\. Received {bad} in row 0; the reward"):
         model.score([[0.0], [1.0]], [[0.0], [0.0]], [[0.0], [0.0]])
 
 

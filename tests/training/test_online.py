@@ -119,8 +119,8 @@ def test_both_returns_are_drawn(tmp_path):
     train_online(learner("dqn"), Line, reward=to_the_left, folder=tmp_path, settings=SHORT, progress=False)
     events = EventAccumulator(str(tmp_path / "tensorboard/policy"), size_guidance={"scalars": 0})
     events.Reload()
-    shown = events.Scalars("training/returns_stat/mean")
-    true = events.Scalars("training/env_returns_stat/mean")
+    shown = events.Scalars("policy/learned_return")
+    true = events.Scalars("policy/true_return")
     assert [point.step for point in true] == [point.step for point in shown]
     assert [point.value for point in true] == pytest.approx([-point.value for point in shown], abs=1e-5)
     assert 16 < true[0].step <= true[-1].step <= 48  # random steps count
@@ -143,6 +143,55 @@ def test_a_stopped_run_resumes_from_its_checkpoint(algorithm, continuous, tmp_pa
     assert result.env_steps == 48
     assert [e.length for e in result.episodes] == [6] * 2  # 8 more steps in each
     assert not torch.equal(weights(again), weights(first))
+
+
+class Power(Exception):
+    """End of a run in the middle of an episode."""
+
+
+class Failing(Line):
+    """A line whose environments fail together after a number of steps."""
+
+    def __init__(self, continuous: bool, left: list[int]) -> None:
+        super().__init__(continuous)
+        self.left = left
+
+    def step(self, action):
+        self.left[0] -= 1
+        if self.left[0] < 0:
+            raise Power
+        return super().step(action)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "continuous"),
+    [("sac", True), ("td3", True), ("ppo", True), ("ppo", False), ("dqn", False)],
+)
+def test_an_exact_resume_equals_the_undisturbed_run(algorithm, continuous, tmp_path):
+    settings = replace(SHORT, env_steps=76, exact_resume=True)
+    common = {"settings": settings, "seed": 3, "progress": False}
+
+    def run(name, left, resume=False):
+        agent, reward = learner(algorithm, continuous=continuous, gamma=0.5), Watched()
+        train_online(
+            agent,
+            partial(Failing, continuous, [left]),
+            reward=reward,
+            folder=tmp_path / name,
+            resume=resume,
+            **common,
+        )
+        return load_resume(tmp_path / name / "policy.resume.pt"), weights(agent), reward.statistics()
+
+    whole = run("whole", 10_000)
+    with pytest.raises(Power):  # checkpoints follow 32, 48, 64 and 76 steps
+        run("killed", 37)
+    with pytest.raises(Power):
+        run("killed", 21, resume=True)
+    resumed = run("killed", 10_000, resume=True)
+    assert whole[0]["env_steps"] == 76
+    assert torch.equal(resumed[1], whole[1])
+    assert str(resumed) == str(whole)
 
 
 class Watched(NormalizedReward):

@@ -66,7 +66,7 @@ def test_short_trainings_have_every_update_and_long_ones_two_hundred(
 def test_returns_are_drawn_over_environment_steps_and_so_are_losses(
     tmp_path: Path, writer: CsvWriter
 ) -> None:
-    logger = RunLogger(writer, "policy", length=100, first=1000)
+    logger = RunLogger(writer, "policy", length=100, first=1000, learned=True)
     logger.log_training_data(collection(0, 0.0, None), step=8)  # no episode ended
     logger.log_update_data(update(0.5), step=3)
     logger.log_training_data(collection(2, learned=3.0, true=-1.0), step=16)

@@ -20,6 +20,7 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from rlpriors.arguments import as_number_array
 from rlpriors.data.episode_files import EPISODE_COLUMNS, write_episode_arrays
 from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.data.observations import select_observation
@@ -147,13 +148,13 @@ class EpisodeArrays:
         return Episode(self.obs[observations], *rest)
 
     def _episode_indices(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        array = np.asarray(indices)
+        array = as_number_array("indices", indices)
         if array.dtype == np.bool_ and array.shape == (self.n_episodes,):
             array = np.flatnonzero(array)
         return check_indices("indices", array, self.n_episodes, "episodes")
 
     def _steps(self, name: str, steps: np.ndarray) -> np.ndarray:
-        return check_indices(name, np.asarray(steps), self.n_steps, "steps")
+        return check_indices(name, steps, self.n_steps, "steps")
 
 
 def join_episodes(episodes: Iterable[Episode], obs_keys: Sequence[str] | None = None) -> dict[str, Any]:

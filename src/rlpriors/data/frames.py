@@ -114,7 +114,7 @@ class FrameStore:
 
     def episode(self, index: int, array: str = FRAMES) -> Shaped[np.ndarray, "frames *rest"]:
         """Return the frames of one episode, or its rows of another `array`, as a view of the file."""
-        index = int(check_indices("index", np.asarray([index]), self.n_episodes, "episodes")[0])
+        index = int(check_indices("index", [index], self.n_episodes, "episodes")[0])
         first = int(self.starts[index])
         return self._array(array)[first : first + int(self.lengths[index])]
 
@@ -149,7 +149,7 @@ class FrameStore:
             ValueError: a window leaves its episode, or there is no such array.
         """
         check_at_least_one(horizon=horizon, stride=stride)
-        starts = check_indices("starts", np.asarray(starts), self.n_frames, "frames")
+        starts = check_indices("starts", starts, self.n_frames, "frames")
         rows = starts[:, None] + stride * np.arange(horizon)
         ends = np.cumsum(self.lengths)
         leaving = rows[:, -1] >= ends[np.searchsorted(ends, starts, side="right")]

@@ -110,9 +110,7 @@ def read_episodes(
     dataset = _open(dataset_id)
     _check_spaces(dataset.observation_space, dataset.action_space, obs_keys)
     total = dataset.total_episodes
-    selected = check_indices(
-        "indices", np.asarray(range(total) if indices is None else indices), total, "episodes"
-    )
+    selected = check_indices("indices", range(total) if indices is None else indices, total, "episodes")
     return _episodes(dataset, [int(dataset.episode_indices[index]) for index in selected])
 
 

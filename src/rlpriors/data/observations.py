@@ -15,6 +15,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rlpriors.arguments import as_number_array
+
 __all__ = ["leaf_shapes", "observation_shape", "select_leaves", "select_observation"]
 
 
@@ -26,15 +28,15 @@ def select_observation(obs: Any, keys: Sequence[str] | None = None, batch_dims: 
     in the order of `keys`.  Without `keys`, all leaves are used, sorted by path.
 
     Raises:
-        ValueError: a key is not the path of a leaf, keys are given for a plain array, or the first
-            dimensions of the leaves differ.
+        ValueError: a key is not the path of a leaf, keys are given for a plain array, a leaf holds anything
+            else than numbers, or the first dimensions of the leaves differ.
 
     Example:
         >>> obs = {"agent": {"xy": np.array([1.0, 2.0])}, "goal": np.array([3.0, 4.0])}
         >>> select_observation(obs, ["goal", "agent/xy"])
         array([3., 4., 1., 2.])
     """
-    selected = [np.asarray(leaf) for leaf in select_leaves(obs, keys)]
+    selected = [as_number_array("obs", leaf) for leaf in select_leaves(obs, keys)]
     if len(selected) == 1:
         return selected[0]
     leads = {leaf.shape[:batch_dims] for leaf in selected}
@@ -149,7 +151,7 @@ def _leaf_shape(space: gym.Space[Any]) -> tuple[int, ...]:
     fixed = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
     if not isinstance(space, fixed) or space.shape is None:
         raise ValueError(
-            "Observations must be Box, Discrete, MultiDiscrete or MultiBinary, or a (nested) Dict of "
-            f"these. Received {space}; wrap the environment, for example in FlattenObservation."
+            "`space` of observations must be Box, Discrete, MultiDiscrete or MultiBinary, or a (nested) "
+            f"Dict of these. Received {space}; wrap the environment, for example in FlattenObservation."
         )
     return tuple(space.shape)

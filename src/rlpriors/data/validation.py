@@ -17,6 +17,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rlpriors.arguments import as_number_array
+
 __all__ = [
     "as_flags",
     "as_lengths",
@@ -32,17 +34,7 @@ __all__ = [
 
 def as_numbers(name: str, array: object, integers: type[np.generic] | None = None) -> np.ndarray:
     """Return `array` with floating-point numbers as float32 and others as `integers` (default: unchanged)."""
-    try:
-        numbers = np.asarray(array)
-    except ValueError as error:  # rows of different lengths
-        raise ValueError(f"`{name}` must be an array of numbers. Received other content: {error}") from error
-    except TypeError as error:  # a tensor of bfloat16, which numpy lacks
-        raise ValueError(
-            f"`{name}` must hold numbers of a numpy type. Received "
-            f"{getattr(array, 'dtype', array)}; convert it to float32."
-        ) from error
-    if numbers.dtype.kind not in "biuf":
-        raise ValueError(f"`{name}` must hold numbers. Received an array of {numbers.dtype}.")
+    numbers = as_number_array(name, array)
     to = np.float32 if numbers.dtype.kind == "f" else integers or numbers.dtype
     with np.errstate(over="ignore"):  # too large numbers become infinite, which check_finite reports
         return numbers.astype(to, copy=False)
@@ -50,19 +42,20 @@ def as_numbers(name: str, array: object, integers: type[np.generic] | None = Non
 
 def as_flags(name: str, array: object) -> np.ndarray:
     """Return `array` as booleans, from booleans or from numbers that are 0 or 1."""
-    flags = np.asarray(array)
+    flags = as_number_array(name, array)
     if flags.dtype.kind == "b":
         return flags
-    valid = np.isin(flags, (0, 1)) if flags.dtype.kind in "iuf" else np.zeros(1, np.bool_)
+    valid = np.isin(flags, (0, 1))
     if not valid.all():
-        received = flags[~valid].flat[0] if flags.dtype.kind in "iuf" else f"an array of {flags.dtype}"
-        raise ValueError(f"`{name}` must hold booleans, or numbers that are 0 or 1. Received {received}.")
+        raise ValueError(
+            f"`{name}` must hold booleans, or numbers that are 0 or 1. Received {flags[~valid].flat[0]}."
+        )
     return flags.astype(np.bool_, copy=False)
 
 
 def as_lengths(array: object) -> np.ndarray:
     """Return `array` as int64 numbers of steps."""
-    lengths = np.asarray(array)
+    lengths = as_number_array("lengths", array)
     if lengths.dtype.kind not in "iu":
         raise ValueError(
             f"`lengths` must hold integers, the numbers of steps. Received an array of {lengths.dtype}."
@@ -165,8 +158,9 @@ def fit_to_space(name: str, tree: Any, space: gym.Space[Any], rows: int, episode
     return array
 
 
-def check_indices(name: str, indices: np.ndarray, bound: int, what: str) -> np.ndarray:
+def check_indices(name: str, indices: object, bound: int, what: str) -> np.ndarray:
     """Return `indices` as int64, each in 0..bound-1; the error names the `bound` items by `what`."""
+    indices = as_number_array(name, indices)
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or not indices.size:
         raise ValueError(
             f"`{name}` must be a vector of at least one integer. Received {indices.dtype} of shape "

@@ -137,13 +137,23 @@ class DiffusionProcess(nn.Module):
         """Return the denoiser's output at `x_t`, which contains the known entries unchanged.
 
         "edm" scales the network's input, except the known entries of `condition`.
+
+        Raises:
+            ValueError: `denoiser` returns anything else than a tensor of the shape of `x_t`.
         """
         if self.prediction_type == "edm":
             signal, amount = self.schedule.coefficients(t)
             c_in, _, _ = self._edm(amount / signal)
             x_t = c_in * (x_t / signal)
             x_t = x_t if condition is None else condition.apply(x_t)
-        return denoiser(x_t, t)
+        output: object = denoiser(x_t, t)
+        if not isinstance(output, Tensor) or output.shape != x_t.shape:
+            received = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ValueError(
+                f"`denoiser` must return a tensor of shape {tuple(x_t.shape)}, as its input has. Received "
+                f"{received}."
+            )
+        return output
 
     def denoise(
         self,
@@ -218,23 +228,37 @@ def denoising_residual(
         generator: the generator of the noise, which is the same for all windows.
 
     Raises:
-        ValueError: a window is not finite, or a level is outside [0, 1].
+        ValueError: a window or its residual is not finite, or a level is outside [0, 1].
     """
+    x_start = x_start.to(_input_dtype(denoiser, x_start))
     if not x_start.isfinite().all():
         raise ValueError(
             f"`x_start` must be finite. Received {int((~x_start.isfinite()).sum())} NaN or infinite numbers."
         )
     if not levels or not all(0 <= level <= 1 for level in levels):
         raise ValueError(f"`levels` must be at least one number in [0, 1]. Received {levels}.")
-    residual = torch.zeros(len(x_start), device=x_start.device)
-    free = torch.ones_like(x_start) if condition is None else (~condition.mask).float()
+    residual = torch.zeros(len(x_start), device=x_start.device, dtype=x_start.dtype)
+    free = torch.ones_like(x_start) if condition is None else (~condition.mask).to(x_start.dtype)
     for level in levels:
         time = round(level * (process.schedule.num_train_timesteps - 1))
         t = torch.full((len(x_start),), time, device=x_start.device)
-        noise = torch.randn(x_start.shape[1:], generator=generator, device=x_start.device)
+        noise = torch.randn(x_start.shape[1:], generator=generator, device=x_start.device).to(x_start.dtype)
         x_t = process.q_sample(x_start, t, noise.expand_as(x_start))
         if condition is not None:
             x_t = condition.apply(x_t)
         error = (process.denoise(denoiser, x_t, t, condition) - x_start).square() * free
         residual += error.sum((1, 2)) / free.sum((1, 2)).clamp(min=1) / len(levels)
+    if not residual.isfinite().all():
+        raise ValueError(
+            "`x_start` and `denoiser` must give finite residuals. Received NaN or infinity for "
+            f"{int((~residual.isfinite()).sum())} windows; normalize the windows, or check the weights."
+        )
     return residual
+
+
+def _input_dtype(denoiser: Denoiser, x: Tensor) -> torch.dtype:
+    """Return the type of a network's weights, or the type of windows for a plain function."""
+    if isinstance(denoiser, nn.Module):
+        for weight in denoiser.parameters():
+            return weight.dtype
+    return x.dtype if x.is_floating_point() else torch.get_default_dtype()

@@ -9,9 +9,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
-from rlpriors.arguments import check_arguments, check_integer_array
+from rlpriors.arguments import as_number_array, check_arguments, fit_integer_array
 
 __all__ = ["array_arguments"]
 
@@ -52,8 +51,8 @@ def array_arguments(**fewest_dims: int) -> Callable[[Function], Function]:
             for name, dims in fewest_dims.items():
                 value = bound.arguments.get(name)
                 if name in bound.arguments and not (value is None and name in optional):
-                    bound.arguments[name] = _as_array(name, value, dims)
-                    check_integer_array(name, bound.arguments[name], hints[name])
+                    array = _as_array(name, value, dims)
+                    bound.arguments[name] = fit_integer_array(name, array, hints[name])
             return checked(*bound.args, **bound.kwargs)
 
         return call  # type: ignore[return-value]
@@ -62,16 +61,7 @@ def array_arguments(**fewest_dims: int) -> Callable[[Function], Function]:
 
 
 def _as_array(name: str, value: Any, fewest_dims: int) -> np.ndarray:
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:  # rows of different lengths, or numbers that numpy lacks
-        raise ValueError(
-            f"`{name}` must be an array of numbers. Received {type(value).__name__}: {error}."
-        ) from error
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"`{name}` must be an array of numbers. Received {_show(value)}.")
+    array = as_number_array(name, value)
     if array.ndim < fewest_dims:
         plural = "s" if fewest_dims > 1 else ""
         raise ValueError(
@@ -79,8 +69,3 @@ def _as_array(name: str, value: Any, fewest_dims: int) -> np.ndarray:
             f"pass an array{' or a list' if fewest_dims == 1 else ''}."
         )
     return array
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}..."

@@ -27,6 +27,7 @@ from typing import Any
 from torch import nn
 
 from rlpriors.arguments import check_arguments
+from rlpriors.build_budget import MachineBudget
 from rlpriors.networks.base import DenoiserNetwork
 from rlpriors.networks.mixer import Mixer
 from rlpriors.networks.mlp import ResidualMLP
@@ -55,7 +56,8 @@ def build_denoiser(name: str, horizon: int, dim: int, **overrides: Any) -> Denoi
         ResidualMLPSettings(horizon=32, dim=6, width=128, blocks=4, time_features=32)
 
     Raises:
-        ValueError: the name or a setting is unknown, or a setting is out of its bounds.
+        ValueError: the name or a setting is unknown, or a setting is out of its bounds or asks for more
+            than the machine's memory.
     """
     if name not in DENOISERS:
         raise ValueError(f"`name` must be one of {sorted(DENOISERS)}. Received {name!r}.")
@@ -64,7 +66,9 @@ def build_denoiser(name: str, horizon: int, dim: int, **overrides: Any) -> Denoi
     unknown = sorted(set(overrides) - set(names))
     if unknown:
         raise ValueError(f"`overrides` for {name!r} must be among {names}. Received {unknown}.")
-    return network(network.settings_type(horizon=horizon, dim=dim, **overrides))
+    settings = network.settings_type(horizon=horizon, dim=dim, **overrides)
+    with MachineBudget(horizon=horizon, dim=dim, **overrides):
+        return network(settings)
 
 
 def _rebuild(network: type[DenoiserNetwork], settings: dict[str, Any]) -> DenoiserNetwork:

@@ -13,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from rlpriors.build_budget import MachineBudget
 from rlpriors.networks.base import DenoiserNetwork, DenoiserSettings, check_at_least, zero_init
 from rlpriors.networks.embeddings import TimeEmbedding, check_time_features
 
@@ -33,16 +34,17 @@ def build_mlp(
         4417
 
     Raises:
-        ValueError: a size is below 1.
+        ValueError: a size is below 1, or the layers need more than the machine's memory.
     """
     check_at_least(
         1, in_dim=in_dim, out_dim=out_dim, **{f"hidden[{i}]": size for i, size in enumerate(hidden)}
     )
     sizes = [in_dim, *hidden]
     layers: list[nn.Module] = []
-    for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), activation()]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], out_dim))
+    with MachineBudget(in_dim=in_dim, hidden=tuple(hidden), out_dim=out_dim):
+        for before, after in pairwise(sizes):
+            layers += [nn.Linear(before, after), activation()]
+        return nn.Sequential(*layers, nn.Linear(sizes[-1], out_dim))
 
 
 @dataclass(frozen=True)

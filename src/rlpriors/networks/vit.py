@@ -235,7 +235,7 @@ class ViT(nn.Module):
         return patchify(x, settings.patch)
 
     def _attend(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        h = torch.cat([self.class_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], 1)
+        h = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1).to(tokens.dtype), tokens], 1)
         for block in self.blocks:
             h = block(h)
         h = self.norm(h)

@@ -16,8 +16,7 @@ from tianshou.algorithm.algorithm_base import Algorithm, OnPolicyAlgorithm
 from tianshou.data import Collector, ReplayBuffer
 from tianshou.env import BaseVectorEnv, DummyVectorEnv
 from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
-from tianshou.utils import LazyLogger, TensorboardLogger
-from torch.utils.tensorboard import SummaryWriter
+from tianshou.utils import LazyLogger
 from tqdm import tqdm
 
 from rlpriors.agents.resumable import restore_training, training_state
@@ -29,6 +28,8 @@ from rlpriors.training.episode_statistics import EnvReturnStats, RecordEpisodeRe
 from rlpriors.training.online_settings import OnlineResult, OnlineSettings
 from rlpriors.training.reward_state import OnlineInputs, load_statistics, updating_normalizers
 from rlpriors.training.rollout import EnvSource, temporary_seed
+from rlpriors.training.run_logger import RunLogger
+from rlpriors.training.run_writer import Tracker, make_writer
 from rlpriors.types import RewardFn
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
 
@@ -46,19 +47,22 @@ def train_online(
     seed: int = 0,
     resume: bool = False,
     progress: bool = True,
+    tracker: Tracker = "tensorboard",
 ) -> OnlineResult:
     """Train `algorithm` online; the trained policy is `algorithm.policy`.
 
     With a learned `reward` the agent never receives the environment's reward.  One batched call computes
     the reward of every step of all environments, and the true return is only recorded.  Scalars go to
-    `<folder>/tensorboard/<name>`: `training/returns_stat` is the return that the agent receives, and
-    `training/env_returns_stat` is the environment's return.
+    `<folder>/tensorboard/<name>`: `policy/learned_return` is the return that the agent receives, and
+    `policy/true_return` is the environment's return; without a learned reward both are `policy/return`.
 
     Every `checkpoint_every` steps the state goes to `<folder>/<name>.resume.pt`, and an off-policy
     buffer to `<folder>/<name>.buffer.pt`.  Resuming restores networks, target networks,
     optimizers, counts, the stored steps and the statistics of a `NormalizedReward` that is `updating`.
-    It does not restore unfinished episodes, which are reset, or random generators, which get another
-    seed: a resumed run is statistically equivalent to a run without a stop, and not equal to it.
+    It does not restore unfinished episodes, which are reset, or random generators, which get a seed of
+    their own after each checkpoint.  A resumed run is therefore statistically equivalent to a run without
+    a stop, and not equal to it.  With `exact_resume` each run resets its environments and generators at
+    every checkpoint, and a resumed run equals the other bit by bit on the CPU.
 
     All randomness comes from `seed`; the state of Tianshou's global generators is restored at the end.
 
@@ -74,6 +78,7 @@ def train_online(
         seed: seed of environments, actions and batches.
         resume: continue from the checkpoint in the folder, if there is one.
         progress: show a progress bar.
+        tracker: destination of returns and losses: TensorBoard's files or a csv file in the folder.
 
     Raises:
         ValueError: the policy or the reward does not fit the environment's spaces, or `resume` has no
@@ -89,15 +94,16 @@ def train_online(
     if reward is not None:
         device = next(iter(algorithm.policy.parameters())).device
         envs = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
-    run = _OnlineRun(algorithm, RecordEpisodeReturns(envs), folder, name, settings, reward)
+    run = _OnlineRun(algorithm, RecordEpisodeReturns(envs), folder, name, settings, reward, tracker)
     started = time.monotonic()
     try:
         if resume:
             run.restore()
-        if run.env_steps < settings.env_steps:
-            # A resumed run must not repeat the random draws of the first part.
-            with temporary_seed(np.random.SeedSequence((seed, run.env_steps)), run.envs):
-                run.train(progress)
+        with tqdm(total=settings.env_steps, desc=name, unit="step", disable=not progress) as bar:
+            while run.env_steps < settings.env_steps:
+                # A resumed run must not repeat the random draws of the first part.
+                with temporary_seed(np.random.SeedSequence((seed, run.env_steps)), run.envs):
+                    run.train(bar)
     finally:
         if inner is not env:
             inner.close()
@@ -115,13 +121,15 @@ class _OnlineRun:
         name: str,
         settings: OnlineSettings,
         reward: RewardFn | None,
+        tracker: Tracker,
     ) -> None:
         if len(envs) != settings.n_envs:
             raise ValueError(
                 f"`n_envs` must be the number of environments, {len(envs)}. Received {settings.n_envs}."
             )
         self.algorithm, self.envs, self.folder, self.name = algorithm, envs, folder, name
-        self.settings, self.rewards = settings, updating_normalizers(reward)
+        self.settings, self.reward, self.rewards = settings, reward, updating_normalizers(reward)
+        self.tracker: Tracker = tracker
         self.inputs = OnlineInputs(reward, settings)
         self.on_policy = isinstance(algorithm, OnPolicyAlgorithm)
         self.env_steps = 0
@@ -170,7 +178,8 @@ class _OnlineRun:
         save_resume(state_file, {"algorithm": state(), **counts, "reward": statistics})
         return str(state_file)
 
-    def train(self, progress: bool) -> None:
+    def train(self, bar: "tqdm[Any]") -> None:
+        """Train to the end, or with `exact_resume` to the next checkpoint, where a resumed run begins."""
         s = self.settings
         size = s.collect_steps if self.on_policy else s.buffer_size or s.env_steps
         # Whole rows, and one more row, as a collection may end one row later.
@@ -178,18 +187,19 @@ class _OnlineRun:
         buffer_seed = int(torch.randint(2**31, ()))
         buffer = FastVectorReplayBuffer(per_env * s.n_envs, s.n_envs, random_seed=buffer_seed)
         load_buffer(buffer, self.transitions)
+        self.transitions = {}
         collector = Collector[EnvReturnStats](
             self.algorithm, self.envs, buffer, exploration_noise=True, collect_stats_class=EnvReturnStats
         )
         collector.reset(reset_buffer=False)
-        with tqdm(
-            total=s.env_steps, initial=self.env_steps, desc=self.name, unit="step", disable=not progress
-        ) as bar:
-            if not self.env_steps and s.random_steps and not self.on_policy:
-                collector.collect(n_step=s.random_steps, random=True)
-                self.env_steps = s.random_steps
-                bar.update(s.random_steps)
-            self._train(collector, bar)
+        bar.update(self.env_steps - bar.n)
+        if not self.env_steps and s.random_steps and not self.on_policy:
+            collector.collect(n_step=s.random_steps, random=True)
+            self.env_steps = s.random_steps
+            bar.update(s.random_steps)
+        self._train(collector, bar)
+        if self.env_steps < s.env_steps and not self.on_policy:
+            self.transitions = dump_buffer(buffer)
 
     def _train(self, collector: Collector[EnvReturnStats], bar: "tqdm[Any]") -> None:
         s, first = self.settings, self.env_steps
@@ -198,6 +208,7 @@ class _OnlineRun:
         n_collections = -(-(s.env_steps - first) // s.collect_steps)
         epochs = -(-n_collections // max(1, s.checkpoint_every // s.collect_steps))
         epoch_steps = -(-n_collections // epochs) * s.collect_steps
+        epochs = 1 if s.exact_resume else epochs
 
         def tick(epoch: int, env_step: int) -> None:
             bar.update(first + env_step - bar.n)
@@ -208,9 +219,10 @@ class _OnlineRun:
 
         logger: Any = LazyLogger()
         if self.folder is not None:
-            # Steps after the last checkpoint are logged again: TensorBoard drops their first entries.
-            writer = SummaryWriter(str(self.folder / "tensorboard" / self.name), purge_step=first + 1)
-            logger = _Logger(writer, first)
+            # Steps after the last checkpoint are logged again, and replace their first entries.
+            writer = make_writer(self.tracker, self.folder, self.name, first + 1)
+            learned = self.reward is not None
+            logger = RunLogger(writer, "policy", length=s.env_steps, first=first, learned=learned)
         common: dict[str, Any] = {
             "training_collector": collector,
             "max_epochs": epochs,
@@ -233,18 +245,3 @@ class _OnlineRun:
         self.env_steps = first + epochs * epoch_steps
         tick(0, self.env_steps - first)
         logger.finalize()
-
-
-class _Logger(TensorboardLogger):
-    """Tianshou's logger with steps counted from the start of the run, also after a resume."""
-
-    def __init__(self, writer: SummaryWriter, first: int) -> None:
-        super().__init__(writer, training_interval=1, update_interval=500, save_interval=1, write_flush=False)
-        self.first = first
-
-    def log_training_data(self, log_data: dict[str, Any], step: int) -> None:
-        if log_data["n_collected_episodes"]:  # else there is no return to log
-            super().log_training_data(log_data, step)
-
-    def write(self, step_type: str, step: int, data: dict[str, Any]) -> None:
-        super().write(step_type, self.first + step, data)

@@ -53,6 +53,10 @@ class OnlineSettings:
     checkpoint_every: int = 8000
     """Number of steps between checkpoints, rounded up to whole collections."""
 
+    exact_resume: bool = False
+    """New episodes after each checkpoint, so that a resumed run equals an undisturbed one bit by bit.  It
+    cuts an episode of each environment, so `checkpoint_every / n_envs` should be many episodes."""
+
     def __post_init__(self) -> None:
         check_fields(self)
         for name in (

@@ -31,6 +31,7 @@ class RunLogger(BaseLogger):
         group: group of the tags: "prior", "reward" or "policy".
         length: number of updates or environment steps of the whole training; a curve has about 200 points.
         first: number of environment steps before this run, if it continues an earlier one.
+        learned: draw the return by the agent's reward next to the environment's return (`EnvReturnStats`).
 
     Example:
         >>> from rlpriors.training.run_writer import CsvWriter
@@ -45,10 +46,12 @@ class RunLogger(BaseLogger):
         1,diagnostics/prior_update_ms,100.0
     """
 
-    def __init__(self, writer: RunWriter, group: str, *, length: int, first: int = 0) -> None:
+    def __init__(
+        self, writer: RunWriter, group: str, *, length: int, first: int = 0, learned: bool = False
+    ) -> None:
         interval = max(1, length // N_POINTS)
         super().__init__(training_interval=1, update_interval=interval, save_interval=1)
-        self.writer, self.group, self.first = writer, group, first
+        self.writer, self.group, self.first, self.learned = writer, group, first, learned
         self._env_steps: int | None = None
         self._last_save = -1
 
@@ -57,13 +60,12 @@ class RunLogger(BaseLogger):
         self._env_steps = self.first + step
         if not log_data["n_collected_episodes"]:
             return
-        true = log_data.get("env_returns_stat")
         numbers = {
-            "learned_return" if true is not None else "return": log_data["returns_stat"]["mean"],
+            "learned_return" if self.learned else "return": log_data["returns_stat"]["mean"],
             "episode_length": log_data["lens_stat"]["mean"],
         }
-        if true is not None:
-            numbers["true_return"] = true["mean"]
+        if self.learned:
+            numbers["true_return"] = log_data["env_returns_stat"]["mean"]
         values = {f"{self.group}/{name}": value for name, value in numbers.items()}
         values[f"diagnostics/{self.group}_steps_per_second"] = log_data["collect_speed"]
         self.writer.scalars(values, self._env_steps)

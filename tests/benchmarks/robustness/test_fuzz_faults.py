@@ -1,5 +1,6 @@
 """Faults that the fuzz campaign found: each call must be refused with the argument's name."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from benchmarks.robustness.fuzz import fuzz_function
 from benchmarks.robustness.fuzz_inputs import (
     BOX,
+    STATES,
     PixelEnv,
     Target,
     linear,
@@ -56,6 +58,13 @@ def mismatched() -> Any:
     return valid._replace(obs=valid.obs[:-1])
 
 
+def unread_nan() -> Any:
+    valid = make_transitions()
+    obs_next = valid.obs_next.clone()
+    obs_next[3, 1] = math.nan
+    return valid._replace(obs_next=obs_next)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -69,6 +78,52 @@ def mismatched() -> Any:
         (lambda: rewards.SumReward([make_reward()], [True]), "`weights` must be a tuple of finite"),
         (lambda: rewards.SumReward([make_reward()], [1.0], True), "`offset` must be a finite number"),
         (lambda: rewards.SumReward(None, [1.0]), "`terms` must be a sequence of rewards"),
+        (lambda: rewards.SumReward([make_reward()], [1e308]), "`weights` must be finite, at most 1e.30"),
+        (lambda: rewards.SumReward([make_reward()], [1.0], 1e308), "`offset` must be finite, at most 1e.30"),
+        (lambda: 1e20 * (1e20 * make_reward()), "`weights` must be finite, at most 1e.30"),
+        (lambda: rewards.EnsembleReward([make_reward()], 1e308), "`k` must be finite, at most 1e.30"),
+        (lambda: make_reward().score([[1.0], [1.0, 2.0]], X, X), "`obs` must be an array of numbers"),
+        (
+            lambda: make_reward().score(np.ones((2, 3)), np.ones((2, 1)), np.ones((2, 3)), [0, math.nan]),
+            "`terminated` must hold booleans",
+        ),
+        (lambda: networks.build_denoiser("mlp", 2**62, 3), "`horizon`, `dim` must be smaller"),
+        (lambda: networks.build_denoiser("unet", 4, 2**62), "`horizon`, `dim` must be smaller"),
+        (lambda: networks.build_denoiser("mlp", 4, 3, width=2**40), "`width` must be smaller"),
+        (
+            lambda: agents.make_algorithm(
+                STATES, BOX, agents.AlgorithmSettings("sac", hidden=(2**62,)), device="cpu"
+            ),
+            "`hidden` must be smaller",
+        ),
+        (
+            lambda: wrappers.LearnedReward(gym.make("Pendulum-v1"), dict),
+            "`reward` must be .* Received .*dict",
+        ),
+        (lambda: make_store().subset([0, True]), "`indices` must be .* booleans among"),
+        (
+            lambda: dataclasses.replace(make_store(), truncated=[[1.0], [1, 2]]),
+            "`truncated` must be an array",
+        ),
+        (lambda: data.select_observation(None), "`obs` must be an array of numbers. Received None"),
+        (lambda: data.select_observation({"a": "x"}), "`obs` must be an array of numbers. Received 'x'"),
+        (lambda: data.observation_shape(gym.spaces.Text(3)), "`space` of observations must be Box"),
+        (
+            lambda: evaluation.downsample(np.full((1, 4, 4, 3), 256)),
+            r"`frames` must hold integers in 0\.\.255",
+        ),
+        (
+            lambda: compare(evaluation.epic_distance, canonical_obs=torch.full((8, 3), math.nan)),
+            "`canonical_obs` must be finite. Received 24",
+        ),
+        (
+            lambda: compare(evaluation.dard_distance, canonical_act=torch.full((8, 1), math.inf)),
+            "`canonical_act` must be finite. Received 8",
+        ),
+        (
+            lambda: compare(evaluation.epic_distance, transitions=unread_nan()),
+            "`transitions.obs_next` must be finite. Received 1",
+        ),
         (lambda: rewards.EnsembleReward(3), "`members` must be a sequence of rewards"),
         (lambda: agents.CosineSchedule(10, None), "`warm_up` must be an integer"),
         (lambda: agents.CosineSchedule(10, final="1"), "`final` must be a finite number"),

@@ -70,6 +70,13 @@ def test_correlations_by_hand():
     )
 
 
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_the_scale_changes_no_correlation(scale):
+    a, b = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, -1.0])  # deviations -1 0 1 and 0 1 -1
+    assert pearson(scale * a, b) == pytest.approx(-0.5)
+    assert pearson(a, scale * b) == pytest.approx(-0.5)
+
+
 def test_canonical_reward_by_hand():
     # Means over A and S': state 0: 5/6, state 1: 1, state 2: 4/6.  For s=0, a=1, s'=1: 3 + .9 * 1 - 5/6.
     canonical = canonical_reward(tabular(TABLE), TRANSITIONS, **CANONICAL)

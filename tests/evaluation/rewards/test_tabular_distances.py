@@ -112,7 +112,9 @@ def test_shaped_is_0_scaled_is_0_negated_is_1(distance):
     reward, shape = mdp.reward, shaping(mdp)
     assert distance(reward, reward, mdp) == pytest.approx(0.0, abs=1e-6)
     assert distance(reward, reward + shape, mdp) == pytest.approx(0.0, abs=1e-6)
-    assert distance(reward, 7 * reward, mdp) == pytest.approx(0.0, abs=1e-6)
+    for scale in (7, 1e300, 1e-300):
+        assert distance(reward, scale * reward, mdp) == pytest.approx(0.0, abs=1e-6)
+        assert distance(-scale * reward, reward, mdp) == pytest.approx(1.0, abs=1e-6)
     assert distance(reward, 2 * reward - 3 * shape + 4, mdp) == pytest.approx(0.0, abs=1e-6)
     assert distance(reward, -reward, mdp) == pytest.approx(1.0, abs=1e-6)
     assert distance(reward, -2 * reward + shape, mdp) == pytest.approx(1.0, abs=1e-6)

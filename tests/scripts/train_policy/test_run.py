@@ -215,7 +215,7 @@ def test_killed_in_the_middle_it_resumes_to_the_end(tiny, tmp_path, monkeypatch)
     # The statistics went on from the 32 steps of the checkpoint; what came after it was done again.
     assert load_reward(run / "reward", device="cpu").count == 48
     events = EventAccumulator(str(run / "tensorboard" / "policy"), size_guidance={"scalars": 0}).Reload()
-    steps = [point.step for point in events.Scalars("training/returns_stat/mean")]
+    steps = [point.step for point in events.Scalars("policy/learned_return")]
     assert steps == sorted(set(steps))
     # Both environments began anew at step 32: an episode ends at 44, and none at 36 as before the kill.
     assert max(steps) == 44

@@ -33,6 +33,7 @@ def rankme(features: Float[np.ndarray, "frames dim"], eps: float = 1e-7) -> floa
     if eps < 0:
         raise ValueError(f"`eps` must be at least 0. Received {eps}.")
     x = _checked(features)
+    x /= np.abs(x).max() or 1  # the ratios of singular values stay, and squares do not overflow
     gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
     values = np.sqrt(np.linalg.eigvalsh(gram).clip(min=0))
     if not values.sum() > 0:
@@ -60,6 +61,7 @@ def feature_std(features: Float[np.ndarray, "frames dim"]) -> float:
         1.0
     """
     x = _checked(features)
+    x /= np.where(x.any(1), np.abs(x).max(1), 1)[:, None]  # squares of huge numbers would overflow
     lengths = np.linalg.norm(x, axis=1, keepdims=True)
     unit = x / np.where(lengths > 0, lengths, 1)
     return float(unit.std(0).mean() * np.sqrt(x.shape[1]))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.rewards.epic import pearson_distance
-from rlpriors.evaluation.rewards.input_checks import check_returned, check_transitions
+from rlpriors.evaluation.rewards.input_checks import check_returned, check_sampled, check_transitions
 from rlpriors.types import RewardFn, Transition
 
 __all__ = ["SampleNext", "dard_distance", "dynamics_canonical_rewards"]
@@ -44,8 +44,8 @@ def dynamics_canonical_rewards(
     rewards' device.
 
     Raises:
-        ValueError: an argument is out of bounds, `sample_next` returns a wrong shape, or a reward
-            returns NaN or infinity.
+        ValueError: an argument is out of bounds or not finite, `sample_next` returns a wrong shape, or a
+            reward returns NaN or infinity.
     """
     named = [(f"rewards[{number}]", reward) for number, reward in enumerate(rewards)]
     return _canonical_rewards(
@@ -75,6 +75,7 @@ def _canonical_rewards(
             f"at least one. Received {gamma}, {batch_size}, {len(rewards)} rewards and {draws} actions."
         )
     check_transitions(transitions)
+    check_sampled(canonical_act=canonical_act)
     columns: list[list[Tensor]] = [[] for _ in rewards]
     sizes = [0.0] * len(rewards)
     rows = max(1, batch_size // draws)

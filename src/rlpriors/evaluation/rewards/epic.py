@@ -17,7 +17,12 @@ from torch import Tensor
 
 from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.array_arguments import array_arguments
-from rlpriors.evaluation.rewards.input_checks import check_pairs, check_returned, check_transitions
+from rlpriors.evaluation.rewards.input_checks import (
+    check_pairs,
+    check_returned,
+    check_sampled,
+    check_transitions,
+)
 from rlpriors.types import RewardFn, Transition
 
 __all__ = ["canonical_reward", "epic_distance", "pearson", "pearson_distance", "spearman"]
@@ -31,7 +36,9 @@ def pearson(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
         ValueError: fewer than two numbers, different lengths, NaN or infinity, or a constant input.
     """
     check_pairs(a=a, b=b)
-    return float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1])
+    # Products of huge or tiny numbers would overflow or vanish.
+    a, b = (x.astype(np.float64) for x in (a, b))
+    return float(np.corrcoef(a / np.abs(a).max(), b / np.abs(b).max())[0, 1])
 
 
 @array_arguments(a=1, b=1)
@@ -78,8 +85,8 @@ def canonical_reward(
     is constant across ends of episodes.  All tensors are on the reward's device.
 
     Raises:
-        ValueError: `gamma` or `batch_size` is out of bounds, there are no samples, or the reward
-            gives NaN or infinity.
+        ValueError: `gamma` or `batch_size` is out of bounds, there are no samples, or a tensor or a
+            reward is NaN or infinite.
     """
     return _canonical_reward(
         "reward", reward, transitions, canonical_obs, canonical_act, gamma=gamma, batch_size=batch_size
@@ -118,6 +125,8 @@ def _canonical_reward(
                 f"`{given}` must have rows of shape {tuple(like.shape[1:])}, as `transitions` have. Received "
                 f"{tuple(samples_of.shape[1:])}."
             )
+
+    check_sampled(canonical_obs=canonical_obs, canonical_act=canonical_act)
 
     def evaluate(obs: Tensor, act: Tensor, obs_next: Tensor) -> Tensor:
         with torch.no_grad():

@@ -2,7 +2,8 @@
 
 `check_pairs`        check of the two inputs of a correlation
 `check_returned`     check of the numbers that a reward returned
-`check_transitions`  check of the sizes of transitions
+`check_transitions`  check of the sizes and numbers of transitions
+`check_sampled`      check of sampled tensors for finite numbers
 """
 
 from typing import Any
@@ -13,14 +14,14 @@ from torch import Tensor
 
 from rlpriors.types import Transition
 
-__all__ = ["check_pairs", "check_returned", "check_transitions"]
+__all__ = ["check_pairs", "check_returned", "check_sampled", "check_transitions"]
 
 
 def check_transitions(transitions: Transition) -> None:
-    """Check that all entries have the same number of rows, and observations the same shape.
+    """Check that all entries are finite and have the same number of rows, and observations the same shape.
 
     Raises:
-        ValueError: they differ.
+        ValueError: they differ, or an entry holds NaN or infinity.
     """
     shapes = [tuple(entry.shape) for entry in transitions]
     if len({shape[0] for shape in shapes}) > 1 or shapes[0] != shapes[2]:
@@ -28,6 +29,22 @@ def check_transitions(transitions: Transition) -> None:
             "`transitions` must have entries with the same number of rows, and observations of one shape. "
             f"Received the shapes {shapes}."
         )
+    names = (f"transitions.{name}" for name in Transition._fields)
+    check_sampled(**dict(zip(names, transitions, strict=True)))
+
+
+def check_sampled(**tensors: Tensor) -> None:
+    """Check that each tensor is finite: a reward may ignore NaN, and its comparison would be meaningless.
+
+    Raises:
+        ValueError: a tensor holds NaN or infinity; the message names it.
+    """
+    for name, tensor in tensors.items():
+        finite = tensor.isfinite()
+        if not finite.all():
+            raise ValueError(
+                f"`{name}` must be finite. Received {int((~finite).sum())} NaN or infinite numbers."
+            )
 
 
 def check_returned(name: str, scores: Any, n_rows: int) -> Float[Tensor, " batch"]:

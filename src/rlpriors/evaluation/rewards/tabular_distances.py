@@ -116,9 +116,9 @@ def exact_epic(
     if not 0 <= gamma <= 1:
         raise ValueError(f"`gamma` must be in [0, 1]. Received {gamma}.")
     weights = np.ones(reward_a.shape) if coverage is None else coverage
-    a, b = (epic_canonical(reward, gamma, state_weights, action_weights) for reward in (reward_a, reward_b))
-    sizes = np.abs(reward_a).max(), np.abs(reward_b).max()
-    return _distance(a, b, weights, sizes, center=True)
+    rewards = _scaled(reward_a), _scaled(reward_b)
+    a, b = (epic_canonical(reward, gamma, state_weights, action_weights) for reward in rewards)
+    return _distance(a, b, weights, 1.0, center=True)
 
 
 @array_arguments(reward_a=3, reward_b=3)
@@ -138,9 +138,8 @@ def exact_dard(
         ValueError: see `exact_epic`.
     """
     _same_shape(reward_a, reward_b, mdp.reward)
-    a, b = (dard_canonical(reward, mdp, action_weights) for reward in (reward_a, reward_b))
-    sizes = np.abs(reward_a).max(), np.abs(reward_b).max()
-    return _distance(a, b, mdp.transition if coverage is None else coverage, sizes, center=True)
+    a, b = (dard_canonical(_scaled(reward), mdp, action_weights) for reward in (reward_a, reward_b))
+    return _distance(a, b, mdp.transition if coverage is None else coverage, 1.0, center=True)
 
 
 @array_arguments(reward_a=3, reward_b=3)
@@ -168,9 +167,8 @@ def exact_starc(
             f'`canonical` must be "value" or "minimal" and `metric` "norm" or "angle". '
             f"Received {canonical!r} and {metric!r}."
         )
-    a, b = (canonicalizations[canonical](reward, mdp) for reward in (reward_a, reward_b))
-    sizes = tuple(np.abs(reward).max() / (1 - mdp.gamma) for reward in (reward_a, reward_b))
-    distance = _distance(a, b, np.ones(a.shape), (sizes[0], sizes[1]), center=False)
+    a, b = (canonicalizations[canonical](_scaled(reward), mdp) for reward in (reward_a, reward_b))
+    distance = _distance(a, b, np.ones(a.shape), 1 / (1 - mdp.gamma), center=False)
     return distance if metric == "norm" else float(2 * np.arcsin(distance) / np.pi)
 
 
@@ -178,10 +176,13 @@ def _distance(
     a: Float[np.ndarray, "*table"],
     b: Float[np.ndarray, "*table"],
     weights: Float[np.ndarray, "*table"],
-    sizes: tuple[float, float],
+    size: float,
     center: bool,
 ) -> float:
-    """Compute half the distance of `a` and `b` scaled to norm 1: `sqrt((1 - cos) / 2)`."""
+    """Compute half the distance of `a` and `b` scaled to norm 1: `sqrt((1 - cos) / 2)`.
+
+    Norms of rounding errors, relative to `size`, count as 0.
+    """
     if not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
         raise ValueError(
             "`coverage` must hold weights of at least 0, not all 0. "
@@ -189,7 +190,7 @@ def _distance(
         )
     share = weights / weights.sum()
     units = []
-    for name, values, size in (("reward_a", a, sizes[0]), ("reward_b", b, sizes[1])):
+    for name, values in (("reward_a", a), ("reward_b", b)):
         level = values - (share * values).sum() * center
         norm = float(np.sqrt((share * level**2).sum()))
         if norm <= ROUNDING * size or norm == 0:
@@ -200,6 +201,11 @@ def _distance(
         units.append(level / norm)
     away = float((share * (units[0] - units[1]) ** 2).sum())
     return float(np.clip(np.sqrt(away) / 2, 0.0, 1.0))
+
+
+def _scaled(reward: Table) -> Table:
+    """Return a reward divided by its largest size, so that no product of its numbers overflows."""
+    return reward / (np.abs(reward.astype(np.float64)).max() or 1.0)
 
 
 def _probabilities(name: str, weights: Float[np.ndarray, " n"] | None, n: int) -> Float[np.ndarray, " n"]:
