@@ -10,10 +10,12 @@ know how the prior is trained or how the reward is used afterwards.
 `objectives`          losses that a reward is learned by
 `order_accuracy`      test of demonstrations for progress
 `original_recipe`     original recipe of diffusion IRL, for comparison
+`path_lengths`        lengths of the ways between time steps
 `planning_value`      value beyond the window, for plans by the learned reward
 `progress`            use of the order of time steps within demonstrations
 `reference`           negatives: the windows that demonstrations are compared with
 `reward_checks`       checks that a reward fits the policy's windows
 `settings`            settings and training statistics
 `support`             coverage of demonstrations by the prior
+`way_losses`          losses that make a reward follow the ways in demonstrations and data
 """

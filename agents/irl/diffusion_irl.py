@@ -24,11 +24,12 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.horizon_check import check_horizons
 from rlpriors.agents.irl.objective_schedule import ObjectiveSchedule
 from rlpriors.agents.irl.objectives import InputPerturbation, Objective, ObjectiveInput
-from rlpriors.agents.irl.order_accuracy import default_progress_weight
-from rlpriors.agents.irl.progress import movement_weights, progress_loss, sample_pairs
+from rlpriors.agents.irl.order_accuracy import default_progress_weight, goal_entries
+from rlpriors.agents.irl.progress import movement_weights
 from rlpriors.agents.irl.reference import ReferenceLike, ReferenceWindows, parse_reference
 from rlpriors.agents.irl.reward_checks import check_layout, check_observations, check_trainable, fixed_inputs
 from rlpriors.agents.irl.settings import DiffusionIRLSettings, DiffusionIRLStats
+from rlpriors.agents.irl.way_losses import WayLosses
 from rlpriors.agents.moving_average import MovingAverageAlgorithm
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.agents.seeding import update_seed
@@ -63,7 +64,9 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
             weight).  They decide what the reward is about: against data of a good learner it pays for the
             remaining difference only, against random play for everything that takes skill.  The default is
             the prior's data for "contrastive" (guided samples without `prior_data`), "density_ratio" and
-            "relative", and guided samples for "sampler_backprop".  The prior's data needs no sampling.
+            "relative", and guided samples for "sampler_backprop".  The prior's data needs no sampling.  Where
+            observations contain a goal of each episode, "contrastive" takes guided samples, which share the
+            goals of demonstrations.
         warm_start: earlier objectives, each with its number of updates.
         settings: settings that do not depend on the objective.
         max_grad_norm: bound on the gradient's norm; None for no bound.
@@ -91,7 +94,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         ...     process=DiffusionProcess(NoiseSchedule(20)), action_space=gym.spaces.Box(-1, 1, (1,)))
         >>> from rlpriors.rewards import MLPReward, RewardSettings
         >>> reward = MLPReward(RewardSettings(obs_dim=1, act_dim=1), layout.normalizer)
-        >>> algorithm = DiffusionIRL(policy=policy, reward=reward, optim=AdamOptimizerFactory(5e-3))
+        >>> algorithm = DiffusionIRL(policy=policy, reward=reward, optim=AdamOptimizerFactory(1e-2))
         >>> info = algorithm.run_training(OfflineTrainerParams(  # the demonstrations
         ...     buffer=to_buffer(data), batch_size=16, max_epochs=1, epoch_num_steps=5,
         ...     show_progress=False, verbose=False))
@@ -192,22 +195,40 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         if settings.movement_fraction > 0:
             fraction, layout = settings.movement_fraction, self.policy.layout
             windows.set_probabilities(movement_weights(windows, layout, self.temporal_variation, fraction))
-        self._demonstrations = windows
-        self._progress_weight = self._choose_progress_weight(windows)
+        self._has_goals = len(goal_entries(windows.store)) > 0
+        self._way_losses = self._make_way_losses(windows)
         check_horizons(windows.store, self.policy.layout, self.settings.allow_variable_horizon)
         return cast(TBuffer, windows)
 
-    def _choose_progress_weight(self, demonstrations: WindowBuffer) -> float:
-        """Return the weight of the progress loss: the given one, or one that suits the demonstrations."""
+    def _make_way_losses(self, demonstrations: WindowBuffer) -> WayLosses | None:
+        """Return the losses of ways, or None if their weight is 0 or the demonstrations do not progress."""
         weight = self.settings.progress_weight
-        if isinstance(self.online, TrajectoryValue):
-            return 0.0
-        if weight is not None or not any(o.evaluates_reward for o in self.objectives.objectives):
-            return weight or 0.0
-        variation = self.temporal_variation
+        reads_rewards = any(objective.evaluates_reward for objective in self.objectives.objectives)
+        if isinstance(self.online, TrajectoryValue) or weight == 0 or (weight is None and not reads_rewards):
+            return None
+        layout, variation = self.policy.layout, self.temporal_variation
         if not variation.any():
             variation = self._measure_variation(demonstrations)
-        return default_progress_weight(demonstrations, self.policy.layout, variation, self.seed)
+        if weight is None:
+            # Ways compare states of one episode, so the contrast alone decides about goals of episodes.  It
+            # would raise the reward of the demonstrated goals if negatives had others.
+            if self._has_goals and not self._negatives_share_goals():
+                return None
+            weight = default_progress_weight(demonstrations, layout, variation, self.seed)
+        if weight == 0:
+            return None
+        weights = {
+            "progress_weight": weight,
+            "path_weight": self.settings.path_penalty,
+            "rest_weight": self.settings.rest_penalty,
+        }
+        return WayLosses(demonstrations, self.prior_data, layout, variation, **weights)
+
+    def _negatives_share_goals(self) -> bool:
+        """Return True if all negatives start where demonstrations do."""
+        if self.reference is not None:
+            return set(self.reference.names) == {"guided"}
+        return all("guided" in objective.own_sources for objective in self.objectives.objectives)
 
     def _measure_variation(self, windows: WindowBuffer) -> Tensor:
         layout, store = self.policy.layout, windows.store
@@ -236,6 +257,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
                 perturbation=self._perturbation,
                 reference=self.reference,
                 n_updates=int(self.updates),
+                has_goals=self._has_goals,
             )
         )
         with torch.no_grad():
@@ -285,20 +307,13 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         return loss, penalty
 
     def _add_progress(self, loss: Tensor, objective: Objective, n: int) -> tuple[Tensor, float]:
-        """Add the weighted progress loss of `n` pairs to `loss`; return it before its weight too."""
-        weight = self._progress_weight
-        if self.settings.progress_weight is None and not objective.evaluates_reward:
-            weight = 0.0
-        if weight == 0:
+        """Add the losses of ways on `n` pairs to `loss`; return the progress loss before its weight too."""
+        is_used = self.settings.progress_weight is not None or objective.evaluates_reward
+        if self._way_losses is None or not is_used or isinstance(self.online, TrajectoryValue):
             return loss, 0.0
-        layout, device = self.policy.layout, self.policy.device
         rng = np.random.default_rng((update_seed(self.seed, int(self.updates)), 1))
-        earlier, later = (
-            layout.rewards(self.online, layout.pack(Window(*(part.to(device) for part in window))))[:, 0]
-            for window in sample_pairs(self._demonstrations, layout, n, rng)
-        )
-        progress = progress_loss(earlier, later)
-        return loss + weight * progress, progress.item()
+        way_loss, progress = self._way_losses(self.online, n, rng)
+        return loss + way_loss, progress
 
     def _reference_windows(self, data: ReplayBuffer | EpisodeStore, number: int) -> WindowBuffer:
         windows = self._prior_windows(data)

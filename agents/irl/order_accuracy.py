@@ -1,7 +1,8 @@
 """Accuracy of ordering time steps of demonstrations that a ranking was not fitted on.
 
 `order_accuracy`           fraction of held-out pairs of time steps whose order a fitted ranking predicts
-`default_progress_weight`  weight of the progress loss that follows from it
+`goal_entries`             entries that are constant in each episode, such as a given goal
+`default_progress_weight`  weight of the progress loss that follows from the accuracy
 
 The progress loss (`progress`) assumes that later time steps of a demonstration are better.  That holds for
 ways to a goal and is wrong for movements that repeat, such as gaits.  Demonstrations themselves show which
@@ -16,15 +17,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
-from rlpriors.agents.irl.progress import movement_weights, progress_loss, sample_pairs
+from rlpriors.agents.irl.progress import movement_weights, sample_pairs
 from rlpriors.agents.offline_algorithm import WindowBuffer
+from rlpriors.data.episodes import EpisodeStore
 from rlpriors.networks.mlp import build_mlp
 
-__all__ = ["default_progress_weight", "order_accuracy"]
+__all__ = ["default_progress_weight", "goal_entries", "order_accuracy"]
 
 _log = logging.getLogger(__name__)
 
-_WEIGHT = 20.0  # for demonstrations that progress
+_WEIGHT = 5.0  # for demonstrations that progress
 _LEAST_ACCURACY = 2 / 3  # between ways through mazes and gaits
 _UPDATES, _PAIRS, _HELD_OUT_PAIRS = 100, 128, 2000
 
@@ -32,7 +34,7 @@ _UPDATES, _PAIRS, _HELD_OUT_PAIRS = 100, 128, 2000
 def default_progress_weight(
     demonstrations: WindowBuffer, layout: TrajectoryLayout, variation: Float[Tensor, " dim"], seed: int = 0
 ) -> float:
-    """Return 20 if `order_accuracy` is at least two thirds, else 0; also 0 for a single demonstration.
+    """Return 5 if `order_accuracy` is at least two thirds, else 0; also 0 for a single demonstration.
 
     Args:
         demonstrations: windows of the demonstrations.
@@ -85,13 +87,37 @@ def order_accuracy(
         network = build_mlp(layout.obs_dim, (64, 64), 1)
     optim = torch.optim.Adam(network.parameters(), lr=3e-3)
     for earlier, later in zip(*(part.split(_PAIRS) for part in fitted), strict=True):
-        loss = progress_loss(network(earlier)[:, 0], network(later)[:, 0])
+        # The order alone: -log sigma(r_later - r_earlier) (Bradley & Terry 1952, Biometrika 39).
+        loss = torch.nn.functional.softplus(network(earlier) - network(later)).mean()
         optim.zero_grad()
         loss.backward()
         optim.step()
     with torch.no_grad():
         earlier, later = (network(part)[:, 0] for part in held_out)
     return float((later > earlier).float().mean())
+
+
+def goal_entries(store: EpisodeStore) -> Int[np.ndarray, " entries"]:
+    """Return the entries of flat observations that are constant in each episode and differ between episodes.
+
+    Changes by less than a thousandth of an entry's standard deviation count as constant.
+
+    Example:
+        >>> from rlpriors.data.episodes import Episode
+        >>> to_left, to_right = (
+        ...     Episode(np.array([[0.0, goal], [1.0, goal]]), np.ones((1, 1)), *np.zeros((3, 1)))
+        ...     for goal in (-1, 1))
+        >>> goal_entries(EpisodeStore.from_episodes([to_left, to_right])).tolist()
+        [1]
+    """
+    rows = store.obs.reshape(len(store.obs), -1)
+    first = (
+        np.arange(store.n_episodes) + store.step_starts
+    )  # every episode has one more observation than steps
+    own_first = np.repeat(rows[first], store.lengths + 1, axis=0)
+    spread = rows.std(0, dtype=np.float64)
+    is_constant = (np.abs(rows - own_first) <= 1e-3 * spread).all(0)
+    return np.flatnonzero(is_constant & (spread > 0))
 
 
 def _episodes(demonstrations: WindowBuffer) -> Int[np.ndarray, " episodes"]:
@@ -113,6 +139,6 @@ def _pairs(
     windows = WindowBuffer(store, horizon, stride, None, 0, absorbing=layout.absorbing)
     windows.set_probabilities(movement_weights(windows, layout, variation, 1.0))
     return tuple(
-        layout.obs(pair.obs[:, 0].to(variation.device)).cpu()
-        for pair in sample_pairs(windows, layout, n, rng)
+        layout.obs(store.windows(steps, 1, stride).obs[:, 0].to(variation.device)).cpu()
+        for steps in sample_pairs(windows, n, rng)
     )

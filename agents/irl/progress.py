@@ -1,25 +1,39 @@
-"""Progress within demonstrations: which windows move, and which time steps come later.
+"""Progress within demonstrations: which windows move, and how far time steps are apart.
 
 `movement_weights`  sampling weights of demonstrated windows that move
-`sample_pairs`      time steps of demonstrations in pairs, the earlier one first
-`progress_loss`     Bradley-Terry loss that later time steps have the higher reward
+`sample_pairs`      time steps of episodes in pairs, the earlier one first
+`progress_loss`     deviation of a reward's increase along demonstrations from the length of the way
+`path_penalty`      change of a reward along data beyond the length of the way
+`rest_penalty`      slope of a reward where demonstrations rest
 
 Demonstrations of a way that is longer than a window carry two signals that a contrast of windows loses.
 Rests at the end fill most windows, although the way is shown by the others.  In the middle of the way, as
 many demonstrated windows arrive as leave, so that the contrast with other data cancels there; the order of
 time steps within a demonstration does not.
+
+Two losses teach such ways.  Along a demonstration, the reward rises by the length of the way.  Along all
+data, it changes by at most that length.  Under this bound the contrast with the prior's data is the dual
+problem of the optimal transport from the data to the demonstrations (Kantorovich and Rubinstein; Villani
+2009, "Optimal Transport: Old and New", chapter 5), with the length of ways in the data as its cost.  Where
+demonstrations rest at a goal, its solution is minus the distance to the goal, also in states that no
+demonstration visits.  The way leads around walls, unlike the straight lines of the gradient penalty.
+
+That solution has a kink at the goal, which a smooth network rounds off, and its highest value may come to lie
+beside the goal.  A third loss makes the reward level where demonstrations rest, as a maximum is.
 """
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.offline_algorithm import WindowBuffer
-from rlpriors.types import Window
 
-__all__ = ["movement_weights", "progress_loss", "sample_pairs"]
+__all__ = ["GAIN", "movement_weights", "path_penalty", "progress_loss", "rest_penalty", "sample_pairs"]
+
+GAIN = 5.0
+"""Increase of the reward of a time step along a way that is as long as the mean window of the data."""
 
 
 def movement_weights(
@@ -52,30 +66,62 @@ def movement_weights(
 
 
 def sample_pairs(
-    windows: WindowBuffer, layout: TrajectoryLayout, n: int, rng: np.random.Generator
-) -> tuple[Window, Window]:
-    """Draw `n` pairs of transitions between time steps of the same episode, the earlier ones first.
+    windows: WindowBuffer, n: int, rng: np.random.Generator, longest: int | None = None
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Draw `n` pairs of steps of the same episode, the earlier ones first.
 
     The earlier one lies in a window that is drawn with the buffer's probabilities, so most pairs are on the
-    way even if demonstrations rest for long.  The logarithm of the time between both is uniform up to the
-    episode's end: near pairs order neighboring states, far pairs the whole way.  Each transition is a window
-    of two time steps.  At the end of an episode both may be the same.
+    way even if demonstrations rest for long.  The logarithm of the time between both is uniform: near pairs
+    order neighboring states, far pairs the whole way.  At the end of an episode both may be the same.
+
+    Args:
+        windows: windows of the episodes.
+        n: number of pairs.
+        rng: random generator.
+        longest: largest number of steps between both; None for the whole episode.
     """
     store = windows.store
     starts = windows.starts[windows.sample_rows(n, rng)]
     episode = store.episode_of[starts]
-    last = np.maximum(store.step_starts[episode] + store.lengths[episode] - 2 * layout.stride, starts)
-    earlier = np.minimum(starts + rng.integers(layout.horizon * layout.stride, size=n), last)
-    gap = np.exp(rng.random(n) * np.log(last - earlier + 1)).astype(np.int64)
-    later = np.minimum(earlier + gap, last)
-    pair = (store.windows(part, 2, layout.stride) for part in (earlier, later))
-    return next(pair), next(pair)
+    last = np.maximum(store.step_starts[episode] + store.lengths[episode] - 2 * windows.stride, starts)
+    earlier = np.minimum(starts + rng.integers(windows.horizon * windows.stride, size=n), last)
+    most = last - earlier if longest is None else np.minimum(last - earlier, longest)
+    gap = np.exp(rng.random(n) * np.log(most + 1)).astype(np.int64)
+    return earlier, np.minimum(earlier + gap, last)
 
 
-def progress_loss(earlier: Float[Tensor, " n"], later: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Return the mean of -log sigma(r_later - r_earlier) (Bradley & Terry 1952, Biometrika 39).
+def progress_loss(
+    earlier: Float[Tensor, " n"], later: Float[Tensor, " n"], length: Float[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Return the mean of GAIN (d - length)^2 with d = (r_later - r_earlier) / GAIN, along demonstrations.
 
-    Where an agent rests, or repeats a movement, either state of a pair is the later one equally often.  The
-    loss is then lowest for equal rewards, so ends at rest need no special case.
+    The length of the way is 0 within a rest, so ends at rest need no special case.  A loss of the order alone
+    would let the contrast stretch the reward where few demonstrations begin, and reverse it there.
+
+    Args:
+        earlier: reward of the earlier time step of each pair.
+        later: reward of the later one.
+        length: length of the way between both, in mean windows of the data.
     """
-    return torch.nn.functional.softplus(earlier - later).mean()
+    return GAIN * ((later - earlier) / GAIN - length).square().mean()
+
+
+def path_penalty(
+    earlier: Float[Tensor, " n"], later: Float[Tensor, " n"], length: Float[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Return the mean of GAIN max(|d| - length, 0)^2, with d as in `progress_loss`, along any data."""
+    return GAIN * ((later - earlier).abs() / GAIN - length).clamp(min=0).square().mean()
+
+
+def rest_penalty(
+    rewards: Float[Tensor, " n"], x: Float[Tensor, "n steps dim"], obs_dim: int
+) -> Float[Tensor, ""]:
+    """Return the mean of |dr/ds|^2 where demonstrations rest.
+
+    Args:
+        rewards: reward of the transition between the two time steps of each window.
+        x: normalized windows, which `rewards` was computed from.
+        obs_dim: number of entries of an observation, the first ones of a time step.
+    """
+    (slope,) = torch.autograd.grad(rewards.sum(), x, create_graph=True)
+    return slope[..., :obs_dim].square().sum((1, 2)).mean()

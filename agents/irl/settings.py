@@ -43,17 +43,27 @@ class DiffusionIRLSettings:
     information."""
 
     progress_weight: float | None = None
-    """Weight of the progress loss: of two time steps of a demonstration, the later one has the higher reward
+    """Weight of the progress loss: along a demonstration, the reward rises by the length of the way
     (`progress`).  It teaches ways of several windows, and misleads where movements repeat, as in gaits.  By
-    default it is 20 if a ranking that is fitted to half of the demonstrations orders at least two thirds of
+    default it is 5 if a ranking that is fitted to half of the demonstrations orders at least two thirds of
     the pairs of time steps of the others (`order_accuracy`), else 0.  It is also 0 for a single
     demonstration, for objectives that differentiate the reward instead of scoring windows with it
     ("relative" and "sampler_backprop"), and for a `TrajectoryValue`."""
 
-    movement_fraction: float = 0.8
+    path_penalty: float = 20.0
+    """Weight of the path penalty: along the prior's data, the reward changes by at most the length of the way
+    (`progress`).  It makes the reward of states that no demonstration visits follow their distance to the
+    demonstrated ones, around walls.  It is used with the progress loss only, and needs `prior_data`."""
+
+    rest_penalty: float = 0.1
+    """Weight of the squared slope of the reward where demonstrations rest (`progress`).  It puts the highest
+    reward at the place of rest instead of beside it.  It is used with the progress loss only."""
+
+    movement_fraction: float = 0.2
     """Fraction of the demonstrated windows that is drawn in proportion to how far a window moves
-    (`progress.movement_weights`), in [0, 1]; the others are drawn uniformly.  With 0, long rests at the end
-    of demonstrations fill most batches."""
+    (`progress.movement_weights`), in [0, 1]; the others are drawn uniformly.  Windows at rest put the highest
+    reward at the end of demonstrations, windows that move show the way.  With 0, long rests fill most
+    batches."""
 
     input_noise: float = 0.0
     """Standard deviation of normal noise on the reward's inputs in the objective, for demonstrations and the
@@ -75,6 +85,8 @@ class DiffusionIRLSettings:
         check_fields(self)
         for name in (
             "progress_weight",
+            "path_penalty",
+            "rest_penalty",
             "gradient_penalty",
             "temporal_variation_exponent",
             "magnitude_penalty",

@@ -100,7 +100,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
     irl = DiffusionIRL(
         policy=policy,
         reward=reward,
-        optim=AdamOptimizerFactory(lr=5e-3).with_lr_scheduler_factory(
+        optim=AdamOptimizerFactory(lr=1e-2).with_lr_scheduler_factory(
             CosineSchedule(settings.reward_updates, final=0.1)
         ),
         prior_data=data,

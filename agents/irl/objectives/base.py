@@ -58,6 +58,9 @@ class ObjectiveInput(NamedTuple):
     n_updates: int = 0
     """Number of updates of the whole training before this one."""
 
+    has_goals: bool = False
+    """True if observations contain a goal of each episode, which negatives should share."""
+
     def perturb(
         self, demonstrated: Float[Tensor, "batch horizon dim"], others: Float[Tensor, "batch2 horizon dim"]
     ) -> tuple[Float[Tensor, "batch horizon dim"], Float[Tensor, "batch2 horizon dim"]]:

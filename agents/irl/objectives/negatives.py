@@ -26,7 +26,9 @@ def negatives(
 
     Args:
         update: inputs of the update.
-        own_sources: sources without a reference; the first one whose data is given is used.
+        own_sources: sources without a reference; the first one whose data is given is used.  Where
+            observations contain goals of episodes, guided samples come first, because they start where
+            demonstrations do and share their goals.
         sample: function from raw start observations to windows, in place of `guided_samples`.
     """
     guided = sample or (lambda start: guided_samples(update, start))
@@ -40,6 +42,8 @@ def negatives(
 
     n = len(update.expert)
     if update.reference is None:
+        if update.has_goals and "guided" in own_sources:
+            return draw("guided", n)
         has_data = update.sample_prior_data is not None
         return draw(next(source for source in own_sources if source == "guided" or has_data), n)
     return update.reference.draw(n, update.n_updates, draw)

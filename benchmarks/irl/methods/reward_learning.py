@@ -97,7 +97,7 @@ def learned_reward(
         algorithm = DiffusionIRL(
             policy=policy,
             reward=make(experiment) if make is not None else experiment.reward(obs_index=index, **read),
-            optim=AdamOptimizerFactory(lr=5e-3).with_lr_scheduler_factory(CosineSchedule(updates, final=0.1)),
+            optim=AdamOptimizerFactory(lr=1e-2).with_lr_scheduler_factory(CosineSchedule(updates, final=0.1)),
             objective=objective,
             prior_data=experiment.data,
             reference=negatives,

@@ -38,8 +38,10 @@ class RunLogger(BaseLogger):
         >>> from tempfile import mkdtemp
         >>> from pathlib import Path
         >>> folder = Path(mkdtemp())
-        >>> logger = RunLogger(CsvWriter(folder), "prior", length=20)
+        >>> writer = CsvWriter(folder)
+        >>> logger = RunLogger(writer, "prior", length=20)
         >>> logger.log_update_data({"loss": 0.25, "train_time": 0.1, "smoothed_loss": {"loss": 0.25}}, step=1)
+        >>> logger.finalize()
         >>> print((folder / "scalars.csv").read_text().strip())
         step,tag,value
         1,prior/loss,0.25

@@ -82,6 +82,7 @@ class CsvWriter:
         >>> folder = Path(mkdtemp())
         >>> writer = CsvWriter(folder)
         >>> writer.scalars({"prior/loss": 0.5}, step=10)
+        >>> writer.close()
         >>> (folder / "scalars.csv").read_text().split()
         ['step,tag,value', '10,prior/loss,0.5']
     """

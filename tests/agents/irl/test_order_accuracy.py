@@ -1,13 +1,17 @@
 """Ranking of held-out time steps, and the progress loss that follows from it."""
 
+from dataclasses import replace
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from tianshou.algorithm.optim import AdamOptimizerFactory
+from tianshou.trainer import OfflineTrainerParams
 
 from rlpriors.agents import DiffuserPolicy, DiffusionIRL, DiffusionIRLSettings, TrajectoryLayout
-from rlpriors.agents.irl.order_accuracy import order_accuracy
+from rlpriors.agents.irl.order_accuracy import goal_entries, order_accuracy
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.data import Episode, EpisodeStore
 from rlpriors.data.buffers import to_buffer
@@ -30,7 +34,8 @@ def make_store(kind: str, n: int = 8, length: int = 120) -> EpisodeStore:
     return EpisodeStore.from_episodes(episodes)
 
 
-def make_irl(store: EpisodeStore, **settings: float) -> DiffusionIRL:
+def make_irl(store: EpisodeStore, obs_dim: int = 2, reference: Any = None, **settings: float) -> DiffusionIRL:
+    torch.manual_seed(0)
     layout = TrajectoryLayout.fit(store, horizon=8)
     policy = DiffuserPolicy(
         denoiser=build_denoiser("mlp", horizon=8, dim=layout.dim),
@@ -39,10 +44,26 @@ def make_irl(store: EpisodeStore, **settings: float) -> DiffusionIRL:
         action_space=gym.spaces.Box(-1, 1, (1,)),
         device="cpu",
     )
-    reward = MLPReward(RewardSettings(obs_dim=2, act_dim=1), layout.normalizer)
+    reward = MLPReward(RewardSettings(obs_dim=obs_dim, act_dim=1), layout.normalizer)
     optim = AdamOptimizerFactory(1e-3)
     return DiffusionIRL(
-        policy=policy, reward=reward, optim=optim, prior_data=store, settings=DiffusionIRLSettings(**settings)
+        policy=policy,
+        reward=reward,
+        optim=optim,
+        prior_data=store,
+        reference=reference,
+        settings=DiffusionIRLSettings(**settings),
+    )
+
+
+def offline_params(store: EpisodeStore, n_updates: int = 2) -> OfflineTrainerParams:
+    return OfflineTrainerParams(
+        buffer=to_buffer(store),
+        batch_size=16,
+        max_epochs=1,
+        epoch_num_steps=n_updates,
+        show_progress=False,
+        verbose=False,
     )
 
 
@@ -86,3 +107,40 @@ def test_a_given_weight_is_kept() -> None:
     irl = make_irl(store, progress_weight=1.0)
     windows = irl.process_buffer(to_buffer(store))
     assert irl._update_with_batch(windows.sample(8)[0]).progress_loss > 0
+
+
+def with_goals(goals: np.ndarray) -> EpisodeStore:
+    """Walks with a goal of each episode as a third entry of the observation."""
+    walks = make_store("walk")
+    column = np.repeat(goals, walks.lengths + 1)[:, None].astype(np.float32)
+    return replace(walks, obs=np.concatenate([walks.obs, column], 1))
+
+
+def test_goals_are_constant_in_an_episode_and_differ_between_episodes() -> None:
+    store = with_goals(np.arange(8.0))
+    assert goal_entries(store).tolist() == [2]
+    moving = replace(store, obs=store.obs + np.float32(0.1) * np.arange(len(store.obs))[:, None] % 2)
+    assert goal_entries(moving).tolist() == []
+    assert goal_entries(with_goals(np.ones(8))).tolist() == []  # one goal of all episodes
+
+
+@pytest.mark.parametrize(
+    ("reference", "is_used"),
+    [(None, True), ("guided", True), ("prior_data", False), ("guided_from_data", False)],
+)
+def test_goals_of_episodes_need_negatives_that_share_them(reference, is_used) -> None:
+    store = with_goals(np.arange(8.0))
+    irl = make_irl(store, obs_dim=3, reference=reference)
+    irl.process_buffer(to_buffer(store))
+    assert (irl._way_losses is not None) == is_used
+
+
+def test_goals_of_episodes_make_guided_samples_the_negatives() -> None:
+    store = with_goals(np.arange(8.0))
+    trained = {}
+    for reference in (None, "guided", "prior_data"):
+        irl = make_irl(store, obs_dim=3, reference=reference, progress_weight=0.0)
+        irl.run_training(offline_params(store))
+        trained[reference] = torch.cat([weight.flatten() for weight in irl.online.parameters()])
+    assert torch.equal(trained[None], trained["guided"])
+    assert not torch.equal(trained[None], trained["prior_data"])

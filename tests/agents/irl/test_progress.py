@@ -1,4 +1,4 @@
-"""Windows that move, pairs of time steps in order, and a reward that learns a way longer than the window."""
+"""Windows that move, pairs of time steps, and rewards of ways that are longer than the window."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,13 @@ import torch
 from scipy.stats import spearmanr
 
 from rlpriors.agents import DiffusionIRL, DiffusionIRLSettings, TrajectoryLayout
-from rlpriors.agents.irl.progress import movement_weights, progress_loss, sample_pairs
+from rlpriors.agents.irl.progress import (
+    movement_weights,
+    path_penalty,
+    progress_loss,
+    rest_penalty,
+    sample_pairs,
+)
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.data import Episode, EpisodeStore
 from rlpriors.data.buffers import to_buffer
@@ -49,38 +55,74 @@ def test_windows_that_never_move_are_drawn_equally() -> None:
 
 
 def test_pairs_are_of_one_episode_and_in_order() -> None:
-    # The observation is the episode's number and the time.
-    store = EpisodeStore.from_episodes(
-        [episode(np.stack([np.full(n + 1, i), np.arange(n + 1)], 1)) for i, n in enumerate((40, 60, 200))]
-    )
+    store = EpisodeStore.from_episodes([episode(np.arange(n + 1.0)) for n in (40, 60, 200)])
     windows = WindowBuffer(store, 3, 2, None, seed=0)
-    earlier, later = sample_pairs(windows, identity_layout(3, 2, 2), 2000, np.random.default_rng(0))
-    assert earlier.obs.shape == (2000, 2, 2)
-    assert torch.equal(earlier.obs[:, 0, 0], later.obs[:, 0, 0])
-    assert torch.equal(earlier.obs[:, 1, 1], earlier.obs[:, 0, 1] + 2)
-    assert set(earlier.obs[:, 0, 0].tolist()) == {0, 1, 2}
-    for number, last in ((0, 36), (1, 56), (2, 196)):  # the last time that two time steps follow
-        times = [part.obs[part.obs[:, 0, 0] == number, 0, 1] for part in (earlier, later)]
-        assert (times[0] <= times[1]).all()
-        assert last - 8 <= float(times[1].max()) <= last
-        assert (times[0] < times[1])[times[0] < last].all()  # never the same one where another exists
-    gaps = (later.obs - earlier.obs)[earlier.obs[:, 0, 0] == 2, 0, 1]
-    first_times = earlier.obs[earlier.obs[:, 0, 0] == 2, 0, 1]
-    shares = torch.log(gaps) / torch.log(196 - first_times + 1)
-    assert 0.35 < float(shares[first_times < 150].mean()) < 0.5  # uniform, and rounded down
+    earlier, later = sample_pairs(windows, 2000, np.random.default_rng(0))
+    number = store.episode_of[earlier]
+    assert set(number) == {0, 1, 2}
+    assert (number == store.episode_of[later]).all()
+    time, time_later = (steps - store.step_starts[number] for steps in (earlier, later))
+    for episode_number, last in ((0, 36), (1, 56), (2, 196)):  # the last time that two time steps follow
+        chosen = number == episode_number
+        assert (time <= time_later)[chosen].all()
+        assert last - 8 <= time_later[chosen].max() <= last
+        assert (time < time_later)[chosen & (time < last)].all()  # never the same one where another exists
+    long = (number == 2) & (time < 150)
+    shares = np.log((later - earlier)[long]) / np.log(196 - time[long] + 1)
+    assert 0.35 < shares.mean() < 0.5  # uniform, and rounded down
+
+
+def test_pairs_may_be_limited_to_near_ones() -> None:
+    windows = WindowBuffer(EpisodeStore.from_episodes([episode(np.arange(101.0))]), 4, 2, None, seed=0)
+    earlier, later = sample_pairs(windows, 500, np.random.default_rng(0), longest=8)
+    assert set(later - earlier) == {0, *range(1, 9)}  # 0 at the end of the episode only
+    assert (earlier[later == earlier] == 96).all()
 
 
 def test_pairs_follow_the_probabilities_of_the_windows() -> None:
     store = EpisodeStore.from_episodes([episode(np.arange(101.0))])
     windows = WindowBuffer(store, 4, 2, None, seed=0)
     windows.set_probabilities((windows.starts == 40).astype(float))
-    earlier, _ = sample_pairs(windows, identity_layout(4, 2, 1), 100, np.random.default_rng(0))
-    assert set(earlier.obs[:, 0, 0].tolist()) == set(range(40, 48))  # a window of 8 steps
+    earlier, _ = sample_pairs(windows, 100, np.random.default_rng(0))
+    assert set(earlier) == set(range(40, 48))  # a window of 8 steps
 
 
-def test_the_progress_loss() -> None:
-    loss = progress_loss(torch.tensor([0.0, 1.0]), torch.tensor([0.0, 4.0]))
-    assert float(loss) == pytest.approx((np.log(2) + np.log1p(np.exp(-3))) / 2)
+def test_the_losses_of_ways() -> None:
+    earlier, length = torch.zeros(3), torch.tensor([1.0, 1.0, 0.0])
+    later = torch.tensor([5.0, -10.0, 2.5])  # changes of 1, -2 and 1/2 mean windows
+    assert float(progress_loss(earlier, later, length)) == pytest.approx(5 * (0 + 9 + 1 / 4) / 3)
+    assert float(path_penalty(earlier, later, length)) == pytest.approx(5 * (0 + 1 + 1 / 4) / 3)
+
+
+def test_the_slope_of_a_reward_at_rest() -> None:
+    x = torch.tensor(
+        [[[1.0, 2.0, 9.0], [0.0, 0.0, 9.0]], [[3.0, 0.0, 9.0], [0.0, 1.0, 9.0]]], requires_grad=True
+    )
+    rewards = (
+        x[:, 0, 0] ** 2 + 3 * x[:, 1, 1] + 7 * x[:, 0, 2]
+    )  # slopes (2x, 0) now and (0, 3) next; no action
+    assert rest_penalty(rewards, x, obs_dim=2).item() == pytest.approx(((4 + 9) + (36 + 9)) / 2)
+
+
+def test_the_highest_reward_is_where_demonstrations_rest(make_algorithm, train) -> None:
+    """They rest at 0.4, and the data end at 0.5: nothing lowers the reward beyond."""
+    rng = np.random.default_rng(0)
+    data = EpisodeStore.from_episodes(
+        [episode(np.linspace(a, b, 21)) for a, b in rng.uniform(-1, 0.5, (100, 2))]
+    )
+    way = np.concatenate([np.linspace(-1, 0.4, 30), np.full(40, 0.4)])
+    demonstrations = EpisodeStore.from_episodes([episode(way[start:]) for start in range(0, 28, 3)])
+
+    def peak(weight: float) -> float:
+        settings = DiffusionIRLSettings(rest_penalty=weight)
+        training = {"lr": 0.02, "hidden": (32, 32), "n_updates": 200}
+        algorithm = make_algorithm(DiffusionIRL, data, prior_data=data, settings=settings, **training)
+        train(algorithm, demonstrations, 200, batch_size=32)
+        x = np.linspace(-1, 1, 81, dtype=np.float32)[:, None]
+        return float(x[algorithm.reward.score(x, 0 * x, x).argmax(), 0])
+
+    assert peak(0.1) == pytest.approx(0.4, abs=0.08)
+    assert abs(peak(0.0) - 0.4) > 0.1
 
 
 @pytest.fixture
@@ -100,6 +142,30 @@ def test_a_way_of_many_windows_is_learned(line, make_algorithm, train) -> None:
     train(algorithm, line, 40, batch_size=16)
     x = np.linspace(-0.9, 0.9, 50, dtype=np.float32)[:, None]
     assert spearmanr(x[:, 0], algorithm.reward.score(x, 0 * x, x)).statistic > 0.99
+
+
+def test_states_without_demonstrations_are_as_bad_as_they_are_far(make_algorithm, train) -> None:
+    """Demonstrations rest at the middle of a line, and come from its left half only."""
+    rng = np.random.default_rng(0)
+    ends = rng.uniform(-1, 1, (100, 2))
+    data = EpisodeStore.from_episodes([episode(np.linspace(a, b, 21)) for a, b in ends])
+    way = np.concatenate([np.linspace(-1, 0, 26), np.zeros(40)])
+    demonstrations = EpisodeStore.from_episodes([episode(way[start:]) for start in range(0, 25, 3)])
+
+    def depths(weight: float) -> tuple[float, float]:
+        """Return how much lower the reward is at the left and the right end than in the middle."""
+        settings = DiffusionIRLSettings(path_penalty=weight)
+        training = {"lr": 0.02, "hidden": (32, 32), "n_updates": 200}
+        algorithm = make_algorithm(DiffusionIRL, data, prior_data=data, settings=settings, **training)
+        train(algorithm, demonstrations, 200, batch_size=32)
+        x = np.array([[-0.9], [0.0], [0.9]], np.float32)
+        left, middle, right = algorithm.reward.score(x, 0 * x, x).tolist()
+        return middle - left, middle - right
+
+    left, right = depths(20.0)
+    assert 0.7 < right / left < 1.4
+    left, right = depths(0.0)
+    assert right / left > 1.6
 
 
 def test_batches_contain_the_way(line, make_algorithm) -> None:
