@@ -23,6 +23,7 @@ from rlpriors.agents.diffusion.inverse_dynamics import (
     InverseDynamicsSettings,
     InverseDynamicsTraining,
 )
+from rlpriors.agents.diffusion.prior_files import load_prior, save_prior
 from rlpriors.agents.diffusion.terminal_value import TerminalValue, TerminalValueSettings
 from rlpriors.agents.diffusion.terminal_value_fit import fit_terminal_value
 from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
@@ -104,7 +105,9 @@ __all__ = [
     "check_support",
     "fit_terminal_value",
     "load_policy",
+    "load_prior",
     "make_algorithm",
     "original_recipe",
     "save_policy",
+    "save_prior",
 ]

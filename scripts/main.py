@@ -45,7 +45,7 @@ COMMANDS = {
     "imitate": Command("Imitate demonstrations from pixels and evaluate the policy.", "ImitateSettings"),
     "learn-prior": Command("Train a diffusion model of an environment's trajectories.", "LearnPriorSettings"),
     "learn-reward": Command(
-        "Learn a reward from your demonstrations, and evaluate it, in 2 to 5 minutes.", "LearnRewardSettings"
+        "Learn a reward from your demonstrations, and evaluate it.", "LearnRewardSettings"
     ),
     "plan": Command("Plan with a saved prior and a saved reward.", "PlanSettings", FolderArgs),
     "pretrain": Command("Train an encoder on frames without labels.", "PretrainSettings"),
@@ -128,6 +128,8 @@ def _parse_overview(arguments: list[str]) -> None:
 def _run(name: str, arguments: list[str]) -> None:
     """Parse the arguments of a command and run it."""
     command, package = COMMANDS[name], name.replace("-", "_")
+    if os.getcwd() not in sys.path:  # modules of the current folder, behind all installed ones
+        sys.path.append(os.getcwd())
     module = import_module(f"rlpriors.scripts.{package}.settings")
     flat = tyro.conf.OmitArgPrefixes  # --seed, not --settings.seed
     fields: list[tuple[str, Any]] = [("settings", flat[getattr(module, command.settings)])]

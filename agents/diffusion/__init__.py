@@ -8,6 +8,7 @@ not know how a reward is learned.
 `diffusion_cloning`     training of diffusion policies on demonstrations
 `diffusion_policy`      policy that samples action chunks from a diffusion model
 `inverse_dynamics`      network for the action between two observations, and its training
+`prior_files`           files of trajectory priors
 `terminal_value`        value of the states in which plans end
 `terminal_value_fit`    training of that value
 `trajectory_diffusion`  training of the trajectory prior

@@ -26,6 +26,11 @@ RUNS = {
     "--n-episodes 1 --max-episode-steps 20 --device cpu",
     "imitate gail": "imitate --env pong --demos {inputs}/pong --mode gail --method none --random-steps 0 "
     "--env-steps 96 --n-envs 2 --hidden 16 --n-episodes 1 --max-episode-steps 20 --exact-resume --device cpu",
+    "learn-prior": "learn-prior --env Pendulum-v1 --max-episode-steps 20 --collect random:400 "
+    "--prior-updates 20 --checkpoint-every 5 --device cpu",
+    "learn-reward": "learn-reward --env Pendulum-v1 --max-episode-steps 20 --demos {inputs}/swings.npz "
+    "--collect random:400 --prior-updates 20 --reward-updates 20 --agreement-updates 10 --checkpoint-every 5 "
+    "--device cpu",
     "pretrain": "pretrain --method mae --data {inputs}/frames --encoder vit-nano --input-size 16 16 "
     "--updates 12 --batch-size 8 --log-every 1 --log-images-every 6 --checkpoint-every 2 "
     "--collapse-sample-size 16 --device cpu",
@@ -109,6 +114,10 @@ def make_inputs(folder: Path) -> None:
         for _ in range(8):
             images = rng.integers(256, size=(20, 80, 76, 1), dtype=np.uint8)
             writer.add_episode(images, ram=rng.integers(0, 4, (20, 128)).astype(np.uint8))
+    angles = np.cumsum(rng.normal(0, 0.1, (6, 21)), 1)
+    swings = np.stack([np.cos(angles), np.sin(angles), 0 * angles], 2).astype(np.float32)
+    actions = rng.uniform(-2, 2, (120, 1)).astype(np.float32)
+    np.savez(part / "swings.npz", obs=swings.reshape(126, 3), act=actions, lengths=np.full(6, 20))
     MLPReward(RewardSettings(obs_dim=3, act_dim=1)).save(part / "reward")
     MLPReward(RewardSettings(obs_dim=4, act_dim=1, n_actions=2)).save(part / "cart")
     words = f"demonstrate --env pong --n-episodes 2 --n-random-episodes 1 --folder {part}/pong"

@@ -17,6 +17,7 @@ environments: `rlpriors.envs` collects data from them.
 `frame_mixing`        subsampled, concatenated and pixel-shuffled stores
 `minari`              Minari data sets, in and out
 `buffers`             Tianshou replay buffers, in and out
+`readers`             episodes of .npz and HDF5 files and of saved buffers
 `photos`              photographs as stores of frames
 """
 

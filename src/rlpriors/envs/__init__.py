@@ -5,6 +5,7 @@ policies and training loops are in `rlpriors.training`.
 
 `make`                environments by their id
 `rollout`             rollouts of a policy in a single environment
+`random_data`         episodes of random actions in any environment
 `random_frames`       frames under random actions, for pretraining
 `pixel_envs`          environments with small images for observations
 `experts`             scripted policies and recordings, for imitation from pixels

@@ -6,6 +6,7 @@ run folders.  It does not know the environments of `rlpriors.envs` or the comman
 `offline`             gradient updates on a fixed buffer
 `online`              training in an environment, on its reward or on a learned one
 `online_settings`     settings and result of online training
+`reward_learning`     reward of own demonstrations, from data to a report
 `representation`      training of an encoder from frames
 `rollout`             whole episodes of a policy, for evaluation
 `episode_statistics`  the environment's return next to the return that the agent receives

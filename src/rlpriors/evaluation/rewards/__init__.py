@@ -11,5 +11,9 @@ All functions take any `RewardFn`; none knows an environment.
 `value_iteration`     exact planning, with or without an entropy bonus
 `return_correlation`  agreement of two rewards on the returns of trajectories
 `trajectory_sets`     trajectories on which rewards are compared
+`held_out`            scores on held-out demonstrations and data
+`dynamics_check`      agreement of demonstrations with the dynamics of the data
+`input_use`           inputs that a reward reads, and its order along episodes
+`verdict`             findings without the true reward, and a verdict
 `input_checks`        checks of the inputs of these comparisons
 """

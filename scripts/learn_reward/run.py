@@ -1,0 +1,147 @@
+"""Command `rlpriors learn-reward`: data, prior, reward and report from the user's own demonstrations.
+
+`learn_reward`  the command
+"""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from rlpriors.agents import check_support
+from rlpriors.data.fingerprints import store_fingerprint
+from rlpriors.device import resolve_device
+from rlpriors.evaluation.rewards.verdict import verdict_line
+from rlpriors.scripts.learn_reward.settings import LearnRewardSettings
+from rlpriors.training.reward_learning.choices import choose_window, describe_choices, split
+from rlpriors.training.reward_learning.evaluation import (
+    check_demonstrations,
+    evaluate_reward,
+    support_finding,
+)
+from rlpriors.training.reward_learning.pictures import draw_pictures
+from rlpriors.training.reward_learning.pipeline import learn_prior, learn_rewards, stored
+from rlpriors.training.reward_learning.report import report_text, usage_lines, write_report
+from rlpriors.training.run_folder import create_or_resume_run, write_json
+from rlpriors.training.run_inputs import check_run_inputs
+
+__all__ = ["learn_reward"]
+
+
+def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+    """Learn a reward from demonstrations, evaluate it, and return the run's folder.
+
+    Args:
+        settings: settings of the command.
+        folder: folder of the run; `runs/reward-<env>-seed<seed>` by default.
+        resume: resume the latest run in `folder` with these settings.
+
+    Raises:
+        ValueError: a setting, the data or the demonstrations do not fit the environment.
+        CheckpointError: a checkpoint is damaged, or of other data.
+    """
+    started = time.monotonic()
+    device = resolve_device(settings.device)
+    torch.set_num_threads(settings.threads)
+    say = partial(Console(highlight=False, markup=False, soft_wrap=True).print)
+    data_seed, reference_seed, split_seed, net_seed, eval_seed = (
+        int(s) % 2**31 for s in np.random.SeedSequence(settings.seed).generate_state(5)
+    )
+    demonstrations = settings.read("--demos", settings.demos, data_seed)
+    name = settings.env.rpartition(":")[2].replace("/", "-")
+    run = create_or_resume_run(
+        folder or Path("runs") / f"reward-{name}-seed{settings.seed}", settings, resume=resume
+    )
+    check_run_inputs(run, {"demos": store_fingerprint(demonstrations)})
+    source, negatives = settings.data or settings.collect, settings.reference
+    data = stored(run, "data", partial(settings.read, "--data", source, data_seed))
+    reference = None
+    if negatives is not None:
+        reference = stored(run, "reference", partial(settings.read, "--reference", negatives, reference_seed))
+
+    absorbing = bool(demonstrations.terminated.any() or data.terminated.any())
+    window = choose_window(
+        demonstrations, data, horizon=settings.horizon, stride=settings.stride, absorbing=absorbing
+    )
+    shown, held = split(demonstrations, settings.held_out, split_seed)
+    known, other = split(data, settings.held_out / 2, split_seed)
+    choices = describe_choices(
+        window, (shown, held), (known, other), source=source, reference=negatives, absorbing=absorbing
+    )
+    for title, choice in choices.items():
+        say(f"{title}: {choice}.")
+    findings = list(check_demonstrations(demonstrations, data))
+    training: dict[str, Any] = {
+        "folder": run,
+        "checkpoint_every": settings.checkpoint_every,
+        "seed": net_seed,
+        "resume": resume,
+    }
+    policy = learn_prior(
+        known,
+        window,
+        absorbing=absorbing,
+        obs_keys=settings.keys,
+        n_updates=settings.prior_updates,
+        device=device,
+        **training,
+    )
+    findings.append(support_finding(check_support(policy, known, demonstrations, seed=eval_seed).coverage))
+    for finding in findings:
+        if finding.level != "good":
+            say(f"{finding.level.capitalize()}: {finding.name} {finding.value}. {finding.meaning}")
+
+    rewards = learn_rewards(
+        policy,
+        shown,
+        known,
+        reference=reference,
+        inputs=settings.inputs,
+        obs_index=settings.obs_index or None,
+        n_updates=settings.reward_updates,
+        agreement_updates=settings.agreement_updates,
+        **training,
+    )
+    rewards.reward.save(run / "reward")
+    evaluated = (held or shown, reference or other or known)
+    evaluation = evaluate_reward(
+        rewards.reward,
+        *evaluated,
+        halves=rewards.halves,
+        seeds=rewards.seeds,
+        length=window.horizon * window.stride,
+        seed=eval_seed,
+    )
+    findings += evaluation.findings
+    level, sentence = verdict_line(findings)
+    figures = draw_pictures(
+        rewards.reward,
+        *evaluated,
+        evaluation.input_use,
+        length=window.horizon * window.stride,
+        seed=eval_seed,
+    )
+    usage = usage_lines(settings.env, run / "reward", settings.max_episode_steps)
+    text = report_text(f"Reward for {settings.env}", findings, choices, usage, list(figures))
+    write_report(run, text, figures, evaluation.numbers)
+    seconds = round(time.monotonic() - started, 1)
+    results: dict[str, Any] = {
+        "env": settings.env,
+        "seed": settings.seed,
+        "seconds": seconds,
+        "verdict": level,
+    }
+    results |= {f.name: f.value for f in findings} | evaluation.numbers
+    write_json(run / "results.json", results)
+    for finding in findings:
+        say(f"  {finding.level:9} {finding.name:14} {finding.value}")
+    say(f"{sentence}\n\n{seconds:.0f} seconds. To use the reward:\n")
+    say("\n".join(f"    {line}" for line in usage))
+    say(f"\nA policy: rlpriors train-policy --reward {run / 'reward'} --env {settings.env}")
+    say(f"The report: {run / 'report.md'}; the curves: tensorboard --logdir {run / 'tensorboard'}")
+    say(str(run))
+    return run

@@ -1,0 +1,149 @@
+"""Defaults of reward learning that follow from the data, each with its reason.
+
+`WindowChoice`      horizon and stride of windows
+`choose_window`     windows that fit the demonstrations
+`split`             episodes for training and held-out episodes
+`standardized`      reward in units of its spread over data
+`describe_choices`  the chosen values with their reasons, as text
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rlpriors.data.episodes import EpisodeStore
+from rlpriors.rewards.base import RewardModel
+
+__all__ = ["WindowChoice", "choose_window", "describe_choices", "split", "standardized"]
+
+MOST_TIME_STEPS = 32
+MOST_STEPS = 128
+N_STANDARD = 20_000
+
+
+@dataclass(frozen=True)
+class WindowChoice:
+    """Horizon and stride of windows, with the reason."""
+
+    horizon: int
+    """Number of time steps of a window."""
+    stride: int
+    """Number of environment steps of a time step."""
+    reason: str
+    """Reason in words."""
+
+
+def choose_window(
+    demonstrations: EpisodeStore,
+    data: EpisodeStore,
+    *,
+    horizon: int | None = None,
+    stride: int | None = None,
+    absorbing: bool = False,
+) -> WindowChoice:
+    """Return windows of about a third of a demonstration, of at most 32 time steps and 128 environment steps.
+
+    A window must show an intention and must fit into the episodes.  Time steps are single environment steps
+    for Discrete actions, whose mean does not exist.  A given `horizon` or `stride` is kept.
+
+    Raises:
+        ValueError: episodes have fewer than 2 steps.
+
+    Example:
+        >>> from rlpriors.data import Episode
+        >>> walk = Episode(np.arange(101.0)[:, None], np.ones((100, 1)), *np.zeros((3, 100)))
+        >>> store = EpisodeStore.from_episodes([walk])
+        >>> choice = choose_window(store, store)
+        >>> choice.horizon, choice.stride
+        (16, 2)
+    """
+    shortest = int(np.median(demonstrations.lengths))
+    if not absorbing:  # windows end before a termination
+        shortest = min(shortest, int(demonstrations.lengths.min()), int(np.median(data.lengths)))
+    if shortest < 2:
+        raise ValueError(
+            f"Demonstrations and data must have episodes of at least 2 steps. Received {shortest}."
+        )
+    discrete = data.act.dtype.kind in "iu"
+    steps = max(2, min(round(shortest / 3), MOST_STEPS))
+    if stride is None:
+        stride = 1 if discrete or horizon is not None else max(1, round(steps / 16))
+    if horizon is None:
+        horizon = max(2, min(steps // stride, MOST_TIME_STEPS))
+        horizon -= horizon % 2 if horizon > 2 else 0
+    length = int(np.median(demonstrations.lengths))
+    reason = (
+        f"{horizon * stride} steps of a demonstration's {length}, by default about a third; "
+        f"{'single steps, because actions are Discrete' if discrete else f'{stride} per time step'}"
+    )
+    return WindowChoice(horizon, stride, reason)
+
+
+def split(store: EpisodeStore, fraction: float, seed: int) -> tuple[EpisodeStore, EpisodeStore | None]:
+    """Return the episodes for training and the held-out ones; None if only one episode exists.
+
+    At least one episode is on each side.
+    """
+    if store.n_episodes < 2 or fraction == 0:
+        return store, None
+    order = np.random.default_rng(seed).permutation(store.n_episodes)
+    n = min(max(1, round(fraction * store.n_episodes)), store.n_episodes - 1)
+    return store.subset(np.sort(order[n:])), store.subset(np.sort(order[:n]))
+
+
+def standardized(reward: RewardModel, data: EpisodeStore, *, shift: bool) -> RewardModel:
+    """Return the reward divided by its standard deviation over the data's steps, minus its mean if `shift`.
+
+    Where episodes terminate, a constant changes the task: the mean is then kept.  The result is a
+    `SumReward`.
+
+    Raises:
+        ValueError: the reward is constant on the data.
+    """
+    steps = np.random.default_rng(0).permutation(data.n_steps)[:N_STANDARD]
+    with torch.no_grad():
+        values = reward(*(part.to(reward.device) for part in data.transitions(np.sort(steps)))).double()
+    mean, std = float(values.mean()), float(values.std(correction=0))
+    if not std > 1e-6 * max(1.0, abs(mean)):
+        raise ValueError(
+            f"The learned reward is constant on the data, {mean:g}. Train it longer (--reward-updates), or "
+            "check that demonstrations differ from the data."
+        )
+    return (reward - mean) / std if shift else reward / std
+
+
+def describe_choices(
+    window: WindowChoice,
+    demonstrations: tuple[EpisodeStore, EpisodeStore | None],
+    data: tuple[EpisodeStore, EpisodeStore | None],
+    *,
+    source: str,
+    reference: str | None,
+    absorbing: bool,
+) -> dict[str, str]:
+    """Return the choices of a run with their reasons, by title.
+
+    Args:
+        window: chosen windows.
+        demonstrations: demonstrations for training, and held-out ones.
+        data: data for training, and held-out data.
+        source: source of the data.
+        reference: source of the negatives; None for the data.
+        absorbing: continuation of windows beyond a termination.
+    """
+    (shown, held), (known, other) = demonstrations, data
+    held_out = held.n_episodes if held else 0
+    return {
+        "Demonstrations": f"{shown.n_episodes} to learn from and {held_out} held out for the evaluation "
+        "(--held-out)",
+        "Data": f"{known.n_steps} steps of {source} to learn from and {other.n_steps if other else 0} "
+        "held out",
+        "Windows": f"{window.reason} (--horizon {window.horizon} --stride {window.stride})",
+        "Negatives": f"{reference} (--reference)"
+        if reference
+        else "the data (--reference random:10000 if the data comes from a good policy)",
+        "Terminations": "absorbing states, because episodes terminate: the sign of the reward is determined"
+        if absorbing
+        else "none in the data; a constant added to the reward changes nothing",
+    }

@@ -1,0 +1,191 @@
+"""Stages of reward learning that a command runs one after the other.
+
+`learn_prior`     prior of the data, trained and saved
+`LearnedRewards`  learned reward, and further ones that show how much it depends on chance
+`learn_rewards`   their training
+`stored`          episodes that are recorded once for each run
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
+from rlpriors.agents.diffusion.prior_files import save_prior
+from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
+from rlpriors.data.episodes import EpisodeStore
+from rlpriors.rewards.base import RewardModel
+from rlpriors.training.reward_learning.choices import WindowChoice, standardized
+from rlpriors.training.reward_learning.stages import (
+    RewardInputs,
+    make_planner,
+    make_reward,
+    train_prior,
+    train_reward,
+)
+
+__all__ = ["LearnedRewards", "learn_prior", "learn_rewards", "stored"]
+
+
+class LearnedRewards(NamedTuple):
+    """Learned reward, and further ones that show how much it depends on chance."""
+
+    reward: RewardModel
+    """Learned reward, in standard deviations over the data."""
+    halves: tuple[RewardModel, ...]
+    """Rewards of disjoint halves of the demonstrations; none for fewer than two demonstrations."""
+    seeds: tuple[RewardModel, ...]
+    """Rewards of the same demonstrations with another seed."""
+
+
+def stored(run: Path, name: str, make: Callable[[], EpisodeStore]) -> EpisodeStore:
+    """Return the episodes in `<run>/<name>.safetensors`, which `make` records if the file is missing."""
+    path = run / f"{name}.safetensors"
+    if not path.exists():
+        make().save(path)
+    return EpisodeStore.load(path)
+
+
+def learn_prior(
+    data: EpisodeStore,
+    window: WindowChoice,
+    *,
+    absorbing: bool = False,
+    obs_keys: Sequence[str] | None = None,
+    folder: Path,
+    n_updates: int,
+    checkpoint_every: int,
+    seed: int,
+    resume: bool,
+    device: str | torch.device = "auto",
+) -> DiffuserPolicy:
+    """Train a prior on data, save it to `<folder>/prior`, and return the policy that plans with it.
+
+    Args:
+        data: data of possible behavior, with its action space.
+        window: horizon and stride of windows.
+        absorbing: continuation of windows beyond a termination.
+        obs_keys: leaves of Dict observations.
+        folder, n_updates, checkpoint_every, resume: see `train_offline`.
+        seed: seed of weights, batches and noise.
+        device: device of the prior.
+
+    Raises:
+        ValueError: the data has no action space, or no episode is as long as a window.
+    """
+    if data.action_space is None:
+        raise ValueError("`data` must record its action space. Received None; load it with `action_space=`.")
+    layout = TrajectoryLayout.fit(data, window.horizon, window.stride, absorbing=absorbing)
+    policy = make_planner(layout, data.action_space, obs_keys=obs_keys, device=device, seed=seed)
+    train_prior(
+        policy,
+        data,
+        folder=folder,
+        n_updates=n_updates,
+        checkpoint_every=checkpoint_every,
+        seed=seed,
+        resume=resume,
+    )
+    save_prior(policy, folder / "prior")
+    return policy
+
+
+def learn_rewards(
+    policy: DiffuserPolicy,
+    demonstrations: EpisodeStore,
+    data: EpisodeStore,
+    *,
+    reference: EpisodeStore | None = None,
+    inputs: RewardInputs = "observation",
+    obs_index: Sequence[int] | None = None,
+    folder: Path,
+    n_updates: int,
+    agreement_updates: int,
+    checkpoint_every: int,
+    seed: int,
+    resume: bool,
+) -> LearnedRewards:
+    """Learn a reward, and with `agreement_updates` three further ones with fewer updates.
+
+    Rewards are standardized over the data: divided by their standard deviation, and shifted to a mean of 0
+    where no episode terminates.
+
+    Args:
+        policy: policy with the trained prior.
+        demonstrations: demonstrations of the training.
+        data: data of the prior.
+        reference: negatives; None for the data.
+        inputs: inputs of the reward.
+        obs_index: entries of the observation that it reads; None for all.
+        folder, checkpoint_every, resume: see `train_offline`.
+        n_updates: number of updates of the reward.
+        agreement_updates: number of updates of each further reward; 0 for none.
+        seed: seed of weights, batches, noise and halves.
+    """
+    keys = None if policy.layout.obs_layout is None else policy.layout.obs_layout.keys
+    learned = partial(
+        _learn_one,
+        policy,
+        data,
+        reference=reference,
+        inputs=inputs,
+        obs_index=obs_index,
+        obs_keys=keys,
+        folder=folder,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+    )
+    halves: tuple[RewardModel, ...] = ()
+    seeds: tuple[RewardModel, ...] = ()
+    if agreement_updates:
+        seeds = (learned(demonstrations, "agreement-seed", agreement_updates, seed + 1),)
+        if demonstrations.n_episodes >= 2:
+            order = np.random.default_rng(seed).permutation(demonstrations.n_episodes)
+            halves = tuple(
+                learned(
+                    demonstrations.subset(np.sort(half)),
+                    f"agreement-half-{name}",
+                    agreement_updates,
+                    seed + 2,
+                )
+                for name, half in zip("ab", np.array_split(order, 2), strict=True)
+            )
+    # The last one: the policy plans with it afterwards.
+    return LearnedRewards(learned(demonstrations, "reward", n_updates, seed), halves, seeds)
+
+
+def _learn_one(
+    policy: DiffuserPolicy,
+    data: EpisodeStore,
+    demonstrations: EpisodeStore,
+    name: str,
+    n_updates: int,
+    seed: int,
+    *,
+    reference: EpisodeStore | None,
+    inputs: RewardInputs,
+    obs_index: Sequence[int] | None,
+    obs_keys: Sequence[str] | None,
+    folder: Path,
+    checkpoint_every: int,
+    resume: bool,
+) -> RewardModel:
+    untrained = make_reward(policy.layout, inputs, obs_index=obs_index, obs_keys=obs_keys, seed=seed)
+    reward = train_reward(
+        policy,
+        untrained,
+        demonstrations,
+        data,
+        reference=reference,
+        folder=folder,
+        name=name,
+        n_updates=n_updates,
+        checkpoint_every=checkpoint_every,
+        seed=seed,
+        resume=resume,
+    )
+    return standardized(reward, data, shift=not policy.layout.absorbing)

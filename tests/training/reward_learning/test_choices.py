@@ -1,0 +1,84 @@
+"""Defaults that follow from the data, by hand, and rewards in units of their spread."""
+
+import numpy as np
+import pytest
+import torch
+
+from rlpriors.data import Episode, EpisodeStore
+from rlpriors.rewards import MLPReward, RewardSettings
+from rlpriors.training.reward_learning.choices import choose_window, describe_choices, split, standardized
+
+
+def walks(*lengths: int, discrete: bool = False) -> EpisodeStore:
+    episodes = []
+    for number, length in enumerate(lengths):
+        act = np.zeros(length, np.int64) if discrete else np.zeros((length, 1))
+        obs = number + np.arange(length + 1.0)[:, None]
+        episodes.append(Episode(obs, act, *np.zeros((3, length))))
+    return EpisodeStore.from_episodes(episodes)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "discrete", "expected"),
+    [
+        ((100, 100), False, (16, 2)),  # 33 steps
+        ((100, 100), True, (32, 1)),  # 33 steps, in an even number of time steps
+        ((1000, 1000), False, (16, 8)),  # at most 128 steps
+        ((1000, 1000), True, (32, 1)),
+        ((60, 12), False, (4, 1)),  # the shortest has 12
+        ((2, 2), False, (2, 1)),
+    ],
+)
+def test_windows_fit_the_demonstrations(lengths, discrete, expected):
+    store = walks(*lengths, discrete=discrete)
+    choice = choose_window(store, store)
+    assert (choice.horizon, choice.stride) == expected
+    assert store.window_starts(choice.horizon, choice.stride).size
+
+
+def test_given_sizes_are_kept_and_short_episodes_refused():
+    store = walks(100)
+    assert choose_window(store, store, horizon=10).stride == 1
+    assert choose_window(store, store, stride=4).horizon == 8
+    with pytest.raises(ValueError, match=r"at least 2 steps\. Received 1"):
+        choose_window(walks(1), store)
+
+
+def test_each_side_of_a_split_has_an_episode():
+    store = walks(3, 4, 5)
+    kept, held = split(store, 0.01, seed=0)
+    assert held is not None
+    assert sorted([*kept.lengths, *held.lengths]) == [3, 4, 5]
+    assert held.n_episodes == 1
+    kept, held = split(store, 0.99, seed=0)
+    assert held is not None
+    assert (kept.n_episodes, held.n_episodes) == (1, 2)
+    assert split(walks(3), 0.5, seed=0)[1] is None
+    assert split(store, 0.0, seed=0)[1] is None
+
+
+def test_a_standardized_reward_has_mean_0_and_deviation_1():
+    torch.manual_seed(0)
+    store, reward = walks(30, 40), MLPReward(RewardSettings(obs_dim=1, act_dim=1))
+    values = store.relabel(standardized(reward, store, shift=True)).rew
+    assert values.mean() == pytest.approx(0, abs=1e-5)
+    assert values.std() == pytest.approx(1, abs=1e-5)
+    raw, scaled = store.relabel(reward).rew, store.relabel(standardized(reward, store, shift=False)).rew
+    np.testing.assert_allclose(scaled, raw / raw.std(), rtol=1e-4)
+    with pytest.raises(ValueError, match=r"is constant on the data.*--reward-updates"):
+        standardized(reward, EpisodeStore.from_episodes([_still()]), shift=True)
+
+
+def _still() -> Episode:
+    return Episode(np.zeros((5, 1)), np.zeros((4, 1)), *np.zeros((3, 4)))
+
+
+def test_choices_are_named_with_their_reasons():
+    store = walks(90, 90)
+    window = choose_window(store, store)
+    parts = split(store, 0.5, seed=0)
+    texts = describe_choices(window, parts, parts, source="random:9", reference="random:5", absorbing=True)
+    assert texts["Demonstrations"].startswith("1 to learn from and 1 held out")
+    assert texts["Windows"].endswith("(--horizon 14 --stride 2)")
+    assert texts["Negatives"] == "random:5 (--reference)"
+    assert "absorbing states" in texts["Terminations"]
