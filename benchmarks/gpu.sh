@@ -43,14 +43,14 @@ if [ "$QUICK" = 1 ]; then
     export RLPRIORS_SECOND_DEVICE=1 # where there is no GPU
     DEVICE=cpu
     TESTS=(tests/networks/test_denoisers.py)
-    ENCODE=(--sizes 32 --n-envs 2 --rounds 1 --frames noise --no-compile)
+    ENCODE=(--groups backends --sizes 32 --n-envs 2 --rounds 1 --frames noise --no-compile --no-memory)
     PLANNING=(--denoisers mlp --n-envs 1 --n-steps 2 --rounds 1)
     TRAINING=(--updates 1 --batch-size 4 --denoiser mlp)
     LIMIT=240
 else
     DEVICE=cuda
     mapfile -t TESTS < <(grep -rl 'mark\.cuda' tests --include='test_*.py')
-    ENCODE=(--frames noise --amp bf16 --no-compile)
+    ENCODE=(--groups backends wrapper --frames noise --amp bf16 --no-compile)
     PLANNING=()
     TRAINING=(--updates 200)
     LIMIT=0
@@ -96,8 +96,8 @@ part planning 90 "$PYTHON" -m benchmarks.speed.planning --device "$DEVICE" --csv
     ${PLANNING[@]+"${PLANNING[@]}"}
 part encode 120 "$PYTHON" -m benchmarks.speed.encode --device "$DEVICE" --csv "$OUT/encode.csv" "${ENCODE[@]}"
 if [ "$QUICK" = 0 ]; then # it needs a compiler
-    part encode-compiled 150 "$PYTHON" -m benchmarks.speed.encode --device "$DEVICE" --frames noise --amp bf16 \
-        --csv "$OUT/encode-compiled.csv" --sizes 84 --n-envs 16
+    part encode-compiled 150 "$PYTHON" -m benchmarks.speed.encode --device "$DEVICE" --groups backends --frames noise \
+        --amp bf16 --csv "$OUT/encode-compiled.csv" --sizes 84 --n-envs 16
 fi
 
 if [ ${#PARTS[@]} -eq 0 ]; then
