@@ -1,12 +1,14 @@
 """Arguments of an encoder, shared by the commands.
 
-`EncoderArgs`  name, readout, weights and input size of an encoder, and consent to its terms
+`EncoderArgs`        name, readout, weights and input size of an encoder, and consent to its terms
+`FrozenEncoderArgs`  the same with options for encoders that stay frozen: backend and precision
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
+from rich.console import Console
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     import torch
@@ -14,7 +16,7 @@ if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.encoders import ImageEncoder
 from rlpriors.settings import check_fields
 
-__all__ = ["EncoderArgs"]
+__all__ = ["EncoderArgs", "FrozenEncoderArgs"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class EncoderArgs:
     """Arguments of an encoder."""
 
     name: Annotated[str, tyro.conf.arg(name="encoder")]
-    """Name of the encoder, such as nature-cnn or dinov2-small, timm:<id>, hf:<id>, or the folder of a saved
-    encoder, such as <run>/encoder of `rlpriors pretrain`."""
+    """Name of the encoder, such as rlpriors/atari-filters (Atari, bundled), nature-cnn or dinov2-small,
+    timm:<id>, hf:<id>, or the folder of a saved encoder, such as <run>/encoder of `rlpriors pretrain`."""
 
     readout: str | None = None
     """Readout of the encoder, which makes the features of a frame, such as cls, mean, "grid(2)" or
@@ -35,6 +37,10 @@ class EncoderArgs:
     input_size: tuple[int, int] | None = None
     """Height and width of the encoder's input; its own by default.  A smaller input is faster, a larger one
     gives more patches."""
+
+    stride: int | None = None
+    """Pixels per cell of the map at which a convolutional network ends, such as 8, 16 or 32; by default the
+    network does not end earlier.  An earlier map resolves smaller objects and costs less."""
 
     allow_noncommercial: bool = False
     """Consent to weights whose license forbids commercial use, and to the terms of gated weights."""
@@ -85,9 +91,34 @@ class EncoderArgs:
             readout=self.readout,
             weights=weights,
             input_size=self.input_size or input_size,
+            stride=self.stride,
             allow_noncommercial=self.allow_noncommercial,
             trust_remote_code=self.trust_remote_code,
             device=device,
             seed=seed,
             **options,
         )
+
+
+@dataclass(frozen=True)
+class FrozenEncoderArgs(EncoderArgs):
+    """Arguments of an encoder that stays frozen."""
+
+    backend: Literal["torch", "openvino", "auto"] = "torch"
+    """Library that runs the encoder: torch, openvino (faster on many CPUs), or auto for OpenVINO where it is
+    installed and gives the features of torch."""
+
+    amp: Literal["bf16", "fp16"] | None = None
+    """Half-precision computation of the encoder; full precision by default."""
+
+    def load(self, **options: Any) -> "ImageEncoder":
+        """Load the encoder with its backend and precision; "auto" prints its choice.
+
+        Raises:
+            ValueError: as `EncoderArgs.load`, or the backend does not support the encoder.
+            ImportError: the backend is not installed.
+        """
+        encoder = super().load(backend=self.backend, amp=self.amp, **options)
+        if self.backend == "auto":
+            Console(highlight=False, soft_wrap=True).print(f"{self.name} is run by {encoder.backend}.")
+        return encoder

@@ -34,8 +34,8 @@ class EncodeObservation(gym.Wrapper[Any, ActType, ObsType, ActType], gym.utils.R
 
     The options are the fields of `EncodeOptions`, which documents each of them:
 
-    - encoder: `readout`, `weights`, `input_size`, `device`, `amp`, `compile`, `channels_last`,
-      `chunk_size`, `allow_noncommercial`, `fingerprint`
+    - encoder: `readout`, `weights`, `input_size`, `stride`, `device`, `amp`, `compile`, `backend`,
+      `channels_last`, `chunk_size`, `allow_noncommercial`, `fingerprint`
     - images: `obs_keys`, `layout`, `stack`, `fuse`, `cache`
     - result: `output`, `dtype`, `keep_pixels`
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import torch
 
+from rlpriors.encoders.backend_choice import BackendOption
 from rlpriors.encoders.encoder import Amp
 from rlpriors.encoders.readouts.frame_fusion import FRAME_FUSIONS
 from rlpriors.encoders.spec import check_size
@@ -42,6 +43,7 @@ class TensorEncodeOptions(TypedDict, total=False):
     readout: str | None
     weights: str | os.PathLike[str]
     input_size: Sequence[int] | None
+    stride: int | None
     obs_keys: Sequence[str] | None
     layout: str | Mapping[str, str] | None
     keep_pixels: bool
@@ -50,6 +52,7 @@ class TensorEncodeOptions(TypedDict, total=False):
     device: str | torch.device
     amp: Amp | None
     compile: bool
+    backend: BackendOption
     channels_last: bool
     dtype: DType
     chunk_size: int | None
@@ -85,6 +88,9 @@ class EncodeOptions:
     weights."""
     input_size: Sequence[int] | None = None
     """Height and width of the network's input; a smaller input is faster."""
+    stride: int | None = None
+    """Pixels per cell of the map at which a convolutional network ends, such as 8 or 16; None for the whole
+    network.  An earlier map resolves smaller objects and costs less."""
     obs_keys: Sequence[str] | None = None
     """Leaves of a Dict observation to encode; None for all uint8 images.  Other leaves pass unchanged."""
     layout: str | Mapping[str, str] | None = None
@@ -104,6 +110,9 @@ class EncodeOptions:
     """Half precision inside the network: "bf16" or "fp16"."""
     compile: bool = False
     """Compilation of the network by torch.compile: a slow start, then faster steps."""
+    backend: BackendOption = "torch"
+    """Library that runs the network: "torch", "openvino" (faster on many CPUs), or "auto" for OpenVINO where
+    it is installed and gives the features of torch."""
     channels_last: bool = False
     """Channels-last memory layout, which is faster for convolutions."""
     output: Output = "numpy"
@@ -119,7 +128,8 @@ class EncodeOptions:
     """Acceptance of weights with a non-commercial license."""
     fingerprint: str | os.PathLike[str] | Mapping[str, Any] | None = None
     """Folder of encoded data, or the content of its `fingerprint.json`.  An encoder other than the one that
-    encoded these data is refused."""
+    encoded these data is refused.  Another backend is accepted in 32 bits, where backends agree within 0.001
+    of the features' standard deviation."""
 
     def __post_init__(self) -> None:
         if self.input_size is not None:

@@ -15,6 +15,7 @@ from rlpriors.device import resolve_device
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
 from rlpriors.encoders.load import load_encoder
+from rlpriors.encoders.openvino_backend import check_backend
 from rlpriors.wrappers.encode_options import EncodeOptions
 
 __all__ = ["EncoderSource", "open_encoder"]
@@ -24,7 +25,7 @@ EncoderSource: TypeAlias = str | os.PathLike[str] | ImageEncoder
 
 # Options of `load_encoder`, which cannot be changed for a loaded encoder.
 LOAD_OPTIONS = (
-    *("readout", "weights", "input_size", "amp", "compile", "channels_last"),
+    *("readout", "weights", "input_size", "stride", "amp", "compile", "backend", "channels_last"),
     *("chunk_size", "allow_noncommercial"),
 )
 
@@ -66,7 +67,9 @@ def _move(encoder: ImageEncoder, options: EncodeOptions) -> ImageEncoder:
             "an ImageEncoder, which is loaded already; pass these options to `load_encoder`."
         )
     if options.device != "auto":
-        encoder.to(resolve_device(options.device))
+        device = resolve_device(options.device)
+        check_backend(encoder.backend, encoder.amp, device, compile=False)
+        encoder.to(device)
     return encoder
 
 
@@ -82,7 +85,7 @@ def _check_fingerprint(source: str | os.PathLike[str] | Mapping[str, Any], encod
             )
         expected, name = Fingerprint.from_dict(json.loads(path.read_text())), str(path)
     fingerprint = encoder.fingerprint()
-    differences = fingerprint.difference(expected)
+    differences = fingerprint.mismatch(expected)
     if differences:
         raise ValueError(
             f"`fingerprint` must be this encoder's, but {' and '.join(differences)} differ from {name}: "

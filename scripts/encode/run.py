@@ -19,7 +19,7 @@ def encode(settings: EncodeSettings) -> Path:
     Raises:
         ValueError: the source or the encoder is unknown, or a setting does not fit them.
     """
-    encoder = settings.encoder.load(device=settings.device, seed=settings.seed, amp=settings.amp)
+    encoder = settings.encoder.load(device=settings.device, seed=settings.seed)
     encoded = encode_dataset(
         settings.source,
         encoder,

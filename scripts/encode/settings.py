@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rlpriors.scripts.encoder_args import EncoderArgs
+from rlpriors.scripts.encoder_args import FrozenEncoderArgs
 from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "EncodeSettings"]
@@ -32,7 +32,7 @@ class EncodeSettings:
     source: str
     """Id of an installed Minari data set, or the folder of a FrameStore."""
 
-    encoder: EncoderArgs
+    encoder: FrozenEncoderArgs
     """Encoder of the frames."""
 
     folder: Path
@@ -52,9 +52,6 @@ class EncodeSettings:
 
     resume: bool = True
     """Resuming of an unfinished run in the folder; --no-resume starts it again."""
-
-    amp: Literal["bf16", "fp16"] | None = None
-    """Half-precision computation, on a GPU; full precision by default."""
 
     device: str = "auto"
     """Device of the encoder: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""

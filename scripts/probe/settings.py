@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rlpriors.scripts.encoder_args import EncoderArgs
+from rlpriors.evaluation.probing.sampling import Sampling
+from rlpriors.scripts.encoder_args import FrozenEncoderArgs
 from rlpriors.settings import check_fields
 
 __all__ = ["HELP", "ProbeRunSettings"]
@@ -45,7 +46,7 @@ class ProbeRunSettings:
     env: str | None = None
     """MuJoCo environment, such as HalfCheetah-v5, whose positions and velocities are probed."""
 
-    encoder: EncoderArgs = EncoderArgs("none")  # noqa: RUF009 (frozen)
+    encoder: FrozenEncoderArgs = FrozenEncoderArgs("none")  # noqa: RUF009 (frozen)
     """Encoder that is probed; "none" probes only the baselines."""
 
     n_steps: int = 10_000
@@ -67,6 +68,10 @@ class ProbeRunSettings:
 
     min_frames: int = 65
     """Number of frames below which an episode of Atari is left out."""
+
+    sampling: Sampling = "random"
+    """Sampling of frames: "random" gives all frames equal weight; "episode-uniform" gives all episodes equal
+    weight, as the code of AtariARI does."""
 
     epochs: int = 100
     """Number of passes of the probes over the frames, at most."""

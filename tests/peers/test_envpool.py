@@ -43,8 +43,9 @@ def height(obs, act, obs_next, terminated):
     return obs[:, 0] + 10 * act[:, 0] - 3 * obs_next[:, 1]
 
 
-def test_stacks_of_the_games_are_encoded_frame_by_frame() -> None:
-    encoder = small_encoder()
+@pytest.mark.parametrize("backend", ["torch", "openvino", "auto"])
+def test_stacks_of_the_games_are_encoded_frame_by_frame(backend: str) -> None:
+    encoder = small_encoder(backend=backend)
     assert observes_stack(pong()) is observes_stack(EnvPoolVectorEnv(pong())) is True
     assert observes_stack(pong(gray_scale=False)) is observes_stack(pendulum()) is False
     envs, raw = VectorEncodeObservation(pong(), encoder), pong()
@@ -54,6 +55,12 @@ def test_stacks_of_the_games_are_encoded_frame_by_frame() -> None:
         expected = [np.concatenate([alone(encoder, frame) for frame in stack]) for stack in frames]
         np.testing.assert_allclose(encoded, np.stack(expected), rtol=0, atol=1e-5)
         frames, encoded = raw.step(np.full(N, 2))[0], envs.step(np.full(N, 2))[0]
+    venv, raw = TianshouEncodeObservation(EnvPoolVectorEnv(pong()), encoder), pong()
+    frames, encoded = raw.reset()[0], venv.reset()[0]
+    for _ in range(4):
+        expected = [np.concatenate([alone(encoder, frame) for frame in stack]) for stack in frames]
+        np.testing.assert_allclose(encoded, np.stack(expected), rtol=0, atol=1e-5)
+        frames, encoded = raw.step(np.full(N, 2))[0], venv.step(np.full(N, 2))[0]
 
 
 def test_the_wrappers_stack_begins_with_each_episode() -> None:

@@ -11,7 +11,7 @@ from rlpriors.envs.atari.collect import collect_atari
 from rlpriors.envs.atari.envpool_games import envpool_task
 from rlpriors.envs.atari.game import AtariSettings, rom_names
 from rlpriors.envs.random_frames import collect_random_frames
-from rlpriors.scripts.encoder_args import EncoderArgs
+from rlpriors.scripts.encoder_args import FrozenEncoderArgs
 from rlpriors.scripts.probe.run import probe
 from rlpriors.scripts.probe.settings import ProbeRunSettings
 
@@ -120,7 +120,7 @@ def test_the_commands_collect_with_it(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     settings = ProbeRunSettings(
         game="pong",
-        encoder=EncoderArgs("none"),
+        encoder=FrozenEncoderArgs("none"),
         n_steps=600,
         epochs=1,
         supervised_epochs=0,

@@ -72,5 +72,5 @@ def test_other_leaves_are_refused(space):
     tuples = isinstance(space, gym.spaces.Tuple) or "Tuple(" in str(space)
     others = [leaf for leaf in leaves if isinstance(leaf, gym.spaces.Text | gym.spaces.Sequence)]
     assume(tuples or others)
-    with pytest.raises(ValueError, match=r"Observations must be Box, .*Received |must have distinct names"):
+    with pytest.raises(ValueError, match=r"observations must be Box, .*Received |must have distinct names"):
         FlatObservation(SampledEnv(space))

@@ -12,6 +12,7 @@ does not know environments, wrappers or training.
 `preprocess`     preprocessing of frames
 `chunking`       forward passes of bounded size
 `openvino_backend`  networks that OpenVINO runs
+`backend_choice`  choice of the library that runs an encoder
 `fingerprint`    fingerprints of encoders
 `state_version`  count of changes of an encoder's weights
 `calibration`    BatchNorm statistics on one's own frames

@@ -26,6 +26,7 @@ from rlpriors.encoders.openvino_backend import Backend, OpenVINONetwork, check_b
 from rlpriors.encoders.preprocess import Channels, Preprocess
 from rlpriors.encoders.readouts.base import ImageViews
 from rlpriors.encoders.readouts.registry import Readout, available_readouts, parse_readout
+from rlpriors.encoders.readouts.transform_base import is_fitted
 from rlpriors.encoders.saved import check_saved
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.encoders.state_version import StateVersion
@@ -78,7 +79,7 @@ class ImageEncoder(StateVersion):
     torch.compile.  `channels_last` selects the memory layout that is fastest for convolutions.
     `chunk_size` bounds the number of images per forward pass.  `backend` "openvino" runs the frozen
     network by OpenVINO, on a CPU and without gradients; `load_encoder` converts the network, and the next
-    forward pass converts it again after its weights change.
+    forward pass converts it again after its weights change.  `load_encoder` also accepts "auto".
 
     Raises:
         ValueError: an option is unknown, or the network does not support this input size or readout.
@@ -184,6 +185,29 @@ class ImageEncoder(StateVersion):
         if self.frozen:
             self.freeze()
         return self
+
+    def set_backend(self, backend: Backend) -> "ImageEncoder":
+        """Select the library that runs the network, convert it at once and return the encoder itself.
+
+        Raises:
+            ValueError: the backend does not support this network, its device or its options, or the encoder
+                is not frozen; the backend is then unchanged.
+            ImportError: the backend is not installed.
+        """
+        check_backend(backend, self.amp, self.device, self._compile)
+        if backend != "torch" and not self.frozen:
+            raise ValueError(
+                f"`backend` must be 'torch' for an encoder that is trained. Received {backend!r}; call its "
+                "`freeze()` first."
+            )
+        before, version = self.backend, self.state_version
+        if backend != before:
+            self.backend, self.state_version, self._compiled = backend, version + 1, {}
+        try:
+            return self.convert()
+        except (ValueError, ImportError):
+            self.backend, self.state_version = before, version
+            raise
 
     def freeze(self) -> "ImageEncoder":
         """Disable gradients of all weights, switch to evaluation mode and return the encoder itself."""
@@ -355,7 +379,9 @@ class ImageEncoder(StateVersion):
             generator = torch.Generator().manual_seed(0)
             size = (3, height, width, self.spec.channels)
             noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
-            network = OpenVINONetwork(self.backbone, self.preprocess.prepare(noise), self.amp)
+            pixels = self.preprocess.prepare(noise)
+            readout = self.apply_readout if is_fitted(self.readout) else None
+            network = OpenVINONetwork(self.backbone, pixels, self.amp, readout)
             self._compiled = {"version": version, "openvino": network}
         converted: OpenVINONetwork = self._compiled["openvino"]
         return converted

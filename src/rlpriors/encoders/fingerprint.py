@@ -4,6 +4,7 @@
 `weights_digest`     sha256 of the tensors of a module
 `tensor_versions`    identities and version counters of the tensors of a module, to notice edits
 `ENCODING_VERSION`   version of the encoding code
+`BACKEND_TOLERANCE`  maximum difference between backends in 32 bits
 
 Stored features are valid only for the encoder that computed them.  A data set keeps the fingerprint,
 and code that also encodes live frames compares it.
@@ -18,10 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ENCODING_VERSION", "Fingerprint", "tensor_versions", "weights_digest"]
+__all__ = ["BACKEND_TOLERANCE", "ENCODING_VERSION", "Fingerprint", "tensor_versions", "weights_digest"]
 
 ENCODING_VERSION = 1
 """Version of the encoding code; incremented when equal parts give other numbers."""
+BACKEND_TOLERANCE = 1e-3
+"""Maximum difference between backends in 32 bits, as a fraction of the features' standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Fingerprint:
         >>> b = Fingerprint({"model_id": "m"}, "00ff", {"resize": "pad"}, {"name": "cls"})
         >>> a.difference(b)
         ('preprocess',)
+        >>> openvino = Fingerprint(a.spec, a.weights, a.preprocess, a.readout, backend="openvino")
+        >>> a.difference(openvino), a.mismatch(openvino)
+        (('backend',), ())
         >>> print(a.explain(b))
         preprocess: resize is 'squash' here and 'pad' there
         >>> Fingerprint.from_dict(a.as_dict()) == a
@@ -82,9 +88,18 @@ class Fingerprint:
         return cls(**data)
 
     def difference(self, other: "Fingerprint") -> tuple[str, ...]:
-        """Return the names of the parts that differ; empty if encodings can be mixed."""
+        """Return the names of the parts that differ; empty for the same encoder."""
         mine, theirs = self.as_dict(), other.as_dict()
         return tuple(name for name in mine if mine[name] != theirs[name])
+
+    def mismatch(self, other: "Fingerprint") -> tuple[str, ...]:
+        """Return the names of the parts that forbid mixing both encoders' output; empty if it can be mixed.
+
+        Another backend alone is no mismatch in 32 bits: it is used only where features agree within
+        `BACKEND_TOLERANCE` of their standard deviation.  Half precisions of two backends do not agree.
+        """
+        names = self.difference(other)
+        return () if names == ("backend",) and self.precision == "fp32" else names
 
     def explain(self, other: "Fingerprint") -> str:
         """Describe the differences part by part; empty if there are none."""

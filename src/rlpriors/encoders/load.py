@@ -19,8 +19,9 @@ from rlpriors.device import limit_forked_threads, resolve_device
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.backbones.license import check_license
 from rlpriors.encoders.backbones.native import build_network
+from rlpriors.encoders.backend_choice import BackendOption, choose_backend
 from rlpriors.encoders.encoder import Amp, ImageEncoder
-from rlpriors.encoders.openvino_backend import Backend, check_backend
+from rlpriors.encoders.openvino_backend import check_backend
 from rlpriors.encoders.preprocess import Channels
 from rlpriors.encoders.readouts.registry import Readout
 from rlpriors.encoders.registry import encoder_spec
@@ -45,7 +46,7 @@ def load_encoder(
     stride: int | None = None,
     amp: Amp | None = None,
     compile: bool = False,
-    backend: Backend = "torch",
+    backend: BackendOption = "torch",
     channels_last: bool = False,
     channels: Channels = "auto",
     chunk_size: int | None = None,
@@ -65,8 +66,9 @@ def load_encoder(
 
     `input_size` and `resize` replace those of the spec; a smaller input is the simplest way to reduce
     the cost.  `stride` ends a convolutional network of timm at its last map of that many pixels per
-    cell, such as 8, 16 or 32: earlier maps resolve smaller objects and cost less.  `ImageEncoder`
-    documents the other options.
+    cell, such as 8, 16 or 32: earlier maps resolve smaller objects and cost less.  `backend` "auto" selects
+    OpenVINO where it is installed and its features are those of torch; see `choose_backend`.
+    `ImageEncoder` documents the other options.
 
     Raises:
         ValueError: the name is unknown, the license or the remote code is not accepted, or an option
@@ -86,14 +88,16 @@ def load_encoder(
     if weights != "none":
         check_license(spec, allow_noncommercial)
     options: dict[str, Any] = {"amp": amp, "compile": compile, "channels_last": channels_last}
-    options |= {"backend": backend, "channels": channels, "chunk_size": chunk_size, "seed": seed}
+    options |= {"channels": channels, "chunk_size": chunk_size, "seed": seed}
+    options["backend"] = "torch" if backend == "auto" else backend
     if spec.source == "local":
         if stride is not None and stride != spec.stride:
             raise ValueError(
                 f"`stride` of a saved encoder is fixed, here at {spec.stride}. Received {stride}; leave it "
                 "out, or load the original encoder with it."
             )
-        return _load_saved(spec, weights, size, resize, readout, device, options, trust_remote_code)
+        saved = _load_saved(spec, weights, size, resize, readout, device, options, trust_remote_code)
+        return choose_backend(saved) if backend == "auto" else saved.convert()
     spec = replace(
         spec,
         input_size=size or spec.input_size,
@@ -107,7 +111,7 @@ def load_encoder(
         # Weights that are trained from scratch belong to the user.
         spec = replace(spec, license="none: untrained", commercial=True, gated=False)
     encoder = ImageEncoder(spec, backbone, "cls" if readout is None else readout, device=device, **options)
-    return encoder.convert()
+    return choose_backend(encoder) if backend == "auto" else encoder.convert()
 
 
 def _check_weights(weights: Any) -> None:
@@ -158,7 +162,7 @@ def _load_saved(
         raise CheckpointError(f"{spec.model_id} holds a {type(module).__name__}, not an ImageEncoder.")
     if readout is not None and (isinstance(readout, Readout) or readout != module.readout.name):
         module.set_readout(readout, options["seed"])
-    return module.convert()
+    return module
 
 
 def _builder(spec: EncoderSpec) -> Callable[..., Backbone]:

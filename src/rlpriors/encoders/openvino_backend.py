@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.encoders.fingerprint import BACKEND_TOLERANCE
 from rlpriors.types import Features
 
 __all__ = ["Backend", "OpenVINONetwork", "check_backend"]
@@ -27,8 +28,6 @@ __all__ = ["Backend", "OpenVINONetwork", "check_backend"]
 Backend = Literal["torch", "openvino"]
 PRECISIONS = {None: "f32", "bf16": "bf16", "fp16": "f16"}
 CAPABILITIES = {"bf16": "BF16", "fp16": "FP16"}
-TOLERANCE = 1e-3
-"""Maximum difference from torch in 32 bits, as a fraction of the standard deviation of the features."""
 
 
 def check_backend(backend: str, amp: str | None, device: torch.device, compile: bool) -> None:
@@ -61,13 +60,15 @@ def check_backend(backend: str, amp: str | None, device: torch.device, compile: 
 class OpenVINONetwork:
     """A backbone that OpenVINO has converted and compiled, for batches of any size.
 
-    The weights are copied: a network of changed weights must be converted again.  In 32 bits the features
-    are compared with those of torch when the network is converted.
+    The weights are copied: a network of changed weights must be converted again.  In 32 bits the features,
+    and the vectors that `readout` makes of them, are compared with those of torch when the network is
+    converted.
 
     Args:
         backbone: the network, in evaluation mode.
         example: prepared pixels of at least 3 images, for the conversion and the comparison.
         amp: half precision, or None for 32 bits.
+        readout: function of the features whose result is compared too.
 
     Raises:
         ImportError: OpenVINO is not installed.
@@ -86,7 +87,11 @@ class OpenVINONetwork:
     """
 
     def __init__(
-        self, backbone: Backbone, example: Float[Tensor, "batch *time channels height width"], amp: str | None
+        self,
+        backbone: Backbone,
+        example: Float[Tensor, "batch *time channels height width"],
+        amp: str | None,
+        readout: Callable[[Features], Tensor] | None = None,
     ) -> None:
         self.process = os.getpid()
         openvino = _import_openvino()
@@ -111,7 +116,7 @@ class OpenVINONetwork:
         }
         self._compiled: Callable[..., Any] = openvino.Core().compile_model(model, "CPU", options)
         if amp is None:
-            self._compare(example, expected)
+            self._compare(example, expected, readout)
 
     def __call__(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
         """Compute the features of prepared pixels on the CPU, without a gradient.
@@ -136,21 +141,20 @@ class OpenVINONetwork:
         parts = iter(torch.from_numpy(outputs[place]) for place in range(sum(self._present)))
         return Features(*(next(parts) if present else None for present in self._present))  # type: ignore[arg-type]
 
-    def _compare(self, example: Tensor, expected: Features) -> None:
+    @torch.no_grad()
+    def _compare(
+        self, example: Tensor, expected: Features, readout: Callable[[Features], Tensor] | None
+    ) -> None:
         for count in (len(example), 1):  # a size that the tracer took as constant would show here
             try:
                 features = self(example[:count])
             except RuntimeError as error:
                 raise ValueError(_difference("features", f"an error for a batch of {count}")) from error
             for name, ours, theirs in zip(Features._fields, features, expected, strict=True):
-                if ours is None or theirs is None:
-                    continue
-                if ours.shape != theirs[:count].shape:
-                    raise ValueError(_difference(name, "their shape"))
-                spread = float(theirs.std()) or 1.0
-                largest = float((ours - theirs[:count]).abs().max()) / spread
-                if not largest <= TOLERANCE:
-                    raise ValueError(_difference(name, f"{largest:.1e} of their spread"))
+                if ours is not None and theirs is not None:
+                    _compare_values(name, ours, theirs, count)
+            if readout is not None:  # which may enlarge differences
+                _compare_values("encodings", readout(features), readout(expected), count)
 
 
 class _Convertible(TorchFunctionMode):
@@ -184,8 +188,17 @@ def _import_openvino() -> Any:
         ) from error
 
 
+def _compare_values(name: str, ours: Tensor, theirs: Tensor, count: int) -> None:
+    if ours.shape != theirs[:count].shape:
+        raise ValueError(_difference(name, "their shape"))
+    spread = float(theirs.std()) or 1.0
+    largest = float((ours - theirs[:count]).abs().max()) / spread
+    if not largest <= BACKEND_TOLERANCE:
+        raise ValueError(_difference(name, f"{largest:.1e} of their spread"))
+
+
 def _difference(name: str, difference: str) -> str:
     return (
         f"`backend` must be 'torch' for this network: OpenVINO's {name} differ from torch's by {difference}. "
-        f"Allowed is {TOLERANCE:g} of their spread."
+        f"Allowed is {BACKEND_TOLERANCE:g} of their spread."
     )

@@ -11,7 +11,7 @@ from rlpriors.encoders import load_encoder
 from rlpriors.encoders.dataset.encoded_dataset import load_encoded
 from rlpriors.scripts.encode.run import encode
 from rlpriors.scripts.encode.settings import EncodeSettings
-from rlpriors.scripts.encoder_args import EncoderArgs
+from rlpriors.scripts.encoder_args import FrozenEncoderArgs
 from rlpriors.scripts.main import main
 
 
@@ -64,9 +64,23 @@ def test_mistakes_end_with_one_line(frames, tmp_path, monkeypatch, changes, outp
     assert not (tmp_path / "out").exists()
 
 
+def test_backend_stride_and_precision_are_flags(frames, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("openvino", reason="needs the `openvino` extra")
+    options = ["--source", str(frames), "--encoder", "timm:resnet18", "--weights", "none", "--stride", "8"]
+    options += ["--input-size", "64", "64", "--dtype", "float32", "--device", "cpu"]
+    run(monkeypatch, *options, "--backend", "auto", "--folder", str(tmp_path / "auto"))
+    assert "timm:resnet18 is run by openvino." in capsys.readouterr().out
+    run(monkeypatch, *options, "--amp", "bf16", "--folder", str(tmp_path / "half"))
+    full, half = load_encoded(tmp_path / "auto"), load_encoded(tmp_path / "half")
+    assert (full.fingerprint.backend, full.fingerprint.precision) == ("openvino", "fp32")
+    assert (half.fingerprint.backend, half.fingerprint.precision) == ("torch", "bf16")
+    assert full.features.shape == half.features.shape == (7, 128)
+    assert 0 < np.abs(full.features - half.features).max() < 0.1 * full.features.std()
+
+
 def test_an_unfinished_run_resumes(frames, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    encoder = EncoderArgs("nature-cnn", weights="none", input_size=(36, 36))
+    encoder = FrozenEncoderArgs("nature-cnn", weights="none", input_size=(36, 36))
     settings = EncodeSettings(str(frames), encoder, out, batch_size=2, device="cpu")
     from rlpriors.encoders import ImageEncoder
 

@@ -137,7 +137,7 @@ def _begin_or_resume(
     """Return the number of frames that are encoded already, and their digest."""
     state = read_json(folder, PROGRESS) if resume and (folder / PROGRESS).exists() else {}
     if state.get("done"):
-        check_fingerprint(folder, read_fingerprint(folder), encoder)
+        check_fingerprint(folder, read_fingerprint(folder), encoder, exact=True)
         differ = [name for name in plan if plan[name] != state.get(name)]
         if differ:
             differences = ", ".join(f"{name} {state.get(name)!r} (now {plan[name]!r})" for name in differ)

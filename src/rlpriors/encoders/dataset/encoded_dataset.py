@@ -151,17 +151,22 @@ def load_encoded(folder: str | Path, encoder: ImageEncoder | None = None) -> Enc
     return EncodedDataset(folder, features, lengths, fingerprint, arrays)
 
 
-def check_fingerprint(folder: Path, stored: Fingerprint, encoder: ImageEncoder) -> None:
-    """Check that `encoder` has the stored fingerprint.
+def check_fingerprint(
+    folder: Path, stored: Fingerprint, encoder: ImageEncoder, *, exact: bool = False
+) -> None:
+    """Check that the output of `encoder` can be mixed with that of the stored fingerprint.
+
+    With `exact` another backend is refused too.
 
     Raises:
-        ValueError: it has another; the message names the differences.
+        ValueError: it cannot; the message names the differences.
     """
-    difference = stored.explain(encoder.fingerprint())
-    if difference:
+    fingerprint = encoder.fingerprint()
+    if stored.difference(fingerprint) if exact else stored.mismatch(fingerprint):
         raise ValueError(
-            f"The features in {folder} come from another encoder than `encoder`: {difference} (here: the "
-            "folder, there: `encoder`). Load the encoder that made them, or encode again into another folder."
+            f"The features in {folder} come from another encoder than `encoder`: "
+            f"{stored.explain(fingerprint)} (here: the folder, there: `encoder`). Load the encoder that made "
+            "them, or encode again into another folder."
         )
 
 

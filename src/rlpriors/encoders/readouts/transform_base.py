@@ -2,6 +2,7 @@
 
 `Transform`   base class of affine transforms whose parameters are buffers
 `as_rows`     check of vectors that a transform is fitted to
+`is_fitted`   test that all transforms of a module are fitted
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Transform", "as_rows"]
+__all__ = ["Transform", "as_rows", "is_fitted"]
 
 
 class Transform(nn.Module):
@@ -115,3 +116,13 @@ def as_rows(vectors: np.ndarray | Tensor, min_rows: int) -> tuple[Tensor, torch.
         raise ValueError(f"`vectors` must be finite. Received NaN or infinity, first in row {row}.")
     # Statistics of a million rows lose digits in float32.
     return rows.double(), rows.device
+
+
+def is_fitted(module: nn.Module) -> bool:
+    """Return False if a transform inside `module` is not fitted yet.
+
+    Example:
+        >>> is_fitted(nn.Identity())
+        True
+    """
+    return all(bool(part.fitted) for part in module.modules() if isinstance(part, Transform))
