@@ -15,14 +15,16 @@ from benchmarks.irl import run as irl
 from benchmarks.irl.methods import MAIN, VARIANTS
 from benchmarks.pretraining import distribution, distribution_report
 from benchmarks.probing import cells as probing_cells
+from benchmarks.probing import pearl, pearl_report
 from benchmarks.probing import report as probing_report
 from benchmarks.probing import run as probing
+from benchmarks.speed import encode, encode_report
 from benchmarks.tables import read_csv
 
 from rlpriors.scripts.study.report import read_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("diffusion", "imitation", "irl", "pretraining_distribution", "probing")
+PAGES = ("diffusion", "imitation", "irl", "pearl", "pretraining_distribution", "probing", "speed")
 SECTION = re.compile(r"<!-- (?!end of )(.*?) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
 
 
@@ -52,7 +54,23 @@ def write_probing(docs: Path) -> None:
     probing_report.report(probing_cells.read_rows(probing.RESULTS), docs / "results" / "probing.md")
 
 
-WRITERS = (write_diffusion, write_imitation, write_irl, write_pretraining, write_probing)
+def write_pearl(docs: Path) -> None:
+    pearl_report.report(read_csv(pearl.RESULTS), docs / "results" / "pearl.md")
+
+
+def write_speed(docs: Path) -> None:
+    encode_report.report(read_csv(encode.RESULTS), docs / "results" / "speed.md")
+
+
+WRITERS = (
+    write_diffusion,
+    write_imitation,
+    write_irl,
+    write_pearl,
+    write_pretraining,
+    write_probing,
+    write_speed,
+)
 
 
 @pytest.mark.parametrize(("name", "write"), list(zip(PAGES, WRITERS, strict=True)), ids=PAGES)
