@@ -12,6 +12,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -105,13 +106,17 @@ def check_settings(job: ProbeJob) -> None:
     Raises:
         ValueError: the folder has cells with other settings.
     """
-    settings = {"epochs": job.probe_settings.epochs, "min_frames": job.min_frames, "color": job.color}
-    settings["repeats"] = job.repeats
+    settings: dict[str, Any] = {
+        "epochs": job.probe_settings.epochs,
+        "min_frames": job.min_frames,
+        "color": job.color,
+    }
+    settings |= {"repeats": job.repeats, "sampling": job.probe_settings.sampling}
     file = job.folder / "settings.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, settings)
-    saved = {"repeats": False, **json.loads(file.read_text())}
+    saved = {"repeats": False, "sampling": "random", **json.loads(file.read_text())}
     before = {name: saved.get(name) for name in settings}
     if before != settings:
         raise ValueError(
@@ -124,7 +129,7 @@ def score_cell(job: ProbeJob, cell: Cell, store: FrameStore, task: ProbeTask) ->
     """Return the scores of one cell by each protocol."""
     name, _ = cell
     if name == "majority":
-        return evaluate_majority(task)
+        return evaluate_majority(task, job.probe_settings.sampling)
     if name.startswith("supervised"):
         return evaluate_supervised(
             store, task, job.supervised_settings, seed=job.seed, device=job.device, progress=False

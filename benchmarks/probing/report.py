@@ -21,6 +21,8 @@ __all__ = ["report", "tables"]
 FIRST = ("majority", "pixels", "random-cnn")
 """Controls at the top of each table."""
 GAMES_PER_TABLE = 6
+SAVED_READOUTS = {"rlpriors/atari-filters": "lines>sign-projection(512)"}
+"""Readouts of saved encoders with which random-cnn has been probed too, as their second control."""
 
 Subject = tuple[str, str]
 """Encoder and readout."""
@@ -81,16 +83,25 @@ def score_tables(scores: Scores, *, with_published: bool) -> str:
 
 
 def compare_with_random(scores: Scores) -> str:
-    """Return a comparison of encoders with the random network of the same readout.
+    """Return a comparison of encoders with the random network, with its own readout and with theirs.
 
     The columns are the number of games with a higher score, the mean difference, and the fraction of the
     distance to the longest supervised training that is closed.
     """
-    lines = [["encoder", "readout", "better than random-cnn", "mean difference", "gap to supervised closed"]]
+    lines = [
+        [
+            *("encoder", "readout", "readout of random-cnn", "better than random-cnn"),
+            *("mean difference", "gap to supervised closed"),
+        ]
+    ]
     supervised = max(scores, key=lambda subject: _epochs(subject[0]), default=("", ""))  # the longest
     ceiling = scores[supervised] if _epochs(supervised[0]) else {}
-    for encoder, readout in sorted(scores, key=_order):
-        baseline = scores.get(("random-cnn", readout))
+    pairs = [(*subject, subject[1]) for subject in sorted(scores, key=_order)]
+    pairs += [
+        (name, "default", saved) for name, saved in SAVED_READOUTS.items() if (name, "default") in scores
+    ]
+    for encoder, readout, control in pairs:
+        baseline = scores.get(("random-cnn", control))
         if encoder in FIRST or _epochs(encoder) or not baseline:
             continue
         by_game = scores[encoder, readout]
@@ -105,14 +116,14 @@ def compare_with_random(scores: Scores) -> str:
         difference = str(paired_difference(values, random, rng)) if len(seeds) > 1 else ""
         lines.append(
             [
-                *(encoder, readout, f"{n_better} of {len(games)} games", difference),
+                *(encoder, readout, control, f"{n_better} of {len(games)} games", difference),
                 _closed_gap(by_game, baseline, ceiling, {game: common[game] for game in games}),
             ]
         )
     if len(lines) == 1:
         return ""
     note = "On the seeds that both encoders have. Better: the intervals do not overlap."
-    return f"{note}\n\n{markdown(lines, 2)}"
+    return f"{note}\n\n{markdown(lines, 3)}"
 
 
 def _closed_gap(

@@ -20,14 +20,15 @@ and rewrites those of `docs/results/probing.md`.
 
 import os
 from pathlib import Path
+from typing import get_args
 
 from benchmarks.probing.cells import ProbeJob, add_rows, read_rows, run_job
 from benchmarks.probing.report import report
 from benchmarks.probing.training import Training
-
 from benchmarks.tables import make_parser
 from rlpriors.envs.atari.ram_annotations import PAPER_GAMES, game_name
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
+from rlpriors.evaluation.probing.sampling import Sampling
 from rlpriors.representation.registry import find_recipe
 from rlpriors.worker_pool import WorkerPool
 
@@ -37,6 +38,7 @@ PAGE = ROOT / "docs" / "results" / "probing.md"
 GAMES = ("boxing", "breakout", "mspacman", "pong", "seaquest", "spaceinvaders")
 WITHOUT_READOUT = ("majority", "pixels")
 """Subjects that have no readout, next to `supervised`."""
+
 
 def main() -> None:
     """Run the command."""
@@ -64,8 +66,12 @@ def main() -> None:
     parser.add_argument(
         "--supervised-epochs", type=int, default=100, help="maximum epochs of the supervised control"
     )
+    parser.add_argument("--repeats", action="store_true", help="keep test frames that also occur in training")
     parser.add_argument(
-        "--repeats", action="store_true", help="keep test frames that also occur in training, as AtariARI"
+        "--sampling",
+        choices=get_args(Sampling),
+        default="random",
+        help="weight of frames: all equal, or all episodes equal, as in the code of AtariARI",
     )
     parser.add_argument("--color", action="store_true", help="frames in color")
     parser.add_argument("--device", default="cpu", help="device of encoders and probes")
@@ -83,7 +89,7 @@ def main() -> None:
         return
     other_settings = [
         f"--{name}"
-        for name in ("repeats", "color", "epochs")
+        for name in ("repeats", "color", "epochs", "sampling")
         if getattr(args, name) != parser.get_default(name)
     ]
     if other_settings and args.results == RESULTS and not args.quick:
@@ -121,8 +127,8 @@ def main() -> None:
             methods=methods,
             training=training,
             folder=args.runs / game / f"seed{seed}",
-            probe_settings=ProbeSettings(epochs=args.epochs),
-            supervised_settings=ProbeSettings(epochs=args.supervised_epochs),
+            probe_settings=ProbeSettings(epochs=args.epochs, sampling=args.sampling),
+            supervised_settings=ProbeSettings(epochs=args.supervised_epochs, sampling=args.sampling),
             min_frames=20 if args.quick else 65,
             repeats=args.repeats,
             color=args.color,
@@ -138,6 +144,7 @@ def main() -> None:
             future.result()
             if not args.quick:
                 add_rows(jobs, args.results)
+
 
 if __name__ == "__main__":
     main()

@@ -38,6 +38,7 @@ from rlpriors.evaluation.probing.behavior import (
 )
 from rlpriors.evaluation.probing.labels import ProbeTask
 from rlpriors.evaluation.probing.linear_probe import PROTOCOLS, downsample
+from rlpriors.evaluation.probing.sampling import Sampling
 from rlpriors.evaluation.probing.states import StateTargets, evaluate_states, state_targets
 from rlpriors.scripts.probe.results import (
     delete_features,
@@ -83,6 +84,8 @@ class Evaluator:
     """Number of passes of linear probes over the frames, at most."""
     supervised_epochs: int
     """Number of passes of the supervised baseline over the frames, at most."""
+    sampling: Sampling
+    """Sampling of the frames of a game and of behavior."""
     seed: int
     """Random seed of the probes."""
     device: str
@@ -90,7 +93,7 @@ class Evaluator:
 
     def __call__(self, features: np.ndarray | None, name: str) -> Subject:
         """Return the scores of a subject; the baselines "majority" and "supervised" have no features."""
-        probes = ProbeSettings(epochs=self.epochs)
+        probes = ProbeSettings(epochs=self.epochs, sampling=self.sampling)
         scores: ProtocolScores = {}
         numbers: Numbers = {}
         if self.task is not None:
@@ -102,7 +105,7 @@ class Evaluator:
                     self.store, self.task, supervised, seed=self.seed, device=self.device
                 )
             else:
-                scores = evaluate_majority(self.task)
+                scores = evaluate_majority(self.task, self.sampling)
         if self.states is not None and features is not None:
             numbers |= evaluate_states(features, self.states)
         if self.behavior is not None and name != "supervised":  # it was trained on other labels
@@ -164,9 +167,8 @@ def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: boo
         task = make_atari_task(store, source, seed=seed, min_frames=settings.min_frames)
     elif is_robot:
         states = state_targets(store, seed)
-    evaluator = Evaluator(
-        store, task, states, behavior, settings.epochs, settings.supervised_epochs, seed, device
-    )
+    probes = settings.epochs, settings.supervised_epochs, settings.sampling
+    evaluator = Evaluator(store, task, states, behavior, *probes, seed, device)
     make_random = partial(load_encoder, "nature-cnn", weights="none", chunk_size=256)
     if is_game:
         make_random = partial(random_cnn, store.frames.shape[1:])

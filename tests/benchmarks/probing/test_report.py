@@ -51,11 +51,11 @@ def test_a_report_writes_means_intervals_and_comparisons_between_its_markers(tmp
         "| supervised, published | 0.83 | 0.87 | 0.85 |",
     ]
     assert "published" not in standardized
-    assert "| mine | cls | 1 of 1 games | 0.20 [0.10, 0.30] | 50% (median of 1) |" in standardized
+    assert "| mine | cls | cls | 1 of 1 games | 0.20 [0.10, 0.30] | 50% (median of 1) |" in standardized
     # Comparisons leave out seeds that only one encoder has, and a mean over fewer seeds lists them.
     report(rows(*trained, *random, *supervised, ("pong", "random-cnn", "cls", 2, 0.9)), page)
     text = page.read_text()
-    assert "| mine | cls | 1 of 1 games | 0.20 [0.10, 0.30] | 50% (median of 1) |" in text
+    assert "| mine | cls | cls | 1 of 1 games | 0.20 [0.10, 0.30] | 50% (median of 1) |" in text
     assert "| random-cnn cls | 0.63 [0.40, 0.90] | 0.63 [0.40, 0.90] |" in text
     assert "| mine cls | 0.70 [0.70, 0.70] (seeds 0, 1) | 0.70 [0.70, 0.70] |" in text
     report(rows(*trained), page)

@@ -25,7 +25,7 @@ from rlpriors.evaluation.probing.baselines import (
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.evaluation.probing.behavior import behavior_targets
 from rlpriors.evaluation.probing.metrics import ProbeScores, Scores
-from rlpriors.scripts.encoder_args import EncoderArgs
+from rlpriors.scripts.encoder_args import FrozenEncoderArgs
 from rlpriors.scripts.main import main
 from rlpriors.scripts.probe import run as command
 from rlpriors.scripts.probe.results import display_name, read_scores, write_scores
@@ -72,7 +72,7 @@ def test_a_run_prints_and_writes_every_subject_by_both_protocols(
 ) -> None:
     load_encoder("nature-cnn", weights="none", device="cpu", input_size=(76, 76)).save(tmp_path / "mine")
     run = probe(
-        settings(store, encoder=EncoderArgs(str(tmp_path / "mine"), readout="grid(2)"), supervised_epochs=2)
+        settings(store, encoder=FrozenEncoderArgs(str(tmp_path / "mine"), readout="grid(2)"), supervised_epochs=2)
     )
     output = capsys.readouterr().out
     subjects = ["majority", "pixels", "random-cnn", "random-cnn (grid(2))", "mine (grid(2))", "supervised"]

@@ -15,7 +15,7 @@ def make_atari_task(
 ) -> ProbeTask:
     """Return a task of every varying variable of the game, in episodes of at least `min_frames` frames.
 
-    With `repeats`, as in AtariARI, test frames that also occur in another part of the split are kept.
+    With `repeats`, test frames that also occur in another part of the split are kept.  AtariARI removes them.
 
     Raises:
         ValueError: the game is unknown, `store` has no `ram`, or an error of `make_task`.

@@ -6,6 +6,7 @@ Features come as arrays; only `supervised_baseline` trains an encoder.
 `linear_probe`         linear probes by the protocol of AtariARI, and two baselines
 `training`             training of linear probes
 `batched_linear`       one layer for the probes of all variables, with its schedule
+`sampling`             equal weight of frames, or of episodes
 `metrics`              F1 and accuracy by variable and by category
 `baselines`            scores of features, of the most frequent label and of a supervised network
 `states`               probes of positions and velocities

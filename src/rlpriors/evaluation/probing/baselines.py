@@ -20,6 +20,7 @@ from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask
 from rlpriors.evaluation.probing.linear_probe import PROTOCOLS, majority_baseline, probe
 from rlpriors.evaluation.probing.metrics import ProbeScores, score_predictions
+from rlpriors.evaluation.probing.sampling import Sampling
 from rlpriors.evaluation.probing.supervised_baseline import fit_supervised
 from rlpriors.networks.atari_cnn import MIN_SIZE
 
@@ -51,9 +52,9 @@ def evaluate_features(
     }
 
 
-def evaluate_majority(task: ProbeTask) -> ProtocolScores:
+def evaluate_majority(task: ProbeTask, sampling: Sampling = "random") -> ProtocolScores:
     """Return the scores of the most frequent label, which are equal by every protocol."""
-    return dict.fromkeys(PROTOCOLS, majority_baseline(task))
+    return dict.fromkeys(PROTOCOLS, majority_baseline(task, sampling))
 
 
 def evaluate_supervised(
@@ -68,7 +69,7 @@ def evaluate_supervised(
     """Return the scores of AtariARI's network trained on the labels, which are equal by every protocol."""
     network = random_cnn(store.frames.shape[1:], seed=seed, device=device)
     predictions = fit_supervised(network, store.frames, task, settings, seed=seed, progress=progress)
-    return dict.fromkeys(PROTOCOLS, score_predictions(task, predictions))
+    return dict.fromkeys(PROTOCOLS, score_predictions(task, predictions, settings.sampling))
 
 
 def random_cnn(

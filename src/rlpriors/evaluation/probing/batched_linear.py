@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from rlpriors.evaluation.probing.labels import ProbeTask
+from rlpriors.evaluation.probing.sampling import Sampling
 from rlpriors.settings import check_fields
 
 __all__ = ["ClassTable", "PerVariableSchedule", "ProbeLayer", "ProbeSettings", "argmax_per_variable"]
@@ -48,6 +49,9 @@ class ProbeSettings:
     """Minimum of the learning rate, above 0."""
     patience: int = 15
     """Number of epochs without a better validation accuracy before a variable's training ends, at least 1."""
+    sampling: Sampling = "random"
+    """Sampling of frames in training and weight in scores: "random" uses each frame once in an epoch;
+    "episode-uniform" gives all episodes equal weight, as the code of AtariARI does."""
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -98,7 +98,7 @@ def evaluate_behavior(
     step_features = None if features is None else features[rows].reshape(len(rows), -1)
     if task is not None:
         scores_by_protocol = (
-            evaluate_majority(task)
+            evaluate_majority(task, settings.sampling)
             if step_features is None
             else evaluate_features(step_features, task, settings, seed=seed, device=device, progress=progress)
         )

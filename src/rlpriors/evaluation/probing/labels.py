@@ -39,6 +39,8 @@ class ProbeTask:
     """Names of the variables."""
     labels: Int[np.ndarray, "frames variables"]
     """Values of the variables in every frame, in 0..255."""
+    episodes: Int[np.ndarray, " frames"]
+    """Episode of every frame, counted from 0."""
     categories: Mapping[str, tuple[str, ...]]
     """Categories of each variable, whose means it enters."""
     train: Int[np.ndarray, " train"]
@@ -126,6 +128,7 @@ def make_task(
     return ProbeTask(
         names=kept,
         labels=table[:, [names.index(name) for name in kept]],
+        episodes=np.repeat(np.arange(len(lengths)), lengths),
         categories={name: tuple(known.get(name, ())) for name in kept},
         train=train,
         val=val,

@@ -24,6 +24,7 @@ from rlpriors.arguments import check_arguments
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask
 from rlpriors.evaluation.probing.metrics import ProbeScores, score_predictions
+from rlpriors.evaluation.probing.sampling import Sampling, frame_weights
 from rlpriors.evaluation.probing.training import fit_probe
 
 __all__ = ["PROTOCOLS", "Protocol", "downsample", "majority_baseline", "probe"]
@@ -72,12 +73,18 @@ def probe(
         device=device,
         progress=progress,
     )
-    return score_predictions(task, fitted.predict(flat, task.test))
+    sampling = (settings or ProbeSettings()).sampling
+    return score_predictions(task, fitted.predict(flat, task.test), sampling)
 
 
 @check_arguments
-def majority_baseline(task: ProbeTask) -> ProbeScores:
+def majority_baseline(task: ProbeTask, sampling: Sampling = "random") -> ProbeScores:
     """Score the most frequent label of the training part as the prediction for all frames.
+
+    `sampling` weighs the frames, in training and in the scores.
+
+    Raises:
+        ValueError: `sampling` is unknown.
 
     Example:
         >>> from rlpriors.evaluation.probing.labels import make_task
@@ -85,8 +92,11 @@ def majority_baseline(task: ProbeTask) -> ProbeScores:
         >>> majority_baseline(make_task({"level": level}, np.full(10, 40))).mean.accuracy
         0.25
     """
-    most_frequent = [np.bincount(column).argmax() for column in task.labels[task.train].T]
-    return score_predictions(task, np.tile(most_frequent, (len(task.test), 1)))
+    if sampling not in get_args(Sampling):
+        raise ValueError(f"`sampling` must be one of {list(get_args(Sampling))}. Received {sampling!r}.")
+    weights = frame_weights(task, task.train, sampling)
+    most_frequent = [np.bincount(column, weights).argmax() for column in task.labels[task.train].T]
+    return score_predictions(task, np.tile(most_frequent, (len(task.test), 1)), sampling)
 
 
 @check_arguments

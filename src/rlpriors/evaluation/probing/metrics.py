@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from rlpriors.evaluation.array_arguments import array_arguments
 from rlpriors.evaluation.probing.labels import ProbeTask
+from rlpriors.evaluation.probing.sampling import Sampling, frame_weights
 
 __all__ = ["ProbeScores", "Scores", "classification_scores", "score_predictions"]
 
@@ -42,12 +43,16 @@ class ProbeScores:
     """Mean over categories, so that a category with many variables has no larger weight."""
 
 
-@array_arguments(truth=1, predicted=1)
-def classification_scores(truth: Int[np.ndarray, " frames"], predicted: Int[np.ndarray, " frames"]) -> Scores:
+@array_arguments(truth=1, predicted=1, weights=1)
+def classification_scores(
+    truth: Int[np.ndarray, " frames"],
+    predicted: Int[np.ndarray, " frames"],
+    weights: Float[np.ndarray, " frames"] | None = None,
+) -> Scores:
     """Compute the scores of predicted classes by scikit-learn.
 
-    Macro F1 is the mean over all classes that occur as truth or prediction.  A class that is never
-    predicted correctly has F1 0.
+    `weights` are those of the frames, equal by default.  Macro F1 is the mean over all classes that occur
+    as truth or prediction.  A class that is never predicted correctly has F1 0.
 
     Raises:
         ValueError: there are no frames.
@@ -64,20 +69,23 @@ def classification_scores(truth: Int[np.ndarray, " frames"], predicted: Int[np.n
     if not len(truth):
         raise ValueError("`truth` must hold at least one label. Received none.")
     return Scores(
-        f1_weighted=float(f1_score(truth, predicted, average="weighted")),
-        f1_macro=float(f1_score(truth, predicted, average="macro")),
-        accuracy=float(accuracy_score(truth, predicted)),
+        f1_weighted=float(f1_score(truth, predicted, average="weighted", sample_weight=weights)),
+        f1_macro=float(f1_score(truth, predicted, average="macro", sample_weight=weights)),
+        accuracy=float(accuracy_score(truth, predicted, sample_weight=weights)),
     )
 
 
-def score_predictions(task: ProbeTask, predicted: Int[np.ndarray, "test variables"]) -> ProbeScores:
+def score_predictions(
+    task: ProbeTask, predicted: Int[np.ndarray, "test variables"], sampling: Sampling = "random"
+) -> ProbeScores:
     """Score labels that were predicted for the test part of `task`.
 
     If no variable belongs to a category, the mean is over the variables.
     """
     truth = task.labels[task.test]
+    weights = None if sampling == "random" else frame_weights(task, task.test, sampling)
     variables = {
-        name: classification_scores(truth[:, column], predicted[:, column])
+        name: classification_scores(truth[:, column], predicted[:, column], weights)
         for column, name in enumerate(task.names)
     }
     members: dict[str, list[Scores]] = {}

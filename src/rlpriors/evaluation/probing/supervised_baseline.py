@@ -16,6 +16,7 @@ from rlpriors.encoders.backbones.weights import seeded_init
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.evaluation.probing.batched_linear import ClassTable, PerVariableSchedule, ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask
+from rlpriors.evaluation.probing.sampling import draw_epoch, frame_weights
 
 __all__ = ["fit_supervised"]
 
@@ -69,11 +70,12 @@ def fit_supervised(
 
     rate, schedule = PerVariableSchedule(1, settings), PerVariableSchedule(len(table.sizes), settings)
     best = np.zeros((len(task.test), len(table.sizes)), np.int64)
+    val_weights = frame_weights(task, task.val, settings.sampling)
     with tqdm(
         total=settings.epochs, desc="supervised", unit="epoch", disable=not progress, leave=False
     ) as bar:
         for _ in range(settings.epochs):
-            order = mixed.permutation(task.train)
+            order = draw_epoch(task, settings.sampling, mixed)
             for first in range(0, len(order), settings.batch_size):
                 rows = order[first : first + settings.batch_size]
                 parts = logits(rows).split(table.sizes, 1)
@@ -83,7 +85,8 @@ def fit_supervised(
                 loss.backward()
                 optimizer.step()
             labels = targets[torch.from_numpy(task.val).to(targets.device)]
-            right = (table.argmax(predict(task.val)) == labels).double().mean(0).cpu().numpy()
+            correct = (table.argmax(predict(task.val)) == labels).cpu().numpy()
+            right = np.average(correct, axis=0, weights=val_weights)
             better = schedule.step(right)
             rate.step(right.mean(keepdims=True))
             for group in optimizer.param_groups:

@@ -24,6 +24,7 @@ from rlpriors.evaluation.probing.batched_linear import (
     argmax_per_variable,
 )
 from rlpriors.evaluation.probing.labels import ProbeTask
+from rlpriors.evaluation.probing.sampling import draw_epoch, frame_weights
 
 __all__ = ["LinearProbe", "check_features", "fit_probe"]
 
@@ -90,13 +91,14 @@ def fit_probe(
     owner = np.repeat(np.arange(len(table.sizes)), table.sizes)  # the variable of each output
     left = np.arange(len(owner))  # outputs that are still trained
     schedule, curve = PerVariableSchedule(len(table.sizes), settings), list[np.ndarray]()
+    val_weights = frame_weights(task, task.val, settings.sampling)
 
     with tqdm(total=settings.epochs, desc="probe", unit="epoch", disable=not progress, leave=False) as bar:
         while schedule.running.any() and len(curve) < settings.epochs:
             running = np.flatnonzero(schedule.running)
             sizes, truth = [table.sizes[k] for k in running], targets[:, running]
             rates = torch.from_numpy(schedule.lr[owner[left]]).float().to(device)
-            order = mixed.permutation(task.train)
+            order = draw_epoch(task, settings.sampling, mixed)
             starts = range(0, len(order), settings.batch_size)
             batches = _batches(features, order, settings.batch_size, shift, scale)
             for first, x in zip(starts, batches, strict=True):
@@ -106,7 +108,7 @@ def fit_probe(
             chunks = _batches(features, task.val, CHUNK, shift, scale)
             chosen = torch.cat([argmax_per_variable(x @ layer.weight.T, sizes) for x in chunks])
             labels = truth[torch.from_numpy(task.val).to(device)]
-            right[running] = (chosen == labels).double().mean(0).cpu().numpy()
+            right[running] = np.average((chosen == labels).cpu().numpy(), axis=0, weights=val_weights)
             curve.append(right)
             better = schedule.step(right)[owner[left]]
             best[left[better]] = layer.weight[torch.from_numpy(better).to(device)]
