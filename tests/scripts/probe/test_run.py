@@ -72,7 +72,9 @@ def test_a_run_prints_and_writes_every_subject_by_both_protocols(
 ) -> None:
     load_encoder("nature-cnn", weights="none", device="cpu", input_size=(76, 76)).save(tmp_path / "mine")
     run = probe(
-        settings(store, encoder=FrozenEncoderArgs(str(tmp_path / "mine"), readout="grid(2)"), supervised_epochs=2)
+        settings(
+            store, encoder=FrozenEncoderArgs(str(tmp_path / "mine"), readout="grid(2)"), supervised_epochs=2
+        )
     )
     output = capsys.readouterr().out
     subjects = ["majority", "pixels", "random-cnn", "random-cnn (grid(2))", "mine (grid(2))", "supervised"]
