@@ -19,7 +19,7 @@ demonstrations rest at a goal, its solution is minus the distance to the goal, a
 demonstration visits.  The way leads around walls, unlike the straight lines of the gradient penalty.
 
 That solution has a kink at the goal, which a smooth network rounds off, and its highest value may come to lie
-beside the goal.  A third loss makes the reward level where demonstrations rest, as a maximum is.
+next to the goal.  A third loss makes the reward level where demonstrations rest, as a maximum is.
 """
 
 import numpy as np

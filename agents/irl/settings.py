@@ -57,7 +57,7 @@ class DiffusionIRLSettings:
 
     rest_penalty: float = 0.1
     """Weight of the squared slope of the reward where demonstrations rest (`progress`).  It puts the highest
-    reward at the place of rest instead of beside it.  It is used with the progress loss only."""
+    reward at the place of rest instead of next to it.  It is used with the progress loss only."""
 
     movement_fraction: float = 0.2
     """Fraction of the demonstrated windows that is drawn in proportion to how far a window moves
