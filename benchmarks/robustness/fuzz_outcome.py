@@ -75,6 +75,7 @@ def _time_limit() -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)  # drops a signal that is on its way, which would kill
         signal.signal(signal.SIGPROF, previous)
 
 

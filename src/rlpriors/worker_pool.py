@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
-from threading import Thread, current_thread, main_thread
+from threading import Thread
 from types import TracebackType
 from typing import Any
 
@@ -56,7 +56,7 @@ class WorkerPool(ProcessPoolExecutor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         """Schedule a call; a process that starts here ignores Ctrl-C from its first instruction on."""
-        with _ignored_interrupt():
+        with _delayed_interrupt():
             return super().submit(fn, *args, **kwargs)
 
     def __exit__(
@@ -76,16 +76,17 @@ class WorkerPool(ProcessPoolExecutor):
 
 
 @contextmanager
-def _ignored_interrupt() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment; processes that start meanwhile ignore it for their whole life."""
-    if current_thread() is not main_thread():  # signals are the main thread's
+def _delayed_interrupt() -> Iterator[None]:
+    """Delay Ctrl-C for a moment; processes that start meanwhile inherit the delay and never receive it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # its start would end the delay
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _start_worker(
