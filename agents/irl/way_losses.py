@@ -37,6 +37,20 @@ class WayLosses:
 
     Raises:
         ValueError: no window moves.
+
+    Example:
+        >>> from rlpriors.data.episodes import Episode, EpisodeStore
+        >>> from rlpriors.data.normalize import Normalizer
+        >>> from rlpriors.rewards import MLPReward, RewardSettings
+        >>> walk = Episode(np.arange(20.0)[:, None], np.ones((19, 1)), *np.zeros((3, 19)))
+        >>> windows = WindowBuffer(EpisodeStore.from_episodes([walk]), 4, 1, None, seed=0)
+        >>> layout = TrajectoryLayout(4, 1, Normalizer.identity(1), Normalizer.identity(1))
+        >>> losses = WayLosses(windows, windows, layout, torch.ones(2), progress_weight=5.0, path_weight=20.0,
+        ...     rest_weight=0.1)
+        >>> reward = MLPReward(RewardSettings(obs_dim=1, act_dim=1), Normalizer.identity(1))
+        >>> loss, progress = losses(reward, 16, np.random.default_rng(0))
+        >>> loss.item() >= 5 * progress > 0
+        True
     """
 
     def __init__(

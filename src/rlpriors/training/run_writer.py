@@ -52,6 +52,15 @@ class TensorBoardWriter:
     Args:
         folder: folder of the files; TensorBoard's run has its name.
         first: first step; TensorBoard hides earlier entries from this step on.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp()) / "prior"
+        >>> writer = TensorBoardWriter(folder)
+        >>> writer.scalars({"prior/loss": 0.5}, step=10)
+        >>> writer.close()
+        >>> len(list(folder.iterdir()))
+        1
     """
 
     def __init__(self, folder: Path, first: int = 0) -> None:

@@ -61,8 +61,8 @@ def input_use(
         >>> obs, act = torch.randn(500, 2), torch.zeros(500, 1)
         >>> step = Transition(obs, act, obs, torch.zeros(500, dtype=torch.bool))
         >>> use = input_use(lambda obs, *rest: obs[:, 1], step, ["x", "y"], np.random.default_rng(0))
-        >>> use["x"], round(use["y"], 1), use["action"]
-        (0.0, 1.0, 0.0)
+        >>> use["x"], use["y"] > 0.5, use["action"]
+        (0.0, True, 0.0)
     """
     obs, act, obs_next, terminated = transitions
     if len(names) != obs.shape[1]:
