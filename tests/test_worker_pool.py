@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import running_processes, wait_until
+from processes import reset_interrupt, running_processes, wait_until
 
 from rlpriors.worker_pool import WorkerPool
 
@@ -42,6 +42,7 @@ def program(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=reset_interrupt,
     )
     wait_until(lambda: len(list(started.iterdir())) == 2)
     yield process

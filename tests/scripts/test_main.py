@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import running_processes, wait_until
+from processes import reset_interrupt, running_processes, wait_until
 
 from rlpriors import scripts
 from rlpriors.data.frame_writer import FrameWriter
@@ -196,6 +196,7 @@ def test_ctrl_c_leaves_no_process_behind(seconds, tmp_path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=reset_interrupt,
     )
     wait_until(run.exists, seconds=60)
     time.sleep(seconds)

@@ -1,5 +1,6 @@
 """Processes of a group, to test that a command leaves none behind."""
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,3 +26,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.05)
+
+
+def reset_interrupt() -> None:
+    """Let a new process receive Ctrl-C, also if the tests run in the background of a shell, which ignores it.
+
+    It is the `preexec_fn` of a `subprocess.Popen`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
