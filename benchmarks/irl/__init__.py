@@ -13,7 +13,6 @@ All methods share the data and the demonstrations of an environment and a seed.
 `policies`            policies trained on a reward alone
 `record_locomotion`   command that records the data of Hopper and HalfCheetah
 `report`              Markdown tables of the results
-`resource_usage`      time and memory of calls
 `run`                 command that runs the cells
 `sac_recorder`        SAC that keeps all of its experience
 `scores`              results by environment, method and metric

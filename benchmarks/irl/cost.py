@@ -47,7 +47,7 @@ from benchmarks.irl.cost_tables import (
     read_rows,
     write_rows,
 )
-from benchmarks.irl.resource_usage import measure_call, measure_times, peak_memory, reset_peak_memory
+from benchmarks.resource_usage import measure_call, measure_times, peak_memory, reset_peak_memory
 from benchmarks.tables import make_parser, replace_section
 from rlpriors.agents import DiffuserPolicy, DiffusionIRL, TrajectoryLayout
 from rlpriors.agents.irl.objectives import RelativeSettings, SamplerBackpropSettings

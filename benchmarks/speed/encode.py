@@ -28,7 +28,6 @@ that runs this case alone.  The rows replace earlier rows of the same cases on t
 
 import argparse
 import platform
-import resource
 import statistics
 import tempfile
 import time
@@ -39,6 +38,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.resource_usage import peak_memory
 from benchmarks.speed.encode_cases import Case, Job, make_job, make_noise, record_frames, save_encoder
 from benchmarks.speed.encode_report import report
 from benchmarks.tables import make_parser, read_csv, write_csv
@@ -108,13 +108,13 @@ def compare(found: Any, expected: Any) -> tuple[str, str]:
 
 
 def measure_memory(case: Case, folder: Path, device: str) -> str:
-    """Return the peak memory in megabytes of this process, which has not run another case."""
+    """Return the peak memory in MiB of this process, which has not run another case; Linux only."""
     torch.set_num_threads(1)
     job = make_job(case, folder, make_noise(max(64, case.n_envs)), resolve_device(device))
     for _ in range(3):
         assert job is not None
         job.run()
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}"
+    return f"{peak_memory():.0f}"
 
 
 def measure(

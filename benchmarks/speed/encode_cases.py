@@ -48,7 +48,7 @@ WRAPPERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Case(NamedTuple):
-    """What is timed."""
+    """Encoder, backend and sizes of one measurement."""
 
     encoder: str
     """Name of the encoder."""

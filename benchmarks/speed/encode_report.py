@@ -31,7 +31,7 @@ def report(rows: Sequence[Row], page: Path) -> None:
 
 def backends(rows: Sequence[Row]) -> str:
     """Return a line for each encoder, size and backend, with 16 environments."""
-    lines = [["encoder", "input", "backend", "frames/s", "to eager", "to TorchRL", "cosine", "memory (MB)"]]
+    lines = [["encoder", "input", "backend", "frames/s", "to eager", "to TorchRL", "cosine", "memory (MiB)"]]
     for _, encoder, case, backend, size, n, rate, eager, torchrl, cosine, _, memory in rows:
         if case in ("wrapper", "batch") and n == N_ENVS and backend in BACKENDS and size != "0":
             name = "TorchRL" if backend == "torchrl" else backend
