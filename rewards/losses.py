@@ -6,8 +6,6 @@
 `slowness_penalty`    mean squared change of the reward along windows
 """
 
-from typing import Literal, get_args
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,14 +13,11 @@ from torch import Tensor
 from rlpriors.diffusion.guidance import Value
 
 __all__ = [
-    "VariationNormalization",
     "contrastive_loss",
     "gradient_penalty",
     "slowness_penalty",
     "temporal_variation",
 ]
-
-VariationNormalization = Literal["slowest", "mean"]
 
 
 def contrastive_loss(
@@ -69,10 +64,8 @@ def gradient_penalty(
     return square.sum((1, 2)).mean()
 
 
-def temporal_variation(
-    windows: Float[Tensor, "batch horizon dim"], normalization: VariationNormalization = "slowest"
-) -> Float[Tensor, " dim"]:
-    """Return the rate of change of each entry of a timestep, relative to the slowest entry or to the mean.
+def temporal_variation(windows: Float[Tensor, "batch horizon dim"]) -> Float[Tensor, " dim"]:
+    """Return the rate of change of each entry of a timestep, relative to the slowest entry.
 
     The rate is the mean squared change between consecutive timesteps, divided by the entry's variance:
     the objective of slow feature analysis (Wiskott & Sejnowski 2002, Neural Computation 14(4), eq. 1-4).
@@ -82,18 +75,10 @@ def temporal_variation(
 
     Args:
         windows: normalized windows.
-        normalization: "slowest" divides by the slowest rate: values from 1 to 1000.  A penalty with these
-            weights is as strong as the fastest entries are faster than the slowest one, hence stronger for
-            data with one slow entry.  "mean" divides by the mean over entries, so that the weights add up to
-            the number of entries for all data; the ratios between entries are the same.
 
     Raises:
-        ValueError: no entry changes, windows have a single timestep, or `normalization` is unknown.
+        ValueError: no entry changes, or windows have a single timestep.
     """
-    if normalization not in get_args(VariationNormalization):
-        raise ValueError(
-            f"`normalization` must be one of {get_args(VariationNormalization)}. Received {normalization!r}."
-        )
     if windows.shape[1] < 2:
         raise ValueError(f"`windows` must have at least 2 timesteps. Received {windows.shape[1]}.")
     variance = windows.flatten(0, 1).var(0)
@@ -103,8 +88,7 @@ def temporal_variation(
     if not varies.any():
         raise ValueError("`windows` must change over time. Received constant windows; check the data.")
     slowest = change[varies].min()
-    relative = torch.where(varies, change / slowest, 1.0).clamp(max=1000.0)
-    return relative / relative.mean() if normalization == "mean" else relative
+    return torch.where(varies, change / slowest, 1.0).clamp(max=1000.0)
 
 
 def slowness_penalty(rewards: Float[Tensor, "batch steps"]) -> Float[Tensor, ""]:
