@@ -48,6 +48,25 @@ def test_episodes_of_one_length(tmp_path):
     assert store.rew.sum() == 6
 
 
+@pytest.mark.parametrize(
+    ("obs", "act"),
+    [
+        (np.zeros((5, 3)), np.zeros((5, 2))),  # 5 steps of 3 observed numbers, or 5 episodes of 2 steps
+        (np.zeros((5, 3, 4)), np.zeros((5, 2))),
+        (np.zeros((5, 3)), np.zeros((5, 2), int)),
+    ],
+)
+def test_rows_that_could_be_episodes_are_refused(obs, act, tmp_path):
+    np.savez(tmp_path / "a.npz", obs=obs, act=act)
+    with pytest.raises(ValueError, match=r"add `lengths`.*or `next_obs`"):
+        load_episodes(tmp_path / "a.npz")
+
+
+def test_episodes_of_one_length_with_discrete_actions(tmp_path):
+    np.savez(tmp_path / "a.npz", obs=np.zeros((5, 3, 4)), act=np.zeros((5, 2), int))
+    assert load_episodes(tmp_path / "a.npz").lengths.tolist() == [2] * 5
+
+
 def test_flat_columns_of_npz_and_of_d4rl(tmp_path):
     obs, act, _ = two_episodes()
     before, after = obs[[0, 1, 3, 4, 5]], obs[[1, 2, 4, 5, 6]]

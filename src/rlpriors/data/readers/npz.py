@@ -42,7 +42,8 @@ def read_npz(
     - Episodes end to end: `lengths` [episodes] is the number of steps T of each episode.  `obs` has the T + 1
       observations of each episode, `act` its T actions.  `terminated` and `truncated` have one entry per step
       or per episode.
-    - Episodes of one length: `obs` [episodes, T + 1, ...] and `act` [episodes, T, ...].
+    - Episodes of one length: `obs` [episodes, T + 1, size, ...] and `act` [episodes, T, size], or
+      [episodes, T] for Discrete actions.
     - Flat columns: one row per step in `obs`, `next_obs`, `act`, `terminated` and `truncated`
       (`EpisodeStore.from_transitions`).
 
@@ -114,18 +115,15 @@ def _store(
 ) -> EpisodeStore:
     act = np.asarray(columns["act"])
     if "next_obs" not in columns and lengths is None:
-        obs = select_observation(columns["obs"], obs_keys, batch_dims=2 if _is_padded(columns) else 1)
         if not _is_padded(columns):
+            obs = select_observation(columns["obs"], obs_keys, batch_dims=1)
             raise ValueError(
                 "Without `lengths` and `next_obs`, `obs` must be [episodes, T + 1, ...] and `act` "
                 f"[episodes, T, ...]. Received shapes {obs.shape} and {act.shape}; add `lengths`, the number "
                 "of steps of each episode, or `next_obs`, the observation after each step."
             )
-        n, steps = act.shape[:2]
-        equal = np.full(n, steps)
-        flat = {name: _flatten(columns[name]) for name in columns if name != "obs"}
-        obs_columns = _flatten(columns["obs"])
-        return _end_to_end({**flat, "obs": obs_columns}, equal, obs_keys, action_space)
+        flat = {name: _flatten(column) for name, column in columns.items()}
+        return _end_to_end(flat, np.full(act.shape[0], act.shape[1]), obs_keys, action_space)
     if lengths is not None:
         return _end_to_end(columns, np.asarray(lengths), obs_keys, action_space)
     n = len(act)
@@ -172,11 +170,17 @@ def _per_step(flags: Any | None, lengths: np.ndarray, n_steps: int) -> Any:
 
 
 def _is_padded(columns: Mapping[str, Any]) -> bool:
-    """Return True for arrays [episodes, T + 1, ...] and [episodes, T, ...]."""
+    """Return True for arrays [episodes, T + 1, ...] and [episodes, T, ...].
+
+    Two dimensions of fractional actions, or of observations, are one row per step: a vector of 2 entries and
+    3 observed numbers have the sizes of an episode of 2 steps, too.
+    """
     act, obs = np.asarray(columns["act"]), columns["obs"]
-    leaves = obs.values() if isinstance(obs, Mapping) else [obs]
-    expected = (act.shape[0], act.shape[1] + 1) if act.ndim > 1 else None
-    return expected is not None and all(np.shape(leaf)[:2] == expected for leaf in leaves)
+    shapes = [np.shape(leaf) for leaf in (obs.values() if isinstance(obs, Mapping) else [obs])]
+    may_be_rows = act.ndim < 2 or (act.ndim == 2 and act.dtype.kind == "f")
+    if may_be_rows or any(len(shape) < 3 for shape in shapes):
+        return False
+    return all(shape[:2] == (act.shape[0], act.shape[1] + 1) for shape in shapes)
 
 
 def _flatten(column: Any) -> Any:
