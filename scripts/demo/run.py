@@ -16,27 +16,22 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from tianshou.algorithm.optim import AdamOptimizerFactory, TorchOptimizerFactory
 from tianshou.env import BaseVectorEnv, DummyVectorEnv
 
 from rlpriors.agents import (
-    CosineSchedule,
     DiffuserPolicy,
-    DiffusionIRL,
-    TrajectoryDiffusion,
     TrajectoryLayout,
     check_support,
 )
-from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.envs.maze.point_maze import OBS_KEYS, PointMazeTask, make_task
 from rlpriors.networks import build_denoiser
-from rlpriors.rewards import MLPReward, RewardModel, RewardSettings
+from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.scripts.demo.report import Outcome, print_report, reward_quality, write_figures
 from rlpriors.scripts.demo.settings import DemoSettings, RewardInputs
-from rlpriors.training.offline import train_offline
+from rlpriors.training.reward_learning.stages import train_prior, train_reward
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.training.run_page import log_overview, log_results
@@ -76,7 +71,7 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
     train_prior(
         policy,
         data,
-        run,
+        folder=run,
         n_updates=settings.prior_updates,
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
@@ -97,27 +92,18 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         )
 
     reward = make_reward(policy.layout, settings.reward_inputs).to(device)
-    irl = DiffusionIRL(
-        policy=policy,
-        reward=reward,
-        optim=AdamOptimizerFactory(lr=1e-2).with_lr_scheduler_factory(
-            CosineSchedule(settings.reward_updates, final=0.1)
-        ),
-        prior_data=data,
-        seed=settings.seed,
-    )
-    train_offline(
-        irl,
-        to_buffer(demonstrations),
+    learned = train_reward(
+        policy,
+        reward,
+        demonstrations,
+        data,
         folder=run,
         name="reward",
         n_updates=settings.reward_updates,
-        batch_size=64,
-        epoch_updates=settings.checkpoint_every,
+        checkpoint_every=settings.checkpoint_every,
+        seed=settings.seed,
         resume=resume,
     )
-    learned = irl.reward
-    assert isinstance(learned, RewardModel)
     learned.save(run / "reward")
     outcomes["guided"] = evaluate(policy, task, envs, learned, 1, eval_seed)
     outcomes["best_of_16"] = evaluate(policy, task, envs, learned, 16, eval_seed)
@@ -155,31 +141,6 @@ def make_policy(data: EpisodeStore, task: PointMazeTask, device: torch.device, s
     )
     env.close()
     return policy
-
-
-def train_prior(
-    policy: DiffuserPolicy,
-    data: EpisodeStore,
-    run: Path,
-    *,
-    n_updates: int,
-    checkpoint_every: int,
-    seed: int,
-    resume: bool,
-) -> None:
-    """Train the policy's diffusion model of trajectories on `data`."""
-    optim = TorchOptimizerFactory(torch.optim.AdamW, lr=2e-3, weight_decay=1e-4)
-    schedule = CosineSchedule(n_updates, warm_up=min(200, n_updates // 2))
-    train_offline(
-        TrajectoryDiffusion(policy=policy, optim=optim.with_lr_scheduler_factory(schedule), seed=seed),
-        to_buffer(data),
-        folder=run,
-        name="prior",
-        n_updates=n_updates,
-        batch_size=128,
-        epoch_updates=checkpoint_every,
-        resume=resume,
-    )
 
 
 def make_reward(layout: TrajectoryLayout, inputs: RewardInputs) -> MLPReward:

@@ -32,14 +32,15 @@ TINY = (
 # in the midst of the second epoch, so that neither luck nor speed decides where.
 KILLED = f"""
 import os, signal
+from rlpriors.agents import ALGORITHM
 from rlpriors.scripts.demo import run as demo
 demo.MAX_EPISODE_STEPS = {MAX_EPISODE_STEPS}
-update = demo.ALGORITHM._update_with_batch
+update = ALGORITHM._update_with_batch
 def update_or_die(self, batch):
     if self.updates == {EPOCH + 5}:
         os.kill(os.getpid(), signal.SIGKILL)
     return update(self, batch)
-demo.ALGORITHM._update_with_batch = update_or_die
+ALGORITHM._update_with_batch = update_or_die
 from rlpriors.scripts.main import main
 main()
 """
