@@ -3,28 +3,20 @@
 `DataArgs`  environment, data and observation of a command
 """
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rlpriors.scripts.env_args import EnvArgs
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
-    import gymnasium as gym
-
     from rlpriors.data.episodes import EpisodeStore
-from rlpriors.settings import check_fields
 
 __all__ = ["DataArgs"]
 
 
-@dataclass(frozen=True)
-class DataArgs:
+@dataclass(frozen=True, kw_only=True)
+class DataArgs(EnvArgs):
     """Environment, data and observation of a command."""
-
-    env: str
-    """Id of the environment, such as Reacher-v5; "module:Id-v0" imports the module first, also from the
-    current folder."""
 
     data: str | None = None
     """Data of possible behavior, good or bad: a .npz or .hdf5 file, a saved EpisodeStore, or a Minari id; by
@@ -36,22 +28,8 @@ class DataArgs:
     obs_keys: tuple[str, ...] = ()
     """Leaves of Dict observations, in order, such as observation achieved_goal; all leaves by default."""
 
-    env_args: str = "{}"
-    """Further arguments of gymnasium.make as JSON: '{"continuing_task": true}'."""
-
-    max_episode_steps: int | None = None
-    """Number of steps after which an episode is truncated; the environment's own by default."""
-
     def __post_init__(self) -> None:
-        check_fields(self)
-        try:
-            arguments = json.loads(self.env_args)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"`env_args` must be JSON. Received {self.env_args!r} ({error}).") from error
-        if not isinstance(arguments, dict):
-            raise ValueError(f"`env_args` must be a JSON object, {{...}}. Received {self.env_args!r}.")
-        if self.max_episode_steps is not None and self.max_episode_steps < 1:
-            raise ValueError(f"`max_episode_steps` must be at least 1. Received {self.max_episode_steps}.")
+        super().__post_init__()
         if random_steps(self.collect) is None:
             raise ValueError(f'`collect` must be "random:<steps>". Received {self.collect!r}.')
 
@@ -59,15 +37,6 @@ class DataArgs:
     def keys(self) -> tuple[str, ...] | None:
         """Leaves of Dict observations; None for all."""
         return self.obs_keys or None
-
-    def env_maker(self) -> "Callable[[], gym.Env[Any, Any]]":
-        """Return a function that makes the environment."""
-        from rlpriors.envs.make import make_env
-
-        arguments = json.loads(self.env_args)
-        if self.max_episode_steps is not None:
-            arguments["max_episode_steps"] = self.max_episode_steps
-        return partial(make_env, self.env, **arguments)
 
     def read(self, flag: str, source: str, seed: int) -> "EpisodeStore":
         """Return the episodes of a source, which is a file, a Minari id or "random:<steps>".

@@ -139,7 +139,8 @@ def settings_classes() -> list[type[Any]]:
             if parts[:2] == ("src", "rlpriors") and parts[2] in {"agents", "rewards", "scripts", "wrappers"}:
                 continue  # links
             text = path.read_text()
-            if "@dataclass" in text and ("check_fields(self)" in text or "super().__post_init__()" in text):
+            is_checked = "check_fields(self)" in text or "super().__post_init__()" in text
+            if "@dataclass" in text and (is_checked or re.search(r"^class \w+\(\w+Args\):", text, re.M)):
                 parts = parts[1:] if parts[0] == "src" else parts
                 name = ".".join(parts if parts[0] in {"rlpriors", "benchmarks"} else ("rlpriors", *parts))
                 module = import_module(name)

@@ -35,9 +35,8 @@ def learn_prior(settings: LearnPriorSettings, *, folder: Path | None = None, res
     torch.set_num_threads(settings.threads)
     say = partial(Console(highlight=False, markup=False, soft_wrap=True).print)
     settings.env_maker()().close()  # an unknown environment leaves no folder
-    name = settings.env.rpartition(":")[2].replace("/", "-")
     run = create_or_resume_run(
-        folder or Path("runs") / f"prior-{name}-seed{settings.seed}", settings, resume=resume
+        folder or Path("runs") / f"prior-{settings.env_name}-seed{settings.seed}", settings, resume=resume
     )
     source = settings.data or settings.collect
     data = pipeline.stored(run, "data", partial(settings.read, "--data", source, settings.seed))

@@ -28,6 +28,7 @@ from rlpriors.training.reward_learning.pipeline import learn_prior, learn_reward
 from rlpriors.training.reward_learning.report import report_text, usage_lines, write_report
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.training.run_inputs import check_run_inputs
+from rlpriors.training.run_page import log_overview, log_results
 
 __all__ = ["learn_reward"]
 
@@ -52,10 +53,10 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
         int(s) % 2**31 for s in np.random.SeedSequence(settings.seed).generate_state(5)
     )
     demonstrations = settings.read("--demos", settings.demos, data_seed)
-    name = settings.env.rpartition(":")[2].replace("/", "-")
     run = create_or_resume_run(
-        folder or Path("runs") / f"reward-{name}-seed{settings.seed}", settings, resume=resume
+        folder or Path("runs") / f"reward-{settings.env_name}-seed{settings.seed}", settings, resume=resume
     )
+    log_overview(run, settings, ("prior", "reward"))
     check_run_inputs(run, {"demos": store_fingerprint(demonstrations)})
     source, negatives = settings.data or settings.collect, settings.reference
     data = stored(run, "data", partial(settings.read, "--data", source, data_seed))
@@ -125,7 +126,7 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
         length=window.horizon * window.stride,
         seed=eval_seed,
     )
-    usage = usage_lines(settings.env, run / "reward", settings.max_episode_steps)
+    usage = usage_lines(settings.env, run / "reward", settings.env_arguments())
     text = report_text(f"Reward for {settings.env}", findings, choices, usage, list(figures))
     write_report(run, text, figures, evaluation.numbers)
     seconds = round(time.monotonic() - started, 1)
@@ -137,6 +138,7 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
     }
     results |= {f.name: f.value for f in findings} | evaluation.numbers
     write_json(run / "results.json", results)
+    log_results(run, settings, results)
     for finding in findings:
         say(f"  {finding.level:9} {finding.name:14} {finding.value}")
     say(f"{sentence}\n\n{seconds:.0f} seconds. To use the reward:\n")

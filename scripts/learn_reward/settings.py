@@ -7,7 +7,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from rlpriors.scripts.data_args import DataArgs, random_steps
+from rlpriors.scripts.data_args import random_steps
+from rlpriors.scripts.learning_args import LearningArgs
 
 __all__ = ["HELP", "LearnRewardSettings"]
 
@@ -33,7 +34,7 @@ tensorboard/.
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearnRewardSettings(DataArgs):
+class LearnRewardSettings(LearningArgs):
     """Settings of `rlpriors learn-reward`.
 
     Raises:
@@ -45,21 +46,15 @@ class LearnRewardSettings(DataArgs):
     Minari id."""
 
     reference: str | None = None
-    """Negatives that demonstrations are compared with: "random:<steps>", or a source as for --data; the data
-    by default.  Choose random actions if the data comes from a good policy."""
+    """Negatives that demonstrations are compared with: "random:<steps>", or a source as for --data.  The
+    default is the data, or samples of the prior if observations contain a goal of each episode.  Choose
+    random actions if the data comes from a good policy."""
 
     inputs: Literal["observation", "observation-action"] = "observation"
     """Inputs of the reward; rewards of observations alone transfer better."""
 
     obs_index: tuple[int, ...] = ()
     """Indices of the observation entries that the reward reads; all entries by default."""
-
-    horizon: int | None = None
-    """Number of time steps of a window; by default about a third of a demonstration."""
-
-    stride: int | None = None
-    """Number of environment steps of a time step; chosen with the horizon by default, 1 for Discrete
-    actions."""
 
     prior_updates: int = 1000
     """Number of updates of the prior, a multiple of `checkpoint_every`."""
@@ -74,36 +69,12 @@ class LearnRewardSettings(DataArgs):
     held_out: float = 0.2
     """Fraction of the demonstrations, and of the data, that is kept for the evaluation."""
 
-    checkpoint_every: int = 50
-    """Number of updates between checkpoints; `--resume` continues from the last one."""
-
-    seed: int = 0
-    """Random seed of data, networks, training and evaluation."""
-
-    device: str = "auto"
-    """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
-
-    threads: int = 1
-    """Number of threads of torch; small networks do not profit from more."""
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("prior_updates", "reward_updates", "checkpoint_every", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        for name in ("seed", "agreement_updates"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
-        for name in ("prior_updates", "reward_updates", "agreement_updates"):
-            if getattr(self, name) % self.checkpoint_every:
-                raise ValueError(
-                    f"`{name}` must be a multiple of `checkpoint_every`, {self.checkpoint_every}. "
-                    f"Received {getattr(self, name)}."
-                )
-        for name, least in (("horizon", 2), ("stride", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"`{name}` must be at least {least}. Received {value}.")
+        for name, least in (("reward_updates", 1), ("agreement_updates", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"`{name}` must be at least {least}. Received {getattr(self, name)}.")
+            self.check_multiple(name)
         if not 0 <= self.held_out < 1:
             raise ValueError(f"`held_out` must be in [0, 1). Received {self.held_out}.")
         if random_steps(self.demos) is not None:

@@ -3,8 +3,6 @@
 `plan`  the command
 """
 
-import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from tianshou.env import DummyVectorEnv
 from rlpriors.agents.diffusion.prior_files import load_prior
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import PlannerSettings
-from rlpriors.envs.make import make_env
 from rlpriors.evaluation.rewards.return_correlation import episode_returns
 from rlpriors.rewards import load_reward
 from rlpriors.scripts.plan.settings import PlanSettings
@@ -39,7 +36,7 @@ def plan(settings: PlanSettings, *, folder: Path | None = None) -> Path:
     """
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
-    make = partial(make_env, settings.env, **json.loads(settings.env_args))
+    make = settings.env_maker()
     sample = make()
     policy = load_prior(
         settings.prior,
@@ -49,12 +46,11 @@ def plan(settings: PlanSettings, *, folder: Path | None = None) -> Path:
         seed=settings.seed,
     )
     sample.close()
-    policy.reward = None if settings.reward is None else load_reward(settings.reward, device)
+    reward = None if settings.reward is None else load_reward(settings.reward, device)
+    policy.reward = reward
     keys = policy.obs_layout.keys if policy.obs_layout is not None else None
-    name = settings.env.rpartition(":")[2].replace("/", "-")
-    run = create_or_resume_run(
-        folder or Path("runs") / f"plan-{name}-seed{settings.seed}", settings, resume=False
-    )
+    default_folder = Path("runs") / f"plan-{settings.env_name}-seed{settings.seed}"
+    run = create_or_resume_run(folder or default_folder, settings, resume=False)
     envs = DummyVectorEnv([make] * settings.n_episodes)
     try:
         episodes = evaluate_policy(policy, envs, settings.n_episodes, seed=settings.seed, obs_keys=keys)
@@ -62,8 +58,8 @@ def plan(settings: PlanSettings, *, folder: Path | None = None) -> Path:
         envs.close()
     episodes.save(run / "episodes.safetensors")
     returns = {"true_return": episode_returns(None, episodes)}
-    if settings.reward is not None:
-        returns["learned_return"] = episode_returns(load_reward(settings.reward, device), episodes)
+    if reward is not None:
+        returns["learned_return"] = episode_returns(reward, episodes)
     results: dict[str, Any] = {"env": settings.env, "seed": settings.seed, "episodes": settings.n_episodes}
     say = Console(highlight=False, markup=False, soft_wrap=True).print
     for kind, values in returns.items():

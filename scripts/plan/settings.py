@@ -4,11 +4,10 @@
 `HELP`          help of the command
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlpriors.settings import check_fields
+from rlpriors.scripts.env_args import EnvArgs
 
 __all__ = ["HELP", "PlanSettings"]
 
@@ -25,8 +24,8 @@ episodes.safetensors.
 """
 
 
-@dataclass(frozen=True)
-class PlanSettings:
+@dataclass(frozen=True, kw_only=True)
+class PlanSettings(EnvArgs):
     """Settings of `rlpriors plan`.
 
     Raises:
@@ -35,10 +34,6 @@ class PlanSettings:
 
     prior: Path
     """Folder of a saved prior, such as runs/reward-Reacher-v5-seed0/prior."""
-
-    env: str
-    """Id of the environment, such as Reacher-v5; "module:Id-v0" imports the module first, also from the
-    current folder."""
 
     reward: Path | None = None
     """Folder of a saved reward; by default plans are samples of the prior."""
@@ -52,9 +47,6 @@ class PlanSettings:
     n_episodes: int = 20
     """Number of episodes, all at the same time."""
 
-    env_args: str = "{}"
-    """Further arguments of gymnasium.make as JSON: '{"continuing_task": true}'."""
-
     seed: int = 0
     """Random seed of environments and plans."""
 
@@ -65,15 +57,9 @@ class PlanSettings:
     """Number of threads of torch."""
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         for name in ("n_candidates", "n_steps", "n_episodes", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0. Received {self.seed}.")
-        try:
-            arguments = json.loads(self.env_args)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"`env_args` must be JSON. Received {self.env_args!r} ({error}).") from error
-        if not isinstance(arguments, dict):
-            raise ValueError(f"`env_args` must be a JSON object, {{...}}. Received {self.env_args!r}.")

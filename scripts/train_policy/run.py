@@ -58,14 +58,13 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     torch.set_num_threads(settings.threads)
     reward = load_reward(settings.reward, device)
     normalized = NormalizedReward(reward) if settings.normalize else None
-    make = partial(make_changed_env, settings.env, reward.obs_keys, **settings.env_arguments())
+    make = partial(make_changed_env, settings.env, reward.obs_keys, **settings.change_arguments())
     sample = make()
     select_keys(reward, sample.env.observation_space)  # raises if it would guess the order of leaves
     name = _algorithm_name(settings.algorithm, sample.action_space)
     algorithm_settings = AlgorithmSettings(name, hidden=settings.hidden, lr=settings.lr, gamma=settings.gamma)
     online = settings.online_settings(on_policy=name == "ppo")
-    env_name = settings.env.rpartition(":")[2].replace("/", "-")
-    default_folder = Path("runs") / f"policy-{env_name}-{name}-seed{settings.seed}"
+    default_folder = Path("runs") / f"policy-{settings.env_name}-{name}-seed{settings.seed}"
     spaces = sample.observation_space, sample.action_space
     net_seed, train_seed, eval_seed = (
         int(s) for s in np.random.SeedSequence(settings.seed).generate_state(3)

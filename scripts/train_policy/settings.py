@@ -4,7 +4,6 @@
 `HELP`                 help of the command
 """
 
-import json
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.training.online import OnlineSettings
-from rlpriors.settings import check_fields
+from rlpriors.scripts.env_args import EnvArgs
 
 __all__ = ["HELP", "TrainPolicySettings"]
 
@@ -35,8 +34,8 @@ ON_POLICY_STEPS = 2048
 """Number of steps between the updates of an on-policy algorithm."""
 
 
-@dataclass(frozen=True)
-class TrainPolicySettings:
+@dataclass(frozen=True, kw_only=True)
+class TrainPolicySettings(EnvArgs):
     """Settings of `rlpriors train-policy`.
 
     Raises:
@@ -45,9 +44,6 @@ class TrainPolicySettings:
 
     reward: Path
     """Folder of a saved reward, such as runs/demo-seed0/reward."""
-
-    env: str
-    """Id of the environment, such as PointMaze_UMaze-v3; "module:Id-v0" imports the module first."""
 
     algorithm: Literal["auto", "sac", "td3", "ppo", "dqn"] = "auto"
     """Algorithm; "auto" is sac for Box actions and dqn for Discrete actions."""
@@ -89,12 +85,6 @@ class TrainPolicySettings:
     use_env_reward: bool = False
     """Training on the environment's own reward instead: the upper bound for a learned reward."""
 
-    max_episode_steps: int | None = None
-    """Number of steps after which an episode is truncated; the environment's own by default."""
-
-    env_args: str = "{}"
-    """Further arguments of gymnasium.make as JSON: '{"continuing_task": true}'."""
-
     mass: float = 1.0
     """Factor on the mass of every body (MuJoCo)."""
 
@@ -128,7 +118,7 @@ class TrainPolicySettings:
     """Number of threads of torch; small networks do not profit from more."""
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         for name in ("n_episodes", "threads", "n_envs", "env_steps", "batch_size", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
@@ -146,22 +136,11 @@ class TrainPolicySettings:
             )
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0. Received {self.seed}.")
-        if self.max_episode_steps is not None and self.max_episode_steps < 1:
-            raise ValueError(f"`max_episode_steps` must be at least 1. Received {self.max_episode_steps}.")
-        try:
-            arguments = json.loads(self.env_args)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"`env_args` must be JSON. Received {self.env_args!r} ({error}).") from error
-        if not isinstance(arguments, dict):
-            raise ValueError(f"`env_args` must be a JSON object, {{...}}. Received {self.env_args!r}.")
 
-    def env_arguments(self) -> dict[str, Any]:
+    def change_arguments(self) -> dict[str, Any]:
         """Return the arguments of `make_changed_env` after the environment's id."""
-        arguments = json.loads(self.env_args)
-        if self.max_episode_steps is not None:
-            arguments["max_episode_steps"] = self.max_episode_steps
         names = ("blocked_cells", "mass", "gravity", "start_cells", "goal_cells")
-        return {"arguments": arguments, **{name: getattr(self, name) for name in names}}
+        return {"arguments": self.env_arguments(), **{name: getattr(self, name) for name in names}}
 
     def online_settings(self, *, on_policy: bool) -> "OnlineSettings":
         """Return the settings of `train_online`."""

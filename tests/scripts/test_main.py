@@ -64,7 +64,7 @@ def test_help_of_a_command(name, stop) -> None:
 def test_help_does_not_import_torch() -> None:
     code = "import sys; from rlpriors.scripts import main\ntry: main.main()\nexcept SystemExit: pass\n"
     code += "assert not {'torch', 'tianshou', 'gymnasium'} & set(sys.modules)"
-    for args in (["--help"], ["demo", "--help"], ["pretrain", "--help"]):
+    for args in (["--help"], ["demo", "--help"], ["pretrain", "--help"], ["learn-reward", "--help"]):
         subprocess.run([sys.executable, "-c", code, *args], check=True, stdout=subprocess.DEVNULL)
 
 

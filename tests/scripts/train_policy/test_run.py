@@ -27,8 +27,8 @@ def tiny(tmp_path):
     """A reward for Pendulum that knows nothing, and a run of seconds."""
     folder = MLPReward(RewardSettings(obs_dim=3, act_dim=1)).save(tmp_path / "reward")
     return TrainPolicySettings(
-        folder,
-        "Pendulum-v1",
+        reward=folder,
+        env="Pendulum-v1",
         env_steps=48,
         n_envs=2,
         random_steps=16,
@@ -115,7 +115,7 @@ def test_an_environment_is_changed(tiny):
         mass=2.0,
         env_args='{"maze_map": [[1,1,1,1,1],[1,0,0,0,1],[1,0,1,0,1],[1,0,0,0,1],[1,1,1,1,1]]}',
     )
-    env = make_changed_env(settings.env, ("observation",), **settings.env_arguments())
+    env = make_changed_env(settings.env, ("observation",), **settings.change_arguments())
     assert env.observation_space.shape == (4,)
     assert env.unwrapped.maze.maze_map[3] == [1, 0, 0, 1, 1]
     obs, _ = env.reset(seed=0)

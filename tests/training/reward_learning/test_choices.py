@@ -1,5 +1,7 @@
 """Defaults that follow from the data, by hand, and rewards in units of their spread."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -82,3 +84,8 @@ def test_choices_are_named_with_their_reasons():
     assert texts["Windows"].endswith("(--horizon 14 --stride 2)")
     assert texts["Negatives"] == "random:5 (--reference)"
     assert "absorbing states" in texts["Terminations"]
+    goals = replace(store, obs=np.repeat([[1.0], [2.0]], store.lengths + 1, axis=0).astype(np.float32))
+    for shown, negatives in ((store, "the data"), (goals, "samples of the prior for the demonstrated goals")):
+        parts = shown, None
+        texts = describe_choices(window, parts, parts, source="random:9", reference=None, absorbing=True)
+        assert texts["Negatives"].startswith(negatives)

@@ -78,12 +78,12 @@ def test_the_report_is_a_page_with_pictures(tmp_path):
     demonstrations, data = walks(1.1), walks(None, n=20, seed=1)
     evaluation = evaluate_reward(linear(1), demonstrations, data, length=10)
     figures = draw_pictures(linear(1), demonstrations, data, evaluation.input_use, length=10)
-    usage = usage_lines("Walk-v0", tmp_path / "reward", 30)
+    usage = usage_lines("Walk-v0", tmp_path / "reward", {"size": 3, "max_episode_steps": 30})
     text = report_text("Reward", evaluation.findings, {"Windows": "10 steps"}, usage, list(figures))
     write_report(tmp_path, text, figures, evaluation.numbers)
     page = (tmp_path / "report.md").read_text()
     assert "**The reward passes all checks that need no true reward.**" in page
-    assert 'make_env("Walk-v0", max_episode_steps=30)' in page
+    assert 'make_env("Walk-v0", size=3, max_episode_steps=30)' in page
     for name in ("reward_along_episodes", "window_rewards", "reward_map", "input_use"):
         assert f"figures/{name}.png" in page
         assert (tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")

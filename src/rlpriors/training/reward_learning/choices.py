@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rlpriors.agents.irl.order_accuracy import goal_entries
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
 
@@ -129,20 +130,23 @@ def describe_choices(
         demonstrations: demonstrations for training, and held-out ones.
         data: data for training, and held-out data.
         source: source of the data.
-        reference: source of the negatives; None for the data.
+        reference: source of the negatives; None for the default of `DiffusionIRL`.
         absorbing: continuation of windows beyond a termination.
     """
     (shown, held), (known, other) = demonstrations, data
     held_out = held.n_episodes if held else 0
+    negatives = "the data (--reference random:10000 if the data comes from a good policy)"
+    if reference:
+        negatives = f"{reference} (--reference)"
+    elif len(goal_entries(shown)):
+        negatives = "samples of the prior for the demonstrated goals, which observations contain"
     return {
         "Demonstrations": f"{shown.n_episodes} to learn from and {held_out} held out for the evaluation "
         "(--held-out)",
         "Data": f"{known.n_steps} steps of {source} to learn from and {other.n_steps if other else 0} "
         "held out",
         "Windows": f"{window.reason} (--horizon {window.horizon} --stride {window.stride})",
-        "Negatives": f"{reference} (--reference)"
-        if reference
-        else "the data (--reference random:10000 if the data comes from a good policy)",
+        "Negatives": negatives,
         "Terminations": "absorbing states, because episodes terminate: the sign of the reward is determined"
         if absorbing
         else "none in the data; a constant added to the reward changes nothing",

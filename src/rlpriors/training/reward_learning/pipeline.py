@@ -118,7 +118,7 @@ def learn_rewards(
         policy: policy with the trained prior.
         demonstrations: demonstrations of the training.
         data: data of the prior.
-        reference: negatives; None for the data.
+        reference: negatives; None for the default of `DiffusionIRL`.
         inputs: inputs of the reward.
         obs_index: entries of the observation that it reads; None for all.
         folder, checkpoint_every, resume: see `train_offline`.

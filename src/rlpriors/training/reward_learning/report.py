@@ -21,18 +21,18 @@ __all__ = ["report_text", "usage_lines", "write_report"]
 FIGURES = "figures"
 
 
-def usage_lines(env_id: str, reward: Path, max_episode_steps: int | None = None) -> tuple[str, ...]:
-    """Return three lines of Python that give an environment the learned reward.
+def usage_lines(env_id: str, reward: Path, arguments: Mapping[str, object] = {}) -> tuple[str, ...]:
+    """Return three lines of Python that give an environment, made with `arguments`, the learned reward.
 
     Example:
         >>> print(usage_lines("Reacher-v5", Path("runs/reward"))[-1])
         env = LearnedReward(make_env("Reacher-v5"), "runs/reward")
     """
-    limit = "" if max_episode_steps is None else f", max_episode_steps={max_episode_steps}"
+    further = "".join(f", {name}={value!r}" for name, value in arguments.items())
     return (
         "from rlpriors.envs.make import make_env",
         "from rlpriors.wrappers import LearnedReward",
-        f'env = LearnedReward(make_env("{env_id}"{limit}), "{reward.as_posix()}")',
+        f'env = LearnedReward(make_env("{env_id}"{further}), "{reward.as_posix()}")',
     )
 
 

@@ -135,7 +135,7 @@ def train_reward(
         reward: untrained reward.
         demonstrations: demonstrations of the training.
         data: data of the prior.
-        reference: negatives; None for the prior's data.
+        reference: negatives; None for the default of `DiffusionIRL`.
         folder, name, n_updates, checkpoint_every, resume: see `train_offline`.
         seed: random seed of batches and noise.
     """
