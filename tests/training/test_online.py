@@ -270,7 +270,8 @@ def test_checkpoints_of_earlier_versions_resume(tmp_path):
     state = load_resume(tmp_path / "policy.resume.pt")
     del state["inputs"]
     save_resume(tmp_path / "policy.resume.pt", state)
-    train_online(learner("dqn"), Line, reward=to_the_left, resume=True, **common)
+    result = train_online(learner("dqn"), Line, reward=to_the_left, resume=True, **common)
+    assert (result.env_steps, result.episodes) == (SHORT.env_steps, [])  # done already
 
 
 def test_a_checkpoint_keeps_the_stored_steps_and_cuts_episodes_under_way(tmp_path):
