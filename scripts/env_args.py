@@ -4,6 +4,7 @@
 """
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +47,16 @@ class EnvArgs:
     def env_name(self) -> str:
         """Name of the environment in names of folders."""
         return self.env.rpartition(":")[2].replace("/", "-")
+
+    @property
+    def env_flags(self) -> str:
+        """Flags that give another command the same environment."""
+        words = ["--env", self.env]
+        if json.loads(self.env_args):
+            words += ["--env-args", self.env_args]
+        if self.max_episode_steps is not None:
+            words += ["--max-episode-steps", str(self.max_episode_steps)]
+        return shlex.join(words)
 
     def env_arguments(self) -> dict[str, Any]:
         """Return the arguments of `make_env`."""

@@ -62,5 +62,5 @@ def learn_prior(settings: LearnPriorSettings, *, folder: Path | None = None, res
         {"env": settings.env, "coverage": support.coverage, "residual": support.demonstrations_residual},
     )
     say(f"The prior covers {support.coverage:.0%} of held-out data; 99 % is best.")
-    say(f"Plans: rlpriors plan --prior {run / 'prior'} --env {settings.env} --reward <folder>\n{run}")
+    say(f"Plans: rlpriors plan --prior {run / 'prior'} {settings.env_flags} --reward <folder>\n{run}")
     return run

@@ -143,7 +143,7 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
         say(f"  {finding.level:9} {finding.name:14} {finding.value}")
     say(f"{sentence}\n\n{seconds:.0f} seconds. To use the reward:\n")
     say("\n".join(f"    {line}" for line in usage))
-    say(f"\nA policy: rlpriors train-policy --reward {run / 'reward'} --env {settings.env}")
+    say(f"\nA policy: rlpriors train-policy --reward {run / 'reward'} {settings.env_flags}")
     say(f"The report: {run / 'report.md'}; the curves: tensorboard --logdir {run / 'tensorboard'}")
     say(str(run))
     return run
