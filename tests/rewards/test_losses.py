@@ -97,34 +97,6 @@ def test_temporal_variation_by_hand() -> None:
     torch.testing.assert_close(temporal_variation(5 * windows - 2), expected)  # units do not matter
 
 
-def test_temporal_variation_of_mean_1_by_hand() -> None:
-    slow = torch.tensor([0.0, 1.0, 2.0, 3.0])  # rate 1 / (5/3) = 0.6
-    quick = torch.tensor([0.0, 3.0, 0.0, 3.0])  # rate 9 / 3 = 3, five times as fast
-    windows = torch.stack([slow, quick], -1)[None]
-    torch.testing.assert_close(temporal_variation(windows, "mean"), torch.tensor([1 / 3, 5 / 3]))
-    # A constant entry counts as slow: rates 1, 5, 1 of mean 7/3.
-    windows = torch.stack([slow, quick, torch.full((4,), 7.0)], -1)[None]
-    torch.testing.assert_close(temporal_variation(windows, "mean"), torch.tensor([3.0, 15.0, 3.0]) / 7)
-
-
-def test_the_strength_of_mean_weights_does_not_depend_on_the_slowest_entry() -> None:
-    generator = torch.Generator().manual_seed(0)
-    fast = torch.randn(200, 8, 5, generator=generator)
-    drift = 0.05 * torch.randn(200, 8, 1, generator=generator).cumsum(1)
-    slow = drift + torch.randn(200, 1, 1, generator=generator)
-    with_slow = torch.cat([fast, slow], -1)
-    assert temporal_variation(with_slow)[:5].mean() > 50 * temporal_variation(fast).mean()
-    ratio = temporal_variation(with_slow, "mean")[:5].mean() / temporal_variation(fast, "mean").mean()
-    assert ratio.item() == pytest.approx(6 / 5, rel=0.01)
-
-
-def test_an_unknown_normalization_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(config, "jaxtyping_disable", True)  # as users run it
-    fast = torch.randn(2, 8, 1, generator=torch.Generator().manual_seed(0))
-    with pytest.raises(ValueError, match=r"`normalization` must be one of .* Received 'sum'"):
-        temporal_variation(fast, "sum")
-
-
 def test_temporal_variation_ignores_jitter() -> None:
     generator = torch.Generator().manual_seed(0)
     walk = torch.randn(100, 8, 2, generator=generator).cumsum(1)
