@@ -112,7 +112,9 @@ def test_channels_are_the_networks(tmp_path: Path) -> None:
         encoder_spec(write(tmp_path, SQUARE | HALF, num_channels=1))
 
 
-def test_a_folder_that_is_not_there() -> None:
+def test_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
     for name in ("hf:./models/dinov2", "hf:/no/such/folder", "hf:../x", "hf:a/b/c"):
         with pytest.raises(FileNotFoundError, match="there is no folder"):
             encoder_spec(name)
