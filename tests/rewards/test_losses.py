@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from jaxtyping import config
 
 from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.losses import contrastive_loss, gradient_penalty, slowness_penalty, temporal_variation
