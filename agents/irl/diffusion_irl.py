@@ -21,7 +21,7 @@ from tianshou.data.buffer.buffer_base import TBuffer
 from torch import Tensor, nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
-from rlpriors.agents.irl.horizon_check import check_horizons
+from rlpriors.agents.irl.horizon_check import check_guided_ends, check_horizons
 from rlpriors.agents.irl.objective_schedule import ObjectiveSchedule
 from rlpriors.agents.irl.objectives import InputPerturbation, Objective, ObjectiveInput
 from rlpriors.agents.irl.order_accuracy import default_progress_weight, goal_entries
@@ -65,8 +65,8 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
             remaining difference only, against random play for everything that takes skill.  The default is
             the prior's data for "contrastive" (guided samples without `prior_data`), "density_ratio" and
             "relative", and guided samples for "sampler_backprop".  The prior's data needs no sampling.  Where
-            observations contain a goal of each episode, "contrastive" takes guided samples, which share the
-            goals of demonstrations.
+            observations contain a goal of each episode and none ends by termination, "contrastive" takes
+            guided samples, which share the goals of demonstrations.
         warm_start: earlier objectives, each with its number of updates.
         settings: settings that do not depend on the objective.
         max_grad_norm: bound on the gradient's norm; None for no bound.
@@ -198,6 +198,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         self._has_goals = len(goal_entries(windows.store)) > 0
         self._way_losses = self._make_way_losses(windows)
         check_horizons(windows.store, self.policy.layout, self.settings.allow_variable_horizon)
+        check_guided_ends(windows.store, self.policy.layout, self._guided_only())
         return cast(TBuffer, windows)
 
     def _make_way_losses(self, demonstrations: WindowBuffer) -> WayLosses | None:
@@ -212,7 +213,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         if weight is None:
             # Ways compare states of one episode, so the contrast alone decides about goals of episodes.  It
             # would raise the reward of the demonstrated goals if negatives had others.
-            if self._has_goals and not self._negatives_share_goals():
+            if self._has_goals and not self._guided_only():
                 return None
             weight = default_progress_weight(demonstrations, layout, variation, self.seed)
         if weight == 0:
@@ -224,10 +225,12 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         }
         return WayLosses(demonstrations, self.prior_data, layout, variation, **weights)
 
-    def _negatives_share_goals(self) -> bool:
-        """Return True if all negatives start where demonstrations do."""
+    def _guided_only(self) -> bool:
+        """Return True if all negatives are guided samples, which start where demonstrations do."""
         if self.reference is not None:
             return set(self.reference.names) == {"guided"}
+        if self.prior_data is not None and (not self._has_goals or self.policy.layout.absorbing):
+            return False
         return all("guided" in objective.own_sources for objective in self.objectives.objectives)
 
     def _measure_variation(self, windows: WindowBuffer) -> Tensor:

@@ -1,6 +1,7 @@
 """Check of demonstrations that end by termination.
 
-`check_horizons`  refusal of terminating demonstrations, unless the length of an episode is handled
+`check_horizons`     refusal of terminating demonstrations, unless the length of an episode is handled
+`check_guided_ends`  warning of negatives that end when the reward makes them end
 """
 
 import logging
@@ -8,7 +9,7 @@ import logging
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.data.episodes import EpisodeStore
 
-__all__ = ["check_horizons"]
+__all__ = ["check_guided_ends", "check_horizons"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,3 +49,22 @@ def check_horizons(
             "accept the risk, set `allow_variable_horizon=True` in DiffusionIRLSettings."
         )
     _log.warning("%sTrain and use it with episodes of a fixed length, or shift it.", message)
+
+
+def check_guided_ends(demonstrations: EpisodeStore, layout: TrajectoryLayout, guided_only: bool) -> None:
+    """Log a warning if demonstrations end by termination and all negatives are guided samples.
+
+    A guided sample ends as early as the prior allows.  If it ends before the demonstration, the contrast
+    raises the rewards of all further steps, and an agent learns to avoid the end that was demonstrated.
+
+    Args:
+        demonstrations: demonstrations of the training.
+        layout: layout of the policy's windows.
+        guided_only: True if all negatives are guided samples.
+    """
+    if layout.absorbing and guided_only and demonstrations.terminated.any():
+        _log.warning(
+            "All negatives are guided samples, and demonstrations end by termination: the samples may end "
+            "earlier, and the reward then pays for long episodes. Give `prior_data`, or other data as "
+            "`reference`."
+        )

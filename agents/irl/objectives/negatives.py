@@ -28,7 +28,8 @@ def negatives(
         update: inputs of the update.
         own_sources: sources without a reference; the first one whose data is given is used.  Where
             observations contain goals of episodes, guided samples come first, because they start where
-            demonstrations do and share their goals.
+            demonstrations do and share their goals.  They do not where windows continue beyond terminations:
+            a sample may end before the demonstration does, which would make long episodes better.
         sample: function from raw start observations to windows, in place of `guided_samples`.
     """
     guided = sample or (lambda start: guided_samples(update, start))
@@ -42,7 +43,7 @@ def negatives(
 
     n = len(update.expert)
     if update.reference is None:
-        if update.has_goals and "guided" in own_sources:
+        if update.has_goals and "guided" in own_sources and not update.policy.layout.absorbing:
             return draw("guided", n)
         has_data = update.sample_prior_data is not None
         return draw(next(source for source in own_sources if source == "guided" or has_data), n)

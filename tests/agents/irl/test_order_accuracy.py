@@ -34,9 +34,15 @@ def make_store(kind: str, n: int = 8, length: int = 120) -> EpisodeStore:
     return EpisodeStore.from_episodes(episodes)
 
 
-def make_irl(store: EpisodeStore, obs_dim: int = 2, reference: Any = None, **settings: float) -> DiffusionIRL:
+def make_irl(
+    store: EpisodeStore,
+    obs_dim: int = 2,
+    reference: Any = None,
+    absorbing: bool = False,
+    **settings: float,
+) -> DiffusionIRL:
     torch.manual_seed(0)
-    layout = TrajectoryLayout.fit(store, horizon=8)
+    layout = TrajectoryLayout.fit(store, horizon=8, absorbing=absorbing)
     policy = DiffuserPolicy(
         denoiser=build_denoiser("mlp", horizon=8, dim=layout.dim),
         layout=layout,
@@ -135,12 +141,19 @@ def test_goals_of_episodes_need_negatives_that_share_them(reference, is_used) ->
     assert (irl._way_losses is not None) == is_used
 
 
-def test_goals_of_episodes_make_guided_samples_the_negatives() -> None:
+@pytest.mark.parametrize(
+    ("ends", "chosen", "other"), [(False, "guided", "prior_data"), (True, "prior_data", "guided")]
+)
+def test_goals_of_episodes_make_guided_samples_the_negatives_without_terminations(
+    ends, chosen, other
+) -> None:
     store = with_goals(np.arange(8.0))
+    last = store.step_starts + store.lengths - 1
+    store.terminated[last] = ends
     trained = {}
     for reference in (None, "guided", "prior_data"):
-        irl = make_irl(store, obs_dim=3, reference=reference, progress_weight=0.0)
+        irl = make_irl(store, 3, reference, absorbing=ends, progress_weight=0.0)
         irl.run_training(offline_params(store))
         trained[reference] = torch.cat([weight.flatten() for weight in irl.online.parameters()])
-    assert torch.equal(trained[None], trained["guided"])
-    assert not torch.equal(trained[None], trained["prior_data"])
+    assert torch.equal(trained[None], trained[chosen])
+    assert not torch.equal(trained[None], trained[other])

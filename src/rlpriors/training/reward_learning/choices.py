@@ -138,7 +138,7 @@ def describe_choices(
     negatives = "the data (--reference random:10000 if the data comes from a good policy)"
     if reference:
         negatives = f"{reference} (--reference)"
-    elif len(goal_entries(shown)):
+    elif len(goal_entries(shown)) and not absorbing:
         negatives = "samples of the prior for the demonstrated goals, which observations contain"
     return {
         "Demonstrations": f"{shown.n_episodes} to learn from and {held_out} held out for the evaluation "
