@@ -196,13 +196,12 @@ def score_trained_policy(experiment: Experiment, cell: Cell) -> Metrics:
     if cell.part == "policy-changed":
         changed = environment.score_changed(reward, experiment.data, cell.seed, environment.changes[1:])
         return changed | {"policy_changed_seconds": time.monotonic() - start}
-    ends = bool(experiment.demonstrations.terminated.any())
     metrics = environment.score_trained_policy(
         reward,
         experiment.data,
         cell.seed,
         oracle=cell.method == "oracle",
-        keep_zero=ends and METHODS[cell.method].from_windows,
+        keep_zero=experiment.terminates and METHODS[cell.method].from_windows,
     )
     return metrics | {"policy_seconds": time.monotonic() - start}
 

@@ -115,11 +115,17 @@ class Experiment:
     def layout(self) -> TrajectoryLayout:
         """Layout and normalizer of the windows of the prior's data.
 
-        Where demonstrations end by termination, windows continue with absorbing states.
+        Where episodes end by termination, windows continue with absorbing states.
         """
         environment = self.environment
-        absorbing = bool(self.demonstrations.terminated.any())
-        return TrajectoryLayout.fit(self.data, environment.horizon, environment.stride, absorbing=absorbing)
+        return TrajectoryLayout.fit(
+            self.data, environment.horizon, environment.stride, absorbing=self.terminates
+        )
+
+    @property
+    def terminates(self) -> bool:
+        """True if an episode of the demonstrations or of the prior's data ends by termination."""
+        return bool(self.demonstrations.terminated.any() or self.data.terminated.any())
 
     @property
     def normalizer(self) -> Normalizer:

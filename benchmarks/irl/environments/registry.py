@@ -6,6 +6,7 @@
 
 from collections.abc import Callable
 
+from benchmarks.irl.environments.babyai import babyai
 from benchmarks.irl.environments.base import Budget, IRLEnvironment
 from benchmarks.irl.environments.control import CONTROL_TASKS
 from benchmarks.irl.environments.encoded_grid import EncodedGridEnvironment
@@ -61,6 +62,7 @@ ENVIRONMENTS: dict[str, Callable[[], IRLEnvironment]] = {
     "doublependulum": CONTROL_TASKS["doublependulum"],
     "fetchreach": CONTROL_TASKS["fetchreach"],
     "lunarlander": CONTROL_TASKS["lunarlander"],
+    "babyai": babyai,
     "hopper": lambda: LocomotionEnvironment("Hopper-v5"),
     "halfcheetah": lambda: LocomotionEnvironment("HalfCheetah-v5"),
 }

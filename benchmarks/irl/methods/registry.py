@@ -58,6 +58,7 @@ class Method:
 
 
 _UNWEIGHTED = DiffusionIRLSettings(temporal_variation_exponent=0.0)
+_NOISY = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=0.3)
 _MAIN: dict[str, Method] = {
     "unguided": Method(fixed_reward(lambda experiment: None), prior=True, cost=0),
     "oracle": Method(fixed_reward(lambda experiment: experiment.environment.oracle()), prior=True, cost=0),
@@ -81,6 +82,9 @@ _MAIN: dict[str, Method] = {
     "ratio-data": Method(learned_reward("density_ratio", reference="prior_data"), prior=True),
     "ratio-random": Method(
         learned_reward("density_ratio", reference="random"), prior=True, reference="random"
+    ),
+    "ratio-random-noise": Method(
+        learned_reward("density_ratio", reference="random", settings=_NOISY), prior=True, reference="random"
     ),
     "ratio-early": Method(learned_reward("density_ratio", reference="early"), prior=True, reference="early"),
     "ratio-random-obs-act": Method(
