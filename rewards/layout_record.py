@@ -1,6 +1,7 @@
 """Record of the observations that a reward was learned from.
 
-`LayoutRecord`  mixin of reward models: leaves of a Dict observation, in order, with their shapes
+`LayoutRecord`  mixin of reward models: leaves of a Dict observation, in order, with their shapes, and the
+                encoder of images
 `select_keys`   leaves that a reward reads from the observations of a space
 """
 
@@ -10,6 +11,7 @@ from typing import Any, cast
 from torch import nn
 
 from rlpriors.data.observation_layout import ObservationLayout, check_layouts
+from rlpriors.encoders.record import EncoderRecord
 
 __all__ = ["LayoutRecord", "select_keys"]
 
@@ -30,6 +32,8 @@ class LayoutRecord(nn.Module):
     """Leaves of a Dict observation that `obs` consists of, in this order; None for plain observations."""
     obs_shapes: tuple[tuple[int, ...], ...] | None = None
     """Shape of each of these leaves; None if unknown."""
+    obs_encoder: EncoderRecord | None = None
+    """Encoder whose features `obs` contains; None without images, or if unknown."""
 
     @property
     def obs_layout(self) -> ObservationLayout | None:
@@ -52,6 +56,23 @@ class LayoutRecord(nn.Module):
         for module in self.modules():
             if isinstance(module, LayoutRecord):
                 module.obs_keys, module.obs_shapes = known.keys, known.shapes
+
+    def record_encoder(self, record: EncoderRecord | None) -> None:
+        """Record the encoder whose features `obs` contains, or check it against the one already recorded.
+
+        Rewards inside this one record it too, `save` writes it, and wrappers refuse environments with
+        another encoder.  None, an unknown encoder, changes nothing.
+
+        Raises:
+            ValueError: another encoder was recorded before.
+        """
+        if record is None:
+            return
+        if self.obs_encoder is not None:
+            self.obs_encoder.check(record.fingerprint, "`reward`")
+        for module in self.modules():
+            if isinstance(module, LayoutRecord):
+                module.obs_encoder = record
 
 
 def select_keys(

@@ -13,24 +13,30 @@ import torch
 
 from rlpriors import checkpoint
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
+from rlpriors.agents.diffusion.prior_card import prior_card
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.normalize import DiscreteActions, Normalizer
 from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
+from rlpriors.encoders.record import EncoderRecord
 from rlpriors.networks import DENOISER_CLASSES
+from rlpriors.sharing.card import write_card
+from rlpriors.sharing.download import model_folder
+from rlpriors.sharing.provenance import Provenance
 from rlpriors.spaces.actions import check_action_spaces, space_from_json, space_to_json
 
 __all__ = ["load_prior", "save_prior"]
 
-PRIOR = "prior"  # entry of the saved configuration
+PRIOR, ENCODER = "prior", "obs_encoder"  # entries of the saved configuration
 
 
-def save_prior(policy: DiffuserPolicy, folder: str | Path) -> Path:
-    """Save a policy's prior as `model.safetensors` and `config.json`, for `load_prior`.
+def save_prior(policy: DiffuserPolicy, folder: str | Path, *, provenance: Provenance | None = None) -> Path:
+    """Save a policy's prior as `model.safetensors` and `config.json`, for `load_prior`, with a model card.
 
-    The denoiser, the layout of windows with its normalizers, the noise schedule ("cosine") and the execution
-    horizon are saved.  Rewards, terminal values and inverse dynamics are not.
+    The denoiser, the layout of windows with its normalizers, the noise schedule ("cosine"), the execution
+    horizon and the record of the encoder are saved.  Rewards, terminal values and inverse dynamics are not.
+    `provenance` adds environment, data, metrics and command to the configuration and to the card.
 
     Raises:
         ValueError: the denoiser is of a class of another library, or the schedule is not "cosine".
@@ -65,7 +71,12 @@ def save_prior(policy: DiffuserPolicy, folder: str | Path) -> Path:
         "obs_keys": None if policy.obs_keys is None else list(policy.obs_keys),
     }
     settings: Any = policy.denoiser.settings
-    return checkpoint.save(policy.denoiser, settings, folder, entries={PRIOR: entry})
+    entries = {PRIOR: entry, **({} if provenance is None else provenance.entries())}
+    if policy.obs_encoder is not None:
+        entries[ENCODER] = policy.obs_encoder.as_dict()
+    folder = checkpoint.save(policy.denoiser, settings, folder, entries=entries)
+    write_card(folder, prior_card(policy))
+    return folder
 
 
 def load_prior(
@@ -81,7 +92,7 @@ def load_prior(
     Set `policy.reward` to plan for a reward.
 
     Args:
-        folder: folder of the prior.
+        folder: folder of the prior, or "hf:<owner>/<name>" of the Hugging Face hub; see `model_folder`.
         action_space: action space of the environment, which must be that of the prior; None for no check.
         planner: settings of the planner.
         device: device of the policy.
@@ -91,6 +102,7 @@ def load_prior(
         CheckpointError: the folder or a file is missing or damaged.
         ValueError: the action space is another one.
     """
+    folder = model_folder(folder)
     denoiser = checkpoint.load(folder, DENOISER_CLASSES, device)
     entry = checkpoint.load_entry(folder, PRIOR)
     try:
@@ -98,10 +110,11 @@ def load_prior(
         layout = _layout(entry, space)
         process = DiffusionProcess(NoiseSchedule(entry["num_train_timesteps"]), entry["prediction_type"])
         execution_horizon, keys = int(entry["execution_horizon"]), entry["obs_keys"]
+        encoder = EncoderRecord.from_dict(checkpoint.load_entry(folder, ENCODER))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} holds an invalid prior: {error}. Train it again.") from error
     check_action_spaces("`action_space`", action_space, "the prior", space)
-    return DiffuserPolicy(
+    policy = DiffuserPolicy(
         denoiser=denoiser.eval(),
         process=process,
         layout=layout,
@@ -112,6 +125,8 @@ def load_prior(
         device=device,
         seed=seed,
     )
+    policy.obs_encoder = encoder
+    return policy
 
 
 def _layout(entry: Mapping[str, Any], space: gym.Space[Any]) -> TrajectoryLayout:

@@ -67,7 +67,7 @@ def test_every_setting_survives_the_files(tmp_path) -> None:
     loaded = load_reward(str(MLPReward(SETTINGS).save(tmp_path)), device="cpu")
     assert loaded.settings == SETTINGS
     assert loaded.obs_keys == ("goal", "arm/x")
-    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json", "README.md"}
 
 
 @pytest.mark.parametrize("name", sorted(REWARDS))

@@ -27,10 +27,13 @@ from rlpriors.encoders.preprocess import Channels, Preprocess
 from rlpriors.encoders.readouts.base import ImageViews
 from rlpriors.encoders.readouts.registry import Readout, available_readouts, parse_readout
 from rlpriors.encoders.readouts.transform_base import is_fitted
-from rlpriors.encoders.saved import check_saved
+from rlpriors.encoders.saved import check_saved, encoder_card
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.encoders.state_version import StateVersion
 from rlpriors.settings import check_fields
+from rlpriors.sharing.card import Card, write_card
+from rlpriors.sharing.interface import count_weights
+from rlpriors.sharing.provenance import Provenance
 from rlpriors.types import Features
 
 __all__ = ["Amp", "ImageEncoder", "ImageEncoderSettings"]
@@ -161,18 +164,26 @@ class ImageEncoder(StateVersion):
             backend=self.backend,
         )
 
-    def save(self, folder: str | Path, *, half: bool = False) -> Path:
-        """Save the encoder in `folder`; `load_encoder(folder)` loads it.
+    def card(self) -> Card:
+        """Return the contents of the model card that `save` writes."""
+        return encoder_card(self.spec, self.readout.name, self.output_shape, count_weights(self))
+
+    def save(self, folder: str | Path, *, half: bool = False, provenance: Provenance | None = None) -> Path:
+        """Save the encoder in `folder`, with a model card; `load_encoder(folder)` loads it.
 
         `half` writes 16-bit weights, which are converted to 32 bits when loaded.  Files have half the
-        size, and features differ in the third or fourth digit.
+        size, and features differ in the third or fourth digit.  `provenance` adds environment, data, metrics
+        and command to the configuration and to the card.
 
         Raises:
             CheckpointError: `load_encoder` would refuse the network's arguments; nothing is written.
         """
         check_saved(self.spec, self.backbone.architecture)
         settings = ImageEncoderSettings(self.spec, self.readout.name, self.backbone.architecture)
-        return checkpoint.save(self, settings, folder, half=half)
+        entries = None if provenance is None else provenance.entries()
+        folder = checkpoint.save(self, settings, folder, half=half, entries=entries)
+        write_card(folder, self.card())
+        return folder
 
     def set_readout(self, readout: str | Readout, seed: int = 0) -> "ImageEncoder":
         """Replace the readout and return the encoder itself.

@@ -1,6 +1,7 @@
-"""Check of a saved encoder's settings before anything is built from them.
+"""Check of a saved encoder's settings before anything is built from them, and its model card.
 
 `check_saved`   check that the settings name a known network with its numbers, and nothing else
+`encoder_card`  contents of the model card that `ImageEncoder.save` writes
 
 A saved encoder may come from anyone.  timm and transformers accept arguments that download a URL, read
 a local file or run the code of a repository, so that the settings of a folder are checked against an
@@ -18,8 +19,10 @@ from torch import nn
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.checkpoint_files import KEY_LAYOUTS
 from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.sharing.card import Card
+from rlpriors.sharing.provenance import shorten_paths
 
-__all__ = ["check_saved"]
+__all__ = ["check_saved", "encoder_card"]
 
 MAX_INPUT_VALUES = 2**26
 """Maximum number of values of one input: frames * channels * height * width."""
@@ -32,6 +35,15 @@ LOADING_NAMES = re.compile(
 # Arguments that timm consumes before some constructors.
 TIMM_FACTORY_NAMES = {"num_classes", "in_chans", "img_size", "global_pool", "bn_tf", "bn_momentum", "bn_eps"}
 NO_ARGUMENT = "left out: it is no argument of a network"
+SNIPPET = """
+import numpy as np
+
+from rlpriors.encoders import load_encoder
+
+encoder = load_encoder("{{name}}"{options})
+frames = np.zeros((2, {height}, {width}, {channels}), np.uint8)  # a batch of images of any size
+print(encoder.encode(frames).shape)
+"""
 
 
 def check_saved(spec: EncoderSpec, architecture: Any) -> None:
@@ -61,6 +73,41 @@ def check_saved(spec: EncoderSpec, architecture: Any) -> None:
         _check_transformers(architecture["config"])
     elif spec.source != "torchhub":  # which runs code only with `trust_remote_code`
         raise _refuse("spec.source", spec.source, "the source of a network")
+
+
+def encoder_card(spec: EncoderSpec, readout: str, output_shape: tuple[int, ...], weights: str) -> Card:
+    """Return the contents of an encoder's card: network, images, preprocessing, readout and license.
+
+    Args:
+        spec: specification of the encoder.
+        readout: name of its readout.
+        output_shape: shape of a frame's encoding.
+        weights: number of weights in words.
+    """
+    height, width = spec.input_size
+    options = "" if spec.commercial and not spec.gated else ", allow_noncommercial=True"
+    options += ", trust_remote_code=True" if spec.source == "torchhub" else ""
+    identity = spec.model_id if "://" in spec.model_id else shorten_paths(spec.model_id)
+    colors = {1: "gray", 3: "RGB"}.get(spec.channels, f"{spec.channels} channels")
+    mean, std = ([round(value, 4) for value in values] for values in (spec.mean, spec.std))
+    return Card(
+        "encoder",
+        "An image encoder: it turns frames into vectors, which replace images in observations.",
+        SNIPPET.format(options=options, height=height, width=width, channels=spec.channels),
+        {
+            "encoder": f"`{shorten_paths(spec.name)}`, {weights} weights",
+            "network": f"`{identity}` ({spec.source})",
+            "image": f"{colors}, uint8 0..255 or floats 0..1, [batch, height, width, {spec.channels}]",
+            "resize": f"{spec.resize} to {height}x{width}, {spec.interpolation}, antialias={spec.antialias}",
+            "normalization": f"(x - {mean}) / {std} of pixels in 0..1, inside",
+            "frames": f"{spec.frames} in each input",
+            "readout": f"`{readout}`",
+            "output": f"{list(output_shape)} numbers for each image",
+        },
+        tags=("image-encoder", "representation-learning"),
+        pipeline_tag="image-feature-extraction",
+        license=None if spec.license == "unknown" or spec.license.startswith("none") else spec.license,
+    )
 
 
 def _check_timm(model: Any, arguments: Any) -> None:

@@ -3,6 +3,7 @@
 `write_module_files`  write `model.safetensors` and `config.json`
 `read_module_files`   read both
 `read_config`         read the configuration alone
+`add_entries`         add entries to the configuration
 `config_path`         path of the configuration that belongs to the weights
 `CheckpointError`     error of a missing, damaged or unsuitable checkpoint
 
@@ -27,6 +28,7 @@ __all__ = [
     "CONFIG",
     "MODEL",
     "CheckpointError",
+    "add_entries",
     "config_path",
     "read_config",
     "read_module_files",
@@ -117,3 +119,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config["class"], str) or not isinstance(config["settings"], dict):
         raise CheckpointError(f"{folder / CONFIG} is not of a checkpoint: it has no class and settings.")
     return dict(config)
+
+
+def add_entries(folder: Path, entries: Mapping[str, Any]) -> None:
+    """Add entries to the configuration in `folder`, or replace them; the weights stay as they are.
+
+    Raises:
+        CheckpointError: the configuration is missing or damaged.
+        ValueError: an entry is one of those that describe the weights.
+        TypeError: JSON cannot represent the entries; nothing is written.
+        OSError: the disk is full or read-only; the earlier configuration remains.
+    """
+    if not ENTRIES.isdisjoint(entries):
+        raise ValueError(f"`entries` must not be of {sorted(ENTRIES)}. Received {sorted(entries)}.")
+    config = {**read_config(folder), **entries}
+    write_text_atomically(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    (folder / NEXT_CONFIG).unlink(missing_ok=True)  # of a killed write, whose entries `read_config` returned

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.sharing.card import CARD
 from rlpriors.storage.atomic import write_atomically
 from rlpriors.storage.module_files import CONFIG, MODEL
 
@@ -22,7 +23,6 @@ BUNDLED_PREFIX = "rlpriors/"
 MAX_BYTES = 5_000_000
 """Maximum size of one encoder: every installation of the library includes them all."""
 LICENSE = "mit"
-CARD = "README.md"
 
 
 def bundled_names() -> tuple[str, ...]:
@@ -75,8 +75,8 @@ def save_bundled(encoder: ImageEncoder, name: str, card: str, root: Path | None 
         encoder.spec = original_spec
     size = sum((folder / file).stat().st_size for file in (MODEL, CONFIG))
     if size > MAX_BYTES:
-        for file in (CONFIG, MODEL):
-            (folder / file).unlink()
+        for file in (CONFIG, MODEL, CARD):
+            (folder / file).unlink(missing_ok=True)
         raise ValueError(f"`encoder` must take at most {MAX_BYTES / 1e6:g} MB. Received {size / 1e6:.1f} MB.")
 
     def write(temporary: Path) -> None:
