@@ -20,7 +20,9 @@ from rlpriors import checkpoint
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.device import resolve_device
+from rlpriors.encoders.record import EncoderRecord
 from rlpriors.rewards.base import (
+    ENCODER,
     LAYOUT,
     REWARDS,
     RewardModel,
@@ -38,6 +40,7 @@ from rlpriors.rewards.mlp import MLPReward
 from rlpriors.rewards.normalized import NormalizedReward
 from rlpriors.rewards.shaping import ShapedReward
 from rlpriors.rewards.sum import SumReward
+from rlpriors.sharing.download import model_folder
 
 __all__ = ["REWARDS", "check_registered", "load_reward", "reward_class"]
 
@@ -61,6 +64,8 @@ REWARDS.update(
 def load_reward(folder: str | Path, device: str | torch.device = "auto") -> RewardModel:
     """Load the reward that `RewardModel.save` wrote, in evaluation mode.
 
+    `folder` may be "hf:<owner>/<name>", a repository of the Hugging Face hub; see `model_folder`.
+
     Raises:
         CheckpointError: the folder or a file is missing or damaged, or holds another kind of model.
         ValueError: the device does not exist on this machine.
@@ -72,13 +77,14 @@ def load_reward(folder: str | Path, device: str | torch.device = "auto") -> Rewa
         >>> load_reward(folder, device="cpu").obs_dim
         3
     """
-    names = registered_names()
+    folder, names = model_folder(folder), registered_names()
     # A class is looked up only when its name occurs, so that other packages are imported only if needed.
     module = checkpoint.load(folder, {name: _builder(name) for name in names}, resolve_device(device))
     if not isinstance(module, RewardModel):
         raise CheckpointError(f"{folder} must hold a RewardModel. Received a {type(module).__name__}.")
     try:  # a reward saved by an earlier version has recorded none
         module.record_layout(ObservationLayout.from_json(checkpoint.load_entry(folder, LAYOUT)), str(folder))
+        module.record_encoder(EncoderRecord.from_dict(checkpoint.load_entry(folder, ENCODER)))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} holds an invalid layout of observations: {error}") from error
     return module.eval()

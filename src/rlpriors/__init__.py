@@ -39,6 +39,10 @@ Training
     `evaluate_policy`            whole episodes of a policy
     `wrapped_spaces`             spaces of any environment or vector environment, wrappers included
 
+Sharing
+    `from_pretrained`            reward, prior or encoder from a folder or from the Hugging Face hub
+    `push_to_hub`                upload of a reward, prior or encoder with its model card
+
 Packages: `wrappers`, `agents`, `rewards`, `envs`, `training`, `data`, `diffusion`, `networks`, `encoders`,
 `representation`, `evaluation`, `spaces`.
 
@@ -65,6 +69,7 @@ if TYPE_CHECKING:
     from rlpriors.data import EpisodeStore, Normalizer
     from rlpriors.encoders import ImageEncoder, load_encoder
     from rlpriors.evaluation import epic_distance
+    from rlpriors.pretrained import from_pretrained, push_to_hub
     from rlpriors.rewards import MLPReward, RewardModel, RewardSettings, load_reward
     from rlpriors.spaces import wrapped_spaces
     from rlpriors.training.offline import train_offline
@@ -89,6 +94,7 @@ _HOMES = {
     "data": ("EpisodeStore", "Normalizer"),
     "encoders": ("ImageEncoder", "load_encoder"),
     "evaluation": ("epic_distance",),
+    "pretrained": ("from_pretrained", "push_to_hub"),
     "rewards": ("MLPReward", "RewardModel", "RewardSettings", "load_reward"),
     "spaces": ("wrapped_spaces",),
     "training.offline": ("train_offline",),
@@ -129,9 +135,11 @@ __all__ = [
     "check_support",
     "epic_distance",
     "evaluate_policy",
+    "from_pretrained",
     "load_encoder",
     "load_reward",
     "make_algorithm",
+    "push_to_hub",
     "train_offline",
     "train_online",
     "wrapped_spaces",

@@ -16,6 +16,7 @@ from typing import Any
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.bundled import BUNDLED_PREFIX, bundled_folder, bundled_names
+from rlpriors.encoders.backbones.hub import hub_encoder
 from rlpriors.encoders.backbones.model_zoo import ENCODERS
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.storage.module_files import CONFIG, config_path
@@ -28,7 +29,8 @@ GROUP = "rlpriors.encoders"
 def encoder_spec(name: str | Path) -> EncoderSpec:
     """Return the specification of an encoder without loading any weights.
 
-    `name` is one of `ENCODERS` or of another package, `timm:<id>`, `hf:<id or folder>`,
+    `name` is one of `ENCODERS` or of another package, `timm:<id>`, `hf:<id or folder>` (a model of
+    transformers, or a saved encoder, whose weights are downloaded),
     `torchhub:<repository or folder>:<entry>`, `local:<folder>`, the path of a folder that
     `ImageEncoder.save` wrote, or `rlpriors/<name>` for an encoder bundled with the library.
 
@@ -52,7 +54,8 @@ def encoder_spec(name: str | Path) -> EncoderSpec:
     if colon and prefix == "hf":
         from rlpriors.encoders.backbones.huggingface_spec import huggingface_spec
 
-        return huggingface_spec(rest)
+        saved = hub_encoder(rest)
+        return huggingface_spec(rest) if saved is None else _saved_spec(text, str(saved))
     if colon and prefix == "torchhub":
         from rlpriors.encoders.backbones.torchhub import torchhub_spec
 

@@ -1,18 +1,43 @@
 """Single files of a Hugging Face model: on the hub, or in a local folder of the same layout.
 
+`reach_hub`     context manager of downloads from the hub
 `hub_file`      local path of a file, downloaded once
 `hub_json`      content of a JSON file
 `hub_license`   license that the model card states
+`hub_encoder`   local folder of an encoder that this library saved
 """
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rlpriors.encoders.backbones.weights import explain_download
+from rlpriors.extras import missing_extra
+from rlpriors.sharing.download import model_folder
+from rlpriors.sharing.reach import without_retries
+from rlpriors.sharing.repository import is_repository
+from rlpriors.storage.module_files import CONFIG
 
-__all__ = ["hub_file", "hub_json", "hub_license"]
+__all__ = ["hub_encoder", "hub_file", "hub_json", "hub_license", "reach_hub"]
+
+
+@contextmanager
+def reach_hub(name: str, place: str) -> Iterator[None]:
+    """Turn the errors of a failed download into one clear error, without retries if the hub is unreachable.
+
+    Args:
+        name: name of the encoder.
+        place: place of the weights, for the error message.
+
+    Raises:
+        FileNotFoundError: the download in the body failed.
+        PermissionError: the weights are gated, and the user has not accepted the publisher's terms.
+    """
+    with without_retries() as reason, explain_download(name, place, reason):
+        yield
 
 
 def hub_file(repo: str, file: str, name: str, revision: str | None = None) -> Path | None:
@@ -30,10 +55,8 @@ def hub_file(repo: str, file: str, name: str, revision: str | None = None) -> Pa
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
     except ImportError as error:
-        raise ImportError(
-            f"This encoder needs huggingface_hub ({error}). Install rlpriors[vision]."
-        ) from error
-    with explain_download(name, f"huggingface.co/{repo}"):
+        raise ImportError(missing_extra("This encoder needs huggingface_hub", "vision")) from error
+    with reach_hub(name, f"huggingface.co/{repo}"):
         try:
             return Path(hf_hub_download(repo, file, revision=revision))
         except LocalEntryNotFoundError:
@@ -73,3 +96,20 @@ def hub_license(repo: str, name: str, revision: str | None = None) -> str:
     entries = dict(re.findall(r"^(license|license_name):\s*['\"]?([\w.\- ]+)", head, re.MULTILINE))
     license = str(entries.get("license", "unknown")).strip()
     return str(entries.get("license_name", license)).strip() if license == "other" else license
+
+
+def hub_encoder(model_id: str) -> Path | None:
+    """Return the local folder of an encoder that `ImageEncoder.save` wrote; None for other models.
+
+    `model_id` is `<id>`, `<id>@<revision>` or a local folder.  The files of the encoder are downloaded once.
+
+    Raises:
+        FileNotFoundError: the hub cannot be reached, or the model does not exist.
+        CheckpointError: a file was damaged during the download.
+    """
+    repo, _, revision = model_id.partition("@") if not Path(model_id).is_dir() else (model_id, "", "")
+    if not Path(repo).is_dir() and not is_repository(repo):
+        return None
+    config = hub_json(repo, CONFIG, f"hf:{model_id}", revision or None) or {}
+    is_saved = config.get("class") == "ImageEncoder" and "fingerprint" in config
+    return model_folder(f"hf:{model_id}") if is_saved else None

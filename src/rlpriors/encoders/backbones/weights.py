@@ -2,13 +2,11 @@
 
 `download`              published file, with a progress bar and a cache
 `explain_download`      context manager that turns download failures into one clear error
-`is_offline`            test of HF_HUB_OFFLINE
 `read_weights`          tensors of a safetensors file or a torch checkpoint, without unpickling
 `load_weights_strict`   load tensors into a network; all keys must match
 `seeded_init`           context manager that seeds the initialization of a network
 """
 
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -24,18 +22,14 @@ from tqdm import tqdm
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.torch_checkpoint import load_tensors
+from rlpriors.sharing.hub_errors import error_causes, is_offline
 from rlpriors.storage.atomic import write_atomically
 
-__all__ = ["download", "explain_download", "is_offline", "load_weights_strict", "read_weights", "seeded_init"]
+__all__ = ["download", "explain_download", "load_weights_strict", "read_weights", "seeded_init"]
 
 NESTED_KEYS = ("state_dict", "model_state_dict", "model", "teacher", "r3m", "vip")  # entries with the tensors
 LIGHTNING_PREFIX = "model."
 WRAPPER_PREFIXES = ("module.", "_orig_mod.", LIGHTNING_PREFIX)  # of DataParallel, torch.compile, Lightning
-
-
-def is_offline() -> bool:
-    """Return True if `HF_HUB_OFFLINE=1` is set, which the hub's libraries respect too."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def download(url: str, name: str, *, progress: bool = True) -> Path:
@@ -74,8 +68,13 @@ def download(url: str, name: str, *, progress: bool = True) -> Path:
 
 
 @contextmanager
-def explain_download(name: str, url: str) -> Iterator[None]:
+def explain_download(name: str, url: str, reason: str | None = None) -> Iterator[None]:
     """Turn the errors of a failed download of `url` into one clear error.
+
+    Args:
+        name: name of the encoder.
+        url: place of the weights.
+        reason: known reason of a failure; by default that of the error.
 
     Raises:
         FileNotFoundError: the download in the body failed.
@@ -86,7 +85,7 @@ def explain_download(name: str, url: str) -> Iterator[None]:
     except CheckpointError:
         raise
     except Exception as error:
-        causes = list(_causes(error))
+        causes = list(error_causes(error))
         for cause in causes:
             if isinstance(cause, urllib.error.HTTPError):
                 cause.close()  # it holds the connection open
@@ -98,12 +97,12 @@ def explain_download(name: str, url: str) -> Iterator[None]:
             ) from error
         if not names & {"OSError", "HTTPError", "HfHubHTTPError", "TransportError"}:
             raise
-        reason = str(causes[-1]).strip(" .\n").splitlines() or [type(error).__name__]
+        found = str(causes[-1]).strip(" .\n").splitlines() or [type(error).__name__]
         offline = " HF_HUB_OFFLINE is set: unset it to allow the network." if is_offline() else ""
         raise FileNotFoundError(
-            f"Cannot fetch the weights of {name!r} ({url}): {reason[0]}.{offline} Download them on a machine "
-            'with a network and pass weights="<file>", or name a local folder; weights="none" builds the '
-            "network untrained."
+            f"Cannot fetch the weights of {name!r} ({url}): {reason or found[0]}.{offline} "
+            'Download them on a machine with a network and pass weights="<file>", or name a local folder; '
+            'weights="none" builds the network untrained.'
         ) from error
 
 
@@ -186,13 +185,6 @@ def seeded_init(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed CUDA
         yield
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
 def _summary(kind: str, entries: list[Any]) -> str:
