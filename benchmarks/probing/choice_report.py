@@ -1,0 +1,103 @@
+"""Tables of the guide "which encoder and readout", from the csv files alone.
+
+    python -m benchmarks.probing.choice_report
+
+`report`  tables of scores and speeds, printed and written to the page
+"""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.tables import make_parser, markdown, replace_section
+
+__all__ = ["PAGE", "report"]
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "guides" / "which_encoder.md"
+PROTOCOL = "standardized"
+SPEED_NAMES = {"random-cnn": "atari-cnn"}  # the same network
+BACKENDS = ("torch", "openvino")
+LARGE = ("84", "224")  # input sizes of networks without a size of their own
+
+
+def report(page: Path = PAGE) -> None:
+    """Print the tables, and write them to the page."""
+    for name, table in (
+        ("games", game_table()),
+        ("pretrained networks", network_table()),
+        ("speed", speed_table()),
+    ):
+        replace_section(page, name, table)
+        print(f"{name}\n\n{table}\n")
+
+
+def read(name: str) -> list[dict[str, str]]:
+    """Return the rows of a csv."""
+    with (RESULTS / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def game_table() -> str:
+    """Return weighted F1 by encoder and readout, over the games that all of them have, the best first."""
+    scores: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in read("probing"):
+        if row["protocol"] == PROTOCOL:
+            scores[row["encoder"], row["readout"]][row["game"]].append(float(row["f1_weighted"]))
+    games = sorted(set.intersection(*(set(by_game) for by_game in scores.values())))
+    speeds = {
+        row["encoder"]: row["frames_per_s"]
+        for row in read("encode")
+        if (row["case"], row["backend"], row["size"], row["n_envs"]) == ("wrapper", "torch", "0", "16")
+    }
+    lines = [["encoder", "readout", f"F1, mean of {', '.join(games)}", "frames/s"]]
+    means = {
+        subject: float(np.mean([np.mean(by_game[game]) for game in games]))
+        for subject, by_game in scores.items()
+    }
+    for encoder, readout in sorted(means, key=lambda subject: -means[subject]):
+        speed = speeds.get(SPEED_NAMES.get(encoder, encoder), "") if readout == "default" else ""
+        shown = f"{float(speed):.0f}" if speed else ""
+        readout_text = f"`{readout}`" if readout else ""
+        lines.append([f"`{encoder}`", readout_text, f"{means[encoder, readout]:.3f}", shown])
+    return markdown(lines, 2)
+
+
+def network_table() -> str:
+    """Return weighted F1 and speed of networks and readouts of 512 numbers in Pong, the best first."""
+    rows = [row for row in read("pearl") if row["protocol"] == PROTOCOL]
+    rows.sort(key=lambda row: -float(row["f1_weighted"]))
+    lines = [["network", "weights", "readout", "F1", "frames/s"]]
+    for row in rows:
+        calibrated = ", calibrated" if row["bn"] == "calibrated" else ""
+        weights = "built in" if row["encoder"].startswith("rlpriors/") else f"{row['weights']}{calibrated}"
+        cells = [f"`{row['encoder']}`", weights, f"`{row['readout']}`"]
+        speed = f"{float(row['frames_per_s']):.0f}"
+        lines.append([*cells, f"{float(row['f1_weighted']):.3f}", speed])
+    return markdown(lines, 3)
+
+
+def speed_table() -> str:
+    """Return frames per second of 16 environments by encoder and backend, the fastest first."""
+    speeds: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for row in read("encode"):
+        if row["case"] == "wrapper" and row["n_envs"] == "16" and row["backend"] in BACKENDS:
+            speeds[row["encoder"], row["size"]][row["backend"]] = float(row["frames_per_s"])
+    lines = [["encoder", "input", "torch", "OpenVINO"]]
+    for encoder, size in sorted(speeds, key=lambda subject: -max(speeds[subject].values())):
+        cells = [f"{found:.0f}" if found else "" for found in map(speeds[encoder, size].get, BACKENDS)]
+        lines.append([f"`{encoder}`", f"{size} x {size}" if size in LARGE else "its own", *cells])
+    return markdown(lines, 2)
+
+
+def main() -> None:
+    """Run the command."""
+    make_parser(__doc__).parse_args()
+    report()
+
+
+if __name__ == "__main__":
+    main()
