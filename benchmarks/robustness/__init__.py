@@ -10,6 +10,7 @@ Each command draws its cases at random, counts them by kind, and writes a csv.
 `fuzz_inputs`        environments, stores, rewards and encoders for valid arguments
 `fuzz_outcome`       classification of a call: accepted, refused, or a fault
 `fuzz_values`        hostile values by kind of parameter
+`interrupts`         command that stops runs by Ctrl-C at random times, resumes them and compares the results
 `kills`              command that kills runs at random times, resumes them and compares the results
 `memory`             command that measures memory over many wrapped vector steps
 `run_files`          content of a run's folder, to compare two runs

@@ -11,14 +11,15 @@ from typing import Any
 __all__ = ["differences", "read_run"]
 
 TIMES = ("seconds", "windows_per_second")
-LOGS = ("tensorboard",)
+CARD_TIMES = (*(f"| {name} |".encode() for name in TIMES), b"<!-- rlpriors card")
+LOGS = ("csv", "tensorboard")
 
 
 def read_run(folder: Path) -> dict[str, Any]:
     """Return the content of each file below `folder`: bytes, or JSON without times.
 
-    Left out are TensorBoard's logs, which hold the time of each event and a file for each start, and
-    checkpoints, whose content the results depend on.
+    Left out are the logs of TensorBoard and csv, which hold the time of each event and a file for each start,
+    checkpoints, whose content the results depend on, and the times in model cards with the cards' hashes.
     """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
@@ -27,6 +28,9 @@ def read_run(folder: Path) -> dict[str, Any]:
             continue
         content = path.read_bytes()
         found[name.as_posix()] = _without_times(json.loads(content)) if path.suffix == ".json" else content
+        if path.suffix == ".md":
+            lines = content.splitlines()
+            found[name.as_posix()] = [line for line in lines if not line.startswith(CARD_TIMES)]
     return found
 
 

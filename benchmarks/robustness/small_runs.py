@@ -19,6 +19,7 @@ __all__ = ["RUNS", "call", "make_inputs", "prepare"]
 SMALL_ENCODER = "--encoder nature-cnn --weights none"
 RUNS = {
     "demo": "demo --data-episodes 3 --demonstrations 2 --prior-updates 20 --reward-updates 20 --n-workers 0 "
+    "--agreement-updates 5 --held-out 2 "
     "--checkpoint-every 5 --n-episodes 2 --device cpu",
     "encode": "encode --source {inputs}/pong --input-size 36 36 --batch-size 4 --device cpu " + SMALL_ENCODER,
     "imitate pretrain": "imitate --env pong --demos {inputs}/pong --mode pretrain --updates 8 --batch-size 8 "
@@ -30,6 +31,7 @@ RUNS = {
     "--prior-updates 20 --checkpoint-every 5 --device cpu",
     "learn-reward": "learn-reward --env Pendulum-v1 --max-episode-steps 20 --demos {inputs}/swings.npz "
     "--collect random:400 --prior-updates 20 --reward-updates 20 --agreement-updates 10 --checkpoint-every 5 "
+    "--policy-steps 0 "
     "--device cpu",
     "pretrain": "pretrain --method mae --data {inputs}/frames --encoder vit-nano --input-size 16 16 "
     "--updates 12 --batch-size 8 --log-every 1 --log-images-every 6 --checkpoint-every 2 "
