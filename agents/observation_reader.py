@@ -13,6 +13,7 @@ from tianshou.data import Batch
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.observation_layout import ObservationLayout, check_layouts
 from rlpriors.data.observations import select_observation
+from rlpriors.encoders.record import EncoderRecord
 
 __all__ = ["ObservationReader", "select_leaves"]
 
@@ -29,6 +30,8 @@ class ObservationReader:
 
     obs_layout: ObservationLayout | None = None
     """Leaves of the observations that the policy was fitted to; None if unknown or plain."""
+    obs_encoder: EncoderRecord | None = None
+    """Encoder whose features the policy reads; None without images, or if unknown."""
 
     @property
     def obs_keys(self) -> tuple[str, ...] | None:

@@ -1,7 +1,8 @@
 """Encoder argument of the encode wrappers: a name, a folder or an `ImageEncoder`.
 
-`EncoderSource`  type of this argument
-`open_encoder`   the encoder itself: loaded or moved, and compared with a fingerprint
+`EncoderSource`           type of this argument
+`open_encoder`            the encoder itself: loaded or moved, and compared with a fingerprint
+`check_recorded_encoder`  check that an environment has the encoder that a reward was learned with
 """
 
 import json
@@ -16,9 +17,10 @@ from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
 from rlpriors.encoders.load import load_encoder
 from rlpriors.encoders.openvino_backend import check_backend
+from rlpriors.encoders.record import EncoderRecord
 from rlpriors.wrappers.encode_options import EncodeOptions
 
-__all__ = ["EncoderSource", "open_encoder"]
+__all__ = ["EncoderSource", "check_recorded_encoder", "open_encoder"]
 
 EncoderSource: TypeAlias = str | os.PathLike[str] | ImageEncoder
 """Name for `load_encoder`, folder of a saved encoder, or `ImageEncoder`."""
@@ -55,6 +57,29 @@ def open_encoder(encoder: EncoderSource, options: EncodeOptions) -> ImageEncoder
     if options.fingerprint is not None:
         _check_fingerprint(options.fingerprint, opened)
     return opened
+
+
+def check_recorded_encoder(reward: object, env: Any) -> None:
+    """Check that the encode wrapper of an environment has the encoder that a reward recorded.
+
+    Nothing is checked for a reward without record, and for an environment without such a wrapper in this
+    process: its observations may be features that were stored.
+
+    Raises:
+        ValueError: the encoders differ.
+    """
+    record = getattr(reward, "obs_encoder", None)
+    if not isinstance(record, EncoderRecord):
+        return
+    while env is not None:
+        inner = getattr(env, "__dict__", {})
+        encoder = getattr(inner.get("observation_encoder"), "encoder", None)
+        if encoder is not None:
+            record.check(encoder.fingerprint(), "`reward`")
+            return
+        several = inner.get("envs", inner.get("workers"))
+        first = several[0] if isinstance(several, list | tuple) and several else None
+        env = inner.get("env", inner.get("venv", first))
 
 
 def _move(encoder: ImageEncoder, options: EncodeOptions) -> ImageEncoder:

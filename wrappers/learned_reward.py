@@ -13,6 +13,7 @@ import torch
 from gymnasium.core import ActType, ObsType
 
 from rlpriors.wrappers.autoreset_wrappers import AutoresetWrappers
+from rlpriors.wrappers.encoder_source import check_recorded_encoder
 from rlpriors.wrappers.env_kind import check_env_kind
 from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
 from rlpriors.wrappers.step_guard import StepGuard
@@ -34,7 +35,7 @@ class LearnedReward(gym.Wrapper[ObsType, ActType, ObsType, ActType], gym.utils.R
     step in one call in the main process, which can use a GPU.
 
     Raises:
-        ValueError: the reward does not fit the environment's spaces.
+        ValueError: the reward does not fit the environment's spaces, or was learned with another encoder.
         TypeError: `env` is a vector environment.
         CheckpointError: the folder holds no reward.
         ResetNeeded: `step` is called before `reset`, or after an exception in a step.
@@ -76,6 +77,7 @@ class LearnedReward(gym.Wrapper[ObsType, ActType, ObsType, ActType], gym.utils.R
         self.reward_adapter = RewardAdapter(
             reward, env.observation_space, env.action_space, device=device, scale=scale, obs_keys=obs_keys
         )
+        check_recorded_encoder(self.reward_adapter.reward, env)
         self._last_obs = np.empty(0, np.float32)
         self._autoreset = AutoresetWrappers(env)
         self._guard = StepGuard(1)

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from rlpriors.arguments import check_arguments
+from rlpriors.wrappers.encoder_source import check_recorded_encoder
 from rlpriors.wrappers.reward_adapter import RewardSource
 from rlpriors.wrappers.step_guard import StepGuard
 from rlpriors.wrappers.tensor.reward_adapter import TensorRewardAdapter
@@ -86,6 +87,7 @@ class TensorLearnedReward(TensorWrapper):
             scale=scale,
             obs_keys=obs_keys,
         )
+        check_recorded_encoder(self.reward_adapter.reward, env)
         self._last_obs = torch.empty(0, device=self.device)
         self._guard = StepGuard(1)  # the environments of a batch are current together
 

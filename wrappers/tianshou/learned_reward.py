@@ -11,6 +11,7 @@ import torch
 from tianshou.env import BaseVectorEnv
 
 from rlpriors.spaces import wrapped_spaces
+from rlpriors.wrappers.encoder_source import check_recorded_encoder
 from rlpriors.wrappers.env_kind import check_env_kind
 from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
 from rlpriors.wrappers.step_guard import StepGuard
@@ -70,6 +71,7 @@ class TianshouLearnedReward(WrappedSpacesEnv):
         self.reward_adapter = RewardAdapter(
             reward, *wrapped_spaces(venv), device=device, scale=scale, obs_keys=obs_keys
         )
+        check_recorded_encoder(self.reward_adapter.reward, venv)
         # By environment: a step may cover some environments only, and with `wait_num` it returns them in
         # another order.
         self._last_obs: dict[int, np.ndarray] = {}

@@ -11,6 +11,7 @@ import torch
 from gymnasium.core import ActType, ObsType
 from gymnasium.vector import VectorEnv
 
+from rlpriors.wrappers.encoder_source import check_recorded_encoder
 from rlpriors.wrappers.env_kind import check_env_kind, check_full_batch
 from rlpriors.wrappers.reward_adapter import RewardAdapter, RewardSource
 from rlpriors.wrappers.step_guard import StepGuard
@@ -71,6 +72,7 @@ class VectorLearnedReward(GenericVectorWrapper[ObsType, ActType, ObsType, ActTyp
         self.autoreset = AutoresetTracker(env)
         spaces = (env.single_observation_space, env.single_action_space)
         self.reward_adapter = RewardAdapter(reward, *spaces, device=device, scale=scale, obs_keys=obs_keys)
+        check_recorded_encoder(self.reward_adapter.reward, env)
         self._last_obs = np.empty(0, np.float32)
         self._guard = StepGuard(env.num_envs)
 

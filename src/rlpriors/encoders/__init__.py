@@ -14,6 +14,7 @@ does not know environments, wrappers or training.
 `openvino_backend`  networks that OpenVINO runs
 `backend_choice`  choice of the library that runs an encoder
 `fingerprint`    fingerprints of encoders
+`record`         record of the encoder whose features a model reads
 `state_version`  count of changes of an encoder's weights
 `calibration`    BatchNorm statistics on one's own frames
 `efficientnet_keys`  keys of EfficientNet files in TensorFlow's naming
@@ -29,12 +30,14 @@ from rlpriors.encoders.calibration import bn_calibrate
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
 from rlpriors.encoders.load import load_encoder
+from rlpriors.encoders.record import EncoderRecord
 from rlpriors.encoders.registry import ENCODERS, encoder_spec
 from rlpriors.encoders.spec import EncoderSpec
 
 __all__ = [
     "ENCODERS",
     "Backbone",
+    "EncoderRecord",
     "EncoderSpec",
     "Fingerprint",
     "ImageEncoder",

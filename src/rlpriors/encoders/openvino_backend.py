@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.fingerprint import BACKEND_TOLERANCE
+from rlpriors.extras import missing_extra
 from rlpriors.types import Features
 
 __all__ = ["Backend", "OpenVINONetwork", "check_backend"]
@@ -184,7 +185,7 @@ def _import_openvino() -> Any:
         return importlib.import_module("openvino")
     except ImportError as error:
         raise ImportError(
-            f'backend="openvino" needs OpenVINO ({error}). Install rlpriors[openvino].'
+            missing_extra(f'backend="openvino" needs OpenVINO ({error})', "openvino")
         ) from error
 
 

@@ -8,6 +8,7 @@ policies and training loops are in `rlpriors.training`.
 `random_data`         episodes of random actions in any environment
 `random_frames`       frames under random actions, for pretraining
 `pixel_envs`          environments with small images for observations
+`encoded_env`         environments whose images an encoder replaces by features
 `experts`             scripted policies and recordings, for imitation from pixels
 `segmentation_masks`  frames with segmentation masks, by the name of the environment
 `atari`               frames, RAM labels and masks of Atari games

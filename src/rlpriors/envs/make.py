@@ -10,12 +10,14 @@ import sys
 import warnings
 from contextlib import redirect_stderr
 from importlib import import_module
+from importlib.util import find_spec
 from io import StringIO
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from rlpriors.extras import missing_extra
 from rlpriors.settings import fit_value
 
 __all__ = ["make_env", "register_envs", "show_images"]
@@ -71,6 +73,7 @@ def make_env(
         raise ValueError(
             f"`env` must be the id of an installed environment. Received {env_id!r}: {error} Install the "
             'package that provides it, or write "module:Id-v0" for an id that a module registers on import.'
+            + _maze_hint(env_id)
         ) from error
     except TypeError as error:
         raise ValueError(f"`env` {env_id!r} does not take the arguments {arguments}: {error}") from error
@@ -125,6 +128,13 @@ def show_images(env: gym.Env[Any, Any], image_size: tuple[int, int]) -> gym.Env[
     return gym.wrappers.TransformObservation(env, image, space)
 
 
+def _maze_hint(env_id: str) -> str:
+    """Return how to install the environments of gymnasium_robotics, if the id may be one of them."""
+    if ":" in env_id or "/" in env_id or find_spec("gymnasium_robotics") is not None:
+        return ""
+    return " " + missing_extra("Mazes and MuJoCo's robots need gymnasium_robotics and mujoco", "maze")
+
+
 def register_envs(env_id: str) -> None:
     """Register the package that provides `env_id`, if Gymnasium does not have the id yet.
 
@@ -140,7 +150,7 @@ def register_envs(env_id: str) -> None:
         try:
             gym.register_envs(import_module("ale_py"))
         except ImportError as error:
-            raise ImportError('Atari games need the emulator: pip install "rlpriors[atari]".') from error
+            raise ImportError(missing_extra("Atari games need the emulator ale_py", "atari")) from error
         return
     try:
         with redirect_stderr(StringIO()):  # it prints news about other environments when imported

@@ -22,6 +22,7 @@ from rlpriors.encoders.backbones.timm import TimmBackbone, build_untrained, load
 from rlpriors.encoders.backbones.weights import download, read_weights
 from rlpriors.encoders.efficientnet_keys import rename_efficientnet
 from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.extras import missing_extra
 
 __all__ = ["KEY_LAYOUTS", "KeyLayout", "build_from_checkpoint"]
 
@@ -186,7 +187,8 @@ def _package_file(spec: EncoderSpec, place: str) -> Path:
     path = Path(found.origin).parent / file if found is not None and found.origin else None
     if path is None or not path.is_file():
         raise FileNotFoundError(
-            f"The weights of {spec.name!r} are in the package {package.replace('_', '-')!r}, which is not "
-            "installed. Install rlpriors[vision]."
+            missing_extra(
+                f"The weights of {spec.name!r} need the package {package.replace('_', '-')!r}", "vision"
+            )
         )
     return path

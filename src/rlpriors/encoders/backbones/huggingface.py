@@ -21,13 +21,13 @@ from torch import Tensor
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.base import Backbone
-from rlpriors.encoders.backbones.hub import hub_json
+from rlpriors.encoders.backbones.hub import hub_json, reach_hub
 from rlpriors.encoders.backbones.huggingface_config import (
     check_implementations,
     config_fields,
     import_transformers,
 )
-from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded_init
+from rlpriors.encoders.backbones.weights import read_weights, seeded_init
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
 
@@ -156,12 +156,12 @@ def build_huggingface(
             "network by 'timm:<id>'; models with remote code are not supported."
         )
     check_implementations(raw, spec.name)
-    with explain_download(spec.name, repo):
+    with reach_hub(spec.name, repo):
         config = transformers.AutoConfig.from_pretrained(repo, revision=revision, trust_remote_code=False)
     if weights == "none":
         return HuggingFaceBackbone(_create(transformers, spec, config, seed))
     if weights == "auto" or folder:
-        with explain_download(spec.name, repo):
+        with reach_hub(spec.name, repo):
             return HuggingFaceBackbone(_pretrained(transformers, spec, config, repo, revision=revision))
     # Loaded by transformers, since keys in files differ from those of the network.
     tensors = read_weights(weights)

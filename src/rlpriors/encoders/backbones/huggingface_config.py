@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
+from rlpriors.extras import missing_extra
 
 __all__ = ["check_implementations", "config_fields", "import_transformers"]
 
@@ -54,5 +55,5 @@ def import_transformers() -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise ImportError(f"This encoder needs transformers ({error}). Install rlpriors[vision].") from error
+        raise ImportError(missing_extra(f"This encoder needs transformers ({error})", "vision")) from error
     return transformers

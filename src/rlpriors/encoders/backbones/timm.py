@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.encoders.backbones.base import Backbone
+from rlpriors.encoders.backbones.hub import reach_hub
 from rlpriors.encoders.backbones.timm_spec import import_timm, timm_config, timm_tags
-from rlpriors.encoders.backbones.weights import explain_download, read_weights, seeded_init
+from rlpriors.encoders.backbones.weights import read_weights, seeded_init
 from rlpriors.encoders.efficientnet_keys import is_tensorflow_naming, rename_efficientnet
 from rlpriors.encoders.spec import EncoderSpec
 from rlpriors.types import Features
@@ -144,7 +145,7 @@ def build_timm(
         )
     if progress:
         timm.models.set_pretrained_download_progress(True)
-    with explain_download(spec.name, f"timm/{spec.model_id}"):
+    with reach_hub(spec.name, f"timm/{spec.model_id}"):
         network, arguments = _create(spec, spec.model_id, options, pretrained=True)
     return _wrap(spec, network, arguments)
 

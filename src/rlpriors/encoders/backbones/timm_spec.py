@@ -9,10 +9,11 @@
 from difflib import get_close_matches
 from typing import Any
 
+from rlpriors.encoders.backbones.hub import reach_hub
 from rlpriors.encoders.backbones.license import forbids_commercial_use
 from rlpriors.encoders.backbones.torchvision_shim import ensure_torchvision
-from rlpriors.encoders.backbones.weights import explain_download
 from rlpriors.encoders.spec import EncoderSpec
+from rlpriors.extras import missing_extra
 
 __all__ = ["import_timm", "timm_config", "timm_spec", "timm_tags"]
 
@@ -32,7 +33,7 @@ def timm_spec(model_id: str) -> EncoderSpec:
     """
     timm = import_timm()
     if model_id.startswith(EXTERNAL_PREFIXES):
-        with explain_download(f"timm:{model_id}", model_id):
+        with reach_hub(f"timm:{model_id}", model_id):
             cfg = timm_config(timm, model_id)
     else:
         arch, _, tag = model_id.partition(".")
@@ -92,5 +93,5 @@ def import_timm() -> Any:
     try:
         import timm
     except ImportError as error:
-        raise ImportError(f"This encoder needs timm ({error}). Install rlpriors[vision].") from error
+        raise ImportError(missing_extra(f"This encoder needs timm ({error})", "vision")) from error
     return timm

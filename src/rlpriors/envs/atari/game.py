@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from rlpriors.envs.atari.ram_annotations import game_name
+from rlpriors.extras import missing_extra
 from rlpriors.settings import check_fields
 
 __all__ = ["AtariGame", "AtariSettings", "rom_names"]
@@ -182,5 +183,5 @@ def rom_names() -> list[str]:
     try:
         from ale_py import roms
     except ImportError as error:
-        raise ValueError('`game` needs the emulator: pip install "rlpriors[atari]".') from error
+        raise ValueError(missing_extra("`game` needs the emulator ale_py", "atari")) from error
     return list(roms.get_all_rom_ids())
