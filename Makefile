@@ -9,6 +9,8 @@ STAMP := $(VENV)/.installed
 PEERS_VENV := .venv-peers
 PEERS_STAMP := $(PEERS_VENV)/.installed
 PEERS := stable-baselines3 torchrl ray "minari[create]" rliable envpool
+# Without the constraints: Trackio admits older versions of Pillow only.
+TRACKERS := ".[wandb,trackio]"
 # A third one, with the lowest versions that pyproject.toml admits.
 LOWEST_VENV := .venv-lowest
 LOWEST_STAMP := $(LOWEST_VENV)/.installed
@@ -110,6 +112,7 @@ $(PEERS_STAMP): pyproject.toml constraints.txt Makefile
 	@echo "Installing into $(PEERS_VENV); this takes some minutes the first time."
 	$(PYTHON) -m venv $(PEERS_VENV)
 	$(PEERS_VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]" $(PEERS)
+	$(PEERS_VENV)/bin/python -m pip install --disable-pip-version-check -q -e $(TRACKERS)
 	@touch $@
 
 # uv can resolve the lowest versions, pip cannot.  Without PyPI, or if a version cannot be installed, this fails.

@@ -2,14 +2,17 @@
 
 `FolderArgs`  the folder of a run
 `RunArgs`     the folder of a run, and resuming
+`TrackedArgs` the folder of a run, resuming, and the destinations of its curves
+`PolicyArgs`  the same, with films of a policy
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlpriors.settings import check_fields
+from rlpriors.training.tracking.names import Tracker, check_trackers
 
-__all__ = ["FolderArgs", "RunArgs"]
+__all__ = ["FolderArgs", "PolicyArgs", "RunArgs", "TrackedArgs"]
 
 
 @dataclass(frozen=True)
@@ -30,3 +33,30 @@ class RunArgs(FolderArgs):
 
     resume: bool = False
     """Resume the latest run with these settings from its last checkpoint instead of starting a new one."""
+
+
+@dataclass(frozen=True)
+class TrackedArgs(RunArgs):
+    """Folder of a run, resuming, and the destinations of its curves."""
+
+    tracker: tuple[Tracker, ...] = ("tensorboard",)
+    """Destinations of curves, texts and pictures, one or several: TensorBoard, csv files, Weights & Biases
+    (wandb), Trackio.  A resumed run continues those of the run."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_trackers(self.tracker)
+
+
+@dataclass(frozen=True)
+class PolicyArgs(TrackedArgs):
+    """Folder of a run, resuming, the destinations of its curves, and films of a policy."""
+
+    films: int = 4
+    """Number of filmed episodes of the policy over its training, as animated GIFs; 0 for none.  Environments
+    that do not render have none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.films < 0:
+            raise ValueError(f"`films` must be at least 0. Received {self.films}.")

@@ -5,5 +5,6 @@ The command scores variables of a game, states of a robot, actions and rewards.
 `settings`  settings and help of the command
 `run`       the command
 `results`   features and scores on disk
-`tables`    tables, csv and TensorBoard scalars
+`tables`    tables and csv
+`page`      page in TensorBoard
 """

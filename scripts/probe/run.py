@@ -40,6 +40,7 @@ from rlpriors.evaluation.probing.labels import ProbeTask
 from rlpriors.evaluation.probing.linear_probe import PROTOCOLS, downsample
 from rlpriors.evaluation.probing.sampling import Sampling
 from rlpriors.evaluation.probing.states import StateTargets, evaluate_states, state_targets
+from rlpriors.scripts.probe.page import log_page
 from rlpriors.scripts.probe.results import (
     delete_features,
     display_name,
@@ -54,6 +55,7 @@ from rlpriors.scripts.probe.tables import (
     game_table,
     make_rows,
     state_table,
+    verdict,
     write_rows,
 )
 from rlpriors.training.run_folder import create_or_resume_run, write_json
@@ -182,14 +184,16 @@ def probe(settings: ProbeRunSettings, *, folder: Path | None = None, resume: boo
         sources["supervised"] = lambda: None
     subjects = _evaluate_all(sources, evaluator, run)
     write_rows(run, make_rows(source, subjects, seed))
-    if is_game:
-        for protocol in PROTOCOLS:
-            console.print(game_table(source, subjects, protocol))
-    elif is_robot:
-        console.print(state_table(source, subjects))
-    console.print(control_table(source, subjects))
-    console.print(f"Scalars: tensorboard --logdir {run / 'tensorboard'}", soft_wrap=True)
+    tables = [game_table(source, subjects, protocol) for protocol in PROTOCOLS] if is_game else []
+    tables += [state_table(source, subjects)] if is_robot else []
+    tables.append(control_table(source, subjects))
+    for table in tables:
+        console.print(table)
+    probed = None if encoder is None else display_name(encoder_name, encoder)
+    log_page(run, settings, subjects, tables, verdict(subjects, probed))
+    console.print(f"The tables: tensorboard --logdir {run / 'tensorboard'}", soft_wrap=True)
     console.print(str(run / "probe.csv"), soft_wrap=True)
+    console.print(verdict(subjects, probed))
     return run
 
 

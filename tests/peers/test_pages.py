@@ -19,6 +19,7 @@ OWN_TESTS = {"with_cleanrl": "test_cleanrl", "with_ray": "test_ray", "with_tians
 
 
 @pytest.mark.peers
+@pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore:Implicitly cleaning up", r"ignore:`\w+` is set to None")  # Minari's
 @pytest.mark.filterwarnings("ignore:env_spec is not serializable")
 @pytest.mark.filterwarnings("ignore:.*precision lowered by casting")  # EnvPool's spaces

@@ -1,4 +1,4 @@
-"""Feature statistics of an encoder in training, on TensorBoard.
+"""Feature statistics of an encoder in training, and pictures.
 
 `log_feature_statistics`  a callback of `train_encoder`: pictures, RankMe and the spread of features
 """
@@ -6,12 +6,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.evaluation.probing.rank import feature_std, rankme
 from rlpriors.representation import RepresentationLearner
 from rlpriors.training.representation import TrainingCallback
+from rlpriors.training.tracking.figures import image_grid
+from rlpriors.training.tracking.writer import RunWriter
 
 __all__ = ["log_feature_statistics"]
 
@@ -26,15 +26,14 @@ def log_feature_statistics(
     The training does not depend on them: the weights are bit-equal with and without the callback.
     """
 
-    def log(writer: SummaryWriter, step: int) -> Mapping[str, float]:
+    def log(writer: RunWriter, step: int) -> Mapping[str, float]:
         if step % log_every and step < learner.settings.updates:
             return {}
         for name, images in learner.visualize(8).items():
-            writer.add_images(f"pictures/{name}", _as_picture(images), step)
+            writer.image(f"pictures/{name}", image_grid(images), step)
         features = _encode_sample(learner, sample_size)
         statistics = {"rankme": rankme(features), "feature_std": feature_std(features)}
-        for name, value in statistics.items():
-            writer.add_scalar(f"collapse/{name}", value, step)
+        writer.scalars({f"diagnostics/{name}": value for name, value in statistics.items()}, step)
         return statistics
 
     return log
@@ -51,8 +50,3 @@ def _encode_sample(learner: RepresentationLearner, sample_size: int) -> np.ndarr
     ]
     encoder.train()
     return np.concatenate(features)
-
-
-def _as_picture(images: torch.Tensor) -> torch.Tensor:
-    """Return images of 1 or 3 channels; the first channel of others."""
-    return images if images.shape[1] in (1, 3) else images[:, :1]

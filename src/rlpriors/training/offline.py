@@ -3,8 +3,8 @@
 `train_offline`  gradient updates on a fixed buffer, resumable from the last checkpoint
 """
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from tqdm import tqdm
 from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.checkpoint import load_resume, save_resume
 from rlpriors.training.run_logger import RunLogger
-from rlpriors.training.run_writer import RunWriter, Tracker, make_writer
+from rlpriors.training.tracking.animation import Flipbook
+from rlpriors.training.tracking.run_tracker import Trackers, use_tracker
+from rlpriors.training.tracking.writer import RunWriter
 
 __all__ = ["train_offline"]
 
@@ -30,16 +32,32 @@ def train_offline(
     batch_size: int,
     epoch_updates: int,
     resume: bool,
-    tracker: Tracker = "tensorboard",
+    tracker: Trackers = "tensorboard",
+    group: str | None = None,
+    pictures: Mapping[str, Flipbook] = {},
 ) -> None:
     """Train an offline algorithm with Tianshou's trainer, with a progress bar, logs and checkpoints.
 
     Every `epoch_updates` updates the whole state goes to `<folder>/<name>.resume.pt`, and `resume`
-    continues from this file.  The losses go to `tracker`, as `<name>/loss`; TensorBoard's files are in
+    continues from this file.  The losses go to `tracker`, as `<group>/loss`; TensorBoard's files are in
     `<folder>/tensorboard/<name>`.
 
+    Args:
+        algorithm: algorithm that reads windows.
+        buffer: data.
+        folder: folder of the run.
+        name: name of the training's files in the folder.
+        n_updates: number of updates, a multiple of `epoch_updates`.
+        batch_size: number of windows in an update.
+        epoch_updates: number of updates between checkpoints.
+        resume: continue from the checkpoint in the folder, if there is one.
+        tracker: destination of the losses, by its name or several names, or the tracker of a whole run.
+        group: group of the tags; `name` by default.
+        pictures: pictures over the training by their tags, drawn after checkpoints.
+
     Raises:
-        ValueError: `n_updates` is not a multiple of `epoch_updates`, or the tracker is not installed.
+        ValueError: `n_updates` is not a multiple of `epoch_updates`, or the tracker is unknown.
+        ImportError: the tracker is not installed.
         CheckpointError: the checkpoint is damaged, or of another algorithm, other settings or other data.
     """
     if n_updates < 1 or n_updates % epoch_updates:
@@ -56,13 +74,21 @@ def train_offline(
         return
 
     def save_checkpoint(epoch: int, env_step: int, gradient_step: int) -> str:
+        for book in pictures.values():  # first: a kill between both draws nothing twice
+            book.add(int(algorithm.updates))
         save_resume(state, algorithm.resume_state())
         return str(state)
 
-    # Updates after the last checkpoint are logged again, and replace their first entries.
-    writer = make_writer(tracker, folder, name, first + 1)
-    with closing(writer), tqdm(total=n_updates, initial=first, desc=name, unit="update") as bar:
-        logger = _OfflineLogger(writer, name, algorithm, n_updates, epoch_updates, batch_size, bar.update)
+    with ExitStack() as stack:
+        run = stack.enter_context(use_tracker(tracker, folder))
+        # Updates after the last checkpoint are logged again, and replace their first entries.
+        writer = stack.enter_context(closing(run.writer(name, first + 1)))
+        bar = stack.enter_context(tqdm(total=n_updates, initial=first, desc=name, unit="update"))
+        logger = _OfflineLogger(
+            writer, group or name, algorithm, n_updates, epoch_updates, batch_size, bar.update
+        )
+        for book in pictures.values():
+            book.add(first)
         algorithm.run_training(
             OfflineTrainerParams(
                 buffer=buffer,
@@ -76,6 +102,8 @@ def train_offline(
                 verbose=False,
             )
         )
+        for tag, book in pictures.items():
+            book.write(writer, tag)
 
 
 class _OfflineLogger(RunLogger):

@@ -3,7 +3,8 @@
 `RunLogger`  logger of one training: losses, returns and speed
 
 Tianshou's own logger writes about thirty tags, most of them constant or written once.  This one writes the
-numbers that change, under the groups `prior/`, `reward/`, `policy/` and `diagnostics/`.
+numbers that change, under the groups `prior/`, `reward/`, `policy/`, `update/`,
+`diagnostics/` and `speed/`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from tianshou.utils.logger.logger_base import BaseLogger
 
-from rlpriors.training.run_writer import RunWriter
+from rlpriors.training.tracking.writer import RunWriter
 
 __all__ = ["RunLogger"]
 
@@ -23,8 +24,8 @@ N_POINTS = 200
 class RunLogger(BaseLogger):
     """Logger of one training.
 
-    Losses go to `<group>/<name>`.  With a collector, returns and lengths of episodes go to `<group>/` too,
-    and all steps are environment steps; without, they are updates.
+    Losses go to `<group>/<name>`, over updates.  With a collector, returns and lengths of episodes go to
+    `<group>/`, losses go to `update/`, and all steps are environment steps.
 
     Args:
         writer: destination.
@@ -34,7 +35,7 @@ class RunLogger(BaseLogger):
         learned: draw the return by the agent's reward next to the environment's return (`EnvReturnStats`).
 
     Example:
-        >>> from rlpriors.training.run_writer import CsvWriter
+        >>> from rlpriors.training.tracking.csv_files import CsvWriter
         >>> from tempfile import mkdtemp
         >>> from pathlib import Path
         >>> folder = Path(mkdtemp())
@@ -45,7 +46,7 @@ class RunLogger(BaseLogger):
         >>> print((folder / "scalars.csv").read_text().strip())
         step,tag,value
         1,prior/loss,0.25
-        1,diagnostics/prior_update_ms,100.0
+        1,speed/prior_update_ms,100.0
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class RunLogger(BaseLogger):
         if self.learned:
             numbers["true_return"] = log_data["env_returns_stat"]["mean"]
         values = {f"{self.group}/{name}": value for name, value in numbers.items()}
-        values[f"diagnostics/{self.group}_steps_per_second"] = log_data["collect_speed"]
+        values[f"speed/{self.group}_steps_per_second"] = log_data["collect_speed"]
+        if log_data.get("distances_stat"):
+            values["diagnostics/demonstration_distance"] = log_data["distances_stat"]["mean"]
         self.writer.scalars(values, self._env_steps)
 
     def log_update_data(self, log_data: dict[str, Any], step: int) -> None:
@@ -82,8 +85,10 @@ class RunLogger(BaseLogger):
         smoothed = {k.replace("/", "_"): v for k, v in log_data.get("smoothed_loss", {}).items()}
         losses = flatten(smoothed) | flatten(log_data)
         dropped = ("train_time", "gradient_steps", "smoothed_loss")
-        values = {f"{self.group}/{k}": v for k, v in losses.items() if not k.startswith(dropped)}
-        values[f"diagnostics/{self.group}_update_ms"] = 1000 * log_data["train_time"]
+        # With a collector, the few returns are a group of their own, which the page shows first.
+        group = self.group if self._env_steps is None else "update"
+        values = {f"{group}/{k}": v for k, v in losses.items() if not k.startswith(dropped)}
+        values[f"speed/{self.group}_update_ms"] = 1000 * log_data["train_time"]
         self.writer.scalars(values, position)
 
     def log_info_data(self, log_data: dict[str, Any], step: int) -> None:
