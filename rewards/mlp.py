@@ -3,6 +3,7 @@
 `MLPReward`       a small multi-layer perceptron that contains its normalizers
 `RewardSettings`  settings of `MLPReward`
 `RewardInput`     names of the inputs: "obs", "act", "obs_next"
+`obs_normalizer`  normalizer of observations inside a reward
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from rlpriors.networks.mlp import build_mlp
 from rlpriors.rewards.base import RewardModel, lists_to_tuples
 from rlpriors.settings import check_fields
 
-__all__ = ["MLPReward", "RewardInput", "RewardSettings"]
+__all__ = ["MLPReward", "RewardInput", "RewardSettings", "obs_normalizer"]
 
 RewardInput = Literal["obs", "act", "obs_next"]
 
@@ -215,3 +216,19 @@ def _split(normalizer: Normalizer | None, obs_dim: int, act_dim: int) -> tuple[N
     if normalizer.dim == obs_dim:
         return obs_normalizer, Normalizer.identity(act_dim)
     return obs_normalizer, Normalizer(loc[obs_dim:], scale[obs_dim:])
+
+
+def obs_normalizer(reward: RewardModel) -> Normalizer | None:
+    """Return the normalizer of observations inside a reward, such as the first term of a sum.
+
+    It is None if the reward has none.
+
+    Example:
+        >>> from rlpriors.rewards import MLPReward, RewardSettings
+        >>> reward = MLPReward(RewardSettings(obs_dim=3, act_dim=1))
+        >>> obs_normalizer(2 * reward).dim
+        3
+    """
+    networks = (part for part in reward.modules() if isinstance(part, MLPReward))
+    first = next(networks, None)
+    return None if first is None else first.obs_normalizer

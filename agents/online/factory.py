@@ -30,9 +30,11 @@ from tianshou.utils.net.discrete import DiscreteActor, DiscreteCritic
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from rlpriors.agents.online.normalized_net import NormalizedNet
 from rlpriors.agents.online.settings import AlgorithmName, AlgorithmSettings
 from rlpriors.arguments import check_arguments
 from rlpriors.build_budget import MachineBudget
+from rlpriors.data.normalize import Normalizer
 from rlpriors.device import resolve_device
 from rlpriors.spaces.actions import check_continuous
 
@@ -47,6 +49,7 @@ def make_algorithm(
     action_space: gym.Space[Any],
     settings: AlgorithmSettings,
     *,
+    obs_normalizer: Normalizer | None = None,
     device: str | torch.device = "auto",
     seed: int = 0,
 ) -> OnlineAlgorithm:
@@ -55,9 +58,19 @@ def make_algorithm(
     The spaces are those of the wrapped environment.  Equal seeds give equal initial weights; torch's
     global generator does not change.
 
+    Args:
+        observation_space: Box of observations.
+        action_space: Box or Discrete actions.
+        settings: settings of the algorithm.
+        obs_normalizer: map of the flat observation before the first layer of all networks, if
+            `settings.normalize_observations` is True; by default the identity, for weights that are loaded.
+        device: device of the networks.
+        seed: random seed of the initial weights.
+
     Raises:
         ValueError: the observation space is not a Box, the action space is unbounded, the algorithm
-            does not support its type, or the networks need more than the machine's memory.
+            does not support its type, the networks need more than the machine's memory, or the normalizer
+            has another size or is not used.
 
     Example:
         >>> env = gym.make("Pendulum-v1")
@@ -72,6 +85,7 @@ def make_algorithm(
             "example in gymnasium.wrappers.FilterObservation and FlattenObservation."
         )
     _check_actions(action_space, settings.algorithm)
+    normalizer = _normalizer(observation_space, settings, obs_normalizer)
     torch_device = resolve_device(device)
     # Networks are created on the CPU, then moved.
     with torch.random.fork_rng(devices=[]), MachineBudget(hidden=settings.hidden):
@@ -82,7 +96,7 @@ def make_algorithm(
             "ppo": _ppo,
             "dqn": _dqn,
         }
-        networks = _Networks(observation_space, action_space, settings.hidden, torch_device)
+        networks = _Networks(observation_space, action_space, settings.hidden, normalizer, torch_device)
         return build[settings.algorithm](networks, settings)
 
 
@@ -94,17 +108,21 @@ class _Networks:
         observation_space: gym.spaces.Box,
         action_space: gym.Space[Any],
         hidden: tuple[int, ...],
+        normalizer: Normalizer | None,
         device: torch.device,
     ) -> None:
         self.observation_space, self.action_space = observation_space, action_space
-        self.hidden, self.device = hidden, device
+        self.hidden, self.normalizer, self.device = hidden, normalizer, device
         self.spaces: dict[str, Any] = {"observation_space": observation_space, "action_space": action_space}
         discrete = isinstance(action_space, gym.spaces.Discrete)
         self.n_actions = int(action_space.n) if isinstance(action_space, gym.spaces.Discrete) else 0
         self.act_shape = (self.n_actions,) if discrete else tuple(action_space.shape or ())
 
     def body(self, **kwargs: Any) -> Net:
-        return Net(state_shape=self.observation_space.shape, hidden_sizes=self.hidden, **kwargs)
+        sizes: dict[str, Any] = {"state_shape": self.observation_space.shape, "hidden_sizes": self.hidden}
+        if self.normalizer is None:
+            return Net(**sizes, **kwargs)
+        return NormalizedNet(self.normalizer, **sizes, **kwargs)
 
     def gaussian_actor(self, **kwargs: Any) -> ContinuousActorProbabilistic:
         actor = ContinuousActorProbabilistic(
@@ -115,6 +133,26 @@ class _Networks:
     def critic(self) -> ContinuousCritic:
         body = self.body(action_shape=self.act_shape, concat=True)
         return ContinuousCritic(preprocess_net=body).to(self.device)
+
+
+def _normalizer(
+    space: gym.spaces.Box, settings: AlgorithmSettings, given: Normalizer | None
+) -> Normalizer | None:
+    """Return the map of observations, or None for raw ones."""
+    if not settings.normalize_observations:
+        if given is not None:
+            raise ValueError(
+                "`obs_normalizer` is used only with AlgorithmSettings(normalize_observations=True). Received "
+                f"a normalizer of {given.dim} entries."
+            )
+        return None
+    size = prod(space.shape)
+    normalizer = Normalizer.identity(size) if given is None else given
+    if normalizer.dim != size:
+        raise ValueError(
+            f"`obs_normalizer` must have the {size} entries of an observation. Received {normalizer.dim}."
+        )
+    return normalizer
 
 
 def _sac(nets: _Networks, settings: AlgorithmSettings) -> SAC[Any]:

@@ -59,6 +59,10 @@ class AlgorithmSettings:
     entropy: float = 0.0
     """Entropy weight (ppo)."""
 
+    normalize_observations: bool = False
+    """Normalize observations before the first layer of all networks, by a fixed map that is saved with the
+    weights (`make_algorithm(obs_normalizer=...)`)."""
+
     def __post_init__(self) -> None:
         check_fields(self)
         if self.algorithm not in get_args(AlgorithmName):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.training.online import OnlineSettings
-from rlpriors.scripts.env_args import EnvArgs
+from rlpriors.scripts.pixel_args import RecordedArgs
 
 __all__ = ["HELP", "TrainPolicySettings"]
 
@@ -26,8 +26,9 @@ recorded as the true return.  The environment can differ from the one of the dem
 The first command tests whether the reward leads to the goal of the demonstrations.  The second starts
 episodes in one cell and doubles the mass.  The third trains on the environment's reward, for comparison.
 
-It prints both returns before and after training.  It writes runs/policy-<env>-<algorithm>-seed<seed>: the
-policy in policy/, numbers in results.json and TensorBoard logs in tensorboard/.
+It prints both returns before and after training, and compares rollouts with the demonstrations.  It writes
+runs/policy-<env>-<algorithm>-seed<seed>: the policy in policy/, numbers in results.json, the comparison in
+report.md and figures/, and TensorBoard logs in tensorboard/.
 """
 
 ON_POLICY_STEPS = 2048
@@ -35,7 +36,7 @@ ON_POLICY_STEPS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainPolicySettings(EnvArgs):
+class TrainPolicySettings(RecordedArgs):
     """Settings of `rlpriors train-policy`.
 
     Raises:
@@ -43,7 +44,12 @@ class TrainPolicySettings(EnvArgs):
     """
 
     reward: Path
-    """Folder of a saved reward, such as runs/demo-seed0/reward."""
+    """Folder of a saved reward, such as runs/demo-seed0/reward, or hf:<owner>/<name> on the Hugging Face
+    hub."""
+
+    demos: str | None = None
+    """Demonstrations that rollouts are compared with: a .npz or .hdf5 file, a saved EpisodeStore, or a Minari
+    id; by default those that learn-reward recorded next to the reward."""
 
     algorithm: Literal["auto", "sac", "td3", "ppo", "dqn"] = "auto"
     """Algorithm; "auto" is sac for Box actions and dqn for Discrete actions."""
@@ -81,6 +87,10 @@ class TrainPolicySettings(EnvArgs):
     normalize: bool = False
     """Division of the reward by its running standard deviation over all training steps, which makes it about
     1 at any scale; --reward-scale multiplies the result."""
+
+    normalize_observations: bool = True
+    """Observations in the normalized units of the reward for the policy's networks, which learn slowly from
+    degrees next to meters; the map is saved with the policy."""
 
     use_env_reward: bool = False
     """Training on the environment's own reward instead: the upper bound for a learned reward."""
