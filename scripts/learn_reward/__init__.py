@@ -2,4 +2,5 @@
 
 `settings`  settings and help of the command
 `run`       the command
+`policy`    its last stage, a policy on the reward alone
 """

@@ -4,6 +4,7 @@
 """
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,30 +17,50 @@ from rlpriors.agents import check_support
 from rlpriors.data.fingerprints import store_fingerprint
 from rlpriors.device import resolve_device
 from rlpriors.evaluation.rewards.verdict import verdict_line
-from rlpriors.scripts.learn_reward.settings import LearnRewardSettings
+from rlpriors.scripts.learn_reward.policy import train_check_policy
+from rlpriors.scripts.learn_reward.settings import POLICY_STEPS, LearnRewardSettings
+from rlpriors.scripts.origin import describe_data, record_origin
 from rlpriors.training.reward_learning.choices import choose_window, describe_choices, split
 from rlpriors.training.reward_learning.evaluation import (
     check_demonstrations,
     evaluate_reward,
     support_finding,
 )
+from rlpriors.training.reward_learning.over_training import pictures_of
 from rlpriors.training.reward_learning.pictures import draw_pictures
 from rlpriors.training.reward_learning.pipeline import learn_prior, learn_rewards, stored
+from rlpriors.training.reward_learning.policy_stage import DemonstrationSets
 from rlpriors.training.reward_learning.report import report_text, usage_lines, write_report
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.training.run_inputs import check_run_inputs
-from rlpriors.training.run_page import log_overview, log_results
+from rlpriors.training.tracking.names import Tracker
+from rlpriors.training.tracking.run_tracker import RunTracker
 
 __all__ = ["learn_reward"]
 
+MAIN_RESULTS = (
+    "accuracy", "gap", "peak", "order", "epic_halves", "epic_seeds",
+    "trained.true_return", "trained.learned_return",
+)  # fmt: skip
+"""Numbers in TensorBoard's tab "HParams"."""
 
-def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+
+def learn_reward(
+    settings: LearnRewardSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    tracker: Sequence[Tracker] = ("tensorboard",),
+    films: int = 4,
+) -> Path:
     """Learn a reward from demonstrations, evaluate it, and return the run's folder.
 
     Args:
         settings: settings of the command.
         folder: folder of the run; `runs/reward-<env>-seed<seed>` by default.
         resume: resume the latest run in `folder` with these settings.
+        tracker: destinations of the curves, by their names.
+        films: number of filmed episodes of the policy over its training.
 
     Raises:
         ValueError: a setting, the data or the demonstrations do not fit the environment.
@@ -52,17 +73,20 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
     data_seed, reference_seed, split_seed, net_seed, eval_seed = (
         int(s) % 2**31 for s in np.random.SeedSequence(settings.seed).generate_state(5)
     )
-    demonstrations = settings.read("--demos", settings.demos, data_seed)
+    pixels = settings.load_pixels(device, net_seed)
+    read = partial(settings.read, pixels=pixels)
+    demonstrations = read("--demos", settings.demos, data_seed)
     run = create_or_resume_run(
         folder or Path("runs") / f"reward-{settings.env_name}-seed{settings.seed}", settings, resume=resume
     )
-    log_overview(run, settings, ("prior", "reward"))
+    tracking = RunTracker(run, tracker)
+    tracking.overview(settings, "learn-reward")
     check_run_inputs(run, {"demos": store_fingerprint(demonstrations)})
     source, negatives = settings.data or settings.collect, settings.reference
-    data = stored(run, "data", partial(settings.read, "--data", source, data_seed))
+    data = stored(run, "data", partial(read, "--data", source, data_seed))
     reference = None
     if negatives is not None:
-        reference = stored(run, "reference", partial(settings.read, "--reference", negatives, reference_seed))
+        reference = stored(run, "reference", partial(read, "--reference", negatives, reference_seed))
 
     absorbing = bool(demonstrations.terminated.any() or data.terminated.any())
     window = choose_window(
@@ -81,17 +105,20 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
         "checkpoint_every": settings.checkpoint_every,
         "seed": net_seed,
         "resume": resume,
+        "tracker": tracking,
     }
     policy = learn_prior(
         known,
         window,
         absorbing=absorbing,
         obs_keys=settings.keys,
+        obs_encoder=settings.encoder_record(pixels, net_seed),
         n_updates=settings.prior_updates,
         device=device,
         **training,
     )
-    findings.append(support_finding(check_support(policy, known, demonstrations, seed=eval_seed).coverage))
+    coverage = check_support(policy, known, demonstrations, seed=eval_seed).coverage
+    findings.append(support_finding(coverage))
     for finding in findings:
         if finding.level != "good":
             say(f"{finding.level.capitalize()}: {finding.name} {finding.value}. {finding.meaning}")
@@ -105,8 +132,18 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
         obs_index=settings.obs_index or None,
         n_updates=settings.reward_updates,
         agreement_updates=settings.agreement_updates,
+        pictures=partial(
+            pictures_of,
+            policy=policy,
+            demonstrations=shown,
+            data=known,
+            folder=run / "figures",
+            length=settings.reward_updates,
+            seed=eval_seed,
+        ),
         **training,
     )
+    rewards.reward.record_encoder(policy.obs_encoder)
     rewards.reward.save(run / "reward")
     evaluated = (held or shown, reference or other or known)
     evaluation = evaluate_reward(
@@ -118,7 +155,6 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
         seed=eval_seed,
     )
     findings += evaluation.findings
-    level, sentence = verdict_line(findings)
     figures = draw_pictures(
         rewards.reward,
         *evaluated,
@@ -126,9 +162,31 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
         length=window.horizon * window.stride,
         seed=eval_seed,
     )
-    usage = usage_lines(settings.env, run / "reward", settings.env_arguments())
+    usage = usage_lines(settings.env, run / "reward", settings.env_arguments(), encoded=pixels is not None)
+    numbers = evaluation.numbers
+    n_steps = settings.policy_steps if settings.policy_steps is not None else 0 if pixels else POLICY_STEPS
+    sets = DemonstrationSets(shown, held)
+    sets.save(run)
+    trained = None
+    if n_steps:
+        trained = train_check_policy(
+            partial(settings.make_vectors, pixels, rewards.reward.obs_keys),
+            rewards.reward,
+            sets,
+            env_id=settings.env,
+            n_steps=n_steps,
+            run=run,
+            seed=settings.seed,
+            resume=resume,
+            device=device,
+            tracker=tracking,
+            films=films,
+        )
+        findings += trained.findings
+        figures, numbers = {**figures, **trained.figures}, {**numbers, **trained.numbers}
+    level, sentence = verdict_line(findings)
     text = report_text(f"Reward for {settings.env}", findings, choices, usage, list(figures))
-    write_report(run, text, figures, evaluation.numbers)
+    write_report(run, text, figures, tracking)
     seconds = round(time.monotonic() - started, 1)
     results: dict[str, Any] = {
         "env": settings.env,
@@ -136,9 +194,23 @@ def learn_reward(settings: LearnRewardSettings, *, folder: Path | None = None, r
         "seconds": seconds,
         "verdict": level,
     }
-    results |= {f.name: f.value for f in findings} | evaluation.numbers
+    results |= {f.name: f.value for f in findings} | numbers
+    results["levels"] = {f.name: f.level for f in findings}
+    if trained is not None:
+        results |= {"policy_steps": n_steps, "untrained": trained.untrained, "trained": trained.trained}
     write_json(run / "results.json", results)
-    log_results(run, settings, results)
+    record = partial(
+        record_origin, "learn-reward", settings, env=settings.env, env_args=settings.env_arguments()
+    )
+    sources = {"data": describe_data(source, data)}
+    record({run / "prior": {"coverage": coverage}}, data=sources)
+    sources["demonstrations"] = describe_data(settings.demos, demonstrations)
+    if negatives is not None and reference is not None:
+        sources["reference"] = describe_data(negatives, reference)
+    found = {"verdict": level, **{f.name: f"{f.value} ({f.level})" for f in findings}}
+    record({run / "reward": found if trained is None else {**found, "policy": trained.trained}}, data=sources)
+    tracking.results(settings, results, MAIN_RESULTS)
+    tracking.close()
     for finding in findings:
         say(f"  {finding.level:9} {finding.name:14} {finding.value}")
     say(f"{sentence}\n\n{seconds:.0f} seconds. To use the reward:\n")

@@ -10,7 +10,11 @@ from typing import Literal
 from rlpriors.scripts.data_args import random_steps
 from rlpriors.scripts.learning_args import LearningArgs
 
-__all__ = ["HELP", "LearnRewardSettings"]
+__all__ = ["HELP", "POLICY_STEPS", "LearnRewardSettings"]
+
+POLICY_STEPS = 25_600
+"""Number of steps of the policy by default."""
+LEAST_STEPS = 64
 
 HELP = """
 The command needs an environment and episodes of the desired behavior (demonstrations).  It collects or reads
@@ -46,9 +50,8 @@ class LearnRewardSettings(LearningArgs):
     Minari id."""
 
     reference: str | None = None
-    """Negatives that demonstrations are compared with: "random:<steps>", or a source as for --data.  The
-    default is the data, or samples of the prior if observations contain a goal of each episode.  Choose
-    random actions if the data comes from a good policy."""
+    """Negatives that demonstrations are compared with: "random:<steps>", or a source as for --data; the data
+    by default.  Choose random actions if the data comes from a good policy."""
 
     inputs: Literal["observation", "observation-action"] = "observation"
     """Inputs of the reward; rewards of observations alone transfer better."""
@@ -66,11 +69,19 @@ class LearnRewardSettings(LearningArgs):
     """Number of updates of each of three further rewards, from halves of the demonstrations and another seed,
     whose agreement is reported; a multiple of `checkpoint_every`, 0 for none."""
 
+    policy_steps: int | None = None
+    """Number of steps of a policy that trains on the reward alone at the end, and whose rollouts are compared
+    with the demonstrations; 0 for none.  The default is 25600, and 0 with an encoder, which takes long."""
+
     held_out: float = 0.2
     """Fraction of the demonstrations, and of the data, that is kept for the evaluation."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.policy_steps is not None and 0 != self.policy_steps < LEAST_STEPS:
+            raise ValueError(
+                f"`policy_steps` must be 0 or at least {LEAST_STEPS}. Received {self.policy_steps}."
+            )
         for name, least in (("reward_updates", 1), ("agreement_updates", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"`{name}` must be at least {least}. Received {getattr(self, name)}.")

@@ -18,22 +18,30 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from tianshou.algorithm.algorithm_base import Policy
 from tianshou.env import DummyVectorEnv
 
-from rlpriors.agents.online.factory import make_algorithm
-from rlpriors.agents.online.policy_files import save_policy
 from rlpriors.agents.online.settings import AlgorithmName, AlgorithmSettings
+from rlpriors.data.readers.load import load_episodes
 from rlpriors.device import resolve_device
+from rlpriors.envs.encoded_env import EncodedEnvs
 from rlpriors.envs.make import make_env
 from rlpriors.envs.maze.perturbations import FixedStartsAndGoals, PerturbedDynamics, add_walls
-from rlpriors.rewards import NormalizedReward, load_reward
+from rlpriors.evaluation.rewards.verdict import verdict_line
+from rlpriors.rewards import RewardModel, load_reward
 from rlpriors.rewards.layout_record import select_keys
+from rlpriors.scripts.origin import record_origin
 from rlpriors.scripts.train_policy.settings import TrainPolicySettings
-from rlpriors.training.online import train_online
-from rlpriors.training.rollout import evaluate_returns
+from rlpriors.training.reward_learning.policy_stage import (
+    DemonstrationSets,
+    load_demonstrations,
+    make_agent,
+    train_on_reward,
+)
+from rlpriors.training.reward_learning.report import policy_lines, report_text, write_report
 from rlpriors.training.run_folder import create_or_resume_run, write_json
-from rlpriors.training.run_page import log_overview, log_results
+from rlpriors.training.tracking.episode_film import open_film
+from rlpriors.training.tracking.names import Tracker
+from rlpriors.training.tracking.run_tracker import RunTracker
 from rlpriors.wrappers.flat_observation import FlatObservation
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
 
@@ -41,14 +49,26 @@ __all__ = ["make_changed_env", "train_policy"]
 
 Cells = Sequence[tuple[int, int]]
 
+MAIN_RESULTS = ("trained.true_return", "trained.learned_return", "trained.steps", "untrained.true_return")
+"""Numbers in TensorBoard's tab "HParams"."""
 
-def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+
+def train_policy(
+    settings: TrainPolicySettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    tracker: Sequence[Tracker] = ("tensorboard",),
+    films: int = 4,
+) -> Path:
     """Train a policy from scratch on a saved reward, and return the run's folder.
 
     Args:
         settings: settings of the command.
         folder: folder of the run; `runs/policy-<env>-<algorithm>-seed<seed>` by default.
         resume: resume the latest run in `folder` with these settings.
+        tracker: destinations of the curves, by their names.
+        films: number of filmed episodes of the policy over its training.
 
     Raises:
         ValueError: a setting or the reward does not fit the environment.
@@ -57,8 +77,17 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
     reward = load_reward(settings.reward, device)
-    normalized = NormalizedReward(reward) if settings.normalize else None
-    make = partial(make_changed_env, settings.env, reward.obs_keys, **settings.change_arguments())
+    pixels = settings.recorded_pixels([reward.obs_encoder], device)
+    make = partial(
+        make_changed_env, settings.env, reward.obs_keys, pixels=pixels, **settings.change_arguments()
+    )
+    # Before the others: MuJoCo chooses its renderer when it is imported.
+    film = open_film(
+        partial(make, arguments={"render_mode": "rgb_array", **settings.env_arguments()}),
+        n_films=films,
+        length=settings.env_steps,
+        seed=settings.seed,
+    )
     sample = make()
     select_keys(reward, sample.env.observation_space)  # raises if it would guess the order of leaves
     name = _algorithm_name(settings.algorithm, sample.action_space)
@@ -66,54 +95,77 @@ def train_policy(settings: TrainPolicySettings, *, folder: Path | None = None, r
     online = settings.online_settings(on_policy=name == "ppo")
     default_folder = Path("runs") / f"policy-{settings.env_name}-{name}-seed{settings.seed}"
     spaces = sample.observation_space, sample.action_space
+    demonstrations = _load_demonstrations(settings.demos, settings.reward, reward, sample.env)
     net_seed, train_seed, eval_seed = (
         int(s) for s in np.random.SeedSequence(settings.seed).generate_state(3)
     )
-    algorithm = make_algorithm(*spaces, algorithm_settings, device=device, seed=net_seed)
+    algorithm, algorithm_settings = make_agent(
+        spaces,
+        algorithm_settings,
+        reward,
+        normalize_observations=settings.normalize_observations,
+        device=device,
+        seed=net_seed,
+    )
     sample.close()
     # One set of environments for everything: MuJoCo frees little memory.
     envs = DummyVectorEnv([make] * settings.n_envs)
     try:
         rewarded = TianshouLearnedReward(envs, reward, device=device)  # raises if the reward does not fit
         run = create_or_resume_run(folder or default_folder, settings, resume=resume)
-        log_overview(run, settings, ("policy",))
+        tracking = RunTracker(run, tracker)
+        tracking.overview(settings, "train-policy")
         source = f"the {type(reward).__name__} of {settings.reward}"
         source += ", divided by its running standard deviation" if settings.normalize else ""
         say = Console(highlight=False, soft_wrap=True).print
         say(f"{name} in {settings.env}, on {'its own reward' if settings.use_env_reward else source}.")
-        before = _evaluate(algorithm.policy, rewarded, settings.n_episodes, eval_seed)
-        if normalized is not None:
-            normalized.updating = True  # in training only; evaluation is by the reward itself
-        training_reward = reward if normalized is None else normalized
-        result = train_online(
+        trained = train_on_reward(
             algorithm,
-            envs,
-            reward=None if settings.use_env_reward else training_reward,
-            folder=run,
+            rewarded,
+            reward,
+            algorithm_settings=algorithm_settings,
             settings=online,
-            seed=train_seed,
+            demonstrations=demonstrations,
+            folder=run,
+            seeds=(train_seed, eval_seed),
+            n_episodes=settings.n_episodes,
             resume=resume,
+            normalize=settings.normalize,
+            use_env_reward=settings.use_env_reward,
+            tracker=tracking,
+            film=film,
         )
-        save_policy(algorithm.policy, algorithm_settings, run / "policy")
-        if normalized is not None:
-            normalized.updating = False
-            normalized.save(run / "reward")
-        after = _evaluate(algorithm.policy, rewarded, settings.n_episodes, eval_seed)
     finally:
         envs.close()
+        if film is not None:
+            film.close()
     results = {
         "env": settings.env,
         "algorithm": name,
         "seed": settings.seed,
-        "env_steps": result.env_steps,
-        "seconds": round(result.seconds, 1),
+        "env_steps": trained.result.env_steps,
+        "seconds": round(trained.result.seconds, 1),
         "episodes": settings.n_episodes,
-        "untrained": before,
-        "trained": after,
+        "untrained": trained.untrained,
+        "trained": trained.trained,
+        **trained.numbers,
+        **({"levels": {f.name: f.level for f in trained.findings}} if trained.findings else {}),
     }
+    if trained.findings:
+        usage = policy_lines(run / "policy", reward.obs_keys)
+        text = report_text(f"Policy for {settings.env}", trained.findings, {}, usage, list(trained.figures))
+        write_report(run, text, trained.figures, tracking)
     write_json(run / "results.json", results)
-    log_results(run, settings, results)
+    if settings.normalize:
+        models = {run / "reward": trained.trained}
+        record_origin("train-policy", settings, models, env=settings.env, env_args=settings.env_arguments())
+    tracking.results(settings, results, MAIN_RESULTS)
+    tracking.close()
     _report(results, run)
+    for finding in trained.findings:
+        say(f"  {finding.level:9} {finding.name:14} {finding.value}", markup=False)
+    if trained.findings:
+        say(f"{verdict_line(trained.findings)[1]} The report: {run / 'report.md'}", markup=False)
     return run
 
 
@@ -127,6 +179,7 @@ def make_changed_env(
     gravity: float = 1.0,
     start_cells: Cells = (),
     goal_cells: Cells = (),
+    pixels: EncodedEnvs | None = None,
 ) -> FlatObservation:
     """Return the environment with changes, and with the leaves `obs_keys` as one vector for observations.
 
@@ -139,11 +192,13 @@ def make_changed_env(
         gravity: factor on gravity.
         start_cells: start cells of episodes in a maze.
         goal_cells: goal cells of a maze.
+        pixels: encoder that replaces images by features; None for observations unchanged.
 
     Raises:
         ValueError: there is no such environment, or a change does not apply to it.
     """
-    env = make_env(env_id, **arguments)
+    make = make_env if pixels is None else pixels.make_images
+    env = make(env_id, **arguments)
     if blocked_cells:
         maze = getattr(env.unwrapped, "maze", None)
         if not hasattr(maze, "maze_map"):
@@ -153,12 +208,12 @@ def make_changed_env(
             )
         maze_map = add_walls(getattr(maze, "maze_map"), blocked_cells)  # noqa: B009 (its class is unknown)
         env.close()
-        env = make_env(env_id, **{**arguments, "maze_map": maze_map})
+        env = make(env_id, **{**arguments, "maze_map": maze_map})
     if mass != 1 or gravity != 1:
         env = PerturbedDynamics(env, mass, gravity)
     if start_cells or goal_cells:
         env = FixedStartsAndGoals(env, start_cells, goal_cells)
-    return FlatObservation(env, obs_keys)
+    return FlatObservation(env, obs_keys) if pixels is None else pixels.wrap(env, obs_keys)
 
 
 def _algorithm_name(name: AlgorithmName | Literal["auto"], action_space: gym.Space[Any]) -> AlgorithmName:
@@ -167,16 +222,17 @@ def _algorithm_name(name: AlgorithmName | Literal["auto"], action_space: gym.Spa
     return "dqn" if isinstance(action_space, gym.spaces.Discrete) else "sac"
 
 
-def _evaluate(policy: Policy, envs: TianshouLearnedReward, n_episodes: int, seed: int) -> dict[str, float]:
-    episodes = evaluate_returns(policy, envs, n_episodes, seed=seed)
-    true, learned, length = np.array(episodes, np.float64).T
-    return {
-        "true_return": float(true.mean()),
-        "true_return_error": float(true.std() / np.sqrt(len(true))),
-        "learned_return": float(learned.mean()),
-        "learned_return_error": float(learned.std() / np.sqrt(len(true))),
-        "steps": float(length.mean()),
-    }
+def _load_demonstrations(
+    source: str | None, folder: Path, reward: RewardModel, env: gym.Env[Any, Any]
+) -> DemonstrationSets | None:
+    """Return the demonstrations of a source, or those that were recorded with the reward."""
+    if source is None:
+        return load_demonstrations(folder)
+    spaces = {"observation_space": env.observation_space, "action_space": env.action_space}
+    try:
+        return DemonstrationSets(load_episodes(source, reward.obs_keys, **spaces), None)
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(f"--demos: {error}".replace("`obs_keys`", "--obs-keys")) from error
 
 
 def _report(results: dict[str, Any], run: Path) -> None:

@@ -156,7 +156,7 @@ def test_logs_and_checkpoints(tmp_path, capfd) -> None:
     algorithm = run_training(tmp_path)
     assert int(algorithm.updates) == 60
     logged = scalars(tmp_path / "tensorboard" / "prior")
-    assert set(logged) == {"prior/loss", "diagnostics/prior_update_ms"}
+    assert set(logged) == {"prior/loss", "speed/prior_update_ms"}
     assert [step for step, _ in logged["prior/loss"]] == list(range(1, 61))
     state = load_resume(tmp_path / "prior.resume.pt")
     assert state["algorithm"] == "Mortal"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rlpriors.training.run_logger import RunLogger
-from rlpriors.training.run_writer import CsvWriter
+from rlpriors.training.tracking.csv_files import CsvWriter
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_losses_keep_their_own_value_and_take_what_only_the_smoothed_ones_have(
         (1, "reward/loss", 0.5),
         (1, "reward/objective_accuracy", 0.75),
         (1, "reward/reward_gap", 2.0),
-        (1, "diagnostics/reward_update_ms", 2.0),
+        (1, "speed/reward_update_ms", 2.0),
     ]
 
 
@@ -71,11 +71,11 @@ def test_returns_are_drawn_over_environment_steps_and_so_are_losses(
     logger.log_update_data(update(0.5), step=3)
     logger.log_training_data(collection(2, learned=3.0, true=-1.0), step=16)
     rows = {tag: (step, value) for step, tag, value in logged(tmp_path)}
-    assert rows["policy/loss"] == (1008, 0.5)
+    assert rows["update/loss"] == (1008, 0.5)
     assert rows["policy/learned_return"] == (1016, 3.0)
     assert rows["policy/true_return"] == (1016, -1.0)
     assert rows["policy/episode_length"] == (1016, 50.0)
-    assert rows["diagnostics/policy_steps_per_second"] == (1016, 400.0)
+    assert rows["speed/policy_steps_per_second"] == (1016, 400.0)
 
 
 def test_a_collector_without_true_returns_has_one_return(tmp_path: Path, writer: CsvWriter) -> None:

@@ -5,6 +5,7 @@ The package knows no reward model: it takes any `RewardFn`, and features as arra
 `intervals`        means and interquartile means with bootstrap intervals
 `domain_distance`  distances between sets of images
 `rewards`          distances and return agreement of rewards, tabular processes
+`rollouts`         comparison of a policy's rollouts with demonstrations
 `probing`          linear and regression probes of representations, rank measures
 `segmentation`     training and metrics of segmentation heads over encoders
 """

@@ -9,6 +9,7 @@ run folders.  It does not know the environments of `rlpriors.envs` or the comman
 `reward_learning`     reward of own demonstrations, from data to a report
 `representation`      training of an encoder from frames
 `rollout`             whole episodes of a policy, for evaluation
+`drift_monitor`       distance to demonstrations while a policy trains on a learned reward
 `episode_statistics`  the environment's return next to the return that the agent receives
 `distributed`         several processes, started by torchrun
 `collapse_monitor`    feature statistics of an encoder in training

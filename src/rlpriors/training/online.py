@@ -6,6 +6,7 @@
 """
 
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,15 @@ from rlpriors.agents.validation import check_spaces
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
 from rlpriors.data.buffers import FastVectorReplayBuffer
 from rlpriors.training.buffer_state import dump_buffer, load_buffer
+from rlpriors.training.drift_monitor import DriftMonitor
 from rlpriors.training.episode_statistics import EnvReturnStats, RecordEpisodeReturns
 from rlpriors.training.online_settings import OnlineResult, OnlineSettings
 from rlpriors.training.reward_state import OnlineInputs, load_statistics, updating_normalizers
 from rlpriors.training.rollout import EnvSource, temporary_seed
 from rlpriors.training.run_logger import RunLogger
-from rlpriors.training.run_writer import Tracker, make_writer
+from rlpriors.training.tracking.episode_film import EpisodeFilm
+from rlpriors.training.tracking.run_tracker import RunTracker, Trackers, use_tracker
+from rlpriors.training.tracking.writer import RunWriter
 from rlpriors.types import RewardFn
 from rlpriors.wrappers.tianshou.learned_reward import TianshouLearnedReward
 
@@ -47,7 +51,9 @@ def train_online(
     seed: int = 0,
     resume: bool = False,
     progress: bool = True,
-    tracker: Tracker = "tensorboard",
+    tracker: Trackers = "tensorboard",
+    monitor: DriftMonitor | None = None,
+    film: EpisodeFilm | None = None,
 ) -> OnlineResult:
     """Train `algorithm` online; the trained policy is `algorithm.policy`.
 
@@ -78,7 +84,10 @@ def train_online(
         seed: seed of environments, actions and batches.
         resume: continue from the checkpoint in the folder, if there is one.
         progress: show a progress bar.
-        tracker: destination of returns and losses: TensorBoard's files or a csv file in the folder.
+        tracker: destination of returns and losses, by its name or several names, or a whole run's tracker.
+        monitor: distance of visited states to demonstrations, logged as `diagnostics/demonstration_distance`;
+            it warns if the policy drifts away from them while its learned return rises.
+        film: films of the policy at checkpoints, which need a `folder`.
 
     Raises:
         ValueError: the policy or the reward does not fit the environment's spaces, or `resume` has no
@@ -94,9 +103,13 @@ def train_online(
     if reward is not None:
         device = next(iter(algorithm.policy.parameters())).device
         envs = TianshouLearnedReward(inner, reward, device=device, scale=settings.reward_scale)
-    run = _OnlineRun(algorithm, RecordEpisodeReturns(envs), folder, name, settings, reward, tracker)
+    episodes = RecordEpisodeReturns(envs, monitor)
     started = time.monotonic()
-    try:
+    with ExitStack() as stack:
+        if inner is not env:
+            stack.callback(inner.close)
+        opened = None if folder is None else stack.enter_context(use_tracker(tracker, folder))
+        run = _OnlineRun(algorithm, episodes, folder, name, settings, reward, opened, monitor, film)
         if resume:
             run.restore()
         with tqdm(total=settings.env_steps, desc=name, unit="step", disable=not progress) as bar:
@@ -104,9 +117,6 @@ def train_online(
                 # A resumed run must not repeat the random draws of the first part.
                 with temporary_seed(np.random.SeedSequence((seed, run.env_steps)), run.envs):
                     run.train(bar)
-    finally:
-        if inner is not env:
-            inner.close()
     return OnlineResult(run.env_steps, time.monotonic() - started, run.envs.finished)
 
 
@@ -121,7 +131,9 @@ class _OnlineRun:
         name: str,
         settings: OnlineSettings,
         reward: RewardFn | None,
-        tracker: Tracker,
+        tracker: RunTracker | None,
+        monitor: DriftMonitor | None,
+        film: EpisodeFilm | None,
     ) -> None:
         if len(envs) != settings.n_envs:
             raise ValueError(
@@ -129,8 +141,8 @@ class _OnlineRun:
             )
         self.algorithm, self.envs, self.folder, self.name = algorithm, envs, folder, name
         self.settings, self.reward, self.rewards = settings, reward, updating_normalizers(reward)
-        self.tracker: Tracker = tracker
-        self.inputs = OnlineInputs(reward, settings)
+        self.tracker, self.film = tracker, film
+        self.inputs, self.monitor = OnlineInputs(reward, settings), monitor
         self.on_policy = isinstance(algorithm, OnPolicyAlgorithm)
         self.env_steps = 0
         self.transitions: dict[str, np.ndarray] = {}
@@ -156,6 +168,8 @@ class _OnlineRun:
         load_statistics(self.rewards, state.get("reward", {}), state_file)
         self.inputs.check(state.get("inputs"))
         self.env_steps = state["env_steps"]
+        if self.monitor is not None:
+            self.monitor.load_state(state.get("drift", {}))
         if not self.on_policy:
             try:
                 stored = load_resume(buffer_file)
@@ -174,7 +188,10 @@ class _OnlineRun:
         # Wrapper algorithms have more state than the wrapped algorithm.
         state = getattr(self.algorithm, "resume_state", partial(training_state, self.algorithm))
         statistics = {name: reward.statistics() for name, reward in self.rewards.items()}
-        counts = {"env_steps": self.env_steps, "inputs": self.inputs.state()}
+        counts: dict[str, Any] = {"env_steps": self.env_steps, "inputs": self.inputs.state()}
+        if self.monitor is not None:
+            counts["drift"] = self.monitor.state()
+            self.monitor.warn(self.env_steps)
         save_resume(state_file, {"algorithm": state(), **counts, "reward": statistics})
         return str(state_file)
 
@@ -215,12 +232,17 @@ class _OnlineRun:
 
         def save(epoch: int, env_step: int, gradient_step: int) -> str:
             self.env_steps = first + env_step
+            if self.film is not None and writer is not None:
+                self.film.add(self.algorithm.policy, self.env_steps, writer)
             return self.save(collector.buffer)
 
         logger: Any = LazyLogger()
-        if self.folder is not None:
+        writer: RunWriter | None = None
+        if self.tracker is not None:
             # Steps after the last checkpoint are logged again, and replace their first entries.
-            writer = make_writer(self.tracker, self.folder, self.name, first + 1)
+            writer = self.tracker.writer(self.name, first + 1)
+            if self.film is not None:
+                self.film.add(self.algorithm.policy, first, writer)
             learned = self.reward is not None
             logger = RunLogger(writer, "policy", length=s.env_steps, first=first, learned=learned)
         common: dict[str, Any] = {

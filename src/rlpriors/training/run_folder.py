@@ -2,6 +2,7 @@
 
 `create_or_resume_run`  the folder of a new run, or of an earlier run with the same settings
 `check_settings`        comparison of saved settings with current settings
+`BEGUN`                 folders of the runs that this process began or resumed
 `write_json`            indented JSON, written atomically
 """
 
@@ -17,9 +18,12 @@ from typing import Any
 from rlpriors.storage.atomic import remove_stale, temporary_name, write_text_atomically
 from rlpriors.storage.disk import explain_disk_errors
 
-__all__ = ["check_settings", "create_or_resume_run", "write_json"]
+__all__ = ["BEGUN", "check_settings", "create_or_resume_run", "write_json"]
 
 SETTINGS = "settings.json"
+
+BEGUN: list[Path] = []
+"""Folders of the runs that this process began or resumed; a command that stops later can be resumed."""
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -39,12 +43,14 @@ def create_or_resume_run(folder: Path, settings: Any, *, resume: bool) -> Path:
     """
     earlier = [path for path in _names(folder) if (path / SETTINGS).exists()]
     if not resume:
-        return _create(folder, json.dumps(_plain(settings), indent=2) + "\n")
+        BEGUN.append(_create(folder, json.dumps(_plain(settings), indent=2) + "\n"))
+        return BEGUN[-1]
     if not earlier:
         raise FileNotFoundError(f"There is no run to resume in {folder}. Start it without --resume.")
     saved = {path: json.loads((path / SETTINGS).read_text()) for path in reversed(earlier)}
     run = next((path for path in saved if not _changed(saved[path], settings)), earlier[-1])
     check_settings(run, saved[run], settings)
+    BEGUN.append(run)
     return run
 
 

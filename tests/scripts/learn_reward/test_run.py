@@ -12,25 +12,28 @@ import pytest
 from puck_env import Puck, push
 from rocket_env import Rocket, fly, record
 
-from rlpriors.agents import load_prior
+from rlpriors.agents import load_policy, load_prior
 from rlpriors.rewards import load_reward
 from rlpriors.scripts.main import main
+from rlpriors.scripts.train_policy.run import train_policy
+from rlpriors.scripts.train_policy.settings import TrainPolicySettings
 from rlpriors.wrappers import LearnedReward
+from rlpriors.wrappers.flat_observation import FlatObservation
 
 TINY = (
     *("--collect", "random:400", "--device", "cpu", "--prior-updates", "20", "--reward-updates", "20"),
-    *("--agreement-updates", "10", "--checkpoint-every", "10"),
+    *("--agreement-updates", "10", "--checkpoint-every", "10", "--policy-steps", "0"),
 )
 ENVS = {"rocket": ("rocket_env:Rocket-v0", Rocket, fly), "puck": ("puck_env:Puck-v0", Puck, push)}
 
 # The command kills itself before an update, the second one after a checkpoint of the stage.
 KILLED = """
 import os, signal
-from rlpriors.agents import {algorithm}
+from {module} import {algorithm}
 update = {algorithm}._update_with_batch
 seen = []
 def update_or_die(self, batch):
-    seen.append(self.updates)
+    seen.append(batch)
     if len(seen) == {after}:
         os.kill(os.getpid(), signal.SIGKILL)
     return update(self, batch)
@@ -102,6 +105,64 @@ def test_episodes_that_terminate_get_absorbing_states(tmp_path, monkeypatch, cap
     assert 'make_env("CartPole-v1", max_episode_steps=50)' in printed
 
 
+def kill(paths: list[str], module: str, algorithm: str, after: int, arguments: list[str]) -> None:
+    """Run the command until it kills itself in an update of an algorithm."""
+    code = f"import sys; sys.path[:] = {paths!r}"
+    code += KILLED.format(module=module, algorithm=algorithm, after=after)
+    died = subprocess.run(
+        [sys.executable, "-c", code, "learn-reward", *arguments], capture_output=True, text=True
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_policy_is_trained_on_the_reward_at_the_end(demos, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    args = ("--env", "puck_env:Puck-v0", "--demos", str(demos / "puck.npz"), *TINY[:-1], "320")
+    printed = command(monkeypatch, capsys, *args, "--folder", str(run))
+    results = json.loads((run / "results.json").read_text())
+    assert {"progress", "closeness", "rollouts", "drift"} <= set(results["levels"])
+    assert results["policy_steps"] == 320
+    assert results["trained"]["true_return"] < 0  # minus a distance
+    assert "  closeness" in printed
+    page = (run / "report.md").read_text()
+    assert "| closeness |" in page
+    assert "](figures/drift.png)" in page
+    env = FlatObservation(Puck())
+    assert load_policy(run / "policy", env.observation_space, env.action_space, device="cpu") is not None
+    # `train-policy` finds the demonstrations next to the reward, and trains the same policy.
+    other = tmp_path / "policy"
+    settings = TrainPolicySettings(
+        reward=run / "reward",
+        env="puck_env:Puck-v0",
+        env_steps=320,
+        random_steps=80,
+        n_episodes=30,
+        device="cpu",
+    )
+    train_policy(settings, folder=other)
+    assert "| closeness |" in (other / "report.md").read_text()
+    assert json.loads((other / "results.json").read_text())["closeness"] == results["closeness"]
+    for file in ("policy/model.safetensors", "policy/config.json"):
+        assert (other / file).read_bytes() == (run / file).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_killed_in_the_training_of_the_policy_and_resumed(demos, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    args = ["--env", "rocket_env:Rocket-v0", "--demos", str(demos / "rocket.npz"), *TINY[:-1], "640"]
+    paths = [str(Path(__file__).parents[2] / "toys"), *sys.path]
+    kill(paths, "tianshou.algorithm.modelfree.dqn", "DQN", 20, [*args, "--folder", str(run)])
+    reward = (run / "reward/model.safetensors").read_bytes()
+    assert not (run / "policy").exists()
+    command(monkeypatch, capsys, *args, "--folder", str(run), "--resume")
+    assert (run / "policy/model.safetensors").exists()
+    assert (run / "reward/model.safetensors").read_bytes() == reward
+    assert "drift" in json.loads((run / "results.json").read_text())["levels"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_each_stage_and_resumed_equals_undisturbed(demos, tmp_path, monkeypatch, capsys):
@@ -114,10 +175,7 @@ def test_killed_at_each_stage_and_resumed_equals_undisturbed(demos, tmp_path, mo
         ("DiffusionIRL", 5, ("--resume",)),  # the first of the further rewards
         ("DiffusionIRL", 35, ("--resume",)),
     ):
-        code = f"import sys; sys.path[:] = {paths!r}" + KILLED.format(algorithm=algorithm, after=after)
-        arguments = ["learn-reward", *args, "--folder", str(run), *resume]
-        died = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
-        assert died.returncode == -signal.SIGKILL, died.stderr
+        kill(paths, "rlpriors.agents", algorithm, after, [*args, "--folder", str(run), *resume])
     assert not (run / "reward").exists()
     command(monkeypatch, capsys, *args, "--folder", str(run), "--resume")
     for file in ("reward/model.safetensors", "prior/model.safetensors"):

@@ -10,6 +10,7 @@ from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 import pytest
+from rocket_env import record
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tianshou.algorithm import SAC
 
@@ -120,6 +121,32 @@ def test_an_environment_is_changed(tiny):
     assert env.unwrapped.maze.maze_map[3] == [1, 0, 0, 1, 1]
     obs, _ = env.reset(seed=0)
     assert np.abs(obs[:2] - [-1, 1]).max() < 0.5
+
+
+def test_rollouts_are_compared_with_given_demonstrations(tiny, tmp_path, capsys):
+    env = gym.make("Pendulum-v1", max_episode_steps=6)
+    demos = tmp_path / "demos.npz"
+    record(demos, env, lambda obs: np.ones(1, np.float32), 5)
+    run = train_policy(replace(tiny, demos=str(demos)), folder=tmp_path / "run")
+    results = json.loads((run / "results.json").read_text())
+    assert set(results["levels"]) == {"progress", "closeness", "rollouts", "drift"}
+    assert results["levels"]["drift"] == "good"  # too few episodes
+    assert "closeness" in capsys.readouterr().out
+    page = (run / "report.md").read_text()
+    assert "# Policy for Pendulum-v1" in page
+    assert f'load_policy("{run}/policy"' in page
+    assert (run / "figures/rollouts.png").exists()
+    tags = EventAccumulator(str(run / "tensorboard/policy")).Reload().Tags()["scalars"]
+    assert "diagnostics/demonstration_distance" in tags
+    tags = EventAccumulator(str(run / "tensorboard/report")).Reload().Tags()
+    assert {"report/drift", "report/rollouts"} <= set(tags["images"])
+    tags = EventAccumulator(str(run / "tensorboard")).Reload().Tags()
+    assert "summary/trained.true_return" in tags["scalars"]
+    assert {"settings/text_summary", "custom_scalars__config__"} <= set(tags["tensors"])
+    for source, message in ((str(tmp_path / "none.npz"), "--demos: There is no file"), ("", "--demos: ")):
+        with pytest.raises(ValueError, match=message):
+            train_policy(replace(tiny, demos=source), folder=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(

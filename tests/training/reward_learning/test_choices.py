@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from rlpriors.agents import DiffusionIRLSettings
 from rlpriors.data import Episode, EpisodeStore
 from rlpriors.rewards import MLPReward, RewardSettings
-from rlpriors.training.reward_learning.choices import choose_window, describe_choices, split, standardized
+from rlpriors.training.reward_learning.choices import (
+    choose_objective,
+    choose_window,
+    describe_choices,
+    split,
+    standardized,
+)
 
 
 def walks(*lengths: int, discrete: bool = False) -> EpisodeStore:
@@ -85,7 +92,20 @@ def test_choices_are_named_with_their_reasons():
     assert texts["Negatives"] == "random:5 (--reference)"
     assert "absorbing states" in texts["Terminations"]
     goals = replace(store, obs=np.repeat([[1.0], [2.0]], store.lengths + 1, axis=0).astype(np.float32))
-    for shown, negatives in ((store, "the data"), (goals, "samples of the prior for the demonstrated goals")):
+    for shown, objective in (
+        (store, "contrastive: the default"),
+        (goals, "density_ratio: observations contain"),
+    ):
         parts = shown, None
-        texts = describe_choices(window, parts, parts, source="random:9", reference=None, absorbing=True)
-        assert texts["Negatives"].startswith(negatives)
+        texts = describe_choices(window, parts, parts, source="random:9", reference=None, absorbing=False)
+        assert texts["Negatives"].startswith("the data")
+        assert texts["Objective"].startswith(objective)
+
+
+def test_the_objective_of_goals_hides_which_ones_were_demonstrated():
+    store = walks(90, 90)
+    assert choose_objective(store).settings == DiffusionIRLSettings()
+    goals = replace(store, obs=np.repeat([[1.0], [2.0]], store.lengths + 1, axis=0).astype(np.float32))
+    settings = choose_objective(goals).settings
+    assert settings.input_noise > 0
+    assert settings.temporal_variation_exponent == settings.progress_weight == 0

@@ -12,6 +12,7 @@ All functions take any `RewardFn`; none knows an environment.
 `return_correlation`  agreement of two rewards on the returns of trajectories
 `trajectory_sets`     trajectories on which rewards are compared
 `held_out`            scores on held-out demonstrations and data
+`end_sharpness`       sharpness of a reward at the ends of demonstrations
 `dynamics_check`      agreement of demonstrations with the dynamics of the data
 `input_use`           inputs that a reward reads, and its order along episodes
 `verdict`             findings without the true reward, and a verdict

@@ -1,5 +1,7 @@
 """Defaults of reward learning that follow from the data, each with its reason.
 
+`ObjectiveChoice`   objective of `DiffusionIRL` and its settings
+`choose_objective`  objective that fits the demonstrations
 `WindowChoice`      horizon and stride of windows
 `choose_window`     windows that fit the demonstrations
 `split`             episodes for training and held-out episodes
@@ -12,15 +14,57 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rlpriors.agents import DiffusionIRLSettings
 from rlpriors.agents.irl.order_accuracy import goal_entries
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
 
-__all__ = ["WindowChoice", "choose_window", "describe_choices", "split", "standardized"]
+__all__ = [
+    "ObjectiveChoice",
+    "WindowChoice",
+    "choose_objective",
+    "choose_window",
+    "describe_choices",
+    "split",
+    "standardized",
+]
 
 MOST_TIME_STEPS = 32
 MOST_STEPS = 128
 N_STANDARD = 20_000
+
+
+@dataclass(frozen=True)
+class ObjectiveChoice:
+    """Objective of `DiffusionIRL` and its settings, with the reason."""
+
+    objective: str
+    """Key of `objectives.OBJECTIVES`."""
+    settings: DiffusionIRLSettings
+    """Settings that do not depend on the objective."""
+    reason: str
+    """Reason in words."""
+
+
+def choose_objective(demonstrations: EpisodeStore) -> ObjectiveChoice:
+    """Return the contrast, or a density ratio where observations contain a goal of each episode.
+
+    Few goals are demonstrated, and a reward that knows them by heart is low for all others.  Three settings
+    avoid that: the density ratio is bounded, noise on the inputs hides small differences, and all entries
+    have the same gradient penalty.  With the weights of the contrast, entries that never change in an
+    episode, such as goals, would have the smallest one.
+
+    Example:
+        >>> from rlpriors.data import Episode
+        >>> walk = Episode(np.arange(5.0)[:, None], np.ones((4, 1)), *np.zeros((3, 4)))
+        >>> choose_objective(EpisodeStore.from_episodes([walk, walk])).objective
+        'contrastive'
+    """
+    if not len(goal_entries(demonstrations)):
+        return ObjectiveChoice("contrastive", DiffusionIRLSettings(), "the default")
+    settings = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=0.3)
+    reason = "observations contain a goal of each episode, and the reward must hold for other goals"
+    return ObjectiveChoice("density_ratio", settings, reason)
 
 
 @dataclass(frozen=True)
@@ -138,8 +182,7 @@ def describe_choices(
     negatives = "the data (--reference random:10000 if the data comes from a good policy)"
     if reference:
         negatives = f"{reference} (--reference)"
-    elif len(goal_entries(shown)) and not absorbing:
-        negatives = "samples of the prior for the demonstrated goals, which observations contain"
+    objective = choose_objective(shown)
     return {
         "Demonstrations": f"{shown.n_episodes} to learn from and {held_out} held out for the evaluation "
         "(--held-out)",
@@ -147,6 +190,7 @@ def describe_choices(
         "held out",
         "Windows": f"{window.reason} (--horizon {window.horizon} --stride {window.stride})",
         "Negatives": negatives,
+        "Objective": f"{objective.objective}: {objective.reason}",
         "Terminations": "absorbing states, because episodes terminate: the sign of the reward is determined"
         if absorbing
         else "none in the data; a constant added to the reward changes nothing",

@@ -6,13 +6,15 @@
 `support_finding`       finding on the coverage of the demonstrations by the prior
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.evaluation.rewards.dynamics_check import dynamics_agreement
+from rlpriors.evaluation.rewards.dynamics_check import change_scales, dynamics_agreement
+from rlpriors.evaluation.rewards.end_sharpness import end_sharpness
 from rlpriors.evaluation.rewards.held_out import (
     HeldOutScores,
     held_out_scores,
@@ -27,6 +29,7 @@ from rlpriors.types import Transition
 __all__ = ["RewardEvaluation", "check_demonstrations", "evaluate_reward", "support_finding"]
 
 N_TRANSITIONS = 2000
+LEAST_AGREEMENT = 0.4
 N_CERTAIN = 10_000  # steps of data from which on a model of the dynamics is trusted
 
 
@@ -42,6 +45,9 @@ class RewardEvaluation:
     """Fraction of the data's steps with a lower reward than the best quarter of a demonstration."""
     order: float
     """Mean rank correlation of reward and time along the demonstrations."""
+    sharpness: float
+    """Fraction of the data's states near the ends of demonstrations with a lower reward than the ends; NaN
+    where demonstrations have no such ends, or no such states exist."""
     input_use: Mapping[str, float]
     """Share of the reward's variance that each input entry accounts for."""
     agreement: Mapping[str, float]
@@ -56,6 +62,7 @@ class RewardEvaluation:
             "gap_low": self.scores.gap.low,
             "peak": self.peak,
             "order": self.order,
+            **({} if math.isnan(self.sharpness) else {"sharpness": self.sharpness}),
             **{f"epic_{name}": distance for name, distance in self.agreement.items()},
             **{f"input_use/{name}": share for name, share in self.input_use.items()},
         }
@@ -87,6 +94,8 @@ def check_demonstrations(demonstrations: EpisodeStore, data: EpisodeStore) -> tu
             "observations, other units, or another environment. It is uncertain below 10,000 steps of data.",
         )
     )
+    if agreement >= LEAST_AGREEMENT:  # otherwise scales have no meaning
+        findings.append(_scale_finding(demonstrations, data))
     n_ended = int(demonstrations.terminated.sum())
     if n_ended or np.ptp(demonstrations.lengths) > 0:
         low, high = demonstrations.lengths.min(), demonstrations.lengths.max()
@@ -109,6 +118,20 @@ def check_demonstrations(demonstrations: EpisodeStore, data: EpisodeStore) -> tu
             )
         )
     return tuple(findings)
+
+
+def _scale_finding(demonstrations: EpisodeStore, data: EpisodeStore) -> Finding:
+    certain = change_scales(demonstrations, data, np.random.default_rng(0)).certain()
+    factors = np.abs(np.log(np.maximum(np.abs(certain), 1e-3)))
+    worst = int(factors.argmax())
+    return Finding(
+        "scale",
+        f"{certain[worst]:.2f}",
+        grade(float(factors[worst]), good=float(np.log(1.45)), bad=float(np.log(1.6))),
+        f"Demonstrated changes of the entry {entry_names(data)[worst]}, relative to those that the data's "
+        "dynamics predict from observation and action, the worst entry. Far from 1, it, another entry or "
+        "the actions have other units (2 or 0.5: twice or half of them).",
+    )
 
 
 def support_finding(coverage: float) -> Finding:
@@ -149,6 +172,7 @@ def evaluate_reward(
     rng = np.random.default_rng(seed)
     scores = held_out_scores(reward, demonstrations, data, length=length, rng=rng)
     peak, order = peak_rank(reward, demonstrations, data), order_in_episodes(reward, demonstrations)
+    sharpness = end_sharpness(reward, demonstrations, data)
     steps = data.transitions(rng.choice(data.n_steps, min(N_TRANSITIONS, data.n_steps), replace=False))
     on_device = Transition(*(part.to(reward.device) for part in steps))
     use = input_use(reward, on_device, entry_names(data), rng)
@@ -157,8 +181,12 @@ def evaluate_reward(
         for name, group in (("halves", halves), ("seeds", (reward, *seeds)))
         if len(group) > 1
     }
-    findings = (*_score_findings(scores, peak, order), *_agreement_findings(agreement))
-    return RewardEvaluation(findings, scores, peak, order, use, agreement)
+    findings = (
+        *_score_findings(scores, peak, order),
+        *_sharpness_findings(sharpness),
+        *_agreement_findings(agreement),
+    )
+    return RewardEvaluation(findings, scores, peak, order, sharpness, use, agreement)
 
 
 def _score_findings(scores: HeldOutScores, peak: float, order: float) -> tuple[Finding, ...]:
@@ -191,6 +219,21 @@ def _score_findings(scores: HeldOutScores, peak: float, order: float) -> tuple[F
             "good" if order > -0.3 else "doubtful",
             "Rank correlation of reward and time along held-out demonstrations: near 1 on ways to a goal, "
             "near 0 for repeated movements. A negative number means that it falls along demonstrations.",
+        ),
+    )
+
+
+def _sharpness_findings(sharpness: float) -> tuple[Finding, ...]:
+    if math.isnan(sharpness):
+        return ()
+    return (
+        Finding(
+            "sharpness",
+            f"{sharpness:.2f}",
+            grade(sharpness, good=0.85, bad=0.65),
+            "Fraction of the data's states near the ends of held-out demonstrations with a clearly lower "
+            "reward than the ends. Near 0.5 the reward is flat there, and a policy stays somewhere near. "
+            "Train longer (--reward-updates), or record demonstrations that stay at their end for a while.",
         ),
     )
 

@@ -3,21 +3,17 @@
 `draw_pictures`  pictures by name
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.evaluation.rewards.held_out import window_means
 from rlpriors.evaluation.rewards.input_use import entry_names
 from rlpriors.rewards.base import RewardModel
-
-matplotlib.use("Agg")  # no screen is needed
-
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from rlpriors.training.tracking.figures import panel
 
 __all__ = ["draw_pictures"]
 
@@ -81,16 +77,8 @@ def draw_pictures(
         ax.set_xlabel("share of the reward's variance")
 
     return {
-        "reward_along_episodes": _panel("Reward along episodes", along),
-        "window_rewards": _panel("Rewards of windows", windows),
-        "reward_map": _panel("Reward and demonstrations", area),
-        "input_use": _panel("Inputs of the reward", bars),
+        "reward_along_episodes": panel("Reward along episodes", along),
+        "window_rewards": panel("Rewards of windows", windows),
+        "reward_map": panel("Reward and demonstrations", area),
+        "input_use": panel("Inputs of the reward", bars),
     }
-
-
-def _panel(title: str, draw: Callable[[Axes], None]) -> Figure:
-    """Return one square panel with a title that is legible at 345 pixels."""
-    figure, ax = plt.subplots(figsize=(5, 5), layout="constrained")
-    draw(ax)
-    ax.set_title(title, fontsize=16)
-    return figure

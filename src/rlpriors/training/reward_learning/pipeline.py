@@ -6,7 +6,7 @@
 `stored`          episodes that are recorded once for each run
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion.prior_files import save_prior
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.encoders.record import EncoderRecord
 from rlpriors.rewards.base import RewardModel
 from rlpriors.training.reward_learning.choices import WindowChoice, standardized
 from rlpriors.training.reward_learning.stages import (
@@ -27,6 +28,8 @@ from rlpriors.training.reward_learning.stages import (
     train_prior,
     train_reward,
 )
+from rlpriors.training.tracking.animation import Flipbook
+from rlpriors.training.tracking.run_tracker import Trackers
 
 __all__ = ["LearnedRewards", "learn_prior", "learn_rewards", "stored"]
 
@@ -61,7 +64,9 @@ def learn_prior(
     checkpoint_every: int,
     seed: int,
     resume: bool,
+    tracker: Trackers = "tensorboard",
     device: str | torch.device = "auto",
+    obs_encoder: EncoderRecord | None = None,
 ) -> DiffuserPolicy:
     """Train a prior on data, save it to `<folder>/prior`, and return the policy that plans with it.
 
@@ -70,9 +75,10 @@ def learn_prior(
         window: horizon and stride of windows.
         absorbing: continuation of windows beyond a termination.
         obs_keys: leaves of Dict observations.
-        folder, n_updates, checkpoint_every, resume: see `train_offline`.
+        folder, n_updates, checkpoint_every, resume, tracker: see `train_offline`.
         seed: seed of weights, batches and noise.
         device: device of the prior.
+        obs_encoder: encoder whose features the observations contain.
 
     Raises:
         ValueError: the data has no action space, or no episode is as long as a window.
@@ -81,6 +87,7 @@ def learn_prior(
         raise ValueError("`data` must record its action space. Received None; load it with `action_space=`.")
     layout = TrajectoryLayout.fit(data, window.horizon, window.stride, absorbing=absorbing)
     policy = make_planner(layout, data.action_space, obs_keys=obs_keys, device=device, seed=seed)
+    policy.obs_encoder = obs_encoder
     train_prior(
         policy,
         data,
@@ -89,6 +96,7 @@ def learn_prior(
         checkpoint_every=checkpoint_every,
         seed=seed,
         resume=resume,
+        tracker=tracker,
     )
     save_prior(policy, folder / "prior")
     return policy
@@ -108,9 +116,12 @@ def learn_rewards(
     checkpoint_every: int,
     seed: int,
     resume: bool,
+    tracker: Trackers = "tensorboard",
+    pictures: Callable[[RewardModel], Mapping[str, Flipbook]] | None = None,
 ) -> LearnedRewards:
     """Learn a reward, and with `agreement_updates` three further ones with fewer updates.
 
+    The losses of the further rewards go to csv files in the folder: the tracker's page shows one reward.
     Rewards are standardized over the data: divided by their standard deviation, and shifted to a mean of 0
     where no episode terminates.
 
@@ -121,10 +132,11 @@ def learn_rewards(
         reference: negatives; None for the default of `DiffusionIRL`.
         inputs: inputs of the reward.
         obs_index: entries of the observation that it reads; None for all.
-        folder, checkpoint_every, resume: see `train_offline`.
+        folder, checkpoint_every, resume, tracker: see `train_offline`.
         n_updates: number of updates of the reward.
         agreement_updates: number of updates of each further reward; 0 for none.
         seed: seed of weights, batches, noise and halves.
+        pictures: function that returns pictures of the reward over its training, by their tags.
     """
     keys = None if policy.layout.obs_layout is None else policy.layout.obs_layout.keys
     learned = partial(
@@ -155,7 +167,8 @@ def learn_rewards(
                 for name, half in zip("ab", np.array_split(order, 2), strict=True)
             )
     # The last one: the policy plans with it afterwards.
-    return LearnedRewards(learned(demonstrations, "reward", n_updates, seed), halves, seeds)
+    reward = learned(demonstrations, "reward", n_updates, seed, tracker=tracker, pictures=pictures)
+    return LearnedRewards(reward, halves, seeds)
 
 
 def _learn_one(
@@ -173,6 +186,8 @@ def _learn_one(
     folder: Path,
     checkpoint_every: int,
     resume: bool,
+    tracker: Trackers = "csv",
+    pictures: Callable[[RewardModel], Mapping[str, Flipbook]] | None = None,
 ) -> RewardModel:
     untrained = make_reward(policy.layout, inputs, obs_index=obs_index, obs_keys=obs_keys, seed=seed)
     reward = train_reward(
@@ -187,5 +202,7 @@ def _learn_one(
         checkpoint_every=checkpoint_every,
         seed=seed,
         resume=resume,
+        tracker=tracker,
+        pictures=pictures,
     )
     return standardized(reward, data, shift=not policy.layout.absorbing)

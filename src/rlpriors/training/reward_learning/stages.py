@@ -7,7 +7,7 @@
 `RewardInputs`   inputs of a reward: observations, or observations and actions
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,9 @@ from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardModel, RewardSettings
 from rlpriors.training.offline import train_offline
+from rlpriors.training.reward_learning.choices import choose_objective
+from rlpriors.training.tracking.animation import Flipbook
+from rlpriors.training.tracking.run_tracker import Trackers
 
 __all__ = ["RewardInputs", "make_planner", "make_reward", "train_prior", "train_reward"]
 
@@ -68,6 +71,7 @@ def train_prior(
     seed: int,
     resume: bool,
     name: str = "prior",
+    tracker: Trackers = "tensorboard",
 ) -> None:
     """Train the policy's diffusion model of trajectories on windows of the data; see `train_offline`."""
     optim = TorchOptimizerFactory(torch.optim.AdamW, lr=2e-3, weight_decay=1e-4)
@@ -81,6 +85,8 @@ def train_prior(
         batch_size=128,
         epoch_updates=checkpoint_every,
         resume=resume,
+        tracker=tracker,
+        group="prior",
     )
 
 
@@ -127,8 +133,12 @@ def train_reward(
     checkpoint_every: int,
     seed: int,
     resume: bool,
+    tracker: Trackers = "tensorboard",
+    pictures: Callable[[RewardModel], Mapping[str, Flipbook]] | None = None,
 ) -> RewardModel:
-    """Learn a reward by `DiffusionIRL` at its defaults, and return the averaged one.
+    """Learn a reward by `DiffusionIRL`, and return the averaged one.
+
+    The objective and its settings are those of `choose_objective`.
 
     Args:
         policy: policy with the trained prior; it plans with the reward afterwards.
@@ -136,17 +146,24 @@ def train_reward(
         demonstrations: demonstrations of the training.
         data: data of the prior.
         reference: negatives; None for the default of `DiffusionIRL`.
-        folder, name, n_updates, checkpoint_every, resume: see `train_offline`.
+        folder, name, n_updates, checkpoint_every, resume, tracker: see `train_offline`.
         seed: random seed of batches and noise.
+        pictures: function of the averaged reward that returns pictures of it over the training, by their
+            tags.
     """
+    chosen = choose_objective(demonstrations)
     irl = DiffusionIRL(
         policy=policy,
         reward=reward,
         optim=AdamOptimizerFactory(lr=1e-2).with_lr_scheduler_factory(CosineSchedule(n_updates, final=0.1)),
+        objective=chosen.objective,
+        settings=chosen.settings,
         prior_data=data,
         reference=reference,
         seed=seed,
     )
+    learned = irl.reward
+    assert isinstance(learned, RewardModel)
     train_offline(
         irl,
         to_buffer(demonstrations),
@@ -156,7 +173,8 @@ def train_reward(
         batch_size=64,
         epoch_updates=checkpoint_every,
         resume=resume,
+        tracker=tracker,
+        group="reward",
+        pictures={} if pictures is None else pictures(learned),
     )
-    learned = irl.reward
-    assert isinstance(learned, RewardModel)
     return learned
