@@ -4,5 +4,7 @@ The command collects data, trains a prior and a reward, and evaluates plans in t
 
 `settings`  settings and help of the command
 `run`       the command
-`report`    table, instructions and pictures
+`evaluation`  report without the true reward
+`report`    table and instructions
+`figures`   pictures
 """

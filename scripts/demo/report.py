@@ -3,37 +3,27 @@
 `Outcome`         result of a planner in the simulator
 `reward_quality`  comparison of a learned reward with the distance to the goal
 `print_report`    table of the planners and instructions
-`write_figures`   reward, plans and episodes as pictures
+`usage_of_reward`  lines of Python that use the reward
+`score_at_rest`   reward of resting at points of the maze
+`ROWS`            names of the planners
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-import torch
 from jaxtyping import Float
 from rich.console import Console
 from rich.table import Table
-from torch.utils.tensorboard import SummaryWriter
 
-from rlpriors.agents import DiffuserPolicy
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.envs.maze.point_maze import PointMazeTask
 from rlpriors.evaluation.rewards.epic import epic_distance, pearson, spearman
 from rlpriors.rewards import RewardModel
-from rlpriors.storage.atomic import write_atomically
 
-matplotlib.use("Agg")  # no screen is needed
-
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-__all__ = ["Outcome", "print_report", "reward_quality", "write_figures"]
+__all__ = ["ROWS", "Outcome", "print_report", "reward_quality", "score_at_rest", "usage_of_reward"]
 
 ROWS = {
     "unguided": "prior alone, no reward",
@@ -96,8 +86,17 @@ def score_at_rest(reward: RewardModel, xy: Float[np.ndarray, "points 2"]) -> Flo
     return reward.score(obs, np.zeros((len(xy), reward.act_dim), np.float32), obs)
 
 
-def print_report(results: Mapping[str, Any], run: Path) -> None:
-    """Print the tables, the use of the reward and the run's folder."""
+def usage_of_reward(run: Path) -> tuple[str, ...]:
+    """Return lines of Python that use the reward."""
+    return (
+        "from rlpriors.envs.maze.point_maze import make_point_maze",
+        "from rlpriors.wrappers import LearnedReward",
+        f'env = LearnedReward(make_point_maze(), "{run / "reward"}")',
+    )
+
+
+def print_report(results: Mapping[str, Any], run: Path, verdict: str) -> None:
+    """Print the tables, the verdict of the report, the use of the reward and the run's folder."""
     console = Console(markup=False, emoji=False)  # a folder's name may look like markup
     table = Table(title=f"Closed loop in the simulator (seed {results['seed']})")
     table.add_column("plans by")
@@ -119,94 +118,10 @@ def print_report(results: Mapping[str, Any], run: Path) -> None:
         f"{results['epic']:.3f}",
     )
     console.print(quality)
+    console.print(f"Without the true reward: {verdict} (report.md)", soft_wrap=True)
     console.print(f"{results['seconds']:.0f} seconds. To use the reward in another environment:\n")
-    console.print("    from rlpriors.envs.maze.point_maze import make_point_maze", highlight=False)
-    console.print("    from rlpriors.wrappers import LearnedReward", highlight=False)
-    console.print(
-        f'    env = LearnedReward(make_point_maze(), "{run / "reward"}")\n', highlight=False, soft_wrap=True
-    )
+    for line in usage_of_reward(run):
+        console.print(f"    {line}", highlight=False, soft_wrap=True)
+    console.print("\nFor your own environment: rlpriors learn-reward --env <id> --demos <file>")
     console.print(f"Pictures and scalars: tensorboard --logdir {run / 'tensorboard'}", soft_wrap=True)
     console.print(str(run), highlight=False, soft_wrap=True)
-
-
-def write_figures(
-    run: Path,
-    policy: DiffuserPolicy,
-    reward: RewardModel,
-    task: PointMazeTask,
-    outcomes: Mapping[str, Outcome],
-    seed: int,
-) -> None:
-    """Draw the reward over the maze, plans and episodes, to PNG and TensorBoard."""
-    figures = {
-        "reward": _reward_figure(reward, task),
-        "plans": _plans_figure(policy, reward, task, seed),
-        "episodes": _episodes_figure(task, outcomes),
-    }
-    with SummaryWriter(str(run / "tensorboard" / "evaluation")) as writer:
-        for name, figure in figures.items():
-            save = partial(figure.savefig, format="png", dpi=110, bbox_inches="tight")
-            write_atomically(run / "figures" / f"{name}.png", save)
-            writer.add_figure(name, figure)
-        for name, outcome in outcomes.items():
-            writer.add_scalar(f"reach/{name}", outcome.reach)
-            writer.add_scalar(f"stay/{name}", outcome.stay)
-
-
-def _reward_figure(reward: RewardModel, task: PointMazeTask) -> Figure:
-    xy = task.maze.grid(0.05)
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
-    for ax, values, title in (
-        (axes[0], score_at_rest(reward, xy), "learned reward"),
-        (axes[1], -task.distance(xy), "minus the distance to the goal"),
-    ):
-        _draw_maze(ax, task)
-        points = ax.scatter(*xy.T, c=values, s=7, marker="s", linewidths=0)
-        figure.colorbar(points, ax=ax, shrink=0.8)
-        ax.set_title(title)
-    return figure
-
-
-def _plans_figure(policy: DiffuserPolicy, reward: RewardModel, task: PointMazeTask, seed: int) -> Figure:
-    policy.reseed(seed)
-    starts = np.zeros((16, policy.layout.obs_dim), np.float32)
-    starts[:, :2] = np.random.default_rng(seed).permutation(task.maze.grid(0.2, margin=0.2))[:16]
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.8), layout="constrained")
-    with torch.no_grad():
-        for ax, guide, title in (
-            (axes[0], None, "plans of the prior"),
-            (axes[1], reward, "plans by the learned reward"),
-        ):
-            saved, policy.reward = policy.reward, guide
-            obs, _ = policy.layout.unpack(policy.plan(starts))
-            policy.reward = saved
-            _draw_maze(ax, task)
-            _draw_paths(ax, obs[..., :2].cpu().numpy())
-            ax.set_title(title)
-    return figure
-
-
-def _episodes_figure(task: PointMazeTask, outcomes: Mapping[str, Outcome]) -> Figure:
-    figure, axes = plt.subplots(1, len(ROWS), figsize=(3.4 * len(ROWS), 3.8), layout="constrained")
-    for ax, (name, label) in zip(axes, ROWS.items(), strict=True):
-        outcome = outcomes[name]
-        _draw_maze(ax, task)
-        rows = range(min(16, outcome.episodes.n_episodes))
-        _draw_paths(ax, [outcome.episodes.episode(i).obs[:, :2] for i in rows])
-        ax.set_title(f"{label}\nreach {outcome.reach:.2f}, stay {outcome.stay:.2f}", fontsize=9)
-    return figure
-
-
-def _draw_maze(ax: Axes, task: PointMazeTask) -> None:
-    rows, columns = task.maze.free.shape
-    x, y = columns / 2 * task.maze.scaling, rows / 2 * task.maze.scaling
-    ax.imshow(~task.maze.free, cmap="Grays", vmin=0, vmax=2, extent=(-x, x, -y, y))
-    ax.plot(*task.goal, marker="*", color="red", markersize=13, zorder=5)
-    ax.set_xticks([])
-    ax.set_yticks([])
-
-
-def _draw_paths(ax: Axes, paths: Any) -> None:
-    for path in paths:
-        ax.plot(*path.T, linewidth=0.9, alpha=0.7)
-        ax.plot(*path[0], marker="o", color="black", markersize=2.5)

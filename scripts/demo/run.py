@@ -9,7 +9,9 @@ of trajectories in the maze.  Planning by this reward in the simulator reaches t
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,48 +25,70 @@ from rlpriors.agents import (
     TrajectoryLayout,
     check_support,
 )
+from rlpriors.agents.diffusion.prior_files import save_prior
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.envs.maze.point_maze import OBS_KEYS, PointMazeTask, make_task
+from rlpriors.evaluation.rewards.verdict import verdict_line
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardSettings
-from rlpriors.scripts.demo.report import Outcome, print_report, reward_quality, write_figures
+from rlpriors.scripts.demo.evaluation import HeldOut, evaluate_without_truth
+from rlpriors.scripts.demo.figures import pictures_of, write_figures
+from rlpriors.scripts.demo.report import Outcome, print_report, reward_quality, usage_of_reward
 from rlpriors.scripts.demo.settings import DemoSettings, RewardInputs
+from rlpriors.scripts.origin import describe_data, record_origin
 from rlpriors.training.reward_learning.stages import train_prior, train_reward
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.training.run_folder import create_or_resume_run, write_json
-from rlpriors.training.run_page import log_overview, log_results
+from rlpriors.training.tracking.names import Tracker
+from rlpriors.training.tracking.run_tracker import RunTracker
 from rlpriors.types import RewardFn
 
 __all__ = ["demo", "make_policy"]
 
 HORIZON, STRIDE = 32, 4  # a window of 128 steps, longer than a path across the maze
 MAX_EPISODE_STEPS = 300
+MAIN_RESULTS = ("stay_best_of_16", "stay_guided", "stay_oracle", "spearman", "epic", "coverage")
+"""Numbers in TensorBoard's tab "HParams"."""
 
 
-def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+def demo(
+    settings: DemoSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    tracker: Sequence[Tracker] = ("tensorboard",),
+) -> Path:
     """Run the demo and return the run's folder.
 
     Args:
         settings: settings of the command.
         folder: folder of the run; `runs/demo-seed<seed>` by default.
         resume: resume the latest run in `folder` with these settings.
+        tracker: destinations of the curves, by their names.
     """
     started = time.monotonic()
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
     task = make_task(settings.goal, MAX_EPISODE_STEPS)
     run = create_or_resume_run(folder or Path("runs") / f"demo-seed{settings.seed}", settings, resume=resume)
-    log_overview(run, settings, ("prior", "reward"))
+    tracking = RunTracker(run, tracker)
+    tracking.overview(settings, "demo")
     say = Console().print
     say(f"A reward from {settings.demonstrations} demonstrations; it reads: {settings.reward_inputs}.")
+    say("Stages: those of `rlpriors learn-reward`. The maze's own: data, true distance, plans.")
 
     data_seed, demo_seed, net_seed, eval_seed = (
         int(s) for s in np.random.SeedSequence(settings.seed).generate_state(4)
     )
-    data = task.data(settings.data_episodes, data_seed, settings.n_workers)
-    demonstrations = task.demonstrations(settings.demonstrations, demo_seed)
+    # The held-out episodes come last: those of the training do not depend on them.
+    n_data, n_shown = settings.data_episodes, settings.demonstrations
+    every = task.data(n_data + max(2, n_data // 20), data_seed, settings.n_workers)
+    data, other = every.subset(range(n_data)), every.subset(range(n_data, every.n_episodes))
+    recorded = task.demonstrations(n_shown + settings.held_out, demo_seed)
+    demonstrations = recorded.subset(range(n_shown))
+    held = recorded.subset(range(n_shown, recorded.n_episodes))
 
     torch.manual_seed(net_seed)  # initial weights of the networks
     policy = make_policy(data, task, device, settings.seed)
@@ -76,8 +100,10 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
         resume=resume,
+        tracker=tracking,
     )
 
+    save_prior(policy, run / "prior")
     support = check_support(policy, data, demonstrations)
     say(f"The prior covers {support.coverage:.0%} of the demonstrations.")
     # Made once: MuJoCo holds about 12 MB for each environment and frees little of it.
@@ -103,12 +129,36 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
         resume=resume,
+        tracker=tracking,
+        pictures=partial(
+            pictures_of,
+            policy=policy,
+            task=task,
+            folder=run / "figures",
+            length=settings.reward_updates,
+            seed=eval_seed,
+        ),
     )
     learned.save(run / "reward")
     outcomes["guided"] = evaluate(policy, task, envs, learned, 1, eval_seed)
     outcomes["best_of_16"] = evaluate(policy, task, envs, learned, 16, eval_seed)
 
     quality = reward_quality(learned, task, data, seed=eval_seed)
+    findings = evaluate_without_truth(
+        learned,
+        policy,
+        HeldOut(demonstrations, held, data, other),
+        inputs=settings.reward_inputs,
+        coverage=support.coverage,
+        agreement_updates=settings.agreement_updates,
+        checkpoint_every=settings.checkpoint_every,
+        run=run,
+        usage=usage_of_reward(run),
+        seed=eval_seed,
+        resume=resume,
+        tracker=tracking,
+    )
+    level, sentence = verdict_line(findings)
     results: dict[str, Any] = {
         "seed": settings.seed,
         "seconds": round(time.monotonic() - started, 1),
@@ -116,11 +166,24 @@ def demo(settings: DemoSettings, *, folder: Path | None = None, resume: bool = F
         **{f"{kind}_{name}": getattr(o, kind) for kind in ("stay", "reach") for name, o in outcomes.items()},
         **quality,
         "coverage": support.coverage,
+        "verdict": level,
+        "findings": {finding.name: finding.value for finding in findings},
     }
-    write_figures(run, policy, learned, task, outcomes, eval_seed)
+    write_figures(run, policy, learned, task, outcomes, eval_seed, tracking)
     write_json(run / "results.json", results)
-    log_results(run, settings, results)
-    print_report(results, run)
+    record_origin(
+        "demo",
+        settings,
+        {run / "reward": results, run / "prior": {"coverage": support.coverage}},
+        env=task.env_id,
+        data={
+            "demonstrations": describe_data("scripted expert", demonstrations),
+            "data": describe_data("scripted walks", data),
+        },
+    )
+    tracking.results(settings, results, MAIN_RESULTS)
+    tracking.close()
+    print_report(results, run, sentence)
     return run
 
 

@@ -13,17 +13,21 @@ from rlpriors.settings import check_fields
 __all__ = ["HELP", "DemoSettings", "RewardInputs"]
 
 HELP = """
-The command runs everything from nothing on 2 CPU cores: it collects data in PointMaze, records a few
-demonstrations of a hidden goal, trains a diffusion model of trajectories (the prior), learns a reward from
-the demonstrations with DiffusionIRL, and plans by this reward in the simulator.
+The command runs `rlpriors learn-reward` from nothing on 2 CPU cores, for a maze.  General are its stages:
+train a diffusion model of the data's trajectories (the prior), check that it covers the demonstrations, learn
+a reward from them with DiffusionIRL, and report on the reward without the true one.  The maze's own are the
+scripted data and demonstrations of a hidden goal, the comparison with the true distance to this goal, and
+plans by the reward in the simulator.
 
     rlpriors demo
     rlpriors demo --seed 1 --goal -1 -1
     rlpriors demo --reward-inputs observation-action
     rlpriors demo --resume
 
-It prints the fraction of episodes that reach the goal and stay there.  It writes runs/demo-seed<seed>: the
-reward in reward/, numbers in results.json, pictures in figures/ and TensorBoard logs in tensorboard/.
+It prints the fraction of episodes that reach the goal and stay there, and a verdict.  EPIC is a distance of
+two rewards that ignores differences without effect on the best policy: 0 for equal, 1 for opposite.  It
+writes runs/demo-seed<seed>: the reward in reward/, the prior in prior/, the evaluation in report.md, numbers
+in results.json, pictures in figures/ and TensorBoard logs in tensorboard/.
 """
 
 RewardInputs = Literal["position", "observation", "observation-action"]
@@ -59,6 +63,13 @@ class DemoSettings:
     reward_updates: int = 800
     """Number of updates of the reward, a multiple of `checkpoint_every`."""
 
+    agreement_updates: int = 50
+    """Number of updates of each of three further rewards, whose agreement the report states; a multiple of
+    `checkpoint_every`, 0 for none."""
+
+    held_out: int = 5
+    """Number of further demonstrations, which are kept for the report."""
+
     checkpoint_every: int = 50
     """Number of updates between checkpoints; `--resume` continues from the last one."""
 
@@ -85,13 +96,14 @@ class DemoSettings:
             "checkpoint_every",
             "n_episodes",
             "threads",
+            "held_out",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {getattr(self, name)}.")
-        for name in ("seed", "n_workers"):
+        for name in ("seed", "n_workers", "agreement_updates"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be at least 0. Received {getattr(self, name)}.")
-        for name in ("prior_updates", "reward_updates"):
+        for name in ("prior_updates", "reward_updates", "agreement_updates"):
             if getattr(self, name) % self.checkpoint_every:
                 raise ValueError(
                     f"`{name}` must be a multiple of `checkpoint_every`, {self.checkpoint_every}. "

@@ -119,7 +119,7 @@ RESULTS = {
 
 
 def test_the_report_has_every_number(tmp_path, capsys) -> None:
-    print_report(RESULTS, tmp_path)
+    print_report(RESULTS, tmp_path, "Verdict: good.")
     shown = capsys.readouterr().out
     for row in (
         ("prior alone, no reward", "0.11", "0.12"),
@@ -131,13 +131,15 @@ def test_the_report_has_every_number(tmp_path, capsys) -> None:
     ):
         assert any(all(cell in line for cell in row) for line in shown.splitlines()), row
     assert "(seed 7)" in shown
+    assert "Without the true reward: Verdict: good. (report.md)" in shown
+    assert "For your own environment: rlpriors learn-reward" in shown
     assert "123 seconds" in shown
     assert f'    env = LearnedReward(make_point_maze(), "{tmp_path / "reward"}")\n' in shown
 
 
 @pytest.mark.parametrize("name", ["run[red]2[/]", "a:key:b", "long-" * 40])
 def test_the_last_line_is_the_folder_as_it_is_called(name, tmp_path, capsys) -> None:
-    print_report(RESULTS, tmp_path / name)
+    print_report(RESULTS, tmp_path / name, "Verdict: good.")
     shown = capsys.readouterr().out
     assert shown.splitlines()[-1] == str(tmp_path / name)
     assert f"tensorboard --logdir {tmp_path / name / 'tensorboard'}\n" in shown

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from contextlib import redirect_stdout
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpriors.envs.maze.point_maze import make_point_maze
@@ -25,7 +26,7 @@ EPOCH, MAX_EPISODE_STEPS = 10, 150
 TINY = (
     *("demo", "--seed", "3", "--device", "cpu", "--n-workers", "0", "--n-episodes", "2"),
     *("--data-episodes", "4", "--demonstrations", "3", "--prior-updates", "20", "--reward-updates", "20"),
-    *("--checkpoint-every", str(EPOCH)),
+    *("--checkpoint-every", str(EPOCH), "--agreement-updates", "10", "--held-out", "2"),
 )
 
 # The command in a process of its own, which kills itself before an update of one of the algorithms:
@@ -132,10 +133,16 @@ def test_pictures_and_logs(finished) -> None:
     for phase, scalars in (
         ("prior", ["prior/loss"]),
         ("reward", ["reward/loss", "reward/reward_gap", "reward/gradient_penalty"]),
-        ("evaluation", ["stay/best_of_16", "reach/unguided"]),
+        (".", ["summary/stay_best_of_16", "summary/spearman"]),
     ):
         assert set(scalars) <= set(log(folder, phase).Tags()["scalars"])
-    assert set(log(folder, "evaluation").Tags()["images"]) == {"reward", "plans", "episodes"}
+    planners = {f"episodes_{name}" for name in ("unguided", "guided", "best_of_16", "oracle")}
+    names = {"reward_learned", "reward_distance", "plans_prior", "plans_reward", "episodes_animated"}
+    assert set(log(folder, "evaluation").Tags()["images"]) == {f"pictures/{n}" for n in names | planners}
+    for name in ("reward", "plans"):  # before the training, and after each of its two checkpoints
+        [film] = log(folder, "reward").Images(f"pictures/{name}_over_training")
+        assert film.step == 20
+        assert Image.open(BytesIO(film.encoded_image_string)).n_frames == 3
 
 
 # ---------------------------------------------------------------- resuming
