@@ -9,10 +9,12 @@ of the documentation are written from these files.
 `diffusion`       guidance and samplers against known distributions
 `imitation`       representation learning for imitation from pixels
 `irl`             rewards learned from demonstrations
+`own_data`        a reward and a policy from own demonstrations, by one command
 `pretraining`     pretraining distributions, and the encoders that ship with the library
 `probing`         linear probes of encoders on Atari games
 `resource_usage`  time and memory of calls
 `robustness`      hostile values and files, kills, and memory over many steps
 `speed`           time of denoisers, encoders, data collection and pretraining
 `tables`          csv files, Markdown tables and marked sections of pages
+`verdicts`        verdicts of learn-reward on good and on spoiled rewards
 """

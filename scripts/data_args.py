@@ -3,19 +3,24 @@
 `DataArgs`  environment, data and observation of a command
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from rlpriors.scripts.env_args import EnvArgs
+from rlpriors.scripts.pixel_args import PixelArgs
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
+    import gymnasium as gym
+
     from rlpriors.data.episodes import EpisodeStore
+    from rlpriors.envs.encoded_env import EncodedEnvs
 
 __all__ = ["DataArgs"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataArgs(EnvArgs):
+class DataArgs(PixelArgs):
     """Environment, data and observation of a command."""
 
     data: str | None = None
@@ -38,8 +43,27 @@ class DataArgs(EnvArgs):
         """Leaves of Dict observations; None for all."""
         return self.obs_keys or None
 
-    def read(self, flag: str, source: str, seed: int) -> "EpisodeStore":
+    def make_vectors(
+        self, pixels: "EncodedEnvs | None", obs_keys: Sequence[str] | None, **arguments: Any
+    ) -> "gym.Env[Any, Any]":
+        """Return the environment with the leaves `obs_keys` as one vector, images encoded by `pixels`.
+
+        `arguments` are further ones of `make_env`.
+        """
+        from rlpriors.wrappers.flat_observation import FlatObservation
+
+        if pixels is not None:
+            return pixels.make(self.env, obs_keys, **self.env_arguments(), **arguments)
+        return FlatObservation(self.env_maker()(**arguments), obs_keys)
+
+    def read(self, flag: str, source: str, seed: int, pixels: "EncodedEnvs | None" = None) -> "EpisodeStore":
         """Return the episodes of a source, which is a file, a Minari id or "random:<steps>".
+
+        Args:
+            flag: flag of the source, for error messages.
+            source: the source.
+            seed: seed of random actions.
+            pixels: encoder that replaces images by features; None for observations unchanged.
 
         Raises:
             ValueError: the source does not fit the environment; the message names the `flag`.
@@ -47,17 +71,17 @@ class DataArgs(EnvArgs):
         from rlpriors.data.readers.load import load_episodes
         from rlpriors.envs.random_data import collect_random
 
-        make = self.env_maker()
-        n_steps = random_steps(source)
+        n_steps, arguments = random_steps(source), self.env_arguments()
         if n_steps is not None:
-            return collect_random(make, n_steps, seed=seed, obs_keys=self.keys)
-        env = make()
+            if pixels is None:
+                return collect_random(self.env_maker(), n_steps, seed=seed, obs_keys=self.keys)
+            return pixels.collect_random(self.env, n_steps, seed=seed, obs_keys=self.keys, **arguments)
+        env = self.env_maker()() if pixels is None else pixels.make_images(self.env, **arguments)
+        space, action_space = env.observation_space, env.action_space
+        env.close()
+        read = partial(load_episodes, source, observation_space=space, action_space=action_space)
         try:
-            spaces = {"observation_space": env.observation_space, "action_space": env.action_space}
-        finally:
-            env.close()
-        try:
-            return load_episodes(source, self.keys, **spaces)
+            return read(self.keys) if pixels is None else pixels.encode(read, env, self.keys)
         except (ValueError, FileNotFoundError) as error:
             raise ValueError(f"{flag}: {error}".replace("`obs_keys`", "--obs-keys")) from error
 

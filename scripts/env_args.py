@@ -65,7 +65,7 @@ class EnvArgs:
             arguments["max_episode_steps"] = self.max_episode_steps
         return arguments
 
-    def env_maker(self) -> "Callable[[], gym.Env[Any, Any]]":
+    def env_maker(self) -> "Callable[..., gym.Env[Any, Any]]":
         """Return a function that makes the environment."""
         from rlpriors.envs.make import make_env
 

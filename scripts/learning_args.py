@@ -15,7 +15,8 @@ class LearningArgs(DataArgs):
     """Windows, updates, checkpoints and device of a command."""
 
     horizon: int | None = None
-    """Number of time steps of a window; by default about a third of an episode."""
+    """Number of time steps of a window, the piece of an episode that the prior models; by default about a
+    third of an episode."""
 
     stride: int | None = None
     """Number of environment steps of a time step; chosen with the horizon by default, 1 for Discrete

@@ -11,15 +11,18 @@ import argparse
 import logging
 import os
 import shlex
+import signal
 import sys
+from _thread import interrupt_main
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, make_dataclass
 from importlib import import_module
 from importlib.metadata import version
+from threading import Timer, main_thread
 from typing import Any
 
-import tyro
-
-from rlpriors.scripts.run_args import FolderArgs, RunArgs
+from rlpriors.scripts.run_args import FolderArgs, PolicyArgs, RunArgs, TrackedArgs
 
 __all__ = ["COMMANDS", "Command", "main"]
 
@@ -37,25 +40,44 @@ class Command:
 
 
 COMMANDS = {
-    "demo": Command("Learn a reward from demonstrations in a maze, in 4 to 7 minutes.", "DemoSettings"),
+    "card": Command("Print the model card of a saved reward, prior or encoder.", "CardSettings", None),
+    "demo": Command("Learn a reward from demonstrations in a maze, in minutes.", "DemoSettings", TrackedArgs),
     "demonstrate": Command(
         "Record an expert's episodes as frames, for imitation.", "DemonstrateSettings", FolderArgs
     ),
     "encode": Command("Encode a data set of images once, to train on its features.", "EncodeSettings", None),
-    "imitate": Command("Imitate demonstrations from pixels and evaluate the policy.", "ImitateSettings"),
-    "learn-prior": Command("Train a diffusion model of an environment's trajectories.", "LearnPriorSettings"),
+    "imitate": Command(
+        "Imitate demonstrations from pixels and evaluate the policy.", "ImitateSettings", TrackedArgs
+    ),
+    "learn-prior": Command(
+        "Train a diffusion model of an environment's trajectories.", "LearnPriorSettings", TrackedArgs
+    ),
     "learn-reward": Command(
-        "Learn a reward from your demonstrations, and evaluate it.", "LearnRewardSettings"
+        "Learn a reward from your demonstrations, and evaluate it.", "LearnRewardSettings", PolicyArgs
     ),
     "plan": Command("Plan with a saved prior and a saved reward.", "PlanSettings", FolderArgs),
-    "pretrain": Command("Train an encoder on frames without labels.", "PretrainSettings"),
+    "pretrain": Command("Train an encoder on frames without labels.", "PretrainSettings", TrackedArgs),
     "probe": Command("Measure which states, actions and rewards an encoder contains.", "ProbeRunSettings"),
-    "study": Command("Compare encoders that are pretrained on different sources of images.", "StudySettings"),
-    "train-policy": Command("Train a policy from scratch on a saved reward.", "TrainPolicySettings"),
+    "push": Command("Upload a saved reward, prior or encoder to the hub.", "PushSettings", None),
+    "study": Command("Compare encoders pretrained on different sources of images.", "StudySettings"),
+    "train-policy": Command(
+        "Train a policy from scratch on a saved reward.", "TrainPolicySettings", PolicyArgs
+    ),
     "visualize": Command(
         "Draw an encoder's attention and saliency maps of frames.", "VisualizeSettings", FolderArgs
     ),
 }
+
+
+OVERVIEW = """usage: rlpriors [-h] [--version] <command> ...
+
+Pretrained priors for reinforcement learning.  A prior is a model of possible
+behavior, a reward scores each step by how desired it is, and an encoder turns
+images into features.
+
+commands:"""
+START = """`rlpriors <command> --help` explains a command with examples.  Start with
+`rlpriors demo`, or with `rlpriors learn-reward` for your own demonstrations."""
 
 
 def main() -> None:
@@ -63,15 +85,15 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     arguments = sys.argv[1:]
     try:
-        try:
+        with _lost_interrupts_raised():
             if not arguments or arguments[0] not in COMMANDS:
                 _parse_overview(arguments)
             else:
                 _run(arguments[0], arguments[1:])
-        finally:
-            sys.stdout.flush()  # Python flushes it only after this function, and prints an error then
     except KeyboardInterrupt:
         _print_stop(arguments)
+        # Clears a mark of CPython: after a Ctrl-C in an `exec`, such as a dataclass's, it ends by the signal.
+        exec("")
         raise SystemExit(130) from None
     except BrokenPipeError as error:  # the reader of the output has ended, such as `head`
         _discard_output()
@@ -87,11 +109,49 @@ def main() -> None:
         raise SystemExit(f"rlpriors: {error}") from error
 
 
+@contextmanager
+def _lost_interrupts_raised() -> Iterator[None]:
+    """Raise a Ctrl-C again that was lost, and flush the output at the end.
+
+    Python drops exceptions of callbacks from C, such as those of numba's compiler, and of destructors.
+    """
+    report = sys.unraisablehook
+
+    def raise_again(ignored: Any) -> None:
+        if not issubclass(ignored.exc_type, KeyboardInterrupt):
+            report(ignored)
+            return
+        timer = Timer(0.05, _interrupt)  # not at once: this function is such a callback, too
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = raise_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
+        sys.stdout.flush()  # Python flushes it only after `main`, and prints an error then
+
+
+def _interrupt() -> None:
+    """Send Ctrl-C to the main thread, which also ends what it waits for."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
+    else:  # Windows
+        interrupt_main()
+
+
 def _print_stop(arguments: list[str]) -> None:
     """Print how to resume a command that Ctrl-C stopped."""
     message = "Stopped."
     command = COMMANDS.get(arguments[0]) if arguments else None
-    if command is not None and command.run_args is RunArgs:
+    run_folder = sys.modules.get("rlpriors.training.run_folder")
+    if (
+        command is not None
+        and issubclass(command.run_args or object, RunArgs)
+        and run_folder
+        and run_folder.BEGUN
+    ):
         resumed = arguments if "--resume" in arguments else [*arguments, "--resume"]
         message += f" To resume: rlpriors {shlex.join(resumed)}"
     print(f"\n{message}", file=sys.stderr)
@@ -107,18 +167,22 @@ def _discard_output() -> None:
             os.dup2(nothing, stream.fileno())
 
 
+class _Overview(argparse.ArgumentParser):
+    """Parser whose help fits a screen of 24 lines and 80 columns."""
+
+    def format_help(self) -> str:
+        width = max(map(len, COMMANDS))
+        commands = [f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()]
+        return "\n".join([OVERVIEW, *commands, "", START, ""])
+
+
 def _parse_overview(arguments: list[str]) -> None:
     """Print the list of commands for `--help`, and an error for anything else."""
-    parser = argparse.ArgumentParser(
-        prog="rlpriors",
-        description="Pretrained priors for reinforcement learning.",
-        epilog="`rlpriors <command> --help` explains a command with examples. Start with `rlpriors demo`.",
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=20),
-    )
+    parser = _Overview(prog="rlpriors")
     parser.add_argument("--version", action="version", version=f"rlpriors {version('rlpriors')}")
-    commands = parser.add_subparsers(title="commands", metavar="<command>", required=True)
-    for name, command in COMMANDS.items():
-        commands.add_parser(name, help=command.summary)
+    commands = parser.add_subparsers(metavar="<command>", required=True)
+    for name in COMMANDS:
+        commands.add_parser(name)
     if not arguments:
         parser.print_help(sys.stderr)
         raise SystemExit(2)
@@ -127,6 +191,8 @@ def _parse_overview(arguments: list[str]) -> None:
 
 def _run(name: str, arguments: list[str]) -> None:
     """Parse the arguments of a command and run it."""
+    import tyro  # here, so that a Ctrl-C during its import ends with one line, too
+
     command, package = COMMANDS[name], name.replace("-", "_")
     if os.getcwd() not in sys.path:  # modules of the current folder, behind all installed ones
         sys.path.append(os.getcwd())

@@ -39,6 +39,7 @@ from rlpriors.rewards import GAILReward, GAILSettings
 from rlpriors.scripts.imitate.settings import CloningSettings, GAILTrainingSettings
 from rlpriors.training.offline import train_offline
 from rlpriors.training.online import OnlineSettings, train_online
+from rlpriors.training.tracking.run_tracker import Trackers
 
 __all__ = ["clone", "encode_store", "make_representation_learner", "train_gail"]
 
@@ -82,10 +83,12 @@ def clone(
     *,
     seeds: tuple[int, int],
     resume: bool,
+    tracker: Trackers = "tensorboard",
 ) -> PixelCloningPolicy:
     """Train a policy on `demos`; with `learner` its encoder is trained by both losses in each update.
 
-    `seeds` are those of the initial weights and of the training.
+    `seeds` are those of the initial weights and of the training, and `tracker` is the destination of the
+    losses.
     """
     weights_seed, training_seed = seeds
     act = None
@@ -128,6 +131,7 @@ def clone(
         batch_size=settings.batch_size,
         epoch_updates=settings.checkpoint_every,
         resume=resume,
+        tracker=tracker,
     )
     return policy.eval()
 
@@ -142,6 +146,7 @@ def train_gail(
     *,
     seeds: tuple[int, int],
     resume: bool,
+    tracker: Trackers = "tensorboard",
 ) -> tuple[Policy, AlgorithmSettings]:
     """Train a policy by GAIL, with PPO for Discrete actions and SAC for Box actions.
 
@@ -188,7 +193,16 @@ def train_gail(
         checkpoint_every=max(rows * n if discrete else n, settings.env_steps // 8),
         exact_resume=settings.exact_resume,
     )
-    train_online(algorithm, envs, folder=run, name="gail", settings=online, seed=training_seed, resume=resume)
+    train_online(
+        algorithm,
+        envs,
+        folder=run,
+        name="gail",
+        settings=online,
+        seed=training_seed,
+        resume=resume,
+        tracker=tracker,
+    )
     discriminator.save(run / "reward")
     return agent.policy, algorithm_settings
 

@@ -9,6 +9,7 @@ augmentations.  Each result therefore needs its controls: cloning alone, with an
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,6 @@ import numpy as np
 import torch
 from rich.console import Console
 from tianshou.env import DummyVectorEnv
-from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.agents import save_policy
 from rlpriors.agents.imitation.pixel_buffer import PixelBuffer
@@ -36,12 +36,15 @@ from rlpriors.representation.registry import find_recipe
 from rlpriors.scripts.demonstrate.run import episode_returns
 from rlpriors.scripts.imitate.methods import clone, encode_store, make_representation_learner, train_gail
 from rlpriors.scripts.imitate.settings import GAILTrainingSettings, ImitateSettings
+from rlpriors.scripts.origin import describe_frames, record_origin
 from rlpriors.spaces import wrapped_spaces
 from rlpriors.training.collapse_monitor import log_feature_statistics
 from rlpriors.training.representation import train_encoder
 from rlpriors.training.rollout import evaluate_returns
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.training.run_inputs import check_run_inputs
+from rlpriors.training.tracking.names import Tracker
+from rlpriors.training.tracking.run_tracker import RunTracker
 from rlpriors.wrappers.tianshou.encode_observation import TianshouEncodeObservation
 
 __all__ = ["imitate", "stacked_env"]
@@ -50,7 +53,13 @@ MAX_EVAL_ENVS = 10
 COLLAPSE_SAMPLE_SIZE = 512  # the default of `rlpriors pretrain`
 
 
-def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+def imitate(
+    settings: ImitateSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    tracker: Sequence[Tracker] = ("tensorboard",),
+) -> Path:
     """Imitate demonstrations from pixels and return the run's folder.
 
     It holds the policy in `policy`, with its encoder in `policy/encoder` (in `encoder` for GAIL), and the
@@ -61,6 +70,7 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
         settings: settings of the command.
         folder: folder of the run; `runs/imitate-<env>-<mode>-<method>-seed<seed>` by default.
         resume: resume the latest run in `folder` with these settings.
+        tracker: destinations of the curves, by their names.
 
     Raises:
         ValueError: environment, demonstrations, method and encoder do not fit.
@@ -100,18 +110,29 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
 
     started = time.monotonic()
     run = create_or_resume_run(folder or settings.default_folder(spec.name), settings, resume=resume)
+    tracking = RunTracker(run, tracker)
+    tracking.overview(settings, "imitate")
     frames = [frames_fingerprint(store) for store in stores]
     check_run_inputs(run, {"encoder": encoder.fingerprint().digest, "frames": frames})
     if collects:
         stores.append(collect_random_episodes(spec, settings.random_steps, run / "random", frames_seed))
         learner = make_learner()
     if learner is not None and settings.mode != "joint":
-        _train_representation(learner, run, settings.checkpoint_every, device if resume else None)
+        _train_representation(learner, run, tracking, settings.checkpoint_every, device if resume else None)
     encoder.freeze()
     if settings.mode == "gail":
         seeds = weights_seed, training_seed, eval_seed
         returns = _train_and_evaluate_gail(
-            spec, encoder, demos, settings.gail(), settings.stack, settings.n_episodes, run, seeds, resume
+            spec,
+            encoder,
+            demos,
+            settings.gail(),
+            settings.stack,
+            settings.n_episodes,
+            run,
+            seeds,
+            resume,
+            tracking,
         )
     else:
         policy = clone(
@@ -123,6 +144,7 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
             run,
             seeds=(weights_seed, training_seed),
             resume=resume,
+            tracker=tracking,
         )
         policy.save(run / "policy")
         make = partial(stacked_env, spec, settings.stack)
@@ -139,8 +161,13 @@ def imitate(settings: ImitateSettings, *, folder: Path | None = None, resume: bo
         "seconds": round(time.monotonic() - started, 1),
     }
     write_json(run / "results.json", results)
-    with SummaryWriter(str(run / "tensorboard" / "test")) as writer:
-        writer.add_scalar("test/return", results["return"], settings.updates)
+    record = partial(record_origin, "imitate", settings, data={"demonstrations": describe_frames(demos)})
+    is_gail = settings.mode == "gail"
+    record({run / ("encoder" if is_gail else "policy/encoder"): results}, env=settings.env)
+    if is_gail:
+        record({run / "reward": results})  # of features, not of observations of the environment
+    tracking.results(settings, results, ("return", "normalized", "expert_return", "random_return"))
+    tracking.close()
     _report(results, run)
     return run
 
@@ -192,7 +219,11 @@ def _check_demos(demos: FrameStore, env: gym.Env[Any, Any], env_id: str, stack: 
 
 
 def _train_representation(
-    learner: RepresentationLearner, run: Path, checkpoint_every: int, resume_device: torch.device | None
+    learner: RepresentationLearner,
+    run: Path,
+    tracking: RunTracker,
+    checkpoint_every: int,
+    resume_device: torch.device | None,
 ) -> None:
     """Train the encoder by its method; a device resumes an earlier training there."""
     resume_file = run / "representation.resume.pt"
@@ -201,11 +232,12 @@ def _train_representation(
     train_encoder(
         learner,
         resume_file=resume_file,
-        log_folder=run / "tensorboard" / "representation",
+        folder=run,
         checkpoint_every=checkpoint_every,
         callback=log_feature_statistics(
             learner, log_every=checkpoint_every, sample_size=COLLAPSE_SAMPLE_SIZE
         ),
+        tracker=tracking,
     )
 
 
@@ -219,6 +251,7 @@ def _train_and_evaluate_gail(
     run: Path,
     seeds: tuple[int, int, int],
     resume: bool,
+    tracking: RunTracker,
 ) -> np.ndarray:
     """Train a policy by GAIL and return the returns of its episodes."""
     encoder.save(run / "encoder")
@@ -227,7 +260,9 @@ def _train_and_evaluate_gail(
     envs = TianshouEncodeObservation(pixels, encoder, stack=stack, device=encoder.device)
     with closing(pixels):
         spaces = wrapped_spaces(envs)
-        policy, algorithm = train_gail(envs, *spaces, encoded, settings, run, seeds=seeds[:2], resume=resume)
+        policy, algorithm = train_gail(
+            envs, *spaces, encoded, settings, run, seeds=seeds[:2], resume=resume, tracker=tracking
+        )
         save_policy(policy, algorithm, run / "policy")
         episodes = evaluate_returns(policy.eval(), envs, n_episodes, seed=seeds[2])
     return np.array([episode.true_return for episode in episodes])

@@ -16,6 +16,7 @@ Plans combine it with a reward (`rlpriors plan`).  `rlpriors learn-reward` inclu
 
     rlpriors learn-prior --env Reacher-v5 --collect random:20000
     rlpriors learn-prior --env my_module:MyEnv-v0 --data replay.hdf5 --horizon 32
+    rlpriors learn-prior --env CarRacing-v3 --encoder nature-cnn --weights none --frame-stack 2
 
 It prints the fraction of held-out data that the prior covers.  It writes runs/prior-<env>-seed<seed>: the
 prior in prior/, numbers in results.json and TensorBoard logs in tensorboard/.

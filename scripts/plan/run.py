@@ -3,6 +3,7 @@
 `plan`  the command
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,22 @@ def plan(settings: PlanSettings, *, folder: Path | None = None) -> Path:
     """
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
-    make = settings.env_maker()
-    sample = make()
+    sample = settings.env_maker()()
+    action_space = sample.action_space
+    sample.close()
     policy = load_prior(
         settings.prior,
-        action_space=sample.action_space,
+        action_space=action_space,
         planner=PlannerSettings(n_candidates=settings.n_candidates, n_steps=settings.n_steps),
         device=device,
         seed=settings.seed,
     )
-    sample.close()
     reward = None if settings.reward is None else load_reward(settings.reward, device)
     policy.reward = reward
-    keys = policy.obs_layout.keys if policy.obs_layout is not None else None
+    pixels = settings.recorded_pixels([policy.obs_encoder, getattr(reward, "obs_encoder", None)], device)
+    make, keys = settings.env_maker(), policy.obs_keys
+    if pixels is not None:  # observations are vectors then
+        make, keys = partial(pixels.make, settings.env, keys, **settings.env_arguments()), None
     default_folder = Path("runs") / f"plan-{settings.env_name}-seed{settings.seed}"
     run = create_or_resume_run(folder or default_folder, settings, resume=False)
     envs = DummyVectorEnv([make] * settings.n_episodes)

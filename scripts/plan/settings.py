@@ -7,7 +7,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlpriors.scripts.env_args import EnvArgs
+from rlpriors.scripts.pixel_args import RecordedArgs
 
 __all__ = ["HELP", "PlanSettings"]
 
@@ -15,9 +15,8 @@ HELP = """
 The planner samples trajectories from the prior, guided by the reward, and executes the beginning of the best
 one.  Without a reward it samples from the prior alone, for comparison:
 
-    rlpriors plan --prior runs/reward-Reacher-v5-seed0/prior --reward runs/reward-Reacher-v5-seed0/reward
-        --env Reacher-v5
-    rlpriors plan --prior runs/prior-Reacher-v5-seed0/prior --env Reacher-v5
+    rlpriors plan --env Reacher-v5 --prior runs/mine/prior --reward runs/mine/reward
+    rlpriors plan --env Reacher-v5 --prior runs/prior-Reacher-v5-seed0/prior
 
 It prints both returns.  It writes runs/plan-<env>-seed<seed>: numbers in results.json and the episodes in
 episodes.safetensors.
@@ -25,7 +24,7 @@ episodes.safetensors.
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanSettings(EnvArgs):
+class PlanSettings(RecordedArgs):
     """Settings of `rlpriors plan`.
 
     Raises:
@@ -33,10 +32,11 @@ class PlanSettings(EnvArgs):
     """
 
     prior: Path
-    """Folder of a saved prior, such as runs/reward-Reacher-v5-seed0/prior."""
+    """Folder of a saved prior, such as runs/reward-Reacher-v5-seed0/prior, or hf:<owner>/<name> on the
+    Hugging Face hub."""
 
     reward: Path | None = None
-    """Folder of a saved reward; by default plans are samples of the prior."""
+    """Folder of a saved reward, or hf:<owner>/<name>; by default plans are samples of the prior."""
 
     n_candidates: int = 16
     """Number of trajectories that are sampled for each plan."""

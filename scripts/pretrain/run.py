@@ -3,8 +3,11 @@
 `pretrain`  the command
 """
 
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -16,25 +19,37 @@ from rlpriors.envs.make import make_env
 from rlpriors.envs.random_frames import PRETRAINING_SEED_OFFSET, collect_random_frames
 from rlpriors.representation import RepresentationLearner
 from rlpriors.representation.registry import find_recipe
+from rlpriors.scripts.origin import describe_frames, record_origin
 from rlpriors.scripts.pretrain.settings import PretrainSettings
 from rlpriors.training.collapse_monitor import log_feature_statistics
 from rlpriors.training.distributed import broadcast_from_first, init_process
 from rlpriors.training.representation import train_encoder
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.training.run_inputs import check_run_inputs
+from rlpriors.training.tracking.names import Tracker
+from rlpriors.training.tracking.run_tracker import RunTracker
 
 __all__ = ["pretrain"]
 
 RESUME = "resume.pt"
+MAIN_RESULTS = ("loss", "rankme", "feature_std", "windows_per_second")
+"""Numbers in TensorBoard's tab "HParams"."""
 
 
-def pretrain(settings: PretrainSettings, *, folder: Path | None = None, resume: bool = False) -> Path:
+def pretrain(
+    settings: PretrainSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    tracker: Sequence[Tracker] = ("tensorboard",),
+) -> Path:
     """Train an encoder and return the run's folder, which holds it as "encoder".
 
     Args:
         settings: settings of the command.
         folder: folder of the run; `runs/pretrain-<method>-<encoder>-<data>-seed<seed>` by default.
         resume: resume the latest run in `folder` with these settings.
+        tracker: destinations of the curves, by their names.
 
     Raises:
         ValueError: method, encoder and frames do not fit, or there is no such environment.
@@ -77,14 +92,28 @@ def pretrain(settings: PretrainSettings, *, folder: Path | None = None, resume: 
         if resume and (run / RESUME).exists():
             learner.resume(load_resume(run / RESUME, device))
         if rank == 0:
-            _train(
+            tracking = RunTracker(run, tracker)
+            tracking.overview(settings, "pretrain")
+            results = _train(
                 learner,
                 run,
+                tracking,
                 checkpoint_every=settings.checkpoint_every,
                 log_every=settings.log_every,
                 log_images_every=settings.log_images_every,
                 collapse_sample_size=settings.collapse_sample_size,
             )
+            stores = [FrameStore.open(path) for path in settings.data or (run / "frames",)]
+            record_origin(
+                "pretrain",
+                settings,
+                {run / "encoder": results},
+                env=settings.env,
+                data={f"frames {i}": describe_frames(store) for i, store in enumerate(stores, 1)},
+                trust_remote_code=settings.encoder.trust_remote_code,
+            )
+            tracking.results(settings, results, MAIN_RESULTS)
+            tracking.close()
             _report(encoder, f"{settings.method} ({recipe.source})", run)
         else:
             while learner.updates < settings.updates:
@@ -96,23 +125,25 @@ def pretrain(settings: PretrainSettings, *, folder: Path | None = None, resume: 
 def _train(
     learner: RepresentationLearner,
     run: Path,
+    tracking: RunTracker,
     *,
     checkpoint_every: int,
     log_every: int,
     log_images_every: int,
     collapse_sample_size: int,
-) -> None:
-    """Make the remaining updates, and write the encoder and the results."""
+) -> dict[str, Any]:
+    """Make the remaining updates, write the encoder and the results, and return the results."""
     started, first = time.monotonic(), learner.updates
     last = train_encoder(
         learner,
         resume_file=run / RESUME,
-        log_folder=run / "tensorboard",
+        folder=run,
         checkpoint_every=checkpoint_every,
         log_every=log_every,
         callback=log_feature_statistics(
             learner, log_every=log_images_every, sample_size=collapse_sample_size
         ),
+        tracker=tracking,
     )
     learner.finish().save(run / "encoder")
     n_updates = learner.updates - first
@@ -120,6 +151,8 @@ def _train(
     if n_updates > 0 or not (run / "results.json").exists():  # it was killed after its last update
         speed = {"windows_per_second": round(rate, 1)} if n_updates > 0 else {}
         write_json(run / "results.json", {**last, "updates": learner.updates, **speed})
+    results: dict[str, Any] = json.loads((run / "results.json").read_text())
+    return results
 
 
 def _report(encoder: ImageEncoder, method: str, run: Path) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
-from torch.utils.tensorboard import SummaryWriter
 
 from rlpriors.checkpoint import load_resume
 from rlpriors.data.frames import FrameStore
@@ -25,6 +24,8 @@ from rlpriors.representation.validation import validation_losses
 from rlpriors.scripts.study.sources import Target
 from rlpriors.training.representation import train_encoder
 from rlpriors.training.run_folder import write_json
+from rlpriors.training.tracking.figures import image_grid
+from rlpriors.training.tracking.writer import RunWriter
 
 __all__ = ["extra_updates", "make_encoder", "segment", "split_distances", "train_on_split"]
 
@@ -62,16 +63,16 @@ def train_on_split(
         learner.resume(load_resume(resume_file, learner.device))
     log_every = max(1, training.updates // 4)
 
-    def log_pictures(writer: SummaryWriter, step: int) -> dict[str, float]:
+    def log_pictures(writer: RunWriter, step: int) -> dict[str, float]:
         if step % log_every == 0:
             for name, images in learner.visualize(8).items():
-                writer.add_images(f"pictures/{name}", images, step)
+                writer.image(f"pictures/{name}", image_grid(images), step)
         return {}
 
     last = train_encoder(
         learner,
         resume_file=resume_file,
-        log_folder=folder / "tensorboard",
+        folder=folder,
         checkpoint_every=log_every,
         callback=log_pictures,
     )

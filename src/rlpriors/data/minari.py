@@ -22,6 +22,7 @@ from jaxtyping import Int
 from rlpriors.data.episodes import Episode, EpisodeStore
 from rlpriors.data.observations import observation_shape
 from rlpriors.data.validation import check_at_least_one, check_indices, fit_to_space
+from rlpriors.extras import missing_extra
 from rlpriors.spaces.actions import check_actions
 
 try:
@@ -30,7 +31,7 @@ try:
     from minari.dataset.minari_dataset import parse_dataset_id
     from minari.storage import get_dataset_path
 except ImportError as error:
-    raise ImportError('Minari data sets need `pip install "rlpriors[offline]"`.') from error
+    raise ImportError(missing_extra("Minari data sets need minari", "offline")) from error
 
 __all__ = ["episode_lengths", "load_store", "read_episodes", "write_dataset"]
 

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 
 from rlpriors.data.frame_writer import FrameWriter
 from rlpriors.data.frames import FrameStore
+from rlpriors.extras import missing_extra
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -134,7 +135,7 @@ def _opened(path: Path) -> "Image":
     try:
         from PIL import Image
     except ImportError as error:
-        raise ValueError('`paths` need Pillow: pip install "rlpriors[vision]".') from error
+        raise ValueError(missing_extra("`paths` need Pillow", "vision")) from error
     try:
         return Image.open(path)
     except UNREADABLE as error:

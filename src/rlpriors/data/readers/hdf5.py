@@ -14,6 +14,7 @@ import numpy as np
 
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.readers.npz import named_columns
+from rlpriors.extras import missing_extra
 
 __all__ = ["open_hdf5", "read_d4rl"]
 
@@ -55,7 +56,7 @@ def open_hdf5(path: str | Path) -> Iterator[Any]:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError('HDF5 files need `pip install "rlpriors[offline]"`.') from error
+        raise ImportError(missing_extra("HDF5 files need h5py", "offline")) from error
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Give the path of an HDF5 file.")

@@ -14,6 +14,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rlpriors.extras import missing_extra
+
 __all__ = ["AUGMENTATIONS", "Augment"]
 
 Factory = Callable[[Any, tuple[int, int], int], nn.Module]
@@ -122,7 +124,5 @@ def _kornia() -> Any:
             warnings.simplefilter("ignore")  # from other packages that kornia imports
             import kornia.augmentation
     except ImportError as error:
-        raise ImportError(
-            "Augmentations need kornia. Install it by `pip install rlpriors[pretrain]`."
-        ) from error
+        raise ImportError(missing_extra("Augmentations need kornia", "pretrain")) from error
     return kornia.augmentation
