@@ -183,6 +183,8 @@ def example(hint: Any) -> Any:
         return simple[hint]
     if get_origin(hint) is Literal:
         return get_args(hint)[0]
+    if get_origin(hint) is Mapping:
+        return {}
     if get_origin(hint) is tuple:
         return tuple(example(part) for part in get_args(hint) if part is not ...)
     if get_origin(hint) in (Union, types.UnionType):

@@ -13,6 +13,7 @@ from benchmarks.irl import cost, cost_tables, locomotion_rewards
 from benchmarks.irl import report as irl_report
 from benchmarks.irl import run as irl
 from benchmarks.irl.methods import MAIN, VARIANTS
+from benchmarks.own_data import run as own_data
 from benchmarks.pretraining import distribution, distribution_report
 from benchmarks.probing import cells as probing_cells
 from benchmarks.probing import pearl, pearl_report
@@ -20,11 +21,13 @@ from benchmarks.probing import report as probing_report
 from benchmarks.probing import run as probing
 from benchmarks.speed import encode, encode_report
 from benchmarks.tables import read_csv
+from benchmarks.verdicts import report as verdict_report
+from benchmarks.verdicts import run as verdicts
 
 from rlpriors.scripts.study.report import read_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("diffusion", "imitation", "irl", "pearl", "pretraining_distribution", "probing", "speed")
+PAGES = ("diffusion", "imitation", "irl", "own_data", "pearl", "pretraining_distribution", "probing", "speed")
 SECTION = re.compile(r"<!-- (?!end of )(.*?) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
 
 
@@ -43,6 +46,12 @@ def write_irl(docs: Path) -> None:
     page = docs / "results" / "irl.md"
     cost.report(cost_tables.read_rows(cost.RESULTS), page)
     locomotion_rewards.report(read_csv(locomotion_rewards.RESULTS), page)
+
+
+def write_own_data(docs: Path) -> None:
+    page = docs / "results" / "own_data.md"
+    own_data.report_page(page)
+    verdict_report.report(read_csv(verdicts.RESULTS), page)
 
 
 def write_pretraining(docs: Path) -> None:
@@ -66,6 +75,7 @@ WRITERS = (
     write_diffusion,
     write_imitation,
     write_irl,
+    write_own_data,
     write_pearl,
     write_pretraining,
     write_probing,

@@ -4,12 +4,17 @@ EIRLI's tests required only that runs complete, and hid three methods that train
 """
 
 import copy
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from page_blocks import block_with
 
 from rlpriors.data.frames import FrameStore
 from rlpriors.encoders import ImageEncoder, load_encoder
@@ -26,9 +31,22 @@ from rlpriors.representation.model import RepresentationModel
 from rlpriors.representation.modules.projectors import identity_projector
 from rlpriors.representation.recipe import LossTerm
 
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/guides/pretrain_an_encoder.md"
+
+
+def documented_recipe() -> Recipe:
+    """Return the method that the page "Pretrain an encoder" writes, by its own code."""
+    names: dict[str, Any] = {"__name__": "arrow_of_time"}
+    exec(block_with(PAGE, "arrow-of-time"), names)
+    recipe: Recipe = names["arrow_of_time"]()
+    return recipe
+
+
+METHODS: dict[str, Callable[..., Recipe]] = {**RECIPES, "arrow-of-time": documented_recipe}
 UPDATES = 30
 BATCH = 24
-TOKENS = {name for name in RECIPES if "masks" in RECIPES[name]().needs}
+TOKENS = {name for name in METHODS if "masks" in METHODS[name]().needs}
 FALL = 0.1
 """Smallest relative decrease of the loss; over three seeds it was 0.14 to 0.85."""
 SLOW_FALL = dict.fromkeys(("vicreg", "swav", "curl", "atc"), 0.03)
@@ -45,14 +63,14 @@ def falls(recipe: Recipe) -> bool:
     return recipe.target.kind != "ema" or any("nce" in name for name in recipe.losses)
 
 
-MOVING = [name for name in RECIPES if RECIPES[name]().target.kind == "ema"]
-MOVING_TARGETS = [name for name in RECIPES if not falls(RECIPES[name]())]
+MOVING = [name for name in METHODS if METHODS[name]().target.kind == "ema"]
+MOVING_TARGETS = [name for name in METHODS if not falls(METHODS[name]())]
 
 
 def encoder_for(name: str, seed: int = 0) -> ImageEncoder:
     """Return the smallest encoder for a recipe; where it needs maps, they have nine cells."""
     network = "vit-nano" if name in TOKENS else "nature-cnn"
-    side = 52 if "maps" in RECIPES[name]().needs else 40
+    side = 52 if "maps" in METHODS[name]().needs else 40
     return load_encoder(network, weights="none", input_size=(side, side), device="cpu", seed=seed)
 
 
@@ -60,7 +78,7 @@ def learner_for(
     name: str, store: FrameStore, *, updates: int = UPDATES, seed: int = 0, recipe: Recipe | None = None
 ) -> RepresentationLearner:
     settings = TrainingSettings(updates=updates, batch_size=BATCH, seed=seed, lr=1e-3)
-    return RepresentationLearner(encoder_for(name), recipe or RECIPES[name](), store, settings, n_actions=5)
+    return RepresentationLearner(encoder_for(name), recipe or METHODS[name](), store, settings, n_actions=5)
 
 
 def relative_decrease(losses: list[float]) -> float:
@@ -75,7 +93,7 @@ def spread_ratios(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
     return std, rankme(after - after.mean(0)) / rankme(before - before.mean(0))
 
 
-each_recipe = pytest.mark.parametrize("name", RECIPES)
+each_recipe = pytest.mark.parametrize("name", METHODS)
 
 
 @each_recipe
@@ -113,7 +131,7 @@ def test_the_loss_falls_and_features_stay_apart(name: str, store: FrameStore) ->
 def test_the_loss_falls_where_targets_stand_still(name: str, store: FrameStore) -> None:
     # In training mode, as they are: with statistics of the batch targets differ from frame to frame, where
     # those of a frozen network are nearly one, which any bias could learn.
-    recipe = RECIPES[name](**({"center_decay": 1.0} if name == "dino" else {}))  # which is part of the target
+    recipe = METHODS[name](**({"center_decay": 1.0} if name == "dino" else {}))  # which is part of the target
     recipe = replace(recipe, target=TargetNetworkSettings("ema", decay=1.0))
     learner = learner_for(name, store, recipe=recipe)
     losses = [learner.update()["loss"]]  # and the first copy
@@ -252,3 +270,11 @@ def test_losses_that_are_constant_would_be_noticed(store: FrameStore) -> None:
         encoder_for("simclr"), broken, store, TrainingSettings(updates=2, batch_size=8)
     )
     assert learner.update()["grad_norm"] == 0
+
+
+def test_the_documented_method_passes_mypy(tmp_path: Path) -> None:
+    file = tmp_path / "arrow_of_time.py"
+    file.write_text(block_with(PAGE, "arrow-of-time"))
+    words = ["--strict", "--cache-dir", str(tmp_path / "cache"), "--follow-imports", "silent", str(file)]
+    done = subprocess.run([sys.executable, "-m", "mypy", *words], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout

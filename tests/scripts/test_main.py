@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
+from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from rlpriors import scripts
 from rlpriors.data.frame_writer import FrameWriter
 from rlpriors.scripts.demo.settings import DemoSettings
 from rlpriors.scripts.main import COMMANDS, main
+from rlpriors.training import run_folder
 
 
 @pytest.fixture
@@ -45,6 +48,28 @@ def test_help(stop) -> None:
     assert "Pretrained priors for reinforcement learning." in out
     for name, command in COMMANDS.items():
         assert f"{name} {command.summary}" in out
+
+
+def test_the_list_of_commands_fits_a_screen(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["rlpriors", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    text = " ".join(lines)
+    for word in ("A prior is", "a reward scores", "an encoder turns"):
+        assert word in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_example_is_one_line(name) -> None:
+    settings = import_module(f"rlpriors.scripts.{name.replace('-', '_')}.settings")
+    examples = re.findall(r"^ {4}.*", settings.HELP, re.MULTILINE)
+    assert examples
+    assert [
+        example for example in examples if not example.startswith(("    rlpriors ", "    torchrun "))
+    ] == []
 
 
 def test_every_package_is_a_command() -> None:
@@ -141,6 +166,22 @@ def test_a_closed_pipe_prints_no_traceback(arguments) -> None:
         assert run.stderr.read() == b""
 
 
+def test_a_pipe_that_closes_during_a_training_prints_no_traceback(tmp_path) -> None:
+    """As by `rlpriors learn-prior ... 2>&1 | head -1`."""
+    words = "learn-prior --env Pendulum-v1 --max-episode-steps 20 --collect random:200 --prior-updates 400 "
+    words += f"--checkpoint-every 20 --device cpu --folder {tmp_path}/run"
+    errors = tmp_path / "errors.txt"
+    code = "import sys; from rlpriors.scripts.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words.split()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.read(1)
+        run.stdout.close()
+        assert run.wait(60) in (0, 1)  # it ends before its last line is printed, or ignores the pipe
+    assert not errors.exists()
+
+
 def test_an_error_of_the_disk_ends_with_one_line(stop, tmp_path) -> None:
     with FrameWriter(tmp_path / "frames") as writer:
         writer.add_episode(np.zeros((3, 84, 84, 3), np.uint8))
@@ -179,10 +220,47 @@ def test_ctrl_c_ends_with_the_command_that_resumes(args, hint, stop, monkeypatch
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(run_folder, "BEGUN", [Path("runs/demo-seed0")])
     monkeypatch.setattr("rlpriors.scripts.demo.run.demo", interrupted)
     monkeypatch.setattr("rlpriors.scripts.visualize.run.visualize", interrupted)
     code, _, errors = stop(*args)
     assert (code, errors) == (130, hint)
+
+
+@pytest.mark.parametrize("arguments", [[], ["in exec"]])
+def test_a_ctrl_c_in_a_callback_from_c_or_an_exec_ends_alike(arguments, tmp_path) -> None:
+    """numba's compiler calls Python by ctypes, which drops the exception; dataclasses use `exec`."""
+    code = """
+import ctypes, os, signal, sys, time
+from rlpriors.scripts import main as module
+
+def interrupted():
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
+
+callback = ctypes.CFUNCTYPE(None)(interrupted)
+
+def run(name, arguments):
+    if arguments:
+        exec("interrupted()")
+    callback()
+    time.sleep(30)
+
+module._run = run
+module.main()
+"""
+    (tmp_path / "stopped.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-m", "stopped", "visualize", *arguments],  # "-m" differs from "-c" at the end
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=25,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode == 130
+    assert done.stderr == "\nStopped.\n"
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import pytest
 
 from rlpriors.storage.module_files import (
     CheckpointError,
+    add_entries,
     config_path,
     read_module_files,
     write_module_files,
@@ -74,3 +75,29 @@ def test_a_damaged_configuration_to_come_is_ignored(tmp_path):
     (tmp_path / ".config.json.next").write_text("[")
     assert config_path(tmp_path) == tmp_path / "config.json"
     assert read_module_files(tmp_path)[1] == b"old"
+
+
+def test_entries_are_added_and_weights_stay(tmp_path):
+    write_module_files(tmp_path, b"old", config("Old"))
+    add_entries(tmp_path, {"provenance": {"env": "A-v0"}})
+    add_entries(tmp_path, {"provenance": {"env": "B-v0"}, "more": 1})
+    read, weights = read_module_files(tmp_path)
+    assert (read["provenance"], read["more"], read["class"]) == ({"env": "B-v0"}, 1, "Old")
+    assert weights == b"old"
+    with pytest.raises(ValueError, match=r"`entries` must not be of \['class'.*Received \['class'\]"):
+        add_entries(tmp_path, {"class": "New"})
+    with pytest.raises(TypeError):
+        add_entries(tmp_path, {"more": object()})
+    assert read_module_files(tmp_path)[0]["more"] == 1
+
+
+def test_entries_are_added_to_the_configuration_of_a_killed_write(tmp_path):
+    """The weights were replaced, and their configuration had not yet its final name."""
+    write_module_files(tmp_path, b"new", config("New"))
+    (tmp_path / "config.json").rename(tmp_path / ".config.json.next")
+    write_module_files(tmp_path / "other", b"old", config("Old"))
+    (tmp_path / "other" / "config.json").rename(tmp_path / "config.json")
+    add_entries(tmp_path, {"more": 1})
+    read, weights = read_module_files(tmp_path)
+    assert (read["class"], read["more"], weights) == ("New", 1, b"new")
+    assert not (tmp_path / ".config.json.next").exists()

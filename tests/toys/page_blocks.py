@@ -18,3 +18,9 @@ def run_blocks(page: Path) -> dict[str, object]:
         # The padding makes a traceback name the page's own line.
         exec(compile("\n" * line + block.group(1), str(page), "exec"), names)
     return names
+
+
+def block_with(page: Path, text: str) -> str:
+    """Return the only block of a page that contains a text."""
+    (found,) = (block.group(1) for block in BLOCK.finditer(page.read_text()) if text in block.group(1))
+    return found

@@ -87,7 +87,8 @@ def test_every_mode_leaves_a_policy_and_its_returns(tiny, tmp_path, mode, env, c
     assert (run / "random").exists() == (mode != "scratch")
     assert results["augment"] == (mode != "gail")
     if mode == "gail":
-        assert {path.name for path in (run / "reward").iterdir()} == {"model.safetensors", "config.json"}
+        files = {path.name for path in (run / "reward").iterdir()}
+        assert files == {"model.safetensors", "config.json", "README.md"}
         assert (run / "encoder" / "config.json").exists()
     else:
         space = PixelEnvSpec(env, SIZE).make().action_space
@@ -139,14 +140,14 @@ def test_cloning_is_another_without_augmentation(tiny, tmp_path):
 def test_the_methods_part_is_looked_at_as_pretrain_does(tiny, tmp_path, mode, looked):
     settings = replace(tiny, mode=mode, method="vae", representation_updates=5)
     run = imitate(settings, folder=tmp_path / "run")
-    logs = run / "tensorboard" / "representation"
+    logs = run / "tensorboard" / "encoder"
     assert logs.exists() == looked
     if not looked:
         return
     events = EventAccumulator(str(logs), size_guidance={"images": 0, "scalars": 0}).Reload()
     steps = [2, 4, 5]  # at checkpoints and after the last update
     for name in ("rankme", "feature_std"):
-        found = events.Scalars(f"collapse/{name}")
+        found = events.Scalars(f"diagnostics/{name}")
         assert [event.step for event in found] == steps
         assert all(event.value > 0 for event in found)
     for name in ("view/context", "reconstruction"):

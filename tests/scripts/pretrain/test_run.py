@@ -90,17 +90,25 @@ def test_from_an_environment_to_an_encoder_in_front_of_it(dials):
     assert results["updates"] == 6
     assert {"loss", "patches", "rankme", "feature_std", "latent_std"} <= set(results)
 
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0, "scalars": 0}).Reload()
+    logs = str(run / "tensorboard" / "encoder")
+    events = EventAccumulator(logs, size_guidance={"images": 0, "scalars": 0}).Reload()
     scalars = {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
     every, pictures = list(range(1, 7)), [3, 6]
     assert scalars == {
-        **dict.fromkeys(("loss/sum", "loss/patches"), every),
-        **dict.fromkeys(("charts/lr", "charts/grad_norm", "charts/latent_std"), every),
-        **dict.fromkeys(("collapse/rankme", "collapse/feature_std"), pictures),
+        **dict.fromkeys(("encoder/loss", "speed/encoder_update_ms"), every),
+        **dict.fromkeys(("encoder/lr", "encoder/grad_norm", "encoder/latent_std"), every),
+        **dict.fromkeys(("diagnostics/rankme", "diagnostics/feature_std"), pictures),
     }
     names = ("view/context", "original", "masked", "reconstruction")
     images = {tag: [event.step for event in events.Images(tag)] for tag in events.Tags()["images"]}
     assert images == {f"pictures/{name}": pictures for name in names}
+    overview = EventAccumulator(str(run / "tensorboard")).Reload().Tags()
+    assert {"settings/text_summary", "results/text_summary", "custom_scalars__config__"} <= set(
+        overview["tensors"]
+    )
+    assert set(overview["scalars"]) == {
+        f"summary/{name}" for name in ("loss", "rankme", "feature_std", "windows_per_second")
+    }
 
 
 def test_a_run_that_is_killed_after_its_last_update_has_its_results(frames, tmp_path):
@@ -238,7 +246,7 @@ def test_two_processes_write_one_run(frames, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     run = tmp_path / "run"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("run")] == ["run"]
-    assert len(list((run / "tensorboard").iterdir())) == 1
+    assert len(list((run / "tensorboard" / "encoder").iterdir())) == 1
     assert done.stdout.count("EncodeObservation(env") == 1
     assert weights(run)
     monkeypatch.setattr(sys, "argv", ["rlpriors", *words, "--resume"])

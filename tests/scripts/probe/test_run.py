@@ -31,7 +31,7 @@ from rlpriors.scripts.probe import run as command
 from rlpriors.scripts.probe.results import display_name, read_scores, write_scores
 from rlpriors.scripts.probe.run import probe
 from rlpriors.scripts.probe.settings import ProbeRunSettings
-from rlpriors.scripts.probe.tables import Subject, game_table
+from rlpriors.scripts.probe.tables import Subject, control_table, game_table, state_table, verdict
 
 BALL = GAMES["pong"]["ball_x"].address
 PLAYER = GAMES["pong"]["player_y"].address
@@ -91,9 +91,16 @@ def test_a_run_prints_and_writes_every_subject_by_both_protocols(
     assert "Actions and rewards are left out: `data` must hold rewards" in output
     assert {row["world"] for row in found} == {"pong"}
     assert not (run / "features").exists()  # they can be made again
-    events = EventAccumulator(str(run / "tensorboard"))
-    events.Reload()
-    assert "standardized/mean/f1_weighted/pixels" in events.Tags()["scalars"]
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert events.Tags()["scalars"] == []  # tables instead of charts of one point
+    assert events.Tags()["images"] == ["pictures/scores"]
+    (text,) = events.Tensors("scores/text_summary")[0].tensor_proto.string_val
+    tables = text.decode()
+    assert tables.startswith("**Verdict: ")
+    assert "| subject | small object | agent |" in tables
+    assert "### pong: actions, rewards and features" in tables
+    pixels = EventAccumulator(str(run / "tensorboard" / "pixels")).Reload()
+    assert set(pixels.Tags()["scalars"]) == {"summary/mean F1", "summary/RankMe", "summary/feature_std"}
 
 
 def test_a_run_that_was_stopped_resumes(store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +190,37 @@ def test_tables_of_games_fit_a_terminal() -> None:
     assert output.count("0.50") == 8
 
 
+def test_tables_of_states_and_actions_fit_a_terminal() -> None:
+    numbers = {"ridge/qpos[0]/r2": 0.5, "linear/action/f1_weighted": 0.5, "collapse/features/rankme": 12.0}
+    names = ("majority", "pixels", "random-cnn (cls)", "random-cnn (grid(2))", "dinov2-small (crops(1,2,4))")
+    subjects = {name: Subject({}, numbers) for name in names}
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(state_table("HalfCheetah-v5", subjects))
+    console.print(control_table("HalfCheetah-v5", subjects))
+    output = console.export_text()
+    assert "…" not in output
+    assert output.count("0.50") == 5 * 3
+    assert output.count("12.00") == 5
+
+
+def test_the_verdict_compares_the_encoder_with_the_best_baseline() -> None:
+    def subjects(number: float, key: str = "ridge/qpos[0]/r2") -> dict[str, Subject]:
+        found = {"pixels": 0.4, "random-cnn (cls)": 0.6, "supervised": 0.99, "mine (cls)": number}
+        return {name: Subject({}, {key: value}) for name, value in found.items()}
+
+    end = "the best baseline, random-cnn (cls): mean R2 {:.2f} against 0.60."
+    for number, word in ((0.7, "more than"), (0.61, "as much as"), (0.5, "less than")):
+        expected = f"Verdict: mine (cls) contains {word} {end.format(number)}"
+        assert verdict(subjects(number), "mine (cls)") == expected
+    actions = verdict(subjects(0.7, "linear/action/f1_weighted"), "mine (cls)")
+    assert actions.endswith("F1 of actions 0.70 against 0.60.")
+    alone = verdict(subjects(0.1), None)
+    assert (
+        alone
+        == "Verdict: the best baseline is random-cnn (cls), mean R2 0.60; --encoder is compared with it."
+    )
+
+
 def test_states_are_probed(store: FrameStore, tmp_path: Path) -> None:
     """A square moves over a line: its place is in the pixels, its velocity is not."""
     rng = np.random.default_rng(0)
@@ -238,10 +276,10 @@ def test_what_an_expert_does_and_is_paid_is_probed(
     assert float(found["pixels", "standardized", "action"]["f1_macro"]) > 0.9
     assert float(found["majority", "published", "action"]["accuracy"]) < 0.5
     assert 1 < float(found["pixels", "collapse", "features"]["rankme"]) < 300
-    events = EventAccumulator(str(run / "tensorboard")).Reload()
-    assert {"collapse/features/rankme/pixels", "neighbors/action/accuracy/pixels"} <= set(
-        events.Tags()["scalars"]
-    )
+    pixels = EventAccumulator(str(run / "tensorboard" / "pixels")).Reload()
+    assert set(pixels.Tags()["scalars"]) == {
+        *("summary/F1 of actions", "summary/RankMe", "summary/feature_std")
+    }
 
 
 def test_actions_made_of_numbers_are_probed_by_regression(store: FrameStore, tmp_path: Path) -> None:
