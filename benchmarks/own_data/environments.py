@@ -3,6 +3,8 @@
 `Greenhouse`  Discrete actions: heater, vent and spray hold a climate
 `Crane`       Box actions and Dict observations: a two-link crane carries a load to a hidden place
 `Balloon`     Box actions: the burner of a balloon holds an altitude
+`Ferry`       Discrete actions: an engine holds a ferry at its berth, in a current
+`Kiln`        Box actions and Dict observations: two burners hold the temperatures of a kiln
 `TASKS`       environments and experts by name
 
 Their rewards are for the evaluation only: the command never reads them.
@@ -15,7 +17,7 @@ import numpy as np
 
 from benchmarks.own_data.cells import Task
 
-__all__ = ["TASKS", "Balloon", "Crane", "Greenhouse"]
+__all__ = ["TASKS", "Balloon", "Crane", "Ferry", "Greenhouse", "Kiln"]
 
 MODULE = "benchmarks.own_data.environments"
 
@@ -154,10 +156,94 @@ def burn(obs: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip([power], 0, 1), np.float32)
 
 
+class Ferry(gym.Env[np.ndarray, Any]):
+    """Place, speed and current of a ferry in meters, whose engine runs backward, rests or runs forward.
+
+    The reward is highest at the berth, 60 meters from the middle; episodes have 120 steps.
+    """
+
+    observation_space = gym.spaces.Box(-400, 400, (3,), np.float32)
+    action_space = gym.spaces.Discrete(3)
+    BERTH = 60.0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place, self.speed = self.np_random.uniform(-150, 150), 0.0
+        self.current, self.steps = self.np_random.uniform(-1, 1), 0
+        return self._observe(), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.speed += 0.4 * (int(action) - 1) - 0.08 * self.speed
+        place = self.place + self.speed + self.current
+        self.place = float(np.clip(place, -200, 200))
+        self.speed = 0.0 if self.place != place else self.speed
+        self.steps += 1
+        return self._observe(), -abs(self.place - self.BERTH) / 50, False, self.steps >= 120, {}
+
+    def _observe(self) -> np.ndarray:
+        return np.array([self.place, self.speed, self.current], np.float32)
+
+
+def moor(obs: np.ndarray) -> int:
+    """Return the engine's state for a speed that is proportional to the distance, against the current."""
+    wish = np.clip(0.06 * (Ferry.BERTH - obs[0]), -4, 4) - obs[2]
+    error = wish - 0.92 * obs[1]
+    return 2 if error > 0.2 else 0 if error < -0.2 else 1
+
+
+class Kiln(gym.Env[Any, Any]):
+    """Temperatures of the upper and the lower chamber of a kiln in degrees C, and its draft.
+
+    Each chamber has a burner, and heat flows between both.  The reward is highest at 320 and 210 degrees;
+    episodes have 100 steps.
+    """
+
+    observation_space = gym.spaces.Dict(
+        draft=gym.spaces.Box(0, 2, (1,), np.float32),
+        lower=gym.spaces.Box(0, 700, (1,), np.float32),
+        upper=gym.spaces.Box(0, 700, (1,), np.float32),
+    )
+    action_space = gym.spaces.Box(0, 1, (2,), np.float32)
+    GOAL = (320.0, 210.0)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.upper, self.lower = self.np_random.uniform(20, 450, 2)
+        self.draft, self.steps = float(self.np_random.uniform(0.5, 1.5)), 0
+        return self._observe(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        burners = np.clip(action, 0, 1)
+        flow, loss = 0.04 * (self.lower - self.upper), 0.06 * self.draft
+        upper = self.upper + 40 * float(burners[0]) - loss * (self.upper - 20) + flow
+        self.lower += 30 * float(burners[1]) - loss * (self.lower - 20) - flow
+        self.upper = upper
+        self.steps += 1
+        reward = -abs(self.upper - self.GOAL[0]) / 60 - abs(self.lower - self.GOAL[1]) / 60
+        return self._observe(), reward, False, self.steps >= 100, {}
+
+    def _observe(self) -> dict[str, np.ndarray]:
+        parts = {"draft": self.draft, "lower": self.lower, "upper": self.upper}
+        return {name: np.array([part], np.float32) for name, part in parts.items()}
+
+
+def fire(obs: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the power of both burners that replaces the losses and a fifth of the missing temperature."""
+    upper, lower = float(obs["upper"][0]), float(obs["lower"][0])
+    flow, loss = 0.04 * (lower - upper), 0.06 * float(obs["draft"][0])
+    powers = [
+        (0.2 * (Kiln.GOAL[0] - upper) + loss * (upper - 20) - flow) / 40,
+        (0.2 * (Kiln.GOAL[1] - lower) + loss * (lower - 20) + flow) / 30,
+    ]
+    return np.asarray(np.clip(powers, 0, 1), np.float32)
+
+
 TASKS = {
     "greenhouse": Task(f"{MODULE}:Greenhouse-v0", Greenhouse, grow, "Discrete; vector"),
     "crane": Task(f"{MODULE}:Crane-v0", Crane, carry, "Box; Dict"),
     "balloon": Task(f"{MODULE}:Balloon-v0", Balloon, burn, "Box; vector"),
+    "ferry": Task(f"{MODULE}:Ferry-v0", Ferry, moor, "Discrete; vector"),
+    "kiln": Task(f"{MODULE}:Kiln-v0", Kiln, fire, "Box; Dict"),
 }
 """Environments and experts by name."""
 

@@ -95,7 +95,13 @@ def learn_reward(
     shown, held = split(demonstrations, settings.held_out, split_seed)
     known, other = split(data, settings.held_out / 2, split_seed)
     choices = describe_choices(
-        window, (shown, held), (known, other), source=source, reference=negatives, absorbing=absorbing
+        window,
+        (shown, held),
+        (known, other),
+        source=source,
+        reference=negatives,
+        absorbing=absorbing,
+        objective=settings.objective,
     )
     for title, choice in choices.items():
         say(f"{title}: {choice}.")
@@ -128,6 +134,7 @@ def learn_reward(
         shown,
         known,
         reference=reference,
+        objective=settings.objective,
         inputs=settings.inputs,
         obs_index=settings.obs_index or None,
         n_updates=settings.reward_updates,

@@ -50,8 +50,13 @@ class LearnRewardSettings(LearningArgs):
     Minari id."""
 
     reference: str | None = None
-    """Negatives that demonstrations are compared with: "random:<steps>", or a source as for --data; the data
-    by default.  Choose random actions if the data comes from a good policy."""
+    """Negatives that demonstrations are compared with: "random:<steps>", or a source as for --data.  The
+    default is the data; with the objective "contrastive" samples of the prior, if entries are constant in
+    each episode and no episode terminates.  Choose random actions if the data comes from a good policy."""
+
+    objective: Literal["contrastive", "density-ratio"] = "contrastive"
+    """Loss of the reward: "contrastive" also learns ways that are longer than a window; "density-ratio" is
+    for observations that contain a goal which differs between episodes, as in reaching tasks."""
 
     inputs: Literal["observation", "observation-action"] = "observation"
     """Inputs of the reward; rewards of observations alone transfer better."""

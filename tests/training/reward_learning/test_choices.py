@@ -10,9 +10,9 @@ from rlpriors.agents import DiffusionIRLSettings
 from rlpriors.data import Episode, EpisodeStore
 from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.training.reward_learning.choices import (
-    choose_objective,
     choose_window,
     describe_choices,
+    objective_settings,
     split,
     standardized,
 )
@@ -92,20 +92,22 @@ def test_choices_are_named_with_their_reasons():
     assert texts["Negatives"] == "random:5 (--reference)"
     assert "absorbing states" in texts["Terminations"]
     goals = replace(store, obs=np.repeat([[1.0], [2.0]], store.lengths + 1, axis=0).astype(np.float32))
-    for shown, objective in (
-        (store, "contrastive: the default"),
-        (goals, "density_ratio: observations contain"),
-    ):
+    cases = ((store, False, "the data"), (goals, False, "samples of the prior"), (goals, True, "the data"))
+    for shown, absorbing, negatives in cases:
         parts = shown, None
-        texts = describe_choices(window, parts, parts, source="random:9", reference=None, absorbing=False)
-        assert texts["Negatives"].startswith("the data")
-        assert texts["Objective"].startswith(objective)
+        texts = describe_choices(window, parts, parts, source="random:9", reference=None, absorbing=absorbing)
+        assert texts["Negatives"].startswith(negatives)
+        assert texts["Objective"].startswith("contrastive (--objective density-ratio if the goal differs")
+    parts = goals, None
+    texts = describe_choices(
+        window, parts, parts, source="random:9", reference=None, absorbing=False, objective="density-ratio"
+    )
+    assert (texts["Negatives"][:8], texts["Objective"]) == ("the data", "density-ratio (--objective)")
 
 
-def test_the_objective_of_goals_hides_which_ones_were_demonstrated():
-    store = walks(90, 90)
-    assert choose_objective(store).settings == DiffusionIRLSettings()
-    goals = replace(store, obs=np.repeat([[1.0], [2.0]], store.lengths + 1, axis=0).astype(np.float32))
-    settings = choose_objective(goals).settings
+def test_settings_of_the_objectives():
+    assert objective_settings("contrastive") == ("contrastive", DiffusionIRLSettings())
+    name, settings = objective_settings("density-ratio")
+    assert name == "density_ratio"
     assert settings.input_noise > 0
     assert settings.temporal_variation_exponent == settings.progress_weight == 0

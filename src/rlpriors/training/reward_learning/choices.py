@@ -1,7 +1,7 @@
 """Defaults of reward learning that follow from the data, each with its reason.
 
-`ObjectiveChoice`   objective of `DiffusionIRL` and its settings
-`choose_objective`  objective that fits the demonstrations
+`ObjectiveName`     objectives of the command
+`objective_settings` objective of `DiffusionIRL` and its settings
 `WindowChoice`      horizon and stride of windows
 `choose_window`     windows that fit the demonstrations
 `split`             episodes for training and held-out episodes
@@ -10,6 +10,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,11 +21,11 @@ from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
 
 __all__ = [
-    "ObjectiveChoice",
+    "ObjectiveName",
     "WindowChoice",
-    "choose_objective",
     "choose_window",
     "describe_choices",
+    "objective_settings",
     "split",
     "standardized",
 ]
@@ -34,37 +35,25 @@ MOST_STEPS = 128
 N_STANDARD = 20_000
 
 
-@dataclass(frozen=True)
-class ObjectiveChoice:
-    """Objective of `DiffusionIRL` and its settings, with the reason."""
-
-    objective: str
-    """Key of `objectives.OBJECTIVES`."""
-    settings: DiffusionIRLSettings
-    """Settings that do not depend on the objective."""
-    reason: str
-    """Reason in words."""
+ObjectiveName = Literal["contrastive", "density-ratio"]
 
 
-def choose_objective(demonstrations: EpisodeStore) -> ObjectiveChoice:
-    """Return the contrast, or a density ratio where observations contain a goal of each episode.
+def objective_settings(name: ObjectiveName) -> tuple[str, DiffusionIRLSettings]:
+    """Return the objective of `DiffusionIRL` and its settings.
 
-    Few goals are demonstrated, and a reward that knows them by heart is low for all others.  Three settings
-    avoid that: the density ratio is bounded, noise on the inputs hides small differences, and all entries
-    have the same gradient penalty.  With the weights of the contrast, entries that never change in an
-    episode, such as goals, would have the smallest one.
+    "contrastive" has the defaults.  "density-ratio" is for goals of episodes: few are demonstrated, and the
+    contrast may learn them by heart, so that its reward is low for all others.  The ratio is bounded, noise
+    on the inputs hides small differences, and all entries have the same gradient penalty.  With the weights
+    of the contrast, entries that never change in an episode, such as goals, would have the smallest one.
 
     Example:
-        >>> from rlpriors.data import Episode
-        >>> walk = Episode(np.arange(5.0)[:, None], np.ones((4, 1)), *np.zeros((3, 4)))
-        >>> choose_objective(EpisodeStore.from_episodes([walk, walk])).objective
-        'contrastive'
+        >>> objective_settings("contrastive")[0], objective_settings("density-ratio")[1].input_noise
+        ('contrastive', 0.3)
     """
-    if not len(goal_entries(demonstrations)):
-        return ObjectiveChoice("contrastive", DiffusionIRLSettings(), "the default")
+    if name == "contrastive":
+        return "contrastive", DiffusionIRLSettings()
     settings = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=0.3)
-    reason = "observations contain a goal of each episode, and the reward must hold for other goals"
-    return ObjectiveChoice("density_ratio", settings, reason)
+    return "density_ratio", settings
 
 
 @dataclass(frozen=True)
@@ -166,6 +155,7 @@ def describe_choices(
     source: str,
     reference: str | None,
     absorbing: bool,
+    objective: ObjectiveName = "contrastive",
 ) -> dict[str, str]:
     """Return the choices of a run with their reasons, by title.
 
@@ -176,13 +166,15 @@ def describe_choices(
         source: source of the data.
         reference: source of the negatives; None for the default of `DiffusionIRL`.
         absorbing: continuation of windows beyond a termination.
+        objective: objective of the reward.
     """
     (shown, held), (known, other) = demonstrations, data
     held_out = held.n_episodes if held else 0
     negatives = "the data (--reference random:10000 if the data comes from a good policy)"
     if reference:
         negatives = f"{reference} (--reference)"
-    objective = choose_objective(shown)
+    elif objective == "contrastive" and len(goal_entries(shown)) and not absorbing:
+        negatives = "samples of the prior, because entries of observations are constant in each episode"
     return {
         "Demonstrations": f"{shown.n_episodes} to learn from and {held_out} held out for the evaluation "
         "(--held-out)",
@@ -190,7 +182,9 @@ def describe_choices(
         "held out",
         "Windows": f"{window.reason} (--horizon {window.horizon} --stride {window.stride})",
         "Negatives": negatives,
-        "Objective": f"{objective.objective}: {objective.reason}",
+        "Objective": f"{objective} (--objective density-ratio if the goal differs between episodes)"
+        if objective == "contrastive"
+        else f"{objective} (--objective)",
         "Terminations": "absorbing states, because episodes terminate: the sign of the reward is determined"
         if absorbing
         else "none in the data; a constant added to the reward changes nothing",

@@ -20,7 +20,11 @@ from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.encoders.record import EncoderRecord
 from rlpriors.rewards.base import RewardModel
-from rlpriors.training.reward_learning.choices import WindowChoice, standardized
+from rlpriors.training.reward_learning.choices import (
+    ObjectiveName,
+    WindowChoice,
+    standardized,
+)
 from rlpriors.training.reward_learning.stages import (
     RewardInputs,
     make_planner,
@@ -108,6 +112,7 @@ def learn_rewards(
     data: EpisodeStore,
     *,
     reference: EpisodeStore | None = None,
+    objective: ObjectiveName = "contrastive",
     inputs: RewardInputs = "observation",
     obs_index: Sequence[int] | None = None,
     folder: Path,
@@ -130,6 +135,7 @@ def learn_rewards(
         demonstrations: demonstrations of the training.
         data: data of the prior.
         reference: negatives; None for the default of `DiffusionIRL`.
+        objective: objective, with the settings of `objective_settings`.
         inputs: inputs of the reward.
         obs_index: entries of the observation that it reads; None for all.
         folder, checkpoint_every, resume, tracker: see `train_offline`.
@@ -144,6 +150,7 @@ def learn_rewards(
         policy,
         data,
         reference=reference,
+        objective=objective,
         inputs=inputs,
         obs_index=obs_index,
         obs_keys=keys,
@@ -180,6 +187,7 @@ def _learn_one(
     seed: int,
     *,
     reference: EpisodeStore | None,
+    objective: ObjectiveName,
     inputs: RewardInputs,
     obs_index: Sequence[int] | None,
     obs_keys: Sequence[str] | None,
@@ -196,6 +204,7 @@ def _learn_one(
         demonstrations,
         data,
         reference=reference,
+        objective=objective,
         folder=folder,
         name=name,
         n_updates=n_updates,

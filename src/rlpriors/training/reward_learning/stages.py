@@ -26,7 +26,7 @@ from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardModel, RewardSettings
 from rlpriors.training.offline import train_offline
-from rlpriors.training.reward_learning.choices import choose_objective
+from rlpriors.training.reward_learning.choices import ObjectiveName, objective_settings
 from rlpriors.training.tracking.animation import Flipbook
 from rlpriors.training.tracking.run_tracker import Trackers
 
@@ -127,6 +127,7 @@ def train_reward(
     data: EpisodeStore,
     *,
     reference: EpisodeStore | None = None,
+    objective: ObjectiveName = "contrastive",
     folder: Path,
     name: str,
     n_updates: int,
@@ -138,26 +139,25 @@ def train_reward(
 ) -> RewardModel:
     """Learn a reward by `DiffusionIRL`, and return the averaged one.
 
-    The objective and its settings are those of `choose_objective`.
-
     Args:
         policy: policy with the trained prior; it plans with the reward afterwards.
         reward: untrained reward.
         demonstrations: demonstrations of the training.
         data: data of the prior.
         reference: negatives; None for the default of `DiffusionIRL`.
+        objective: objective, with the settings of `objective_settings`.
         folder, name, n_updates, checkpoint_every, resume, tracker: see `train_offline`.
         seed: random seed of batches and noise.
         pictures: function of the averaged reward that returns pictures of it over the training, by their
             tags.
     """
-    chosen = choose_objective(demonstrations)
+    irl_objective, irl_settings = objective_settings(objective)
     irl = DiffusionIRL(
         policy=policy,
         reward=reward,
         optim=AdamOptimizerFactory(lr=1e-2).with_lr_scheduler_factory(CosineSchedule(n_updates, final=0.1)),
-        objective=chosen.objective,
-        settings=chosen.settings,
+        objective=irl_objective,
+        settings=irl_settings,
         prior_data=data,
         reference=reference,
         seed=seed,
