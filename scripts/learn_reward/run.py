@@ -4,8 +4,9 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import torch
 from rich.console import Console
 
 from rlpriors.agents import check_support
+from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.fingerprints import store_fingerprint
 from rlpriors.device import resolve_device
-from rlpriors.evaluation.rewards.verdict import verdict_line
+from rlpriors.evaluation.rewards.verdict import Finding, verdict_line
 from rlpriors.scripts.learn_reward.policy import train_check_policy
 from rlpriors.scripts.learn_reward.settings import POLICY_STEPS, LearnRewardSettings
 from rlpriors.scripts.origin import describe_data, record_origin
@@ -76,17 +78,23 @@ def learn_reward(
     pixels = settings.load_pixels(device, net_seed)
     read = partial(settings.read, pixels=pixels)
     demonstrations = read("--demos", settings.demos, data_seed)
+    source, negatives = settings.data or settings.collect, settings.reference
+    read_data = partial(read, "--data", source, data_seed)
+    read_reference = partial(read, "--reference", negatives, reference_seed)
+    # Files are read before the run's folder is created, so that a wrong one leaves no folder.
+    if settings.data is not None and not resume:
+        read_data = partial(_same, read_data())
+    if negatives is not None and not negatives.startswith("random:") and not resume:
+        read_reference = partial(_same, read_reference())
+    _check_obs_index(settings.obs_index, prod(demonstrations.obs.shape[1:]))
     run = create_or_resume_run(
         folder or Path("runs") / f"reward-{settings.env_name}-seed{settings.seed}", settings, resume=resume
     )
     tracking = RunTracker(run, tracker)
     tracking.overview(settings, "learn-reward")
     check_run_inputs(run, {"demos": store_fingerprint(demonstrations)})
-    source, negatives = settings.data or settings.collect, settings.reference
-    data = stored(run, "data", partial(read, "--data", source, data_seed))
-    reference = None
-    if negatives is not None:
-        reference = stored(run, "reference", partial(read, "--reference", negatives, reference_seed))
+    data = stored(run, "data", read_data)
+    reference = None if negatives is None else stored(run, "reference", read_reference)
 
     absorbing = bool(demonstrations.terminated.any() or data.terminated.any())
     window = choose_window(
@@ -106,6 +114,7 @@ def learn_reward(
     for title, choice in choices.items():
         say(f"{title}: {choice}.")
     findings = list(check_demonstrations(demonstrations, data))
+    _warn(findings, say)
     training: dict[str, Any] = {
         "folder": run,
         "checkpoint_every": settings.checkpoint_every,
@@ -125,9 +134,7 @@ def learn_reward(
     )
     coverage = check_support(policy, known, demonstrations, seed=eval_seed).coverage
     findings.append(support_finding(coverage))
-    for finding in findings:
-        if finding.level != "good":
-            say(f"{finding.level.capitalize()}: {finding.name} {finding.value}. {finding.meaning}")
+    _warn(findings[-1:], say)
 
     rewards = learn_rewards(
         policy,
@@ -226,3 +233,23 @@ def learn_reward(
     say(f"The report: {run / 'report.md'}; the curves: tensorboard --logdir {run / 'tensorboard'}")
     say(str(run))
     return run
+
+
+def _warn(findings: Sequence[Finding], say: Callable[[str], object]) -> None:
+    """Print the findings that are not good, when they are known: before the next long training."""
+    for finding in findings:
+        if finding.level != "good":
+            say(f"{finding.level.capitalize()}: {finding.name} {finding.value}. {finding.meaning}")
+
+
+def _check_obs_index(index: Sequence[int], n: int) -> None:
+    """Refuse entries that observations do not have, before anything is trained."""
+    if not all(0 <= entry < n for entry in index) or len(set(index)) < len(index):
+        raise ValueError(
+            f"--obs-index must hold entries between 0 and {n - 1}, each once. Received {tuple(index)}; the "
+            "order is that of the leaves in --obs-keys, which is alphabetical by default."
+        )
+
+
+def _same(store: EpisodeStore) -> EpisodeStore:
+    return store

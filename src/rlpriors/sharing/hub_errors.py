@@ -84,6 +84,8 @@ def explain_hub_errors(repository: str, *, write: bool = False) -> Iterator[None
                 f"{what}: it is not a model that rlpriors saved ({CONFIG} and model.safetensors are needed). "
                 "Check the name."
             ) from error
+        if write and is_offline():
+            raise ConnectionError(f"{what}: HF_HUB_OFFLINE is set. Unset it to upload.") from error
         if "OfflineModeIsEnabled" in names or ("LocalEntryNotFoundError" in names and is_offline()):
             raise FileNotFoundError(
                 f"{what}: HF_HUB_OFFLINE is set, and the model is not in the cache. Unset it to allow the "

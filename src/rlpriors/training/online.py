@@ -244,7 +244,8 @@ class _OnlineRun:
             if self.film is not None:
                 self.film.add(self.algorithm.policy, first, writer)
             learned = self.reward is not None
-            logger = RunLogger(writer, "policy", length=s.env_steps, first=first, learned=learned)
+            numbers: dict[str, Any] = {"length": s.env_steps, "first": first, "learned": learned}
+            logger = RunLogger(writer, "policy", collects=True, **numbers)
         common: dict[str, Any] = {
             "training_collector": collector,
             "max_epochs": epochs,

@@ -33,6 +33,7 @@ class RunLogger(BaseLogger):
         length: number of updates or environment steps of the whole training; a curve has about 200 points.
         first: number of environment steps before this run, if it continues an earlier one.
         learned: draw the return by the agent's reward next to the environment's return (`EnvReturnStats`).
+        collects: a collector takes the steps.
 
     Example:
         >>> from rlpriors.training.tracking.csv_files import CsvWriter
@@ -50,12 +51,19 @@ class RunLogger(BaseLogger):
     """
 
     def __init__(
-        self, writer: RunWriter, group: str, *, length: int, first: int = 0, learned: bool = False
+        self,
+        writer: RunWriter,
+        group: str,
+        *,
+        length: int,
+        first: int = 0,
+        learned: bool = False,
+        collects: bool = False,
     ) -> None:
         interval = max(1, length // N_POINTS)
         super().__init__(training_interval=1, update_interval=interval, save_interval=1)
         self.writer, self.group, self.first, self.learned = writer, group, first, learned
-        self._env_steps: int | None = None
+        self._env_steps = first if collects else None
         self._last_save = -1
 
     def log_training_data(self, log_data: dict[str, Any], step: int) -> None:

@@ -88,7 +88,7 @@ def check_demonstrations(demonstrations: EpisodeStore, data: EpisodeStore) -> tu
         Finding(
             "dynamics",
             f"{agreement:.2f}",
-            grade(agreement, good=0.7, bad=0.4 if data.n_steps >= N_CERTAIN else 0.0),
+            grade(agreement, good=0.7, bad=0.4 if data.n_steps >= N_CERTAIN else 0.15),
             "Fraction of the demonstrated changes that the demonstrated actions explain by a model of the "
             "data's dynamics, relative to the data. A small number means that actions do not belong to their "
             "observations, other units, or another environment. It is uncertain below 10,000 steps of data.",

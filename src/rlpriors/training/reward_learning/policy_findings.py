@@ -22,11 +22,15 @@ def policy_findings(
         monitor: training episodes.
     """
     drift = monitor.finding()
+    # A policy that has not learned the reward yet does not show what the reward pays for.
+    progress = grade(scores.progress.estimate, good=0.8, bad=0.5)
+    progress = "doubtful" if progress == "bad" and scores.progress.high >= 0.5 else progress
+    closeness = grade(scores.closeness, good=0.7, bad=0.4)
     findings = (
         Finding(
             "progress",
             str(scores.progress),
-            grade(scores.progress.estimate, good=0.8, bad=0.5),
+            progress,
             "Learned return of a policy that was trained on the reward, as a fraction of the way from an "
             "untrained policy (0) to held-out demonstrations (1), with a 95 % interval over episodes. If it "
             "is small, train longer (--policy-steps of learn-reward, --env-steps of train-policy).",
@@ -34,7 +38,7 @@ def policy_findings(
         Finding(
             "closeness",
             f"{scores.closeness:.2f}",
-            grade(scores.closeness, good=0.7, bad=0.4),
+            "doubtful" if closeness == "bad" and progress != "good" else closeness,
             "Distance of the policy's states to the nearest demonstrated state, as a fraction of the way "
             "from the untrained policy's (0) to that between demonstrations (1). If it is small and the "
             "progress is large, the reward pays for states that no demonstration visits.",
