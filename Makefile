@@ -25,7 +25,7 @@ ARGS ?=
 # Processes of the tests.  Each imports torch, so more processes than cores gain nothing.
 WORKERS ?= 2
 
-.PHONY: help demo test test-all test-peers test-lowest test-device check check-style check-mypy check-pyright check-imports format docs docs-serve clean
+.PHONY: help demo test test-all test-notebooks test-peers test-lowest test-device check check-style check-mypy check-pyright check-imports format docs docs-serve clean
 
 help:
 	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and plan with it (4 to 7 minutes)"
@@ -34,6 +34,7 @@ help:
 	@echo "make test-peers  install into $(PEERS_VENV), then run the training loops of other libraries"
 	@echo "make test-lowest  install the lowest versions into $(LOWEST_VENV), then run a small part of the tests"
 	@echo "make test-device  run the tests marked \`cuda\`, without a GPU on a second device in CPU memory"
+	@echo "make test-notebooks  run the notebooks of docs/notebooks"
 	@echo "make check     ruff, mypy, pyright and the import rules"
 	@echo "make format    let ruff repair what it can"
 	@echo "make docs      build the documentation site into site/; make docs-serve shows it at 127.0.0.1:8000"
@@ -59,6 +60,9 @@ test-lowest: $(LOWEST_STAMP)
 # The plugin in tests/plugins stands in for a GPU.  Reading only these files halves the time.
 test-device: $(STAMP)
 	RLPRIORS_SECOND_DEVICE=1 $(BIN)/pytest -m "cuda and not slow" $(ARGS) $$(grep -rl 'mark\.cuda' tests --include='test_*.py')
+
+test-notebooks: $(STAMP)
+	$(BIN)/pytest -n 0 tests/test_notebooks.py $(ARGS)
 
 # Separate targets: `make -k check` reports the faults of all of them.
 check: check-style check-mypy check-pyright check-imports
