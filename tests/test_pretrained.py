@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from hub_server import HubServer, use_hub
+from spot_env import Spot
 
 from rlpriors import checkpoint
 from rlpriors.agents import DiffuserPolicy, TrajectoryLayout, load_prior, save_prior
@@ -248,7 +249,7 @@ def test_wrappers_take_names_of_the_hub(hub: HubServer, tmp_path: Path) -> None:
     env = LearnedReward(gym.make("Pendulum-v1"), "hf:alice/reward", device="cpu")
     env.reset(seed=0)
     assert np.isfinite(env.step(env.action_space.sample())[1])
-    images = gym.wrappers.AddRenderObservation(gym.make("CartPole-v1", render_mode="rgb_array"))
+    images = Spot()
     encoded = EncodeObservation(images, "hf:alice/encoder", device="cpu")
     assert encoded.reset(seed=0)[0].shape == (512,)
     encoded.close()

@@ -80,7 +80,7 @@ def learn_reward(
     demonstrations = read("--demos", settings.demos, data_seed)
     source, negatives = settings.data or settings.collect, settings.reference
     read_data = partial(read, "--data", source, data_seed)
-    read_reference = partial(read, "--reference", negatives, reference_seed)
+    read_reference = partial(read, "--reference", negatives or settings.collect, reference_seed)
     # Files are read before the run's folder is created, so that a wrong one leaves no folder.
     if settings.data is not None and not resume:
         read_data = partial(_same, read_data())

@@ -84,7 +84,7 @@ def test_random_weights_are_the_control() -> None:
 
 def test_a_missing_package_is_named() -> None:
     spec = replace(ENCODERS[NAME], model_id="package://no_such_package/model.pth")
-    with pytest.raises(FileNotFoundError, match=r"in the package 'no-such-package'.*rlpriors\[vision\]"):
+    with pytest.raises(FileNotFoundError, match=r"package 'no-such-package': pip install .*\[vision\]"):
         load_encoder(spec, device="cpu")
 
 

@@ -48,5 +48,5 @@ def test_an_id_that_cannot_be_made_raises_with_the_fix(env_id, arguments, messag
 def test_missing_ale_py_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ale_py", None)
     monkeypatch.delitem(gym.registry, "ALE/Pong-v5", raising=False)
-    with pytest.raises(ImportError, match=r"rlpriors\[atari\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[atari\]"):
         register_envs("ALE/Pong-v5")

@@ -79,7 +79,11 @@ def learn_prior(
         window: horizon and stride of windows.
         absorbing: continuation of windows beyond a termination.
         obs_keys: leaves of Dict observations.
-        folder, n_updates, checkpoint_every, resume, tracker: see `train_offline`.
+        folder: see `train_offline`.
+        n_updates: see `train_offline`.
+        checkpoint_every: see `train_offline`.
+        resume: see `train_offline`.
+        tracker: see `train_offline`.
         seed: seed of weights, batches and noise.
         device: device of the prior.
         obs_encoder: encoder whose features the observations contain.
@@ -138,7 +142,10 @@ def learn_rewards(
         objective: objective, with the settings of `objective_settings`.
         inputs: inputs of the reward.
         obs_index: entries of the observation that it reads; None for all.
-        folder, checkpoint_every, resume, tracker: see `train_offline`.
+        folder: see `train_offline`.
+        checkpoint_every: see `train_offline`.
+        resume: see `train_offline`.
+        tracker: see `train_offline`.
         n_updates: number of updates of the reward.
         agreement_updates: number of updates of each further reward; 0 for none.
         seed: seed of weights, batches, noise and halves.

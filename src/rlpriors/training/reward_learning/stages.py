@@ -146,7 +146,12 @@ def train_reward(
         data: data of the prior.
         reference: negatives; None for the default of `DiffusionIRL`.
         objective: objective, with the settings of `objective_settings`.
-        folder, name, n_updates, checkpoint_every, resume, tracker: see `train_offline`.
+        folder: see `train_offline`.
+        name: see `train_offline`.
+        n_updates: see `train_offline`.
+        checkpoint_every: see `train_offline`.
+        resume: see `train_offline`.
+        tracker: see `train_offline`.
         seed: random seed of batches and noise.
         pictures: function of the averaged reward that returns pictures of it over the training, by their
             tags.
