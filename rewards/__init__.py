@@ -14,6 +14,7 @@ trajectory_value       `TrajectoryValue`: a value of whole windows, for comparis
 discriminators         `Discriminator`, `GAILReward`, `AIRLReward`: adversarial imitation rewards
 baselines              rewards without adversarial or contrastive training
 drail                  `DRAILReward`: the diffusion discriminator
+reward_card            model card of a saved reward
 registry               `load_reward` and the classes it can load
 losses                 losses that train a reward
 divergences            `Divergence`: distances between generated and demonstrated samples

@@ -24,13 +24,12 @@ from torch import Tensor
 
 from rlpriors import checkpoint
 from rlpriors.arguments import as_number_array
-from rlpriors.data.normalize import Normalizer
 from rlpriors.data.validation import as_flags
 from rlpriors.device import limit_forked_threads
 from rlpriors.rewards.layout_record import LayoutRecord
+from rlpriors.rewards.reward_card import reward_card
 from rlpriors.rewards.validation import check_rows
 from rlpriors.sharing.card import Card, write_card
-from rlpriors.sharing.interface import count_weights, describe_actions, describe_observation, entry_rows
 from rlpriors.sharing.provenance import Provenance
 
 __all__ = [
@@ -44,30 +43,6 @@ __all__ = [
 
 GROUP = "rlpriors.rewards"
 LAYOUT, ENCODER = "obs_layout", "obs_encoder"  # entries of a saved reward's configuration
-
-COMBINED = {"EnsembleReward", "NormalizedReward", "SumReward"}
-"""Rewards that read what their components read."""
-SNIPPET = """
-import numpy as np
-
-from rlpriors.rewards import load_reward
-
-reward = load_reward("{{name}}")
-obs, act = np.zeros((2, {obs_dim})), {act}
-print(reward.score(obs, act, obs))  # the rewards of two transitions: obs, act, next obs
-"""
-USAGE = """
-from rlpriors.envs.make import make_env
-from rlpriors.wrappers import LearnedReward
-
-env = LearnedReward(make_env({env}{arguments}), reward)
-"""
-ENCODED_USAGE = """
-from rlpriors.envs.encoded_env import recorded_env
-from rlpriors.wrappers import LearnedReward
-
-env = LearnedReward(recorded_env({env}, "{name}"{arguments}), reward)
-"""
 
 REWARDS: "dict[str, type[RewardModel]]" = {}
 """Reward model classes by their name in saved files; `rewards.registry` fills the table."""
@@ -193,38 +168,8 @@ class RewardModel(LayoutRecord, ABC):
 
     def card(self) -> Card:
         """Return the contents of the model card that `save` writes; a subclass may add facts."""
-        layout, space = self.obs_layout, self.discrete_space
         models = [module for module in self.modules() if isinstance(module, RewardModel)]
-        kinds = list(dict.fromkeys(type(model).__name__ for model in models))
-        leaves = [model.settings for model in models if type(model).__name__ not in COMBINED]
-        is_known = set(kinds) <= {*COMBINED, "MLPReward"}
-        reads = {name: None for settings in leaves if is_known for name in settings.inputs}
-        indices = {settings.obs_index for settings in leaves if is_known} - {None}
-        action = describe_actions(space, self.act_dim)
-        sizes = (self.obs_dim, self.obs_dim + self.act_dim)
-        normalizers = (m for m in self.modules() if isinstance(m, Normalizer) and m.dim in sizes)
-        parts = f" of {', '.join(kinds[1:])}" if kinds[1:] else ""
-        facts = {
-            "class": f"`{kinds[0]}`{parts}, {count_weights(self)} weights",
-            "observation": describe_observation(
-                self.obs_dim, layout, None if self.obs_encoder is None else self.obs_encoder.name
-            ),
-            "action": f"not read: {action}" if reads and "act" not in reads else action,
-            "units": "raw units of the environment; normalizers are inside",
-            "reads": ", ".join(f"`{name}`" for name in reads),
-            "reads of observations": ", ".join(f"entries {list(index)}" for index in sorted(indices)),
-            "output": "one number per transition, differentiable in observation and action",
-        }
-        act = f"np.full((2, {self.act_dim}), {self.action_start})"  # the first Discrete action, or zeros
-        return Card(
-            "reward",
-            "A reward learned from data: `(obs, act, obs_next, terminated)` to one number per transition.",
-            SNIPPET.format(obs_dim=self.obs_dim, act=act),
-            {name: fact for name, fact in facts.items() if fact},
-            entries=entry_rows(next(normalizers, None), self.obs_dim, layout),
-            usage=USAGE if self.obs_encoder is None else ENCODED_USAGE,
-            tags=("reward-model", "inverse-reinforcement-learning"),
-        )
+        return reward_card(self, models, self.discrete_space)
 
     def save(self, folder: str | Path, *, provenance: Provenance | None = None) -> Path:
         """Write the model to `folder` for `load_reward`, with a model card.
