@@ -15,7 +15,7 @@ __all__ = ["random_return", "record"]
 
 
 def record(
-    path: Path, env: gym.Env[Any, Any], act: Callable[[Any], Any], n_episodes: int, seed: int
+    path: Path, env: gym.Env[Any, Any], act: Callable[[Any], Any], n_episodes: int, seed: int = 0
 ) -> float:
     """Write whole episodes of an expert as the arrays obs, act and lengths; return their mean return.
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.own_data.demonstrations import record
 from hub_server import HubServer, use_hub
-from rocket_env import Rocket, fly, record
+from rocket_env import Rocket, fly
 
 from rlpriors.data.fingerprints import store_fingerprint
 from rlpriors.data.frame_writer import FrameWriter

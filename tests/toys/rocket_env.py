@@ -2,11 +2,8 @@
 
 `Rocket`       environment "rocket_env:Rocket-v0"
 `fly`          scripted expert
-`record`       episodes of a controller in a .npz file, end to end
 """
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -50,31 +47,6 @@ def fly(obs: np.ndarray) -> int:
     if abs(wish[0]) > 0.1:
         return 3 if wish[0] > 0 else 2
     return 1 if wish[1] > 0 else 0
-
-
-def record(
-    path: Path, env: gym.Env[Any, Any], act: Callable[[Any], Any], n_episodes: int, seed: int = 0
-) -> float:
-    """Write whole episodes as the arrays obs, act and lengths; return their mean return."""
-    observations: list[Any] = []
-    actions: list[Any] = []
-    lengths, total = [], 0.0
-    for number in range(n_episodes):
-        obs, _ = env.reset(seed=seed + number)
-        observations.append(obs)
-        ended, first = False, len(actions)
-        while not ended:
-            actions.append(act(obs))
-            obs, reward, terminated, truncated, _ = env.step(actions[-1])
-            observations.append(obs)
-            total, ended = total + float(reward), terminated or truncated
-        lengths.append(len(actions) - first)
-    if isinstance(obs, dict):
-        columns = {f"obs/{key}": np.array([row[key] for row in observations]) for key in obs}
-    else:
-        columns = {"obs": np.array(observations)}
-    np.savez(path, act=np.array(actions), lengths=lengths, **columns)  # type: ignore[arg-type]
-    return total / n_episodes
 
 
 gym.register("Rocket-v0", "rocket_env:Rocket")

@@ -5,8 +5,9 @@ from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 import pytest
+from benchmarks.own_data.demonstrations import record
 from puck_env import Puck, push
-from rocket_env import Rocket, fly, record
+from rocket_env import Rocket, fly
 
 from rlpriors.data import EpisodeStore
 from rlpriors.data.readers.load import load_episodes

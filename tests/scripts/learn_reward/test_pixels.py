@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rocket_env import record
+from benchmarks.own_data.demonstrations import record
 from spot_env import Spot, to_right
 
 from rlpriors.agents import load_prior

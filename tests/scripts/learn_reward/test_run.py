@@ -9,8 +9,9 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+from benchmarks.own_data.demonstrations import record
 from puck_env import Puck, push
-from rocket_env import Rocket, fly, record
+from rocket_env import Rocket, fly
 
 from rlpriors.agents import load_policy, load_prior
 from rlpriors.rewards import load_reward

@@ -10,7 +10,7 @@ from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 import pytest
-from rocket_env import record
+from benchmarks.own_data.demonstrations import record
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tianshou.algorithm import SAC
 
