@@ -230,7 +230,7 @@ def _sharpness_findings(sharpness: float) -> tuple[Finding, ...]:
         Finding(
             "sharpness",
             f"{sharpness:.2f}",
-            grade(sharpness, good=0.5, bad=0.35),  # rounded peaks of good rewards are at 0.6, too
+            grade(sharpness, good=0.5, bad=0.35),  # flat and rounded peaks are both above 0.5
             "Fraction of the data's states near the ends of held-out demonstrations with a clearly lower "
             "reward than the ends. Near 0.5 the reward is flat there, and a policy stays somewhere near; "
             "below it, states around the ends are better. Train longer (--reward-updates), or record "

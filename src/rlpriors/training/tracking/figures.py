@@ -64,7 +64,7 @@ def figure_image(figure: Figure, *, dpi: int = DPI) -> UInt8[np.ndarray, "height
 def image_grid(
     images: Float[Tensor, "count channels height width"],
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Return images with values in [0, 1] as a grid of about as many rows as columns.
+    """Return images with values in [0, 1] as a nearly square grid.
 
     Small images are magnified by a whole number.  Images of 1 or 3 channels are shown, and the first channel
     of others.
