@@ -83,7 +83,10 @@ class DataArgs(PixelArgs):
         try:
             return read(self.keys) if pixels is None else pixels.encode(read, env, self.keys)
         except (ValueError, FileNotFoundError) as error:
-            raise ValueError(f"{flag}: {error}".replace("`obs_keys`", "--obs-keys")) from error
+            message = f"{flag}: {error}".replace("`obs_keys`", "--obs-keys")
+            if pixels is not None:
+                message += " With --encoder these are images of the environment; leave it out for vectors."
+            raise ValueError(message) from error
 
 
 def random_steps(source: str) -> int | None:

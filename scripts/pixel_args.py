@@ -27,7 +27,7 @@ class PixelArgs(EnvArgs):
 
     encoder: str | None = None
     """Encoder of images: each image of an observation becomes features.  Its name, such as nature-cnn or
-    dinov2-small, or the folder of a saved encoder; by default observations are read unchanged.  An
+    dinov2-small, "hf:<owner>/<name>", or the folder of a saved encoder; by default observations are read unchanged.  An
     environment without images is rendered."""
 
     readout: str | None = None

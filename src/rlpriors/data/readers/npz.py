@@ -72,8 +72,10 @@ def read_npz(
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (BadZipFile, OSError, EOFError, ValueError) as error:
+        # NumPy takes any other file for a pickle, and advises to load it.
+        found = "pickled objects or another kind of file" if "pickle" in str(error) else error
         raise ValueError(
-            f"{path} must be a file of np.savez with numeric arrays. Received {error}; write it again with "
+            f"{path} must be a file of np.savez with numeric arrays. Received {found}; write it again with "
             "arrays of numbers only."
         ) from error
     columns = named_columns(arrays, path)
