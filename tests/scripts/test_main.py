@@ -90,7 +90,8 @@ def test_help_does_not_import_torch() -> None:
     code = "import sys; from rlpriors.scripts import main\ntry: main.main()\nexcept SystemExit: pass\n"
     code += "assert not {'torch', 'tianshou', 'gymnasium'} & set(sys.modules)"
     for args in (["--help"], ["demo", "--help"], ["pretrain", "--help"], ["learn-reward", "--help"]):
-        subprocess.run([sys.executable, "-c", code, *args], check=True, stdout=subprocess.DEVNULL)
+        result = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True)
+        assert (result.returncode, result.stderr) == (0, ""), args
 
 
 def test_help_names_every_setting(stop) -> None:

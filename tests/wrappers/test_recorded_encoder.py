@@ -69,8 +69,10 @@ def test_another_encoder_is_refused(make, encoders, reward) -> None:
 def test_stored_features_and_rewards_without_record_are_accepted(encoders, reward) -> None:
     space = gym.spaces.Box(-np.inf, np.inf, (512,), np.float32)
     stored = gym.wrappers.TransformObservation(Spot(), lambda obs: np.zeros(512, np.float32), space)
-    LearnedReward(stored, reward).reset()
-    LearnedReward(EncodeObservation(Spot(), encoders[1]), MLPReward(RewardSettings(512, 1))).reset()
+    encoded = EncodeObservation(Spot(), encoders[1])
+    for env in (LearnedReward(stored, reward), LearnedReward(encoded, MLPReward(RewardSettings(512, 1)))):
+        assert env.reset(seed=0)[0].shape == (512,)
+        assert np.isfinite(env.step(env.action_space.sample())[1])
 
 
 def test_rewards_that_contain_it_record_it_too(encoders, reward) -> None:
