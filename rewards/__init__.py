@@ -12,9 +12,9 @@ normalized             `NormalizedReward`: a reward divided by its running stand
 components             descriptions of the rewards that a combined reward consists of
 trajectory_value       `TrajectoryValue`: a value of whole windows, for comparison only
 discriminators         `Discriminator`, `GAILReward`, `AIRLReward`: adversarial imitation rewards
+records                records of a reward's inputs, and its model card
 baselines              rewards without adversarial or contrastive training
 drail                  `DRAILReward`: the diffusion discriminator
-reward_card            model card of a saved reward
 registry               `load_reward` and the classes it can load
 losses                 losses that train a reward
 divergences            `Divergence`: distances between generated and demonstrated samples

@@ -26,8 +26,8 @@ from rlpriors import checkpoint
 from rlpriors.arguments import as_number_array
 from rlpriors.data.validation import as_flags
 from rlpriors.device import limit_forked_threads
-from rlpriors.rewards.layout_record import LayoutRecord
-from rlpriors.rewards.reward_card import reward_card
+from rlpriors.rewards.records.layout_record import LayoutRecord
+from rlpriors.rewards.records.reward_card import reward_card
 from rlpriors.rewards.validation import check_rows
 from rlpriors.sharing.card import Card, write_card
 from rlpriors.sharing.provenance import Provenance

@@ -27,8 +27,8 @@ class PixelArgs(EnvArgs):
 
     encoder: str | None = None
     """Encoder of images: each image of an observation becomes features.  Its name, such as nature-cnn or
-    dinov2-small, "hf:<owner>/<name>", or the folder of a saved encoder; by default observations are read unchanged.  An
-    environment without images is rendered."""
+    dinov2-small, "hf:<owner>/<name>", or the folder of a saved encoder; by default observations are read
+    unchanged.  An environment without images is rendered."""
 
     readout: str | None = None
     """Readout of the encoder, which makes the features of a frame; the encoder's own by default."""

@@ -23,7 +23,7 @@ from rlpriors.data.observation_layout import check_layouts
 from rlpriors.data.observations import observation_shape, select_observation
 from rlpriors.device import resolve_device
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.layout_record import select_keys
+from rlpriors.rewards.records.layout_record import select_keys
 from rlpriors.rewards.registry import load_reward
 from rlpriors.spaces.wrapped import same_actions
 from rlpriors.types import RewardFn

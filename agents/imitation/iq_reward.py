@@ -14,7 +14,7 @@ from torch import Tensor
 from rlpriors.agents.imitation.soft_values import SoftValues
 from rlpriors.agents.online.action_units import to_policy_units
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.rewards.layout_record import LayoutRecord
+from rlpriors.rewards.records.layout_record import LayoutRecord
 
 __all__ = ["IQReward"]
 

@@ -32,7 +32,7 @@ from rlpriors.agents.resumable import ResumableWrapper
 from rlpriors.agents.resume_inputs import reward_fingerprint
 from rlpriors.agents.validation import check_type
 from rlpriors.data.observation_layout import ObservationLayout, check_layouts
-from rlpriors.rewards.layout_record import select_keys
+from rlpriors.rewards.records.layout_record import select_keys
 from rlpriors.spaces.actions import check_action_spaces
 from rlpriors.types import RewardFn, Transition
 

@@ -28,7 +28,7 @@ from rlpriors.envs.make import make_env
 from rlpriors.envs.maze.perturbations import FixedStartsAndGoals, PerturbedDynamics, add_walls
 from rlpriors.evaluation.rewards.verdict import verdict_line
 from rlpriors.rewards import RewardModel, load_reward
-from rlpriors.rewards.layout_record import select_keys
+from rlpriors.rewards.records.layout_record import select_keys
 from rlpriors.scripts.origin import record_origin
 from rlpriors.scripts.train_policy.settings import TrainPolicySettings
 from rlpriors.training.reward_learning.policy_stage import (
