@@ -24,6 +24,7 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.horizon_check import check_guided_ends, check_horizons
 from rlpriors.agents.irl.objective_schedule import ObjectiveSchedule
 from rlpriors.agents.irl.objectives import InputPerturbation, Objective, ObjectiveInput
+from rlpriors.agents.irl.objectives.negatives import own_source
 from rlpriors.agents.irl.order_accuracy import default_progress_weight, goal_entries
 from rlpriors.agents.irl.progress import movement_weights
 from rlpriors.agents.irl.reference import ReferenceLike, ReferenceWindows, parse_reference
@@ -229,9 +230,16 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         """Return True if all negatives are guided samples, which start where demonstrations do."""
         if self.reference is not None:
             return set(self.reference.names) == {"guided"}
-        if self.prior_data is not None and (not self._has_goals or self.policy.layout.absorbing):
-            return False
-        return all("guided" in objective.own_sources for objective in self.objectives.objectives)
+        sources = (
+            own_source(
+                objective.own_sources,
+                has_goals=self._has_goals,
+                absorbing=self.policy.layout.absorbing,
+                has_data=self.prior_data is not None,
+            )
+            for objective in self.objectives.objectives
+        )
+        return all(source == "guided" for source in sources)
 
     def _measure_variation(self, windows: WindowBuffer) -> Tensor:
         layout, store = self.policy.layout, windows.store

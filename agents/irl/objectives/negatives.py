@@ -2,6 +2,7 @@
 
 `guided_samples`  one guided window from each start state
 `negatives`       windows of the chosen sources, or of the objective's own source
+`own_source`      source of an objective without a reference
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from rlpriors.agents.irl.objectives.base import ObjectiveInput
 from rlpriors.agents.irl.reference import ReferenceSource
 from rlpriors.diffusion import Planner
 
-__all__ = ["guided_samples", "negatives"]
+__all__ = ["guided_samples", "negatives", "own_source"]
 
 
 def negatives(
@@ -26,10 +27,7 @@ def negatives(
 
     Args:
         update: inputs of the update.
-        own_sources: sources without a reference; the first one whose data is given is used.  Where
-            observations contain goals of episodes, guided samples come first, because they start where
-            demonstrations do and share their goals.  They do not where windows continue beyond terminations:
-            a sample may end before the demonstration does, which would make long episodes better.
+        own_sources: sources without a reference, see `own_source`.
         sample: function from raw start observations to windows, in place of `guided_samples`.
     """
     guided = sample or (lambda start: guided_samples(update, start))
@@ -43,11 +41,38 @@ def negatives(
 
     n = len(update.expert)
     if update.reference is None:
-        if update.has_goals and "guided" in own_sources and not update.policy.layout.absorbing:
-            return draw("guided", n)
         has_data = update.sample_prior_data is not None
-        return draw(next(source for source in own_sources if source == "guided" or has_data), n)
+        absorbing = update.policy.layout.absorbing
+        source = own_source(own_sources, has_goals=update.has_goals, absorbing=absorbing, has_data=has_data)
+        return draw(source, n)
     return update.reference.draw(n, update.n_updates, draw)
+
+
+def own_source(
+    own_sources: Sequence[ReferenceSource], *, has_goals: bool, absorbing: bool, has_data: bool
+) -> ReferenceSource:
+    """Return the source that an objective takes without a reference: the first one whose data is given.
+
+    Where observations contain goals of episodes, guided samples come first, because they start where
+    demonstrations do and share their goals.  They do not where windows continue beyond terminations: a
+    sample may end before the demonstration does, which would make long episodes better.
+
+    Args:
+        own_sources: sources of the objective, in their order.
+        has_goals: observations contain a goal of each episode.
+        absorbing: windows continue beyond terminations.
+        has_data: the prior's data is given.
+
+    Example:
+        >>> sources = "prior_data", "guided"
+        >>> own_source(sources, has_goals=True, absorbing=False, has_data=True)
+        'guided'
+        >>> own_source(sources, has_goals=True, absorbing=True, has_data=True)
+        'prior_data'
+    """
+    if has_goals and "guided" in own_sources and not absorbing:
+        return "guided"
+    return next(source for source in own_sources if source == "guided" or has_data)
 
 
 def guided_samples(
