@@ -28,7 +28,7 @@ WORKERS ?= 2
 .PHONY: help demo test test-all test-notebooks test-peers test-lowest test-device check check-style check-mypy check-pyright check-imports format docs docs-serve clean
 
 help:
-	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and plan with it (4 to 7 minutes)"
+	@echo "make demo      install into $(VENV), then learn a reward on PointMaze and plan with it (2 to 3 minutes, longer next to other programs)"
 	@echo "make test      install into $(VENV), then run the tests that CI runs"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-peers  install into $(PEERS_VENV), then run the training loops of other libraries"

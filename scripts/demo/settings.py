@@ -35,7 +35,7 @@ RewardInputs = Literal["position", "observation", "observation-action"]
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """Settings of `rlpriors demo`; the defaults take 4 to 7 minutes on 2 CPU cores.
+    """Settings of `rlpriors demo`; the defaults take 2 to 3 minutes on 2 CPU cores.
 
     Raises:
         ValueError: a field is out of its bounds.
