@@ -102,11 +102,18 @@ def main() -> None:
         reason = str(error) if error.filename or not error.strerror else error.strerror
         raise SystemExit(f"rlpriors: {reason}") from error
     except (ValueError, ImportError, FloatingPointError) as error:
-        raise SystemExit(f"rlpriors: {error}") from error
+        raise SystemExit(f"rlpriors: {_with_flags(str(error), arguments)}") from error
     except Exception as error:
         if not type(error).__module__.startswith("gymnasium."):  # such as DependencyNotInstalled
             raise
         raise SystemExit(f"rlpriors: {error}") from error
+
+
+def _with_flags(message: str, arguments: list[str]) -> str:
+    """Return an error message in which settings have the flags in `arguments`, as `--n-updates`."""
+    for flag in {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}:
+        message = message.replace(f"`{flag[2:].replace('-', '_')}`", f"`{flag}`")
+    return message
 
 
 @contextmanager

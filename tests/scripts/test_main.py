@@ -108,11 +108,11 @@ def test_help_names_every_setting(stop) -> None:
 @pytest.mark.parametrize(
     ("args", "output"),
     [
-        (["--device", "cuda:7"], "`device` must exist. Received 'cuda:7', but this machine has"),
-        (["--device", "tpu"], '`device` must be "auto", "cpu", "cuda" or "cuda:<index>". Received \'tpu\'.'),
+        (["--device", "cuda:7"], "`--device` must exist. Received 'cuda:7', but this machine has"),
+        (["--device", "tpu"], '`--device` must be "auto", "cpu", "cuda" or "cuda:<index>". Received \'tpu\'.'),
         (
             ["--goal", "0", "0"],
-            "`goal` must be in free space. Received (0.0, 0.0), which is in a wall or outside",
+            "`--goal` must be in free space. Received (0.0, 0.0), which is in a wall or outside",
         ),
         (["--resume"], "There is no run to resume in runs/demo-seed0. Start it without --resume."),
     ],

@@ -189,7 +189,7 @@ def test_killed_at_each_stage_and_resumed_equals_undisturbed(demos, tmp_path, mo
     ("args", "message"),
     [
         (("--demos", "none.npz"), "--demos: There is no file none.npz"),
-        (("--env", "nope:Nope-v0"), "`env` must be the id of an installed environment"),
+        (("--env", "nope:Nope-v0"), "`--env` must be the id of an installed environment"),
         (("--obs-keys", "speed"), "--demos: .*`keys` must be None unless the observation is a Dict"),
         (("--data", "{folder}/puck.npz"), "--data: "),
     ],
