@@ -1,4 +1,4 @@
-"""BatchNorm statistics on one's own frames."""
+"""BatchNorm statistics and 8-bit integers on one's own frames."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rlpriors.encoders import EncoderSpec, ImageEncoder, bn_calibrate, load_encoder
+from rlpriors.encoders import EncoderSpec, ImageEncoder, bn_calibrate, load_encoder, quantize
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.types import Features
 
@@ -117,3 +117,44 @@ def test_bad_inputs_leave_the_encoder_unchanged() -> None:
         bn_calibrate(encoder, two)
     assert encoder.fingerprint() == before
     assert (encoder.backbone.norm.momentum, encoder.backbone.norm.training) == (0.1, False)
+
+
+def quantized(frames: np.ndarray = FRAMES, **options: object) -> ImageEncoder:
+    pytest.importorskip("nncf", reason="needs the `int8` extra")
+    return quantize(
+        load_encoder("timm:test_resnet", weights="none", input_size=(32, 32), device="cpu", **options), frames
+    )
+
+
+def test_features_in_8_bits_are_close_to_those_in_32() -> None:
+    encoder = quantized()
+    expected = load_encoder("timm:test_resnet", weights="none", input_size=(32, 32), device="cpu").encode(
+        FRAMES
+    )
+    error = (encoder.encode(FRAMES) - expected).abs() / expected.std()
+    assert 0 < float(error.max()) < 0.3
+    assert encoder.backend == "openvino"
+
+
+def test_the_precision_is_part_of_the_fingerprint() -> None:
+    encoder, other = quantized(), quantized(FRAMES[:6])
+    exact = load_encoder("timm:test_resnet", weights="none", input_size=(32, 32), device="cpu")
+    assert encoder.fingerprint().mismatch(exact.fingerprint()) == ("precision", "backend")
+    assert encoder.fingerprint().mismatch(other.fingerprint()) == ("precision",)
+    assert encoder.fingerprint() == quantized().fingerprint()
+    assert encoder.set_backend("torch").fingerprint() == exact.fingerprint()
+
+
+def test_refusals_of_8_bits() -> None:
+    pytest.importorskip("nncf", reason="needs the `int8` extra")
+    encoder = load_encoder("nature-cnn", weights="none", device="cpu", amp="bf16")
+    with pytest.raises(ValueError, match="`amp` must be None for a network in 8 bits"):
+        quantize(encoder, np.zeros((2, 84, 84, 3), np.uint8))
+    with pytest.raises(ValueError, match="`frames` must hold at least 1 frame"):
+        quantized(FRAMES[:0])
+    with pytest.raises(ValueError, match="`n_images` must be at least 1"):
+        quantize(encoder, FRAMES, n_images=0)
+    trained = load_encoder("timm:test_resnet", weights="none", input_size=(32, 32), device="cpu").unfreeze()
+    with pytest.raises(ValueError, match="encoder that is trained"):
+        quantize(trained, FRAMES)
+    assert trained.backend == "torch"

@@ -16,7 +16,7 @@ does not know environments, wrappers or training.
 `fingerprint`    fingerprints of encoders
 `record`         record of the encoder whose features a model reads
 `state_version`  count of changes of an encoder's weights
-`calibration`    BatchNorm statistics on one's own frames
+`calibration`    BatchNorm statistics and 8-bit integers, calibrated on one's own frames
 `efficientnet_keys`  keys of EfficientNet files in TensorFlow's naming
 `attention`      attention and saliency maps
 `backbones/`     networks and their weights, by source
@@ -26,7 +26,7 @@ does not know environments, wrappers or training.
 """
 
 from rlpriors.encoders.backbones.base import Backbone
-from rlpriors.encoders.calibration import bn_calibrate
+from rlpriors.encoders.calibration import bn_calibrate, quantize
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.fingerprint import Fingerprint
 from rlpriors.encoders.load import load_encoder
@@ -44,4 +44,5 @@ __all__ = [
     "bn_calibrate",
     "encoder_spec",
     "load_encoder",
+    "quantize",
 ]

@@ -1,6 +1,7 @@
-"""Recalibration of an encoder's BatchNorm layers on frames of one's own environment.
+"""Calibration of an encoder on frames of one's own environment.
 
-`bn_calibrate`   replace the statistics of all BatchNorm layers by those of given frames
+`bn_calibrate`  replace the statistics of all BatchNorm layers by those of given frames
+`quantize`      compute in 8-bit integers, with the ranges of activations on given frames
 """
 
 import numpy as np
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rlpriors.encoders.encoder import ImageEncoder
+from rlpriors.encoders.openvino_backend import Calibration, import_nncf
 
-__all__ = ["bn_calibrate"]
+__all__ = ["bn_calibrate", "quantize"]
 
 
 def bn_calibrate(
@@ -92,6 +94,59 @@ def bn_calibrate(
             "`encoder` must have finite activations. Received NaN or infinity; its statistics are unchanged."
         )
     return encoder
+
+
+def quantize(
+    encoder: ImageEncoder, frames: np.ndarray | Tensor, *, n_images: int = 300, seed: int = 0
+) -> ImageEncoder:
+    """Let OpenVINO run the encoder's network in 8-bit integers, and return the encoder.
+
+    Weights and activations are rounded to 8 bits (post-training quantization by NNCF).  The range of each
+    activation is measured on images of `frames`.  The encoder's backend is "openvino" afterwards, and its
+    fingerprint has a precision of its own, "int8" with a digest of these images: wrappers refuse data that
+    was encoded in another one.  `save` writes the weights in 32 bits and not the ranges; quantize again after
+    loading.  `set_backend` returns to 32 bits.
+
+    Args:
+        encoder: a frozen encoder in 32 bits, on the CPU.
+        frames: frames of one's own environment, as for `encode`; a few hundred from several episodes.
+        n_images: largest number of images that are drawn from them, at least 1.
+        seed: random seed of the draw.
+
+    Raises:
+        ValueError: there are no frames, the encoder has a readout of motion or half precision, is trained or
+            not on the CPU, or OpenVINO cannot convert its network; the encoder is then unchanged.
+        ImportError: OpenVINO or NNCF is not installed (extra `int8`).
+
+    Example:
+        >>> import pytest
+        >>> _ = pytest.importorskip("nncf")
+        >>> from rlpriors.encoders import load_encoder
+        >>> frames = np.random.default_rng(0).integers(0, 255, (8, 84, 84, 3), np.uint8)
+        >>> encoder = load_encoder("nature-cnn", weights="none", device="cpu")
+        >>> expected = encoder.encode(frames)
+        >>> quantized = quantize(encoder, frames)
+        >>> quantized.backend, quantized.fingerprint().precision[:5]
+        ('openvino', 'int8-')
+        >>> bool((quantized.encode(frames) - expected).abs().max() < 0.1 * expected.std())
+        True
+    """
+    if n_images < 1:
+        raise ValueError(f"`n_images` must be at least 1. Received {n_images}.")
+    if encoder.readout.needs_previous:
+        raise ValueError(
+            f"`encoder` must have a readout of whole frames or crops. Received {encoder.readout.name!r}, "
+            'which needs previous frames; quantize with `set_readout("cls")` first, then set it again.'
+        )
+    import_nncf()
+    checked = encoder.preprocess.check(frames)
+    if not len(checked):
+        raise ValueError("`frames` must hold at least 1 frame. Received none.")
+    chosen = torch.randperm(len(checked), generator=torch.Generator().manual_seed(seed))[:n_images]
+    images = encoder.make_views(checked[chosen.to(checked.device)]).batches
+    with torch.no_grad():
+        pixels = torch.cat([encoder.preprocess.prepare(batch) for batch in images])[:n_images]
+    return encoder.set_backend("openvino", Calibration(pixels.clone()))
 
 
 def _observe(encoder: ImageEncoder, frames: Tensor) -> None:

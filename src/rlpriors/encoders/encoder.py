@@ -22,7 +22,7 @@ from rlpriors.device import limit_forked_threads, resolve_device
 from rlpriors.encoders.backbones.base import Backbone
 from rlpriors.encoders.chunking import explain_out_of_memory, split_into_chunks
 from rlpriors.encoders.fingerprint import Fingerprint, weights_digest
-from rlpriors.encoders.openvino_backend import Backend, OpenVINONetwork, check_backend
+from rlpriors.encoders.openvino_backend import Backend, Calibration, OpenVINONetwork, check_backend
 from rlpriors.encoders.preprocess import Channels, Preprocess
 from rlpriors.encoders.readouts.base import ImageViews
 from rlpriors.encoders.readouts.registry import Readout, available_readouts, parse_readout
@@ -122,6 +122,7 @@ class ImageEncoder(StateVersion):
         check_backend(backend, amp, resolved, compile)
         self.spec, self.amp, self.chunk_size = spec, amp, chunk_size
         self.backend: Backend = backend
+        self._calibration: Calibration | None = None
         self.frozen = True
         self.preprocess = Preprocess(spec, channels=channels, channels_last=channels_last)
         self.backbone = backbone
@@ -150,6 +151,13 @@ class ImageEncoder(StateVersion):
         """Space of one frame's encoding."""
         return gym.spaces.Box(-np.inf, np.inf, self.output_shape, np.float32)
 
+    @property
+    def precision(self) -> str:
+        """Precision of the network: "fp32", "bf16", "fp16", or "int8-" with a digest of its calibration."""
+        if self._calibration is not None:
+            return f"int8-{self._calibration.digest}"
+        return self.amp or "fp32"
+
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of this encoder's output; each call reads all weights."""
         spec = asdict(self.spec)
@@ -160,7 +168,7 @@ class ImageEncoder(StateVersion):
             weights=weights_digest(self.backbone),
             preprocess={name: spec[name] for name in PREPROCESS_FIELDS},
             readout=readout,
-            precision=self.amp or "fp32",
+            precision=self.precision,
             backend=self.backend,
         )
 
@@ -197,8 +205,10 @@ class ImageEncoder(StateVersion):
             self.freeze()
         return self
 
-    def set_backend(self, backend: Backend) -> "ImageEncoder":
+    def set_backend(self, backend: Backend, calibration: Calibration | None = None) -> "ImageEncoder":
         """Select the library that runs the network, convert it at once and return the encoder itself.
+
+        With a `calibration` the network computes in 8 bits; see `quantize`.
 
         Raises:
             ValueError: the backend does not support this network, its device or its options, or the encoder
@@ -206,18 +216,24 @@ class ImageEncoder(StateVersion):
             ImportError: the backend is not installed.
         """
         check_backend(backend, self.amp, self.device, self._compile)
+        if calibration is not None and self.amp is not None:
+            raise ValueError(
+                f"`amp` must be None for a network in 8 bits. Received {self.amp!r}; load the encoder "
+                "without it."
+            )
         if backend != "torch" and not self.frozen:
             raise ValueError(
                 f"`backend` must be 'torch' for an encoder that is trained. Received {backend!r}; call its "
                 "`freeze()` first."
             )
-        before, version = self.backend, self.state_version
-        if backend != before:
-            self.backend, self.state_version, self._compiled = backend, version + 1, {}
+        before, version = (self.backend, self._calibration), self.state_version
+        if (backend, calibration) != before:
+            self.state_version, self._compiled = version + 1, {}
+            self.backend, self._calibration = backend, calibration
         try:
             return self.convert()
         except (ValueError, ImportError):
-            self.backend, self.state_version = before, version
+            (self.backend, self._calibration), self.state_version = before, version
             raise
 
     def freeze(self) -> "ImageEncoder":
@@ -392,7 +408,7 @@ class ImageEncoder(StateVersion):
             noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
             pixels = self.preprocess.prepare(noise)
             readout = self.apply_readout if is_fitted(self.readout) else None
-            network = OpenVINONetwork(self.backbone, pixels, self.amp, readout)
+            network = OpenVINONetwork(self.backbone, pixels, self.amp, readout, self._calibration)
             self._compiled = {"version": version, "openvino": network}
         converted: OpenVINONetwork = self._compiled["openvino"]
         return converted

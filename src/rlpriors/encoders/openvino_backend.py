@@ -2,17 +2,20 @@
 
 `Backend`          names of the libraries that run a network
 `OpenVINONetwork`  a backbone, converted and compiled
+`Calibration`      prepared images on which a network in 8 bits is calibrated
 `check_backend`    check that a backend is installed and supports the options of an encoder
 
 OpenVINO fuses the layers of convolutional networks and is two to three times as fast as torch on one core.
-It computes in 32 bits unless half precision is requested.
+It computes in 32 bits unless half precision or 8 bits are requested.
 """
 
 import importlib
+import logging
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -24,7 +27,7 @@ from rlpriors.encoders.fingerprint import BACKEND_TOLERANCE
 from rlpriors.extras import missing_extra
 from rlpriors.types import Features
 
-__all__ = ["Backend", "OpenVINONetwork", "check_backend"]
+__all__ = ["Backend", "Calibration", "OpenVINONetwork", "check_backend", "import_nncf"]
 
 Backend = Literal["torch", "openvino"]
 PRECISIONS = {None: "f32", "bf16": "bf16", "fp16": "f16"}
@@ -58,6 +61,18 @@ def check_backend(backend: str, amp: str | None, device: torch.device, compile: 
         )
 
 
+class Calibration(NamedTuple):
+    """Prepared images on which the ranges of activations are measured."""
+
+    pixels: Float[Tensor, "images channels height width"]
+    """Prepared pixels, on the CPU."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the pixels: 16 hexadecimal digits."""
+        return sha256(self.pixels.contiguous().numpy().tobytes()).hexdigest()[:16]
+
+
 class OpenVINONetwork:
     """A backbone that OpenVINO has converted and compiled, for batches of any size.
 
@@ -70,9 +85,10 @@ class OpenVINONetwork:
         example: prepared pixels of at least 3 images, for the conversion and the comparison.
         amp: half precision, or None for 32 bits.
         readout: function of the features whose result is compared too.
+        calibration: images on which a network in 8 bits is calibrated; None for a network that is not.
 
     Raises:
-        ImportError: OpenVINO is not installed.
+        ImportError: OpenVINO is not installed, or NNCF for 8 bits.
         ValueError: OpenVINO cannot convert the network, or its features differ from those of torch.
 
     Example:
@@ -93,6 +109,7 @@ class OpenVINONetwork:
         example: Float[Tensor, "batch *time channels height width"],
         amp: str | None,
         readout: Callable[[Features], Tensor] | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.process = os.getpid()
         openvino = _import_openvino()
@@ -110,13 +127,15 @@ class OpenVINONetwork:
                 f"`backend` must be 'torch' for this network: OpenVINO cannot convert it "
                 f"({type(error).__name__}: {' '.join(str(error).split())[:400]})."
             ) from error
+        if calibration is not None:
+            model = _quantized(model, calibration)
         options = {
             "INFERENCE_PRECISION_HINT": PRECISIONS[amp],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._compiled: Callable[..., Any] = openvino.Core().compile_model(model, "CPU", options)
-        if amp is None:
+        if amp is None and calibration is None:
             self._compare(example, expected, readout)
 
     def __call__(self, x: Float[Tensor, "batch *time channels height width"]) -> Features:
@@ -187,6 +206,30 @@ def _import_openvino() -> Any:
         raise ImportError(
             missing_extra(f'backend="openvino" needs OpenVINO ({error})', "openvino")
         ) from error
+
+
+def import_nncf() -> Any:
+    """Return the module of NNCF, which quantizes networks.
+
+    Raises:
+        ImportError: NNCF is not installed.
+    """
+    try:
+        return importlib.import_module("nncf")
+    except ImportError as error:
+        raise ImportError(missing_extra(f"Encoding in 8 bits needs NNCF ({error})", "int8")) from error
+
+
+def _quantized(model: Any, calibration: Calibration) -> Any:
+    """Return an OpenVINO model with 8-bit weights and activations."""
+    nncf = import_nncf()
+    images = [image[None].numpy() for image in calibration.pixels]
+    level = logging.getLogger("nncf").level
+    nncf.set_log_level(logging.ERROR)
+    try:
+        return nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
+    finally:
+        nncf.set_log_level(level or logging.INFO)
 
 
 def _compare_values(name: str, ours: Tensor, theirs: Tensor, count: int) -> None:
