@@ -53,6 +53,7 @@ from rlpriors.agents.irl.support import Support, check_support
 from rlpriors.agents.lr_schedules import CosineSchedule
 from rlpriors.agents.online.encoder_network import EncoderNetwork
 from rlpriors.agents.online.factory import make_algorithm
+from rlpriors.agents.irl.other_goals import other_goals
 from rlpriors.agents.online.policy_files import load_policy, save_policy
 from rlpriors.agents.online.random_policy import RandomPolicy
 from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
@@ -111,3 +112,5 @@ __all__ = [
     "save_policy",
     "save_prior",
 ]
+    "other_goals",
+    "preference_reward",

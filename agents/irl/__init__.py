@@ -10,6 +10,7 @@ know how the prior is trained or how the reward is used afterwards.
 `objectives`          losses that a reward is learned by
 `order_accuracy`      test of demonstrations for progress
 `original_recipe`     original recipe of diffusion IRL, for comparison
+`other_goals`         demonstrations that miss their goal, as negatives
 `path_lengths`        lengths of the ways between time steps
 `planning_value`      value beyond the window, for plans by the learned reward
 `progress`            use of the order of time steps within demonstrations

@@ -10,6 +10,7 @@ from rlpriors.agents import DiffusionIRLSettings
 from rlpriors.data import Episode, EpisodeStore
 from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.training.reward_learning.choices import (
+    choose_negatives,
     choose_window,
     describe_choices,
     objective_settings,
@@ -102,7 +103,19 @@ def test_choices_are_named_with_their_reasons():
     texts = describe_choices(
         window, parts, parts, source="random:9", reference=None, absorbing=False, objective="density-ratio"
     )
-    assert (texts["Negatives"][:8], texts["Objective"]) == ("the data", "density-ratio (--objective)")
+    assert texts["Negatives"] == "the data, and demonstrations with the goals of other episodes"
+    assert texts["Objective"] == "density-ratio (--objective)"
+
+
+def test_the_density_ratio_compares_with_other_goals():
+    store = walks(9, 9)
+    goals = replace(store, obs=np.repeat([[1.0], [2.0]], store.lengths + 1, axis=0).astype(np.float32))
+    assert choose_negatives("density-ratio", store, store) is None
+    assert choose_negatives("density-ratio", goals, store) is None  # the data has no goals
+    assert choose_negatives("contrastive", goals, goals) is None
+    (missed, weight), data = choose_negatives("density-ratio", goals, goals)
+    assert missed.obs[:, 0].tolist() == [2.0] * 10 + [1.0] * 10
+    assert (weight, data) == (1.0, ("prior_data", 1.0))
 
 
 def test_settings_of_the_objectives():

@@ -4,6 +4,7 @@
 `objective_settings` objective of `DiffusionIRL` and its settings
 `WindowChoice`      horizon and stride of windows
 `choose_window`     windows that fit the demonstrations
+`choose_negatives`  windows that demonstrations are compared with
 `split`             episodes for training and held-out episodes
 `standardized`      reward in units of its spread over data
 `describe_choices`  the chosen values with their reasons, as text
@@ -17,12 +18,15 @@ import torch
 
 from rlpriors.agents import DiffusionIRLSettings
 from rlpriors.agents.irl.order_accuracy import goal_entries
+from rlpriors.agents.irl.other_goals import other_goals
+from rlpriors.agents.irl.reference import ReferenceLike
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
 
 __all__ = [
     "ObjectiveName",
     "WindowChoice",
+    "choose_negatives",
     "choose_window",
     "describe_choices",
     "objective_settings",
@@ -48,11 +52,11 @@ def objective_settings(name: ObjectiveName) -> tuple[str, DiffusionIRLSettings]:
 
     Example:
         >>> objective_settings("contrastive")[0], objective_settings("density-ratio")[1].input_noise
-        ('contrastive', 0.3)
+        ('contrastive', 0.1)
     """
     if name == "contrastive":
         return "contrastive", DiffusionIRLSettings()
-    settings = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=0.3)
+    settings = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=0.1)
     return "density_ratio", settings
 
 
@@ -114,6 +118,31 @@ def choose_window(
     return WindowChoice(horizon, stride, reason)
 
 
+def choose_negatives(
+    objective: ObjectiveName, demonstrations: EpisodeStore, data: EpisodeStore, *, seed: int = 0
+) -> ReferenceLike | None:
+    """Return the negatives of an objective without reference data; None for the default of `DiffusionIRL`.
+
+    The density ratio compares with the data, and, if both contain goals, with demonstrations of other goals.
+
+    Args:
+        objective: objective of the reward.
+        demonstrations: demonstrations of the training.
+        data: data of the prior.
+        seed: random seed of the other goals.
+    """
+    if objective != "density-ratio" or not _share_goals(demonstrations, data):
+        return None
+    return [(other_goals(demonstrations, data, seed=seed), 1.0), ("prior_data", 1.0)]
+
+
+def _share_goals(demonstrations: EpisodeStore, data: EpisodeStore) -> bool:
+    """Return True if entries of both are goals of episodes."""
+    return demonstrations.obs.ndim == 2 and bool(
+        len(np.intersect1d(goal_entries(demonstrations), goal_entries(data)))
+    )
+
+
 def split(store: EpisodeStore, fraction: float, seed: int) -> tuple[EpisodeStore, EpisodeStore | None]:
     """Return the episodes for training and the held-out ones; None if only one episode exists.
 
@@ -173,6 +202,8 @@ def describe_choices(
     negatives = "the data (--reference random:10000 if the data comes from a good policy)"
     if reference:
         negatives = f"{reference} (--reference)"
+    elif objective == "density-ratio" and _share_goals(shown, known):
+        negatives = "the data, and demonstrations with the goals of other episodes"
     elif objective == "contrastive" and len(goal_entries(shown)) and not absorbing:
         negatives = "samples of the prior, because entries of observations are constant in each episode"
     return {

@@ -23,6 +23,7 @@ from rlpriors.rewards.base import RewardModel
 from rlpriors.training.reward_learning.choices import (
     ObjectiveName,
     WindowChoice,
+    choose_negatives,
     standardized,
 )
 from rlpriors.training.reward_learning.stages import (
@@ -138,7 +139,7 @@ def learn_rewards(
         policy: policy with the trained prior.
         demonstrations: demonstrations of the training.
         data: data of the prior.
-        reference: negatives; None for the default of `DiffusionIRL`.
+        reference: negatives; None for those of `choose_negatives`.
         objective: objective, with the settings of `objective_settings`.
         inputs: inputs of the reward.
         obs_index: entries of the observation that it reads; None for all.
@@ -204,13 +205,14 @@ def _learn_one(
     tracker: Trackers = "csv",
     pictures: Callable[[RewardModel], Mapping[str, Flipbook]] | None = None,
 ) -> RewardModel:
+    chosen = choose_negatives(objective, demonstrations, data, seed=seed) if reference is None else reference
     untrained = make_reward(policy.layout, inputs, obs_index=obs_index, obs_keys=obs_keys, seed=seed)
     reward = train_reward(
         policy,
         untrained,
         demonstrations,
         data,
-        reference=reference,
+        reference=chosen,
         objective=objective,
         folder=folder,
         name=name,

@@ -19,6 +19,7 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.irl.diffusion_irl import DiffusionIRL
+from rlpriors.agents.irl.reference import ReferenceLike
 from rlpriors.agents.lr_schedules import CosineSchedule
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
@@ -126,7 +127,7 @@ def train_reward(
     demonstrations: EpisodeStore,
     data: EpisodeStore,
     *,
-    reference: EpisodeStore | None = None,
+    reference: ReferenceLike | None = None,
     objective: ObjectiveName = "contrastive",
     folder: Path,
     name: str,
