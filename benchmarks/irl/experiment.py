@@ -20,13 +20,12 @@ from tianshou.algorithm.optim import TorchOptimizerFactory
 from tianshou.trainer import OfflineTrainerParams
 
 from benchmarks.irl.environments.base import IRLEnvironment, Metrics
-from benchmarks.irl.policies import PolicyBudget
+from benchmarks.irl.policies import PolicyBudget, make_agent
 from rlpriors.agents import (
     CosineSchedule,
     DiffuserPolicy,
     TrajectoryDiffusion,
     TrajectoryLayout,
-    make_algorithm,
 )
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
@@ -208,7 +207,7 @@ class Experiment:
     def agent(self, **changes: Any) -> Any:
         """Return the untrained algorithm that is also trained on learned rewards, with changed settings."""
         settings = replace(self.policy_budget.algorithm, **changes)
-        return make_algorithm(*self.environment.spaces, settings, device="cpu", seed=self.seed)
+        return make_agent(self.environment.spaces, settings, self.data, self.seed)
 
 
 def train(algorithm: OfflineAlgorithm[Any], data: EpisodeStore, updates: int, batch_size: int) -> float:

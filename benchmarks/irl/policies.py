@@ -2,6 +2,7 @@
 
 `PolicyBudget`        algorithm and budget that all rewards of an environment share
 `StandardizedReward`  reward in units of its own spread, with absorbing terminal states
+`make_agent`          untrained algorithm of a budget
 `train_policy`        policy trained from scratch on a reward
 `fixed_returns`       true returns of random actions and of the zero action
 """
@@ -18,12 +19,14 @@ from tianshou.env import BaseVectorEnv
 from torch import Tensor
 
 from rlpriors.agents import AlgorithmSettings, make_algorithm
+from rlpriors.agents.online.factory import OnlineAlgorithm
 from rlpriors.data.episodes import EpisodeStore
+from rlpriors.data.normalize import Normalizer
 from rlpriors.envs.rollout import EnvPolicy, random_policy, rollout
 from rlpriors.training.online import OnlineSettings, train_online
 from rlpriors.types import RewardFn
 
-__all__ = ["PolicyBudget", "StandardizedReward", "fixed_returns", "train_policy"]
+__all__ = ["PolicyBudget", "StandardizedReward", "fixed_returns", "make_agent", "train_policy"]
 
 N_STEPS = 4000
 """Number of steps on which a reward is standardized."""
@@ -91,15 +94,24 @@ class StandardizedReward:
         return torch.where(terminated, values * self.absorbing_factor, values)
 
 
+def make_agent(
+    spaces: tuple[gym.Space[Any], gym.Space[Any]], settings: AlgorithmSettings, data: EpisodeStore, seed: int
+) -> OnlineAlgorithm:
+    """Return an untrained algorithm; normalized observations have the range of `data`, the prior's data."""
+    normalizer = Normalizer.limits(data.obs) if settings.normalize_observations else None
+    return make_algorithm(*spaces, settings, obs_normalizer=normalizer, device="cpu", seed=seed)
+
+
 def train_policy(
     spaces: tuple[gym.Space[Any], gym.Space[Any]],
     vector: BaseVectorEnv,
     reward: RewardFn | None,
     budget: PolicyBudget,
+    data: EpisodeStore,
     seed: int,
 ) -> Policy:
     """Return a policy trained from scratch on `reward`; None is the environment's own reward."""
-    agent = make_algorithm(*spaces, budget.algorithm, device="cpu", seed=seed)
+    agent = make_agent(spaces, budget.algorithm, data, seed)
     train_online(agent, vector, reward=reward, settings=budget.online, seed=seed, progress=False)
     policy: Policy = agent.policy
     return policy

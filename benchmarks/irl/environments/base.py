@@ -174,7 +174,7 @@ class IRLEnvironment(ABC):
         )
         if oracle and self.own_reward:
             used = None
-        policy = train_policy(self.spaces, self.vector, used, budget, seed)
+        policy = train_policy(self.spaces, self.vector, used, budget, data, seed)
         return {f"policy_{name}": value for name, value in self.score_policy(policy, seed + 1).items()}
 
     def score_fixed_actions(self, seed: int) -> dict[str, float]:

@@ -161,7 +161,9 @@ def _reacher() -> ControlEnvironment:
         Reacher,
         control_rewards.reacher,
         PolicyBudget(
-            AlgorithmSettings("sac", hidden=(128, 128), lr=1e-3, gamma=0.97, tau=0.01),
+            AlgorithmSettings(
+                "sac", hidden=(128, 128), lr=1e-3, gamma=0.97, tau=0.01, normalize_observations=True
+            ),
             env_steps=12_000,
             random_steps=800,
             update_per_step=1.0,
@@ -195,10 +197,12 @@ def _fetch_reach() -> ControlEnvironment:
         ReachGoal,
         control_rewards.fetch_reach,
         PolicyBudget(
-            AlgorithmSettings("sac", hidden=(64, 64), lr=3e-3, gamma=0.9, tau=0.02),
+            AlgorithmSettings(
+                "sac", hidden=(64, 64), lr=1e-3, gamma=0.9, tau=0.01, normalize_observations=True
+            ),
             env_steps=8000,
             random_steps=800,
-            update_per_step=0.75,
+            update_per_step=0.5,
         ),
         obs_leaves=("observation", "desired_goal"),
         n_demonstrations=10,

@@ -214,7 +214,7 @@ class MazeEnvironment(IRLEnvironment):
             task = make_task(layout=f"{self.name}-blocked") if change == "blocked" else self.task
             make = partial(flat_maze, task, mass=3.0 if change == "heavy" else 1.0)
             vector = DummyVectorEnv([make] * 16)
-            policy = train_policy(self.spaces, vector, used, budget, seed)
+            policy = train_policy(self.spaces, vector, used, budget, data, seed)
             episodes = evaluate_policy(policy, vector, self.budget.episodes, seed=seed + 1)
             metrics[f"policy_success_{change}"] = float(task.stayed(episodes).mean())
             metrics[f"policy_reach_{change}"] = float(task.reached(episodes).mean())

@@ -49,8 +49,8 @@ class Method:
     """True if the method acts in the environment."""
     from_windows: bool = False
     """True if the reward is learned from windows, in which rewards after a termination are 0."""
-    only: str = ""
-    """Start of the names of the environments that the method is for; all by default."""
+    only: str | tuple[str, ...] = ""
+    """Start of the names of the environments that the method is for, or several; all by default."""
     discrete: bool = True
     """True if the method runs on Discrete actions."""
     cost: float = 1.0
@@ -59,6 +59,7 @@ class Method:
 
 _UNWEIGHTED = DiffusionIRLSettings(temporal_variation_exponent=0.0)
 _NOISY = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=0.3)
+_GOALS = replace(_NOISY, input_noise=0.1)
 _MAIN: dict[str, Method] = {
     "unguided": Method(fixed_reward(lambda experiment: None), prior=True, cost=0),
     "oracle": Method(fixed_reward(lambda experiment: experiment.environment.oracle()), prior=True, cost=0),
@@ -85,6 +86,11 @@ _MAIN: dict[str, Method] = {
     ),
     "ratio-random-noise": Method(
         learned_reward("density_ratio", reference="random", settings=_NOISY), prior=True, reference="random"
+    ),
+    "ratio-other-goals": Method(
+        learned_reward("density_ratio", reference="other_goals", settings=_GOALS),
+        prior=True,
+        only=("fetchreach", "babyai"),
     ),
     "ratio-early": Method(learned_reward("density_ratio", reference="early"), prior=True, reference="early"),
     "ratio-random-obs-act": Method(

@@ -28,15 +28,19 @@ from rlpriors.agents import (
 )
 from rlpriors.agents.irl.objectives import SamplerBackpropSettings
 from rlpriors.agents.irl.original_recipe import original_recipe
+from rlpriors.agents.irl.other_goals import other_goals
 from rlpriors.data.buffers import to_buffer
 from rlpriors.rewards import EnsembleReward, ShapedReward
 from rlpriors.rewards.divergences import DivergenceSettings
 from rlpriors.training.offline import train_offline
 from rlpriors.types import RewardFn
 
-Negatives = Literal["guided", "guided_from_data", "prior_data", "random", "early", "guided+random"]
+Negatives = Literal[
+    "guided", "guided_from_data", "prior_data", "random", "early", "guided+random", "other_goals"
+]
 """Windows that demonstrations are compared with: samples of the prior, data of the prior, random play, an
-agent's first training, or samples and random play in equal parts."""
+agent's first training, samples and random play in equal parts, or demonstrations with the goals of other
+episodes and data of the prior in equal parts."""
 
 __all__ = [
     "backprop",
@@ -154,6 +158,9 @@ def _negatives(experiment: Experiment, kind: Negatives | None) -> tuple[Any, flo
     if kind == "guided+random":
         random = experiment.reference("random")
         return [("guided", 1.0), (random, 1.0)], float(random.n_steps)
+    if kind == "other_goals":
+        missed = other_goals(experiment.demonstrations, experiment.data, seed=experiment.seed)
+        return [(missed, 1.0), ("prior_data", 1.0)], 0.0
     store = experiment.reference("early" if kind == "early" else "random")
     return store, float(store.n_steps)
 

@@ -4,9 +4,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from benchmarks.irl.policies import PolicyBudget, StandardizedReward, fixed_returns, train_policy
+from benchmarks.irl.policies import PolicyBudget, StandardizedReward, fixed_returns, make_agent, train_policy
 from tianshou.env import DummyVectorEnv
 
+from rlpriors.agents import AlgorithmSettings
 from rlpriors.data.episodes import Episode, EpisodeStore
 
 
@@ -68,6 +69,27 @@ def test_a_policy_is_trained_on_the_reward_alone() -> None:
         calls.append(len(step[0]))
         return -step[1][:, 0]
 
-    policy = train_policy(spaces, vector, reward, PolicyBudget().quick(), seed=0)
+    policy = train_policy(spaces, vector, reward, PolicyBudget().quick(), store([0.0, 1.0]), seed=0)
     assert sum(calls) == 320  # one reward per step of the environments
     assert policy.action_space == spaces[1]
+
+
+def test_an_agent_reads_observations_in_the_range_of_the_data() -> None:
+    env = gym.make("Pendulum-v1", max_episode_steps=20)
+    data = EpisodeStore.from_episodes(
+        [
+            Episode(
+                np.array([[-1.0, -1.0, -80.0], [1.0, 1.0, 80.0]]),
+                np.zeros((1, 1)),
+                *np.zeros((2, 1)),
+                np.ones(1),
+            )
+        ]
+    )
+    outputs = []
+    for normalized in (True, False):
+        settings = AlgorithmSettings("sac", hidden=(8,), normalize_observations=normalized)
+        agent = make_agent((env.observation_space, env.action_space), settings, data, seed=0)
+        obs = np.array([[0.5, -0.5, 40.0 if normalized else 0.5]], np.float32)
+        outputs.append(agent.policy.actor(obs)[0][0].detach())
+    assert torch.allclose(*outputs)  # half of the range of the third entry is 40
