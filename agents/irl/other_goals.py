@@ -27,6 +27,8 @@ def other_goals(
 ) -> EpisodeStore:
     """Return copies of each demonstration with the goals of other episodes.
 
+    A copy misses its goal, so that a termination of the demonstration is a truncation of the copy.
+
     Args:
         demonstrations: episodes with flat observations, some of whose entries are a goal: constant in each
             episode, and different between episodes.
@@ -75,7 +77,13 @@ def other_goals(
         for goal in others[rng.permutation(len(others))[:n_copies]]:
             obs = episode.obs.copy()
             obs[:, entries] = goal
-            copies.append(episode._replace(obs=obs))
+            copies.append(
+                episode._replace(
+                    obs=obs,
+                    terminated=np.zeros_like(episode.terminated),
+                    truncated=episode.terminated | episode.truncated,
+                )
+            )
     if not copies:
         raise ValueError("`demonstrations` and `data` must hold at least two goals. Received one.")
     store = EpisodeStore.from_episodes(copies, action_space=demonstrations.action_space)

@@ -1,5 +1,7 @@
 """Demonstrations with the goals of other episodes."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -61,3 +63,11 @@ def test_images_and_no_copies_are_refused() -> None:
         other_goals(images)
     with pytest.raises(ValueError, match="`n_copies` must be at least 1"):
         other_goals(store(1.0, 2.0), n_copies=0)
+
+
+def test_a_copy_does_not_terminate() -> None:
+    shown = store(1.0, 2.0)
+    ended = replace(shown, terminated=np.isin(np.arange(8), (3, 7)))
+    missed = other_goals(ended)
+    assert not missed.terminated.any()
+    assert np.flatnonzero(missed.truncated).tolist() == [3, 7]
