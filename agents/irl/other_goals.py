@@ -5,7 +5,7 @@
 Where observations contain a goal that differs between episodes, such as a target position, few goals are
 demonstrated.  A reward that separates demonstrations from other behavior may then read the goal alone, or the
 place alone, and know both by heart.  A demonstration next to a goal that it does not reach is a negative with
-the same places and the same goals: only their relation tells them apart.  The idea is that of hindsight
+the same places and the same goals: only their relation separates the two.  The idea is that of hindsight
 relabeling (arXiv 1707.01495), used for failures instead of successes.
 """
 
