@@ -49,6 +49,7 @@ COMMANDS = {
     "imitate": Command(
         "Imitate demonstrations from pixels and evaluate the policy.", "ImitateSettings", TrackedArgs
     ),
+    "label": Command("Compare recorded segments, by a person or a program.", "LabelSettings", None),
     "learn-prior": Command(
         "Train a diffusion model of an environment's trajectories.", "LearnPriorSettings", TrackedArgs
     ),

@@ -44,7 +44,7 @@ Sharing
     `push_to_hub`                upload of a reward, prior or encoder with its model card
 
 Packages: `wrappers`, `agents`, `rewards`, `envs`, `training`, `data`, `diffusion`, `networks`, `encoders`,
-`representation`, `evaluation`, `spaces`.
+`representation`, `evaluation`, `preferences`, `spaces`.
 
 Example:
     >>> import rlpriors
@@ -109,7 +109,7 @@ _HOMES = {
 _MODULE_OF = {name: f"rlpriors.{home}" for home, names in _HOMES.items() for name in names}
 _PACKAGES = (
     *("agents", "data", "diffusion", "encoders", "envs", "evaluation"),
-    *("networks", "representation", "rewards", "spaces", "training", "wrappers"),
+    *("networks", "preferences", "representation", "rewards", "spaces", "training", "wrappers"),
 )
 
 __all__ = [

@@ -1,7 +1,8 @@
-"""Exclusive use of a folder by one process.
+"""Exclusive use of a folder or file by one process.
 
-`lock_folder`  context manager that holds the lock of a folder
-`LOCK_FILE`    name of the lock's file, which is removed at the end
+`lock_folder`      context manager that holds the lock of a folder
+`lock_descriptor`  lock of an open file
+`LOCK_FILE`        name of the lock's file, which is removed at the end
 """
 
 import errno
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from rlpriors.storage.disk import explain_disk_errors
 
-__all__ = ["LOCK_FILE", "lock_folder"]
+__all__ = ["LOCK_FILE", "lock_descriptor", "lock_folder"]
 
 LOCK_FILE = ".lock"
 
@@ -43,7 +44,7 @@ def _acquire(folder: Path, program: str) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _lock(descriptor)
+            lock_descriptor(descriptor)
             # The previous owner removes the file before it frees the lock: a lock of a removed file is none.
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
@@ -60,13 +61,13 @@ def _acquire(folder: Path, program: str) -> int:
 
 if sys.platform == "win32":
 
-    def _lock(descriptor: int) -> None:
+    def lock_descriptor(descriptor: int) -> None:
         """Do nothing: Windows refuses to write a file that another process has mapped."""
 
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
+    def lock_descriptor(descriptor: int) -> None:
         """Lock an open file, or raise BlockingIOError; some network disks have no locks."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
