@@ -58,6 +58,14 @@ from rlpriors.agents.online.policy_files import load_policy, save_policy
 from rlpriors.agents.online.random_policy import RandomPolicy
 from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
 from rlpriors.agents.online.settings import AlgorithmSettings
+from rlpriors.agents.offline.factory import make_offline_algorithm
+from rlpriors.agents.offline.iql import IQL
+from rlpriors.agents.offline.settings import OfflineSettings
+from rlpriors.agents.offline.zero_shot.agent import SuccessorFeatureAgent
+from rlpriors.agents.offline.zero_shot.files import load_skills, save_skills
+from rlpriors.agents.offline.zero_shot.hindsight import add_hindsight_goals
+from rlpriors.agents.offline.zero_shot.policy import SuccessorFeaturePolicy
+from rlpriors.agents.offline.zero_shot.settings import ZeroShotSettings
 
 __all__ = [
     "OBJECTIVES",
@@ -72,6 +80,7 @@ __all__ = [
     "ContrastiveSettings",
     "CosineSchedule",
     "DensityRatioSettings",
+    "IQL",
     "DiffuserPolicy",
     "DiffusionCloning",
     "DiffusionIRL",
@@ -103,6 +112,8 @@ __all__ = [
     "TrajectoryDiffusion",
     "TrajectoryLayout",
     "add_terminal_value",
+    "OfflineSettings",
+    "OptimisticQPolicy",
     "check_support",
     "fit_terminal_value",
     "load_policy",
@@ -114,3 +125,4 @@ __all__ = [
 ]
     "other_goals",
     "preference_reward",
+    "make_offline_algorithm",

@@ -173,6 +173,7 @@ def examples() -> dict[str, dict[str, Any]]:
         "ProbeRunSettings": {"env": "CartPole-v1"},
         "PretrainSettings": {"env": "CartPole-v1"},
         "PointMazeTask": {"maze": Maze(["####", "#  #", "####"]), "goal": (1.0, 1.0)},
+        "TrainPolicySettings": {"env": "CartPole-v1", "reward": Path("a")},
     }
 
 

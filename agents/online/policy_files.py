@@ -1,4 +1,4 @@
-"""Files of policies that an online algorithm trained.
+"""Files of policies that an online or offline algorithm trained.
 
 `save_policy`  weights and settings of a policy to a folder
 `load_policy`  policy from such a folder
@@ -12,10 +12,12 @@ import torch
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.algorithm.modelfree.ddpg import ContinuousDeterministicPolicy
 from tianshou.algorithm.modelfree.dqn import DiscreteQLearningPolicy
+from tianshou.algorithm.modelfree.qrdqn import QRDQNPolicy
 from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy, ProbabilisticActorPolicy
 from tianshou.algorithm.modelfree.sac import SACPolicy
 
 from rlpriors import checkpoint
+from rlpriors.agents.offline.quantile_policy import make_quantile_policy
 from rlpriors.agents.online.factory import make_algorithm
 from rlpriors.agents.online.settings import AlgorithmSettings
 from rlpriors.device import resolve_device
@@ -67,5 +69,9 @@ def load_policy(
         )
         return cast(Policy, algorithm.policy)
 
+    def build_quantiles(settings: dict[str, Any]) -> Policy:
+        return make_quantile_policy(cast(Any, build(settings)))
+
     classes = {policy_class.__name__: build for policy_class in _POLICY_CLASSES}
+    classes[QRDQNPolicy.__name__] = build_quantiles
     return cast(Policy, checkpoint.load(folder, classes, resolve_device(device)).eval())

@@ -11,7 +11,7 @@ mass.
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -30,6 +30,7 @@ from rlpriors.evaluation.rewards.verdict import verdict_line
 from rlpriors.rewards import RewardModel, load_reward
 from rlpriors.rewards.records.layout_record import select_keys
 from rlpriors.scripts.origin import record_origin
+from rlpriors.scripts.train_policy.offline import learn_offline
 from rlpriors.scripts.train_policy.settings import TrainPolicySettings
 from rlpriors.training.reward_learning.policy_stage import (
     DemonstrationSets,
@@ -76,6 +77,35 @@ def train_policy(
     """
     device = resolve_device(settings.device)
     torch.set_num_threads(settings.threads)
+    if settings.offline:
+        assert settings.data is not None
+        algorithm_name = "iql" if settings.algorithm == "auto" else settings.algorithm
+        net_seed, eval_seed = (int(s) for s in np.random.SeedSequence(settings.seed).generate_state(2))
+        return learn_offline(
+            settings.data,
+            settings.reward,
+            settings.obs_keys or None,
+            partial(make_changed_env, settings.env, **settings.change_arguments()) if settings.env else None,
+            settings.offline_settings(
+                algorithm_name,
+                hidden=settings.hidden,
+                lr=settings.lr,
+                gamma=settings.gamma,
+                normalize_observations=settings.normalize_observations,
+            ),
+            record=settings,
+            folder=folder
+            or Path("runs") / f"policy-{settings.data_name}-{algorithm_name}-seed{settings.seed}",
+            n_updates=settings.updates,
+            batch_size=settings.batch_size,
+            checkpoint_every=min(settings.checkpoint_every, settings.updates),
+            n_episodes=settings.n_episodes,
+            device=device,
+            seeds=(net_seed, eval_seed),
+            resume=resume,
+            tracker=tracker,
+        )
+    assert settings.reward is not None  # checked by the settings
     reward = load_reward(settings.reward, device)
     pixels = settings.recorded_pixels([reward.obs_encoder], device)
     make = partial(
@@ -216,9 +246,9 @@ def make_changed_env(
     return FlatObservation(env, obs_keys) if pixels is None else pixels.wrap(env, obs_keys)
 
 
-def _algorithm_name(name: AlgorithmName | Literal["auto"], action_space: gym.Space[Any]) -> AlgorithmName:
+def _algorithm_name(name: str, action_space: gym.Space[Any]) -> AlgorithmName:
     if name != "auto":
-        return name
+        return cast(AlgorithmName, name)
     return "dqn" if isinstance(action_space, gym.spaces.Discrete) else "sac"
 
 

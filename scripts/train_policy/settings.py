@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.training.online import OnlineSettings
-from rlpriors.scripts.pixel_args import RecordedArgs
+from rlpriors.scripts.train_policy.offline_args import OfflineArgs
 
 __all__ = ["HELP", "TrainPolicySettings"]
 
@@ -26,9 +26,18 @@ recorded as the true return.  The environment can differ from the one of the dem
 The first command tests whether the reward leads to the goal of the demonstrations.  The second starts
 episodes in one cell and doubles the mass.  The third trains on the environment's reward, for comparison.
 
-It prints both returns before and after training, and compares rollouts with the demonstrations.  It writes
-runs/policy-<env>-<algorithm>-seed<seed>: the policy in policy/, numbers in results.json, the comparison in
-report.md and figures/, and TensorBoard logs in tensorboard/.
+With --offline the policy learns from recorded data, without an environment.  The reward labels the data:
+
+    rlpriors train-policy --offline --data episodes.npz --reward runs/.../reward --env MyEnv-v0
+    rlpriors train-policy --offline --data episodes.npz --env MyEnv-v0 --algorithm td3-bc
+
+The second command trains on the rewards that the data contain.  --env only evaluates the policy, and can be
+left out for data that record their action space.
+
+It prints both returns before and after training, and compares rollouts with the demonstrations; --offline
+prints the returns of the data and of the policy.  It writes runs/policy-<env>-<algorithm>-seed<seed>: the
+policy in policy/, numbers in results.json, the comparison in report.md and figures/, and TensorBoard logs in
+tensorboard/.
 """
 
 ON_POLICY_STEPS = 2048
@@ -36,23 +45,24 @@ ON_POLICY_STEPS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainPolicySettings(RecordedArgs):
+class TrainPolicySettings(OfflineArgs):
     """Settings of `rlpriors train-policy`.
 
     Raises:
         ValueError: a field is out of its bounds.
     """
 
-    reward: Path
+    reward: Path | None = None
     """Folder of a saved reward, such as runs/demo-seed0/reward, or hf:<owner>/<name> on the Hugging Face
-    hub."""
+    hub; only --offline works without one, on the rewards of the data."""
 
     demos: str | None = None
     """Demonstrations that rollouts are compared with: a .npz or .hdf5 file, a saved EpisodeStore, or a Minari
     id; by default those that learn-reward recorded next to the reward."""
 
-    algorithm: Literal["auto", "sac", "td3", "ppo", "dqn"] = "auto"
-    """Algorithm; "auto" is sac for Box actions and dqn for Discrete actions."""
+    algorithm: Literal["auto", "sac", "td3", "ppo", "dqn", "iql", "td3-bc", "cql", "bc"] = "auto"
+    """Algorithm; "auto" is sac for Box actions and dqn for Discrete actions.  With --offline: iql ("auto"),
+    td3-bc, cql, or behavior cloning (bc), which reads no reward."""
 
     seed: int = 0
     """Random seed of networks, actions, environments and evaluation."""
@@ -115,7 +125,8 @@ class TrainPolicySettings(RecordedArgs):
     """Number of evaluation episodes, before training and after."""
 
     checkpoint_every: int = 8000
-    """Number of steps between checkpoints; `--resume` continues from the last one."""
+    """Number of steps, or of updates with --offline, between checkpoints; `--resume` continues from the last
+    one."""
 
     exact_resume: bool = False
     """New episodes after each checkpoint, so that a resumed run equals an undisturbed one bit by bit (CPU).
@@ -138,6 +149,13 @@ class TrainPolicySettings(RecordedArgs):
             raise ValueError(
                 "`update_per_step` must give at least one update in `env_steps`. Received "
                 f"{self.update_per_step} for {self.env_steps} steps; raise --update-per-step."
+            )
+        self.check_offline(self.reward, self.algorithm, self.checkpoint_every)
+        if self.offline and (self.normalize or self.use_env_reward):
+            raise ValueError(
+                "`normalize` and `use_env_reward` are for training in an environment. Received one of them "
+                "with --offline, which scales rewards itself; leave out --reward to train on the rewards of "
+                "the data."
             )
         if self.normalize and self.use_env_reward:
             raise ValueError(

@@ -1,29 +1,57 @@
 """Offline training with Tianshou's trainer, with a progress bar, logs and checkpoints.
 
-`train_offline`  gradient updates on a fixed buffer, resumable from the last checkpoint
+`train_offline`   gradient updates on a fixed buffer, resumable from the last checkpoint
+`OfflineLearner`  protocol of the algorithms
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from tianshou.data import ReplayBuffer
 from tianshou.trainer import OfflineTrainerParams
+from tianshou.utils.torch_utils import torch_device
+from torch import Tensor
 from tqdm import tqdm
 
-from rlpriors.agents.offline_algorithm import WindowAlgorithm
 from rlpriors.checkpoint import load_resume, save_resume
 from rlpriors.training.run_logger import RunLogger
 from rlpriors.training.tracking.animation import Flipbook
 from rlpriors.training.tracking.run_tracker import Trackers, use_tracker
 from rlpriors.training.tracking.writer import RunWriter
 
-__all__ = ["train_offline"]
+__all__ = ["OfflineLearner", "train_offline"]
+
+
+@runtime_checkable
+class OfflineLearner(Protocol):
+    """Members of an offline algorithm that counts its updates and resumes, such as `WindowAlgorithm`."""
+
+    policy: Any
+    """Policy, a torch module."""
+    updates: Tensor
+    """Number of updates."""
+
+    def run_training(self, params: OfflineTrainerParams, /) -> Any:
+        """Train with Tianshou's trainer."""
+        ...
+
+    def resume_state(self) -> dict[str, Any]:
+        """Return the training state."""
+        ...
+
+    def resume(self, state: Mapping[str, Any], /) -> None:
+        """Restore a training state."""
+        ...
+
+    def check_resumed_data(self, buffer: ReplayBuffer, /) -> None:
+        """Check that a resumed training continues on the data that it was started with."""
+        ...
 
 
 def train_offline(
-    algorithm: WindowAlgorithm[Any],
+    algorithm: OfflineLearner,
     buffer: ReplayBuffer,
     *,
     folder: Path,
@@ -43,12 +71,12 @@ def train_offline(
     `<folder>/tensorboard/<name>`.
 
     Args:
-        algorithm: algorithm that reads windows.
+        algorithm: algorithm that learns from a fixed buffer.
         buffer: data.
         folder: folder of the run.
         name: name of the training's files in the folder.
         n_updates: number of updates, a multiple of `epoch_updates`.
-        batch_size: number of windows in an update.
+        batch_size: number of windows, transitions or pairs in an update.
         epoch_updates: number of updates between checkpoints.
         resume: continue from the checkpoint in the folder, if there is one.
         tracker: destination of the losses, by its name or several names, or the tracker of a whole run.
@@ -67,7 +95,7 @@ def train_offline(
         )
     state = folder / f"{name}.resume.pt"
     if resume and state.exists():
-        algorithm.resume(load_resume(state, algorithm.policy.device))
+        algorithm.resume(load_resume(state, torch_device(algorithm.policy)))
     first = int(algorithm.updates)
     if first >= n_updates:
         algorithm.check_resumed_data(buffer)
@@ -113,7 +141,7 @@ class _OfflineLogger(RunLogger):
         self,
         writer: RunWriter,
         group: str,
-        algorithm: WindowAlgorithm[Any],
+        algorithm: OfflineLearner,
         n_updates: int,
         epoch_updates: int,
         batch_size: int,
