@@ -66,6 +66,18 @@ from rlpriors.agents.offline.zero_shot.files import load_skills, save_skills
 from rlpriors.agents.offline.zero_shot.hindsight import add_hindsight_goals
 from rlpriors.agents.offline.zero_shot.policy import SuccessorFeaturePolicy
 from rlpriors.agents.offline.zero_shot.settings import ZeroShotSettings
+from rlpriors.agents.online.encoder_network import EncoderNetwork
+from rlpriors.agents.online.factory import make_algorithm
+from rlpriors.agents.online.policy_files import load_policy, save_policy
+from rlpriors.agents.online.progress import ProgressOnPolicy
+from rlpriors.agents.online.random_policy import RandomPolicy
+from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
+from rlpriors.agents.online.settings import AlgorithmSettings
+from rlpriors.agents.preferences.fit import learn_from_preferences, preference_reward
+from rlpriors.agents.preferences.graded import GradedEpisodes, grade_pairs
+from rlpriors.agents.preferences.preference_learning import PreferenceLearning
+from rlpriors.agents.preferences.self_play import SelfPlay, SelfPlayOnPolicy
+from rlpriors.agents.preferences.settings import PreferenceSettings
 
 __all__ = [
     "OBJECTIVES",
@@ -115,14 +127,22 @@ __all__ = [
     "OfflineSettings",
     "OptimisticQPolicy",
     "check_support",
+    "SelfPlay",
+    "SelfPlayOnPolicy",
+    "SuccessorFeatureAgent",
+    "SuccessorFeaturePolicy",
     "fit_terminal_value",
     "load_policy",
     "load_prior",
     "make_algorithm",
     "original_recipe",
+    "ZeroShotSettings",
+    "add_hindsight_goals",
     "save_policy",
     "save_prior",
 ]
     "other_goals",
     "preference_reward",
     "make_offline_algorithm",
+    "load_skills",
+    "save_skills",

@@ -21,4 +21,5 @@ folder.  A command converts its settings to values, and nothing outside of its p
 `study`          pretraining data at several distances from a target
 `train_policy`   a policy on a saved reward
 `visualize`      attention and saliency maps of an encoder
+`zero_shot`      policies for goals and rewards, from data without rewards
 """

@@ -67,6 +67,9 @@ COMMANDS = {
     "visualize": Command(
         "Draw an encoder's attention and saliency maps of frames.", "VisualizeSettings", FolderArgs
     ),
+    "zero-shot": Command(
+        "Learn policies for any goal or reward from data without rewards.", "ZeroShotRunSettings", TrackedArgs
+    ),
 }
 
 

@@ -23,8 +23,8 @@ from rlpriors.wrappers.frame_stack import FrameStack
 from rlpriors.wrappers.images.image_leaf import ImageLeaf
 from rlpriors.wrappers.images.image_spaces import find_images
 from rlpriors.wrappers.images.observation_tree import LeafPath, select_leaf, set_leaves
+from rlpriors.wrappers.images.previous_frames import PreviousFrames
 from rlpriors.wrappers.option_checks import check_leaf, check_no_gradients, is_clip
-from rlpriors.wrappers.previous_frames import PreviousFrames
 
 __all__ = ["ObservationEncoder"]
 

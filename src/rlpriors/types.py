@@ -6,15 +6,17 @@
 `Denoiser`    protocol of functions from noisy windows and diffusion times to predictions
 `Features`    output of an encoder: one vector, tokens and maps for each image
 `Encoder`     protocol of functions from frames to features
+`SkillPolicy` protocol of policies that act by a given skill
 """
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium as gym
+import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Denoiser", "Encoder", "Features", "RewardFn", "Transition", "Window"]
+__all__ = ["Denoiser", "Encoder", "Features", "RewardFn", "SkillPolicy", "Transition", "Window"]
 
 
 class Window(NamedTuple):
@@ -100,4 +102,18 @@ class Encoder(Protocol):
 
     def fingerprint(self) -> Any:
         """Return an identifier of the features: equal for equal features, different for all others."""
+        ...
+
+
+@runtime_checkable
+class SkillPolicy(Protocol):
+    """Policy that acts by a given skill, a vector; `agents.SuccessorFeaturePolicy` implements it."""
+
+    @property
+    def skill_dim(self) -> int:
+        """Number of entries of a skill."""
+        ...
+
+    def act_by(self, obs: Any, skill: Float[np.ndarray, "batch dim"], /) -> np.ndarray:
+        """Return the actions of skills, one for each row of a batch of observations."""
         ...

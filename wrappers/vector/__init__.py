@@ -8,9 +8,11 @@ step_info           step results of Gymnasium's and of foreign vector environmen
 generic_wrapper     `GenericVectorWrapper`: base of the wrappers
 encode_observation  `VectorEncodeObservation`: encodings in place of images
 learned_reward      `VectorLearnedReward`: a learned reward in place of the environments' own
+skill_action        `VectorSkillAction`: skills of a policy as actions
 """
 
 from rlpriors.wrappers.vector.encode_observation import VectorEncodeObservation
 from rlpriors.wrappers.vector.learned_reward import VectorLearnedReward
+from rlpriors.wrappers.vector.skill_action import VectorSkillAction
 
-__all__ = ["VectorEncodeObservation", "VectorLearnedReward"]
+__all__ = ["VectorEncodeObservation", "VectorLearnedReward", "VectorSkillAction"]

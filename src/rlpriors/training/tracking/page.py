@@ -57,6 +57,11 @@ CHARTS: dict[str, dict[str, Sequence[str]]] = {
         "rank of the features (RankMe)": ["diagnostics/rankme"],
         "return of the policy": ["policy/true_return", "policy/return"],
     },
+    "zero-shot": {
+        "loss of the features": ["skills/feature_loss"],
+        "loss of the successor features": ["skills/successor_loss"],
+        "loss of the policy": ["skills/actor_loss"],
+    },
 }
 """Tags of each main chart by its title, by the command of the run."""
 
