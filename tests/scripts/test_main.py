@@ -109,7 +109,10 @@ def test_help_names_every_setting(stop) -> None:
     ("args", "output"),
     [
         (["--device", "cuda:7"], "`--device` must exist. Received 'cuda:7', but this machine has"),
-        (["--device", "tpu"], '`--device` must be "auto", "cpu", "cuda" or "cuda:<index>". Received \'tpu\'.'),
+        (
+            ["--device", "tpu"],
+            '`--device` must be "auto", "cpu", "cuda" or "cuda:<index>". Received \'tpu\'.',
+        ),
         (
             ["--goal", "0", "0"],
             "`--goal` must be in free space. Received (0.0, 0.0), which is in a wall or outside",

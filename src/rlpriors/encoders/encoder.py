@@ -226,14 +226,14 @@ class ImageEncoder(StateVersion):
                 f"`backend` must be 'torch' for an encoder that is trained. Received {backend!r}; call its "
                 "`freeze()` first."
             )
-        before, version = (self.backend, self._calibration), self.state_version
-        if (backend, calibration) != before:
+        before, calibrated, version = self.backend, self._calibration, self.state_version
+        if (backend, calibration) != (before, calibrated):
             self.state_version, self._compiled = version + 1, {}
             self.backend, self._calibration = backend, calibration
         try:
             return self.convert()
         except (ValueError, ImportError):
-            (self.backend, self._calibration), self.state_version = before, version
+            self.backend, self._calibration, self.state_version = before, calibrated, version
             raise
 
     def freeze(self) -> "ImageEncoder":
