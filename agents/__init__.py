@@ -4,6 +4,7 @@ The subpackages cover trajectory models, inverse reinforcement learning, imitati
 They know no environment: spaces, data, rewards and encoders are arguments.
 
 `diffusion`          trajectory prior, planning policy, diffusion policy and their training
+`exploration`        exploration by rewards that fall where the agent has been
 `imitation`          behavior cloning, adversarial imitation, SQIL and IQ-Learn
 `irl`                reward learning with a diffusion prior, and its objectives
 `online`             Tianshou's online algorithms, relabeling and encoders inside policies
@@ -30,6 +31,9 @@ from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.imitation.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
 from rlpriors.agents.imitation.behavior_cloning import BehaviorCloning, BehaviorCloningPolicy
+from rlpriors.agents.exploration.explore import Explore, ExploreOnPolicy
+from rlpriors.agents.exploration.explore_settings import ExploreSettings
+from rlpriors.agents.exploration.optimistic_policy import OptimisticQPolicy
 from rlpriors.agents.imitation.discriminator_update import AdversarialSettings
 from rlpriors.agents.imitation.iq_learn import IQLearn, OfflineIQLearn
 from rlpriors.agents.imitation.iq_loss import IQLearnSettings
@@ -95,6 +99,10 @@ __all__ = [
     "IQL",
     "DiffuserPolicy",
     "DiffusionCloning",
+    "Explore",
+    "ExploreOnPolicy",
+    "ExploreSettings",
+    "GradedEpisodes",
     "DiffusionIRL",
     "DiffusionIRLSettings",
     "DiffusionPolicy",
@@ -104,6 +112,8 @@ __all__ = [
     "HybridSettings",
     "IQLearn",
     "IQLearnSettings",
+    "OfflineSettings",
+    "OptimisticQPolicy",
     "InverseDynamics",
     "InverseDynamicsSettings",
     "InverseDynamicsTraining",
@@ -124,8 +134,6 @@ __all__ = [
     "TrajectoryDiffusion",
     "TrajectoryLayout",
     "add_terminal_value",
-    "OfflineSettings",
-    "OptimisticQPolicy",
     "check_support",
     "SelfPlay",
     "SelfPlayOnPolicy",

@@ -15,6 +15,9 @@ discriminators         `Discriminator`, `GAILReward`, `AIRLReward`: adversarial 
 records                records of a reward's inputs, and its model card
 baselines              rewards without adversarial or contrastive training
 drail                  `DRAILReward`: the diffusion discriminator
+exploration            rewards that fall where the agent has been
+preferences            losses of comparisons and grades
+progress               progress of failed episodes toward the successes of their batch
 registry               `load_reward` and the classes it can load
 losses                 losses that train a reward
 divergences            `Divergence`: distances between generated and demonstrated samples
@@ -31,6 +34,8 @@ from rlpriors.rewards.divergences import DIVERGENCES, Divergence, DivergenceSett
 from rlpriors.rewards.drail import DRAILReward, DRAILSettings
 from rlpriors.rewards.ensemble import EnsembleReward, EnsembleSettings
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
+from rlpriors.rewards.exploration.disagreement import DisagreementReward, DisagreementSettings
+from rlpriors.rewards.exploration.elliptical import EllipticalBonus, EllipticalSettings
 from rlpriors.rewards.normalized import NormalizedReward, NormalizedSettings
 from rlpriors.rewards.registry import REWARDS, load_reward, reward_class
 from rlpriors.rewards.shaping import ShapedReward, ShapingSettings
@@ -47,9 +52,13 @@ __all__ = [
     "Discriminator",
     "Divergence",
     "DivergenceSettings",
+    "DisagreementReward",
+    "DisagreementSettings",
     "EnsembleReward",
     "EnsembleSettings",
     "GAILReward",
+    "EllipticalBonus",
+    "EllipticalSettings",
     "GAILSettings",
     "MLPReward",
     "MeanDifferenceReward",

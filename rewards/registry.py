@@ -36,6 +36,8 @@ from rlpriors.rewards.baselines.support import SupportReward
 from rlpriors.rewards.discriminators import AIRLReward, GAILReward
 from rlpriors.rewards.drail import DRAILReward
 from rlpriors.rewards.ensemble import EnsembleReward
+from rlpriors.rewards.exploration.disagreement import DisagreementReward
+from rlpriors.rewards.exploration.elliptical import EllipticalBonus
 from rlpriors.rewards.mlp import MLPReward
 from rlpriors.rewards.normalized import NormalizedReward
 from rlpriors.rewards.shaping import ShapedReward
@@ -48,6 +50,8 @@ REWARDS.update(
     {
         "AIRLReward": AIRLReward,
         "DRAILReward": DRAILReward,
+        "DisagreementReward": DisagreementReward,
+        "EllipticalBonus": EllipticalBonus,
         "EnsembleReward": EnsembleReward,
         "GAILReward": GAILReward,
         "MLPReward": MLPReward,

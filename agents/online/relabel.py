@@ -153,12 +153,16 @@ class Relabel(RelabelMixin, OffPolicyWrapperAlgorithm[Any]):
         self.n_step = _target_steps(algorithm)
         self.set_reward(algorithm, reward, obs_keys)
 
-    def relabel(self, buffer: ReplayBuffer, indices: np.ndarray) -> None:
-        """Write the rewards of all steps that the targets at `indices` read into `buffer`."""
+    def target_rows(self, buffer: ReplayBuffer, indices: np.ndarray) -> np.ndarray:
+        """Return the rows of `buffer` whose rewards the targets at `indices` read, each once."""
         rows = [indices]
         for _ in range(self.n_step - 1):
             rows.append(buffer.next(rows[-1]))
-        unique = np.unique(np.concatenate(rows))
+        return np.unique(np.concatenate(rows))
+
+    def relabel(self, buffer: ReplayBuffer, indices: np.ndarray) -> None:
+        """Write the rewards of all steps that the targets at `indices` read into `buffer`."""
+        unique = self.target_rows(buffer, indices)
         if buffer.options["ignore_obs_next"]:
             raise ValueError(
                 "`buffer` must store `obs_next`, because rewards may read it. Received one with "
