@@ -7,7 +7,9 @@ They know no environment: spaces, data, rewards and encoders are arguments.
 `exploration`        exploration by rewards that fall where the agent has been
 `imitation`          behavior cloning, adversarial imitation, SQIL and IQ-Learn
 `irl`                reward learning with a diffusion prior, and its objectives
+`offline`            implicit Q-learning, Tianshou's offline algorithms, and zero-shot agents
 `online`             Tianshou's online algorithms, relabeling and encoders inside policies
+`preferences`        rewards from comparisons and graded episodes
 `lr_schedules`       learning-rate schedules for Tianshou's optimizer factories
 `moving_average`     base class of algorithms with a moving average of the trained network
 `offline_algorithm`  base class of algorithms that learn from trajectory windows
@@ -29,11 +31,11 @@ from rlpriors.agents.diffusion.terminal_value import TerminalValue, TerminalValu
 from rlpriors.agents.diffusion.terminal_value_fit import fit_terminal_value
 from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
-from rlpriors.agents.imitation.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
-from rlpriors.agents.imitation.behavior_cloning import BehaviorCloning, BehaviorCloningPolicy
 from rlpriors.agents.exploration.explore import Explore, ExploreOnPolicy
 from rlpriors.agents.exploration.explore_settings import ExploreSettings
 from rlpriors.agents.exploration.optimistic_policy import OptimisticQPolicy
+from rlpriors.agents.imitation.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
+from rlpriors.agents.imitation.behavior_cloning import BehaviorCloning, BehaviorCloningPolicy
 from rlpriors.agents.imitation.discriminator_update import AdversarialSettings
 from rlpriors.agents.imitation.iq_learn import IQLearn, OfflineIQLearn
 from rlpriors.agents.imitation.iq_loss import IQLearnSettings
@@ -51,17 +53,11 @@ from rlpriors.agents.irl.objectives import (
     SamplerBackpropSettings,
 )
 from rlpriors.agents.irl.original_recipe import OriginalRecipe, original_recipe
+from rlpriors.agents.irl.other_goals import other_goals
 from rlpriors.agents.irl.planning_value import add_terminal_value
 from rlpriors.agents.irl.reference import Reference
 from rlpriors.agents.irl.support import Support, check_support
 from rlpriors.agents.lr_schedules import CosineSchedule
-from rlpriors.agents.online.encoder_network import EncoderNetwork
-from rlpriors.agents.online.factory import make_algorithm
-from rlpriors.agents.irl.other_goals import other_goals
-from rlpriors.agents.online.policy_files import load_policy, save_policy
-from rlpriors.agents.online.random_policy import RandomPolicy
-from rlpriors.agents.online.relabel import Relabel, RelabelOnPolicy
-from rlpriors.agents.online.settings import AlgorithmSettings
 from rlpriors.agents.offline.factory import make_offline_algorithm
 from rlpriors.agents.offline.iql import IQL
 from rlpriors.agents.offline.settings import OfflineSettings
@@ -84,6 +80,7 @@ from rlpriors.agents.preferences.self_play import SelfPlay, SelfPlayOnPolicy
 from rlpriors.agents.preferences.settings import PreferenceSettings
 
 __all__ = [
+    "IQL",
     "OBJECTIVES",
     "SQIL",
     "AdversarialIRL",
@@ -96,61 +93,65 @@ __all__ = [
     "ContrastiveSettings",
     "CosineSchedule",
     "DensityRatioSettings",
-    "IQL",
     "DiffuserPolicy",
     "DiffusionCloning",
-    "Explore",
-    "ExploreOnPolicy",
-    "ExploreSettings",
-    "GradedEpisodes",
     "DiffusionIRL",
     "DiffusionIRLSettings",
     "DiffusionPolicy",
     "EncoderNetwork",
+    "Explore",
+    "ExploreOnPolicy",
+    "ExploreSettings",
+    "GradedEpisodes",
     "HybridIRL",
     "HybridIRLOnPolicy",
     "HybridSettings",
     "IQLearn",
     "IQLearnSettings",
-    "OfflineSettings",
-    "OptimisticQPolicy",
     "InverseDynamics",
     "InverseDynamicsSettings",
     "InverseDynamicsTraining",
     "OfflineIQLearn",
+    "OfflineSettings",
+    "OptimisticQPolicy",
     "OriginalRecipe",
     "PixelBuffer",
     "PixelCloning",
     "PixelCloningPolicy",
+    "PreferenceLearning",
+    "PreferenceSettings",
+    "ProgressOnPolicy",
     "RandomPolicy",
     "Reference",
     "Relabel",
     "RelabelOnPolicy",
     "RelativeSettings",
     "SamplerBackpropSettings",
+    "SelfPlay",
+    "SelfPlayOnPolicy",
+    "SuccessorFeatureAgent",
+    "SuccessorFeaturePolicy",
     "Support",
     "TerminalValue",
     "TerminalValueSettings",
     "TrajectoryDiffusion",
     "TrajectoryLayout",
-    "add_terminal_value",
-    "check_support",
-    "SelfPlay",
-    "SelfPlayOnPolicy",
-    "SuccessorFeatureAgent",
-    "SuccessorFeaturePolicy",
-    "fit_terminal_value",
-    "load_policy",
-    "load_prior",
-    "make_algorithm",
-    "original_recipe",
     "ZeroShotSettings",
     "add_hindsight_goals",
-    "save_policy",
-    "save_prior",
-]
+    "add_terminal_value",
+    "check_support",
+    "fit_terminal_value",
+    "grade_pairs",
+    "learn_from_preferences",
+    "load_policy",
+    "load_prior",
+    "load_skills",
+    "make_algorithm",
+    "make_offline_algorithm",
+    "original_recipe",
     "other_goals",
     "preference_reward",
-    "make_offline_algorithm",
-    "load_skills",
+    "save_policy",
+    "save_prior",
     "save_skills",
+]

@@ -28,15 +28,18 @@ validation             checks of inputs and settings
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.baselines.mean_difference import MeanDifferenceReward, MeanDifferenceSettings
 from rlpriors.rewards.baselines.nearest_expert import NearestExpertReward, NearestExpertSettings
+from rlpriors.rewards.baselines.segment_matching import SegmentMatching
 from rlpriors.rewards.baselines.support import SupportReward, SupportSettings
 from rlpriors.rewards.discriminators import AIRLReward, AIRLSettings, Discriminator, GAILReward, GAILSettings
 from rlpriors.rewards.divergences import DIVERGENCES, Divergence, DivergenceSettings
 from rlpriors.rewards.drail import DRAILReward, DRAILSettings
 from rlpriors.rewards.ensemble import EnsembleReward, EnsembleSettings
-from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
 from rlpriors.rewards.exploration.disagreement import DisagreementReward, DisagreementSettings
 from rlpriors.rewards.exploration.elliptical import EllipticalBonus, EllipticalSettings
+from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
 from rlpriors.rewards.normalized import NormalizedReward, NormalizedSettings
+from rlpriors.rewards.progress.embeddings import embed_episodes, store_episode_rewards
+from rlpriors.rewards.progress.episode_progress import ProgressSettings, episode_progress
 from rlpriors.rewards.registry import REWARDS, load_reward, reward_class
 from rlpriors.rewards.shaping import ShapedReward, ShapingSettings
 from rlpriors.rewards.sum import SumReward, SumSettings
@@ -49,16 +52,16 @@ __all__ = [
     "AIRLSettings",
     "DRAILReward",
     "DRAILSettings",
+    "DisagreementReward",
+    "DisagreementSettings",
     "Discriminator",
     "Divergence",
     "DivergenceSettings",
-    "DisagreementReward",
-    "DisagreementSettings",
+    "EllipticalBonus",
+    "EllipticalSettings",
     "EnsembleReward",
     "EnsembleSettings",
     "GAILReward",
-    "EllipticalBonus",
-    "EllipticalSettings",
     "GAILSettings",
     "MLPReward",
     "MeanDifferenceReward",
@@ -67,9 +70,11 @@ __all__ = [
     "NearestExpertSettings",
     "NormalizedReward",
     "NormalizedSettings",
+    "ProgressSettings",
     "RewardInput",
     "RewardModel",
     "RewardSettings",
+    "SegmentMatching",
     "ShapedReward",
     "ShapingSettings",
     "SumReward",
@@ -78,6 +83,9 @@ __all__ = [
     "SupportSettings",
     "TrajectoryValue",
     "TrajectoryValueSettings",
+    "embed_episodes",
+    "episode_progress",
     "load_reward",
     "reward_class",
+    "store_episode_rewards",
 ]

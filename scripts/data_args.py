@@ -3,7 +3,7 @@
 `DataArgs`  environment, data and observation of a command
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,14 @@ class DataArgs(PixelArgs):
             return pixels.make(self.env, obs_keys, **self.env_arguments(), **arguments)
         return FlatObservation(self.env_maker()(**arguments), obs_keys)
 
-    def read(self, flag: str, source: str, seed: int, pixels: "EncodedEnvs | None" = None) -> "EpisodeStore":
+    def read(
+        self,
+        flag: str,
+        source: str,
+        seed: int,
+        pixels: "EncodedEnvs | None" = None,
+        check: "Callable[[EpisodeStore], object] | None" = None,
+    ) -> "EpisodeStore":
         """Return the episodes of a source, which is a file, a Minari id or "random:<steps>".
 
         Args:
@@ -64,6 +71,7 @@ class DataArgs(PixelArgs):
             source: the source.
             seed: seed of random actions.
             pixels: encoder that replaces images by features; None for observations unchanged.
+            check: function that receives the episodes of a file before images are encoded.
 
         Raises:
             ValueError: the source does not fit the environment; the message names the `flag`.
@@ -79,7 +87,14 @@ class DataArgs(PixelArgs):
         env = self.env_maker()() if pixels is None else pixels.make_images(self.env, **arguments)
         space, action_space = env.observation_space, env.action_space
         env.close()
-        read = partial(load_episodes, source, observation_space=space, action_space=action_space)
+        load = partial(load_episodes, source, observation_space=space, action_space=action_space)
+
+        def read(keys: Sequence[str] | None) -> "EpisodeStore":
+            store = load(keys)
+            if check is not None:
+                check(store)
+            return store
+
         try:
             return read(self.keys) if pixels is None else pixels.encode(read, env, self.keys)
         except (ValueError, FileNotFoundError) as error:

@@ -75,13 +75,11 @@ COMMANDS = {
 
 OVERVIEW = """usage: rlpriors [-h] [--version] <command> ...
 
-Pretrained priors for reinforcement learning.  A prior is a model of possible
-behavior, a reward scores each step by how desired it is, and an encoder turns
-images into features.
+Pretrained priors for reinforcement learning.  A prior is a model of behavior,
+a reward scores each step, and an encoder turns images into features.
 
 commands:"""
-START = """`rlpriors <command> --help` explains a command with examples.  Start with
-`rlpriors demo`, or with `rlpriors learn-reward` for your own demonstrations."""
+START = "`rlpriors <command> --help` has examples.  Start with demo or learn-reward."
 
 
 def main() -> None:

@@ -170,10 +170,11 @@ def examples() -> dict[str, dict[str, Any]]:
         "SumSettings": {"terms": (component,), "weights": (1.0,)},
         "NormalizedSettings": {"base": component},
         "Sampling": {"process": process, "denoiser": lambda x, t: x},
+        "LearnRewardSettings": {"env": "CartPole-v1", "demos": "a"},
         "ProbeRunSettings": {"env": "CartPole-v1"},
         "PretrainSettings": {"env": "CartPole-v1"},
-        "PointMazeTask": {"maze": Maze(["####", "#  #", "####"]), "goal": (1.0, 1.0)},
         "TrainPolicySettings": {"env": "CartPole-v1", "reward": Path("a")},
+        "PointMazeTask": {"maze": Maze(["####", "#  #", "####"]), "goal": (1.0, 1.0)},
     }
 
 

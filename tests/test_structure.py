@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 TOP = ("agents", "rewards", "scripts", "wrappers")
 MOST_FILES = 16
 """Source files in one folder; `representation/methods` holds one small file per method."""
-MOST_SCRIPT_LINES = 6600
+MOST_SCRIPT_LINES = 8200
 
 
 def folders() -> Iterator[Path]:
@@ -103,7 +103,7 @@ def parameters_of_type(names: set[str], path: Path) -> Iterator[str]:
 def test_settings_become_values_at_the_door() -> None:
     """Only a command's entry function takes its settings; everything else takes values."""
     names = command_settings()
-    assert len(names) == 14
+    assert len(names) == 16
     takers = [
         taker
         for folder in folders()

@@ -1,4 +1,4 @@
-"""Command `rlpriors learn-reward`: data, prior, reward and report from the user's own demonstrations.
+"""Command `rlpriors learn-reward`: a reward and a report from the user's own demonstrations or comparisons.
 
 `learn_reward`  the command
 """
@@ -20,6 +20,7 @@ from rlpriors.data.fingerprints import store_fingerprint
 from rlpriors.device import resolve_device
 from rlpriors.evaluation.rewards.verdict import Finding, verdict_line
 from rlpriors.scripts.learn_reward.policy import train_check_policy
+from rlpriors.scripts.learn_reward.preferences import read_labeled
 from rlpriors.scripts.learn_reward.settings import POLICY_STEPS, LearnRewardSettings
 from rlpriors.scripts.origin import describe_data, record_origin
 from rlpriors.training.reward_learning.choices import choose_window, describe_choices, split
@@ -32,6 +33,7 @@ from rlpriors.training.reward_learning.over_training import pictures_of
 from rlpriors.training.reward_learning.pictures import draw_pictures
 from rlpriors.training.reward_learning.pipeline import learn_prior, learn_rewards, stored
 from rlpriors.training.reward_learning.policy_stage import DemonstrationSets
+from rlpriors.training.reward_learning.preference_pipeline import reward_from_labels
 from rlpriors.training.reward_learning.report import report_text, usage_lines, write_report
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.training.run_inputs import check_run_inputs
@@ -55,7 +57,7 @@ def learn_reward(
     tracker: Sequence[Tracker] = ("tensorboard",),
     films: int = 4,
 ) -> Path:
-    """Learn a reward from demonstrations, evaluate it, and return the run's folder.
+    """Learn a reward from demonstrations or preferences, evaluate it, and return the run's folder.
 
     Args:
         settings: settings of the command.
@@ -77,6 +79,52 @@ def learn_reward(
     )
     pixels = settings.load_pixels(device, net_seed)
     read = partial(settings.read, pixels=pixels)
+    folder = folder or Path("runs") / f"reward-{settings.env_name}-seed{settings.seed}"
+    if settings.labels is not None and settings.data is not None:
+        labeled, pairs = read_labeled(partial(read, "--data", settings.data, data_seed), settings.labels)
+        _check_obs_index(settings.obs_index, prod(labeled.obs.shape[1:]))
+        run = create_or_resume_run(folder, settings, resume=resume)
+        tracking = RunTracker(run, tracker)
+        tracking.overview(settings, "learn-reward")
+        usage = usage_lines(
+            settings.env, run / "reward", settings.env_arguments(), encoded=pixels is not None
+        )
+        numbers = reward_from_labels(
+            labeled,
+            pairs,
+            run=run,
+            title=f"Reward for {settings.env}",
+            held_out=settings.held_out,
+            inputs=settings.inputs,
+            obs_index=settings.obs_index or None,
+            n_updates=settings.reward_updates,
+            checkpoint_every=settings.checkpoint_every,
+            curve=settings.agreement_updates > 0,
+            seeds=(split_seed, net_seed, eval_seed),
+            resume=resume,
+            device=device,
+            tracking=tracking,
+            obs_encoder=settings.encoder_record(pixels, net_seed),
+            usage=usage,
+            results={"env": settings.env, "seed": settings.seed},
+            say=say,
+        )
+        origin = {
+            "data": describe_data(settings.data, labeled),
+            "labels": f"`{settings.labels.name}`, {len(pairs)} pairs of {pairs.length} steps",
+        }
+        found = {"verdict": numbers["verdict"], "accuracy": numbers.get("accuracy")}
+        record_origin(
+            "learn-reward", settings, {run / "reward": found}, env=settings.env,
+            env_args=settings.env_arguments(), data=origin,
+        )  # fmt: skip
+        tracking.results(settings, numbers, ("accuracy", "log_loss", "epic_members"))
+        tracking.close()
+        say(f"\nA policy: rlpriors train-policy --reward {run / 'reward'} {settings.env_flags}")
+        say(f"The report: {run / 'report.md'}; the curves: tensorboard --logdir {run / 'tensorboard'}")
+        say(str(run))
+        return run
+    assert settings.demos is not None
     demonstrations = read("--demos", settings.demos, data_seed)
     source, negatives = settings.data or settings.collect, settings.reference
     read_data = partial(read, "--data", source, data_seed)
@@ -87,9 +135,7 @@ def learn_reward(
     if negatives is not None and not negatives.startswith("random:") and not resume:
         read_reference = partial(_same, read_reference())
     _check_obs_index(settings.obs_index, prod(demonstrations.obs.shape[1:]))
-    run = create_or_resume_run(
-        folder or Path("runs") / f"reward-{settings.env_name}-seed{settings.seed}", settings, resume=resume
-    )
+    run = create_or_resume_run(folder, settings, resume=resume)
     tracking = RunTracker(run, tracker)
     tracking.overview(settings, "learn-reward")
     check_run_inputs(run, {"demos": store_fingerprint(demonstrations)})

@@ -4,8 +4,11 @@
 `HELP`                 help of the command
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
 
 from rlpriors.scripts.data_args import random_steps
 from rlpriors.scripts.learning_args import LearningArgs
@@ -15,6 +18,9 @@ __all__ = ["HELP", "POLICY_STEPS", "LearnRewardSettings"]
 POLICY_STEPS = 25_600
 """Number of steps of the policy by default."""
 LEAST_STEPS = 64
+UNUSED_BY_PREFERENCES = (
+    "demos", "reference", "objective", "collect", "horizon", "stride", "prior_updates", "policy_steps"
+)  # fmt: skip
 
 HELP = """
 The command needs an environment and episodes of the desired behavior (demonstrations).  It collects or reads
@@ -26,6 +32,11 @@ the environment's own, which it never reads:
     rlpriors learn-reward --env my_module:MyEnv-v0 --demos demos.npz --data replay.hdf5
     rlpriors learn-reward --env PointMaze_UMaze-v3 --demos mine/umaze-v0 --obs-keys observation
     rlpriors learn-reward ... --resume
+
+With --from preferences it reads comparisons of recorded segments (`rlpriors label`) in place of
+demonstrations, needs no prior, and evaluates the reward on held-out pairs:
+
+    rlpriors learn-reward --from preferences --labels labels.jsonl --data replay.hdf5 --env Hopper-v5
 
 A .npz file of demonstrations has the arrays `obs`, `act` and `lengths`: the T + 1 observations and T actions
 of each episode, end to end, and the numbers T.  A leaf of a Dict observation is an array `obs/<leaf>`.  Files
@@ -45,9 +56,15 @@ class LearnRewardSettings(LearningArgs):
         ValueError: a field is out of its bounds.
     """
 
-    demos: str
+    source: Annotated[Literal["demonstrations", "preferences"], tyro.conf.arg(name="from")] = "demonstrations"
+    """Source of the reward: demonstrations (--demos), or preferences of segments of --data (--labels)."""
+
+    demos: str | None = None
     """Demonstrations, episodes of the desired behavior: a .npz or .hdf5 file, a saved EpisodeStore, or a
-    Minari id."""
+    Minari id.  They are required, unless the source is preferences."""
+
+    labels: Path | None = None
+    """Labeled pairs of segments of --data, a file of `rlpriors label`; for --from preferences."""
 
     reference: str | None = None
     """Negatives that demonstrations are compared with: "random:<steps>", or a source as for --data.  The
@@ -72,17 +89,20 @@ class LearnRewardSettings(LearningArgs):
 
     agreement_updates: int = 200
     """Number of updates of each of three further rewards, from halves of the demonstrations and another seed,
-    whose agreement is reported; a multiple of `checkpoint_every`, 0 for none."""
+    whose agreement is reported; a multiple of `checkpoint_every`, 0 for none.  From preferences, 0 leaves out
+    the rewards of a quarter and half of the labels, which have `reward_updates`."""
 
     policy_steps: int | None = None
     """Number of steps of a policy that trains on the reward alone at the end, and whose rollouts are compared
     with the demonstrations; 0 for none.  The default is 25600, and 0 with an encoder, which takes long."""
 
     held_out: float = 0.2
-    """Fraction of the demonstrations, and of the data, that is kept for the evaluation."""
+    """Fraction of the demonstrations and of the data, or of the labeled pairs, that is kept for the
+    evaluation."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_source()
         if self.policy_steps is not None and 0 != self.policy_steps < LEAST_STEPS:
             raise ValueError(
                 f"`policy_steps` must be 0 or at least {LEAST_STEPS}. Received {self.policy_steps}."
@@ -93,8 +113,26 @@ class LearnRewardSettings(LearningArgs):
             self.check_multiple(name)
         if not 0 <= self.held_out < 1:
             raise ValueError(f"`held_out` must be in [0, 1). Received {self.held_out}.")
-        if random_steps(self.demos) is not None:
+        if self.demos is not None and random_steps(self.demos) is not None:
             raise ValueError(
                 f"`demos` must be a file or a Minari id. Received {self.demos!r}; random actions demonstrate "
                 "nothing."
             )
+
+    def _check_source(self) -> None:
+        """Raise unless the fields are those of the source."""
+        needed = ("demos",) if self.source == "demonstrations" else ("labels", "data")
+        for name in needed:
+            if getattr(self, name) is None:
+                raise ValueError(
+                    f"`{name}` must be given to learn from {self.source}. Received none; add --{name}, or "
+                    "choose another source (--from)."
+                )
+        unused = ("labels",) if self.source == "demonstrations" else UNUSED_BY_PREFERENCES
+        for field in fields(self):
+            if field.name in unused and getattr(self, field.name) != field.default:
+                flag = f"--{field.name.replace('_', '-')}"
+                raise ValueError(
+                    f"`{field.name}` is not used to learn from {self.source}. Received "
+                    f"{getattr(self, field.name)!r}; leave out {flag}."
+                )

@@ -10,13 +10,14 @@ policies and training loops are in `rlpriors.training`.
 `pixel_envs`          environments with small images for observations
 `encoded_env`         environments whose images an encoder replaces by features
 `experts`             scripted policies and recordings, for imitation from pixels
+`graded_episodes`     episodes of a policy under growing noise
 `segmentation_masks`  frames with segmentation masks, by the name of the environment
 `atari`               frames, RAM labels and masks of Atari games
 `mujoco`              frames, states and masks of MuJoCo environments
 `maze`                point mazes: tasks, controllers, distances, perturbations
 `gridworld`           gridworld with an exact model, and its data
-"""
 `deep_sea`            test of exploration with one rewarded path
+"""
 
 from rlpriors.envs.make import make_env
 

@@ -4,6 +4,7 @@ The package knows no reward model: it takes any `RewardFn`, and features as arra
 
 `intervals`        means and interquartile means with bootstrap intervals
 `domain_distance`  distances between sets of images
+`preferences`      agreement with labeled pairs, order of values along successes
 `rewards`          distances and return agreement of rewards, tabular processes
 `rollouts`         comparison of a policy's rollouts with demonstrations
 `probing`          linear and regression probes of representations, rank measures
@@ -18,6 +19,8 @@ from rlpriors.evaluation.intervals import (
     paired_difference,
     probability_of_improvement,
 )
+from rlpriors.evaluation.preferences.pair_accuracy import PairAgreement, pair_agreement, score_pairs
+from rlpriors.evaluation.preferences.value_order import ValueOrder, value_order, value_order_correlation
 from rlpriors.evaluation.probing.batched_linear import ProbeSettings
 from rlpriors.evaluation.probing.labels import ProbeTask, frame_keys, make_task
 from rlpriors.evaluation.probing.linear_probe import downsample, majority_baseline, probe
@@ -56,6 +59,7 @@ __all__ = [
     "FixedFeatures",
     "Interval",
     "MaxEntIRL",
+    "PairAgreement",
     "ProbeScores",
     "ProbeSettings",
     "ProbeTask",
@@ -66,6 +70,7 @@ __all__ = [
     "Segmenter",
     "TabularMDP",
     "TrajectorySet",
+    "ValueOrder",
     "behavior_labels",
     "bootstrap_interval",
     "canonical_reward",
@@ -88,6 +93,7 @@ __all__ = [
     "make_trajectory_sets",
     "max_ent_irl",
     "normalized_return",
+    "pair_agreement",
     "paired_difference",
     "pearson",
     "pearson_distance",
@@ -101,8 +107,11 @@ __all__ = [
     "return_agreement",
     "reward_table",
     "ridge_r2",
+    "score_pairs",
     "segmentation_scores",
     "spearman",
     "state_visits",
+    "value_order",
+    "value_order_correlation",
     "write_trajectory_sets",
 ]
