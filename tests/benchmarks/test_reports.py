@@ -14,6 +14,8 @@ from benchmarks.irl import report as irl_report
 from benchmarks.irl import run as irl
 from benchmarks.irl.methods import MAIN, VARIANTS
 from benchmarks.own_data import run as own_data
+from benchmarks.preferences import report as preference_report
+from benchmarks.preferences import run as preferences
 from benchmarks.pretraining import distribution, distribution_report
 from benchmarks.probing import cells as probing_cells
 from benchmarks.probing import pearl, pearl_report
@@ -27,7 +29,17 @@ from benchmarks.verdicts import run as verdicts
 from rlpriors.scripts.study.report import read_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("diffusion", "imitation", "irl", "own_data", "pearl", "pretraining_distribution", "probing", "speed")
+PAGES = (
+    "diffusion",
+    "imitation",
+    "irl",
+    "own_data",
+    "pearl",
+    "preferences",
+    "pretraining_distribution",
+    "probing",
+    "speed",
+)
 SECTION = re.compile(r"<!-- (?!end of )(.*?) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
 
 
@@ -54,6 +66,10 @@ def write_own_data(docs: Path) -> None:
     verdict_report.report(read_csv(verdicts.RESULTS), page)
 
 
+def write_preferences(docs: Path) -> None:
+    preference_report.report(read_csv(preferences.RESULTS), docs / "results" / "preferences.md")
+
+
 def write_pretraining(docs: Path) -> None:
     distribution_report.report(read_rows(distribution.RESULTS), docs)
     distribution_report.report_longer(read_rows(distribution.LONGER_RESULTS), docs)
@@ -77,6 +93,7 @@ WRITERS = (
     write_irl,
     write_own_data,
     write_pearl,
+    write_preferences,
     write_pretraining,
     write_probing,
     write_speed,
