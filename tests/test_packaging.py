@@ -112,7 +112,9 @@ def test_wheel_built_from_the_sdist_holds_every_module(tmp_path: Path) -> None:
         path = Path(name)
         if path.suffix in (".py", ".json") and path.parts[0] in TOP_PACKAGES:
             expected.add(f"rlpriors/{name}")
-        elif (path.suffix in (".py", ".json") or "pretrained" in path.parts) and path.parts[0] == "src":
+        elif (path.suffix in (".py", ".json", ".html") or "pretrained" in path.parts) and path.parts[
+            0
+        ] == "src":
             expected.add(path.relative_to("src").as_posix())
     assert shipped == {name for name in expected if (ROOT / "src" / name).exists()} | shipping
     assert len(licenses) == 1
