@@ -49,6 +49,9 @@ RUNS = {
     "train-policy dqn": "train-policy --reward {inputs}/cart --env CartPole-v1 --env-steps 64 --n-envs 2 "
     "--random-steps 16 --update-per-step 0.5 --batch-size 8 --hidden 8 --max-episode-steps 6 --n-episodes 2 "
     "--checkpoint-every 16 --exact-resume --device cpu",
+    "zero-shot": "zero-shot --env Pendulum-v1 --max-episode-steps 20 --collect random:400 --updates 20 "
+    "--batch-size 8 --hidden 8 --dim 2 --checkpoint-every 5 --n-goals 2 --n-episodes 1 "
+    "--reward {inputs}/reward --device cpu",
 }
 """Arguments by name; the first word of a name is the command."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from benchmarks.diffusion import guidance, samplers
+from benchmarks.exploration import report as exploration_report
+from benchmarks.exploration import run as exploration
 from benchmarks.imitation import report as imitation_report
 from benchmarks.imitation import run as imitation
 from benchmarks.irl import cost, cost_tables, locomotion_rewards
@@ -16,6 +18,7 @@ from benchmarks.irl.methods import MAIN, VARIANTS
 from benchmarks.own_data import run as own_data
 from benchmarks.preferences import report as preference_report
 from benchmarks.preferences import run as preferences
+from benchmarks.preferences import self_play
 from benchmarks.pretraining import distribution, distribution_report
 from benchmarks.probing import cells as probing_cells
 from benchmarks.probing import pearl, pearl_report
@@ -25,12 +28,15 @@ from benchmarks.speed import encode, encode_report
 from benchmarks.tables import read_csv
 from benchmarks.verdicts import report as verdict_report
 from benchmarks.verdicts import run as verdicts
+from benchmarks.zero_shot import report as zero_shot_report
+from benchmarks.zero_shot import run as zero_shot
 
 from rlpriors.scripts.study.report import read_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (
     "diffusion",
+    "exploration",
     "imitation",
     "irl",
     "own_data",
@@ -39,6 +45,7 @@ PAGES = (
     "pretraining_distribution",
     "probing",
     "speed",
+    "zero_shot",
 )
 SECTION = re.compile(r"<!-- (?!end of )(.*?) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
 
@@ -47,6 +54,12 @@ def write_diffusion(docs: Path) -> None:
     page = docs / "results" / "diffusion.md"
     guidance.report(read_csv(guidance.RESULTS), page)
     samplers.report(read_csv(samplers.RESULTS), page)
+
+
+def write_exploration(docs: Path) -> None:
+    page = docs / "results" / "exploration.md"
+    exploration_report.report(read_csv(exploration.RESULTS), page, read_csv(exploration.TRIALS))
+    self_play.report(read_csv(self_play.RESULTS), page)
 
 
 def write_imitation(docs: Path) -> None:
@@ -87,8 +100,13 @@ def write_speed(docs: Path) -> None:
     encode_report.report(read_csv(encode.RESULTS), docs / "results" / "speed.md")
 
 
+def write_zero_shot(docs: Path) -> None:
+    zero_shot_report.report(read_csv(zero_shot.RESULTS), docs / "results" / "zero_shot.md")
+
+
 WRITERS = (
     write_diffusion,
+    write_exploration,
     write_imitation,
     write_irl,
     write_own_data,
@@ -97,6 +115,7 @@ WRITERS = (
     write_pretraining,
     write_probing,
     write_speed,
+    write_zero_shot,
 )
 
 
