@@ -49,7 +49,7 @@ class WayLosses:
         ...     rest_weight=0.1)
         >>> reward = MLPReward(RewardSettings(obs_dim=1, act_dim=1), Normalizer.identity(1))
         >>> loss, progress = losses(reward, 16, np.random.default_rng(0))
-        >>> loss.item() >= 5 * progress > 0
+        >>> loss.item() >= 4.99 * progress > 0  # the other losses are at least 0
         True
     """
 

@@ -138,6 +138,16 @@ def test_labels_of_other_data_are_refused(tmp_path: Path) -> None:
         collect_preferences(Script(0), other, PAIRS[:1], 3, path=path)
 
 
+def test_a_resumed_session_draws_new_errors_for_repeated_pairs(tmp_path: Path) -> None:
+    pairs = np.repeat(PAIRS[:1], 40, 0)
+    path = tmp_path / "labels.jsonl"
+    for n in (15, 40):
+        resumed = collect_preferences(OracleLabeler(0.5, seed=1), STORE, pairs[:n], 3, path=path)
+    undisturbed = collect_preferences(OracleLabeler(0.5, seed=1), STORE, pairs, 3)
+    assert (resumed.labels == undisturbed.labels).all()
+    assert len(set(resumed.labels.tolist())) == 2
+
+
 KILLED = """
     import sys
     from comparisons import counting_store

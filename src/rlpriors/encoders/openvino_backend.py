@@ -14,7 +14,9 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from hashlib import sha256
+from io import StringIO
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -227,7 +229,8 @@ def _quantized(model: Any, calibration: Calibration) -> Any:
     level = logging.getLogger("nncf").level
     nncf.set_log_level(logging.ERROR)
     try:
-        return nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
+        with redirect_stdout(StringIO()):  # progress bars of a few seconds
+            return nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
     finally:
         nncf.set_log_level(level or logging.INFO)
 

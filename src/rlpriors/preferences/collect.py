@@ -17,6 +17,7 @@ from rlpriors.data.fingerprints import store_fingerprint
 from rlpriors.preferences.clips import cut_clip
 from rlpriors.preferences.label_file import LabelFile, LabelHeader, LabelList, LabelRow, Pair
 from rlpriors.preferences.labelers.base import (
+    CountingLabeler,
     InteractiveLabeler,
     PreferenceLabeler,
     StopLabeling,
@@ -79,6 +80,10 @@ def collect_preferences(
     with opened as labels:
         PreferenceSet.of(header, labels.rows).check(store)
         known = Counter(row.clips for row in labels.rows)
+        if isinstance(labeler, CountingLabeler):
+            for row in labels.rows:
+                first_clip, second_clip = (cut_clip(store, *side, length) for side in row.clips)
+                labeler.skip(first_clip, second_clip)
         todo: deque[Pair] = deque()
         for pair in wanted:
             if known[pair]:

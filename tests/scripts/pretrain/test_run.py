@@ -172,14 +172,14 @@ def test_eirlis_names_take_our_options(frames, tmp_path):
         ({"--data": "nowhere"}, "`folder` must hold frames that a FrameWriter wrote. Received 'nowhere'"),
         ({"--data": ""}, "Either `data` or `env` must be given. Received neither"),
         ({"--env": "NoSuch-v0"}, "Either `data` or `env` must be given. Received both"),
-        ({"--data": "", "--env": "NoSuch-v0"}, "`env` must be the id of an installed environment"),
+        ({"--data": "", "--env": "NoSuch-v0"}, "`--env` must be the id of an installed environment"),
         ({"--updates": "0"}, "`updates` must be at least 1. Received 0"),
         ({"--options": "[1]"}, "`options` must be a JSON object"),
         ({"--options": "{"}, "`options` must be JSON"),
         ({"--batch-size": "500"}, "at most the number of clips, 48. Received 500"),
         ({"--encoder": "nature-cnn", "--input-size": "40 40"}, "that can skip masked tokens"),
         ({"--input-size": "20 16"}, "`height` must be divisible by 8 (whole patches). Received 20"),
-        ({"--lr": "-1"}, "`lr` must be above 0"),
+        ({"--lr": "-1"}, "`--lr` must be above 0"),
     ],
 )
 def test_mistakes_end_with_one_line_and_no_run(frames, monkeypatch, tmp_path, capsys, changes, message):

@@ -111,8 +111,8 @@ def test_the_command_on_atari(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("changes", "output"),
     [
-        ({"--env": "NoSuch-v0"}, "`env` must be the id of an installed environment. Received 'NoSuch-v0'"),
-        ({"--env": "no.such.module:Any-v0"}, "`env` must be the id of an installed environment"),
+        ({"--env": "NoSuch-v0"}, "`--env` must be the id of an installed environment. Received 'NoSuch-v0'"),
+        ({"--env": "no.such.module:Any-v0"}, "`--env` must be the id of an installed environment"),
         ({"--n-frames": "0"}, "`n_frames` must be at least 1. Received 0"),
         ({"--encoder": "dinov2-smal"}, "dinov2-small"),
     ],

@@ -3,6 +3,7 @@
 `Label`               answer to one comparison
 `PreferenceLabeler`   protocol of functions from two segments to an answer
 `InteractiveLabeler`  protocol of labelers that show their progress
+`CountingLabeler`     protocol of labelers whose answers depend on those before
 `UndoLabel`           request of a labeler to repeat the comparison before
 `StopLabeling`        request of a labeler to end the session
 """
@@ -12,7 +13,7 @@ from typing import Protocol, runtime_checkable
 from rlpriors.preferences.clips import Clip
 from rlpriors.preferences.labels import Label
 
-__all__ = ["InteractiveLabeler", "Label", "PreferenceLabeler", "StopLabeling", "UndoLabel"]
+__all__ = ["CountingLabeler", "InteractiveLabeler", "Label", "PreferenceLabeler", "StopLabeling", "UndoLabel"]
 
 
 @runtime_checkable
@@ -31,6 +32,15 @@ class InteractiveLabeler(Protocol):
 
     def show_progress(self, done: int, total: int) -> None:
         """Show the number of comparisons that have answers, and the number of all, also at the end."""
+        ...
+
+
+@runtime_checkable
+class CountingLabeler(Protocol):
+    """Labeler whose answer to a repeated pair depends on how often it was asked."""
+
+    def skip(self, first: Clip, second: Clip, /) -> None:
+        """Count a pair that a session before has asked."""
         ...
 
 

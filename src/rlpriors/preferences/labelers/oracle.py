@@ -69,6 +69,10 @@ class OracleLabeler:
         label = Label(int(difference < 0))
         return swap_label(label) if self.flip_probability and self._errs(first, second) else label
 
+    def skip(self, first: Clip, second: Clip, /) -> None:
+        """Count a pair that a session before has asked, so that its next error is a new one."""
+        self("", first, second)
+
     def _errs(self, first: Clip, second: Clip) -> bool:
         pair = b"".join(sorted((clip_digest(first), clip_digest(second))))
         entropy = [self.seed, self._times[pair], *np.frombuffer(pair, np.uint32).tolist()]
