@@ -39,7 +39,7 @@ class RandomFeatures(TaskFeatures):
     Example:
         >>> import torch
         >>> features = RandomFeatures(3, (0, 1, 2), act_dim=1, settings=ZeroShotSettings(dim=4))
-        >>> features.task(torch.ones(5, 3)).norm(dim=1)
+        >>> features.task(torch.ones(5, 3)).norm(dim=1).round(decimals=3)
         tensor([2., 2., 2., 2., 2.])
     """
 
