@@ -99,6 +99,11 @@ def learn_offline(
     if sample is not None:
         sample.close()
     store, started = data.store, monotonic()
+    if data.reward is None and algorithm.algorithm != "bc" and not store.rew.any():
+        raise ValueError(
+            f"--data: {source} must hold rewards without --reward. Received rewards that are all 0; add "
+            "--reward FOLDER, or clone the data by --algorithm bc."
+        )
     run = create_or_resume_run(folder, record, resume=resume)
     tracking = RunTracker(run, tracker)
     tracking.overview(record, "train-policy")

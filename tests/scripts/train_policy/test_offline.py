@@ -141,3 +141,14 @@ def test_equal_seeds_give_equal_policies(tiny: TrainPolicySettings, tmp_path: Pa
     assert weights[0] == weights[1]
     assert weights[0] != (other / "policy/model.safetensors").read_bytes()
     assert np.isfinite(json.loads((other / "results.json").read_text())["trained"]["true_return"])
+
+
+def test_data_without_rewards_are_refused_and_can_be_cloned(
+    tiny: TrainPolicySettings, data: EpisodeStore, tmp_path: Path
+) -> None:
+    replace(data, rew=np.zeros_like(data.rew)).save(tmp_path / "zeros.safetensors")
+    settings = replace(tiny, data=str(tmp_path / "zeros.safetensors"), env="")
+    with pytest.raises(ValueError, match="must hold rewards without --reward"):
+        train_policy(settings, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert train_policy(replace(settings, algorithm="bc"), folder=tmp_path / "run").exists()
