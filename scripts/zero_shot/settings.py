@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rlpriors.scripts.data_args import DataArgs
+from rlpriors.scripts.learning_args import TrainingArgs
 
 if TYPE_CHECKING:  # imported when used, so that `--help` does not import torch
     from rlpriors.agents import ZeroShotSettings
@@ -35,7 +35,7 @@ and TensorBoard logs in tensorboard/.
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroShotRunSettings(DataArgs):
+class ZeroShotRunSettings(TrainingArgs):
     """Settings of `rlpriors zero-shot`.
 
     Raises:
@@ -92,36 +92,13 @@ class ZeroShotRunSettings(DataArgs):
     n_episodes: int = 10
     """Number of episodes of the policy for each reward."""
 
-    seed: int = 0
-    """Random seed of data, networks, training and evaluation."""
-
-    device: str = "auto"
-    """Device of the networks: "auto" (CUDA if available), "cpu", "cuda" or "cuda:<index>"."""
-
-    threads: int = 1
-    """Number of threads of torch; small networks do not profit from more."""
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        least = {
-            "updates": 1,
-            "batch_size": 1,
-            "checkpoint_every": 1,
-            "n_goals": 0,
-            "n_episodes": 1,
-            "seed": 0,
-        }
-        for name, bound in {**least, "threads": 1}.items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"`{name}` must be at least {bound}. Received {getattr(self, name)}.")
+        self.check_least(updates=1, batch_size=1, n_goals=0, n_episodes=1)
         for name in ("lr", "radius"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be greater than 0. Received {getattr(self, name)}.")
-        if self.updates % self.checkpoint_every:
-            raise ValueError(
-                f"`updates` must be a multiple of `checkpoint_every`, {self.checkpoint_every}. Received "
-                f"{self.updates}."
-            )
+        self.check_multiple("updates")
 
     def agent_settings(self) -> "ZeroShotSettings":
         """Return the settings of the agent.
