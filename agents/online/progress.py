@@ -2,6 +2,7 @@
 
 `ProgressOnPolicy`  on-policy algorithm that reads one reward for each episode of a collection
 `SuccessFn`         type of functions that decide which episodes succeeded
+`positive_return`   success by a positive return
 """
 
 from collections.abc import Callable, Sequence

@@ -2,9 +2,9 @@
 
     python -m benchmarks.zero_shot.speed
 
-It prints the seconds of `infer_z` from 10,000 transitions whose rewards are in the data, from as many that a
-reward network scores, and the number of actions per second for single observations.  CPU time is printed
-next to wall time: other programs change only the second.
+It prints the seconds of `infer_z` from 10,000 transitions, with rewards of the data and with those of a
+reward network, and the number of actions per second for single observations.  CPU time is printed next to
+wall time: other programs change only the second.
 """
 
 import time

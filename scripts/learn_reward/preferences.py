@@ -23,7 +23,10 @@ def read_labeled(read: Callable[..., EpisodeStore], labels: Path) -> tuple[Episo
     Raises:
         ValueError: the labels are of other data, or the file is damaged.
     """
-    pairs = PreferenceSet.load(labels)
+    try:
+        pairs = PreferenceSet.load(labels)
+    except ValueError as error:
+        raise ValueError(f"--labels: {error}") from error
     recorded: list[str] = []
     data = read(check=lambda store: recorded.append(store_fingerprint(store)))
     if pairs.fingerprint in recorded:

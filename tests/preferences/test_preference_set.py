@@ -95,7 +95,10 @@ def test_an_empty_set_is_saved_too(tmp_path: Path) -> None:
 def test_labels_fit_their_data_with_any_rewards() -> None:
     store = counting_store()
     labeled().check(store)
-    labeled().check(replace(store, rew=-store.rew))
+    relabeled = replace(store, rew=-store.rew)
+    labeled().check(relabeled)
+    assert store_fingerprint(relabeled) == labeled().fingerprint
+    assert not np.array_equal(relabeled.rew, store.rew)
 
 
 def test_labels_of_other_data_are_refused() -> None:

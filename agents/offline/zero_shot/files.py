@@ -60,7 +60,7 @@ def load_skills(folder: str | Path, *, device: str | torch.device = "auto") -> S
     try:
         encoder = EncoderRecord.from_dict(checkpoint.load_entry(folder, ENCODER))
         layout = ObservationLayout.from_json(entry.get("obs_layout"))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} holds a damaged policy over skills: {error!r}.") from error
     place = resolve_device(device)
 
