@@ -62,10 +62,14 @@ def test_every_field_of_a_reward_command_is_written() -> None:
     settings = LearnRewardSettings(env="A-v0", demos="d.npz")
     changed = replace(settings, seed=5, stride=2, reference="random:9", inputs="observation-action")
     words = shlex.split(command_line("learn-reward", changed))
-    assert words[2:] == [
-        *("--env", "A-v0", "--stride", "2", "--seed", "5"),
-        *("--demos", "d.npz", "--reference", "random:9", "--inputs", "observation-action"),
-    ]
+    assert dict(zip(words[2::2], words[3::2], strict=True)) == {
+        "--env": "A-v0",
+        "--demos": "d.npz",
+        "--seed": "5",
+        "--stride": "2",
+        "--reference": "random:9",
+        "--inputs": "observation-action",
+    }
 
 
 def test_folders_of_the_machine_are_not_written(tmp_path: Path) -> None:
