@@ -8,6 +8,7 @@ mlp                    `MLPReward`: r(s), r(s, a) or r(s, a, s') with the normal
 shaping                `ShapedReward`: potential-based shaping over any reward model
 sum                    `SumReward`: weighted sums such as `reach + 2 * stay`
 ensemble               `EnsembleReward`: mean minus k standard deviations of several rewards
+pixels                 `PixelReward`: r(s) of images by a convolutional network
 normalized             `NormalizedReward`: a reward divided by its running standard deviation
 components             descriptions of the rewards that a combined reward consists of
 trajectory_value       `TrajectoryValue`: a value of whole windows, for comparison only
@@ -38,6 +39,7 @@ from rlpriors.rewards.exploration.disagreement import DisagreementReward, Disagr
 from rlpriors.rewards.exploration.elliptical import EllipticalBonus, EllipticalSettings
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
 from rlpriors.rewards.normalized import NormalizedReward, NormalizedSettings
+from rlpriors.rewards.pixels import PixelReward, PixelRewardSettings
 from rlpriors.rewards.progress.embeddings import embed_episodes, store_episode_rewards
 from rlpriors.rewards.progress.episode_progress import ProgressSettings, episode_progress
 from rlpriors.rewards.registry import REWARDS, load_reward, reward_class
@@ -70,6 +72,8 @@ __all__ = [
     "NearestExpertSettings",
     "NormalizedReward",
     "NormalizedSettings",
+    "PixelReward",
+    "PixelRewardSettings",
     "ProgressSettings",
     "RewardInput",
     "RewardModel",

@@ -109,9 +109,9 @@ class RewardModel(LayoutRecord, ABC):
     @abstractmethod
     def forward(
         self,
-        obs: Float[Tensor, "batch obs"],
+        obs: Float[Tensor, "batch *obs"],
         act: Float[Tensor, "batch act"],
-        obs_next: Float[Tensor, "batch obs"],
+        obs_next: Float[Tensor, "batch *obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Return the reward of each transition, differentiable in `obs`, `act` and `obs_next`."""
@@ -134,17 +134,19 @@ class RewardModel(LayoutRecord, ABC):
     ) -> Float32[np.ndarray, " batch"]:
         """Score numpy data without a gradient, on the model's device.
 
-        `obs` and `obs_next` are [batch, obs_dim], `act` is [batch, act_dim] or, for Discrete
-        actions, also [batch].  `terminated` is [batch] and False everywhere by default.
+        `obs` and `obs_next` are [batch, obs_dim], or images [batch, *image_shape].  `act` is
+        [batch, act_dim] or, for Discrete actions, also [batch].  `terminated` is [batch] and False
+        everywhere by default.
 
         Raises:
             ValueError: an array has another rank or size, or an array or a reward is NaN or infinite.
         """
         limit_forked_threads()
-        rows_obs = check_rows("obs", obs, self.obs_dim)
+        rows_obs = check_rows("obs", obs, self.obs_shape)
         act = as_number_array("act", act)
-        rows_act = check_rows("act", act[:, None] if self.n_actions and act.ndim == 1 else act, self.act_dim)
-        rows_next = check_rows("obs_next", obs_next, self.obs_dim)
+        columns = act[:, None] if self.n_actions and act.ndim == 1 else act
+        rows_act = check_rows("act", columns, (self.act_dim,))
+        rows_next = check_rows("obs_next", obs_next, self.obs_shape)
         batch = len(rows_obs)
         ends = np.zeros(batch, np.bool_) if terminated is None else as_flags("terminated", terminated)
         shapes = {"act": rows_act.shape[:1], "obs_next": rows_next.shape[:1], "terminated": ends.shape}
@@ -228,6 +230,7 @@ class RewardModel(LayoutRecord, ABC):
         """Set the observation and action layout to that of `models`, which agree on it."""
         first = models[0]
         self.obs_dim, self.act_dim = first.obs_dim, first.act_dim
+        self.image_shape, self.image_high = first.image_shape, first.image_high
         known = next((model for model in models if model.obs_shapes is not None), first)
         self.obs_keys, self.obs_shapes = known.obs_keys, known.obs_shapes
         discrete = next((model for model in models if model.n_actions is not None), first)

@@ -55,8 +55,8 @@ def check_compatible(name: str, models: Sequence[RewardModel]) -> None:
 
     Raises:
         TypeError: `models` is no sequence of rewards.
-        ValueError: `models` is empty, or two rewards differ in `obs_dim`, `act_dim`, `obs_keys`,
-            `n_actions` or `action_start` (where both have Discrete actions) or device.
+        ValueError: `models` is empty, or two rewards differ in `obs_dim`, `image_shape`, `image_high`,
+            `act_dim`, `obs_keys`, `n_actions` or `action_start` (where both have Discrete actions) or device.
     """
     if isinstance(models, RewardModel) or not (isinstance(models, Iterable) and isinstance(models, Sized)):
         raise TypeError(
@@ -73,6 +73,8 @@ def check_compatible(name: str, models: Sequence[RewardModel]) -> None:
     discrete = {(model.n_actions, model.action_start) for model in models if model.n_actions is not None}
     attributes: dict[str, list[Any]] = {
         "obs_dim": [model.obs_dim for model in models],
+        "image_shape": [model.image_shape for model in models],
+        "image_high": [model.image_high for model in models],
         "act_dim": [model.act_dim for model in models],
         "obs_keys": [model.obs_keys for model in models],
         "n_actions": sorted({n for n, _ in discrete}, key=str),

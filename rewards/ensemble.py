@@ -90,9 +90,9 @@ class EnsembleReward(RewardModel):
 
     def member_rewards(
         self,
-        obs: Float[Tensor, "batch obs"],
+        obs: Float[Tensor, "batch *obs"],
         act: Float[Tensor, "batch act"],
-        obs_next: Float[Tensor, "batch obs"],
+        obs_next: Float[Tensor, "batch *obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, "members batch"]:
         """Return the rewards of each member."""
@@ -102,9 +102,9 @@ class EnsembleReward(RewardModel):
 
     def disagreement(
         self,
-        obs: Float[Tensor, "batch obs"],
+        obs: Float[Tensor, "batch *obs"],
         act: Float[Tensor, "batch act"],
-        obs_next: Float[Tensor, "batch obs"],
+        obs_next: Float[Tensor, "batch *obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Return the standard deviation over the members."""
@@ -112,9 +112,9 @@ class EnsembleReward(RewardModel):
 
     def forward(
         self,
-        obs: Float[Tensor, "batch obs"],
+        obs: Float[Tensor, "batch *obs"],
         act: Float[Tensor, "batch act"],
-        obs_next: Float[Tensor, "batch obs"],
+        obs_next: Float[Tensor, "batch *obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Return the mean minus k standard deviations for each transition."""

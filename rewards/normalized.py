@@ -144,9 +144,9 @@ class NormalizedReward(RewardModel):
 
     def forward(
         self,
-        obs: Float[Tensor, "batch obs"],
+        obs: Float[Tensor, "batch *obs"],
         act: Float[Tensor, "batch act"],
-        obs_next: Float[Tensor, "batch obs"],
+        obs_next: Float[Tensor, "batch *obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Return the normalized reward of each transition; observe the base rewards first if `updating`."""

@@ -40,6 +40,7 @@ from rlpriors.rewards.exploration.disagreement import DisagreementReward
 from rlpriors.rewards.exploration.elliptical import EllipticalBonus
 from rlpriors.rewards.mlp import MLPReward
 from rlpriors.rewards.normalized import NormalizedReward
+from rlpriors.rewards.pixels import PixelReward
 from rlpriors.rewards.shaping import ShapedReward
 from rlpriors.rewards.sum import SumReward
 from rlpriors.sharing.download import model_folder
@@ -58,6 +59,7 @@ REWARDS.update(
         "MeanDifferenceReward": MeanDifferenceReward,
         "NearestExpertReward": NearestExpertReward,
         "NormalizedReward": NormalizedReward,
+        "PixelReward": PixelReward,
         "ShapedReward": ShapedReward,
         "SumReward": SumReward,
         "SupportReward": SupportReward,

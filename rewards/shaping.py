@@ -86,6 +86,11 @@ class ShapedReward(RewardModel):
         super().__init__()
         self.settings = ShapingSettings(type(base).__name__, asdict(base.settings), gamma, tuple(hidden))
         self._set_layout([base])
+        if base.image_shape is not None:
+            raise ValueError(
+                f"`base` must read vectors, because its potential does. Received a {type(base).__name__} of "
+                "images; encode them by an encoder first."
+            )
         if normalizer is None and isinstance(base, MLPReward):
             normalizer = base.obs_normalizer
         elif normalizer is None:

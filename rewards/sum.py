@@ -114,9 +114,9 @@ class SumReward(RewardModel):
 
     def forward(
         self,
-        obs: Float[Tensor, "batch obs"],
+        obs: Float[Tensor, "batch *obs"],
         act: Float[Tensor, "batch act"],
-        obs_next: Float[Tensor, "batch obs"],
+        obs_next: Float[Tensor, "batch *obs"],
         terminated: Bool[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Return the weighted sum for each transition."""

@@ -18,25 +18,27 @@ LARGEST = 1e30
 """Largest factor of a reward: rewards are float32 numbers, which end at 3e38."""
 
 
-def check_rows(name: str, values: ArrayLike, dim: int) -> Float32[np.ndarray, "batch dim"]:
-    """Return `values` as float32 rows of `dim` entries; `name` is "obs", "act" or "obs_next".
+def check_rows(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Float32[np.ndarray, "batch *shape"]:
+    """Return `values` as float32 rows of this shape, [batch, *shape]; `name` is "obs", "act" or "obs_next".
 
     Raises:
         ValueError: the values have another rank or size, or an entry is NaN or infinite.
     """
     with np.errstate(over="ignore"):  # too large numbers become infinite, which is refused below
         rows = as_number_array(name, values).astype(np.float32, copy=False)
-    if rows.ndim != 2:
+    sizes = ", ".join(map(str, shape))
+    if rows.ndim != 1 + len(shape):
         raise ValueError(
-            f"`{name}` must be [batch, {dim}], one row per transition. Received shape {rows.shape}."
+            f"`{name}` must be [batch, {sizes}], one row per transition. Received shape {rows.shape}."
         )
-    if rows.shape[1] != dim:
+    if rows.shape[1:] != shape:
         kind = "observation" if name.startswith("obs") else "action"
+        reads = f"{sizes} entries of each {kind}" if len(shape) == 1 else f"images of shape {shape}"
         raise ValueError(
-            f"`{name}` must be [batch, {dim}], since this reward reads {dim} entries of each {kind}. "
+            f"`{name}` must be [batch, {sizes}], since this reward reads {reads}. "
             f"Received shape {rows.shape}; pass data in the layout of the training data."
         )
-    bad = ~np.isfinite(rows).all(1)
+    bad = ~np.isfinite(rows.reshape(len(rows), -1)).all(1)
     if bad.any():
         raise ValueError(
             f"`{name}` must be finite, but {int(bad.sum())} of its {len(rows)} rows hold NaN or "

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import gymnasium as gym
 import numpy as np
@@ -197,15 +197,16 @@ def _check_fit(
     action_space: gym.Space[Any],
     obs_keys: Sequence[str] | None,
 ) -> None:
-    if obs_shape != (model.obs_dim,):
+    if obs_shape != model.obs_shape:
         if isinstance(observation_space, gym.spaces.Dict):
             remedy = f"select the leaves of its training data by `obs_keys`, from {observation_space}"
         else:
             remedy = "convert the observations to the layout of its training data (`obs_keys` is for Dict)"
         raise ValueError(
             f"`reward` must fit observations of shape {obs_shape} (with obs_keys={obs_keys}). Received a "
-            f"{type(model).__name__} for observations of shape ({model.obs_dim},); {remedy}."
+            f"{type(model).__name__} for observations of shape {model.obs_shape}; {remedy}."
         )
+    _check_images(model, observation_space, obs_keys)
     if act_shape != (model.act_dim,):
         raise ValueError(
             f"`reward` must fit actions of shape {act_shape} (a Discrete action has one entry). Received a "
@@ -217,4 +218,19 @@ def _check_fit(
         raise ValueError(
             f"`reward` must fit actions of {action_space}. Received a {type(model).__name__} for {expected}; "
             "use a reward that was learned from such actions."
+        )
+
+
+def _check_images(model: RewardModel, space: gym.Space[Any], obs_keys: Sequence[str] | None) -> None:
+    """Check that the images of a space have the brightness that the reward reads."""
+    if model.image_high is None:
+        return
+    for key in obs_keys or ():
+        for part in key.split("/"):
+            space = cast(gym.spaces.Dict, space)[part]
+    high = float(cast(gym.spaces.Box, space).high.max())
+    if high != model.image_high:
+        raise ValueError(
+            f"`reward` must fit images with values up to {high:g}. Received a {type(model).__name__} for "
+            f"values up to {model.image_high:g}; convert the frames to those of its training data."
         )

@@ -5,6 +5,8 @@
 `standardized`            reward with mean 0 and standard deviation 1 on the data
 """
 
+from math import prod
+
 import torch
 from tianshou.algorithm.optim import OptimizerFactory, TorchOptimizerFactory
 from tianshou.trainer import OfflineTrainerParams
@@ -20,6 +22,7 @@ from rlpriors.rewards.baselines.features import data_normalizer, settings_of_dat
 from rlpriors.rewards.ensemble import EnsembleReward
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
 from rlpriors.rewards.normalized import NormalizedReward
+from rlpriors.rewards.pixels import PixelReward, PixelRewardSettings, pixel_high
 
 __all__ = [
     "default_optimizer",
@@ -47,6 +50,8 @@ def preference_reward(
 ) -> RewardModel:
     """Return an untrained ensemble of rewards, or a single one for `n_members` 1.
 
+    Rewards of images are `PixelReward`s, which read the image alone.
+
     Args:
         data: episodes whose mean and standard deviation become the units of the reward.
         n_members: number of rewards with different initial weights.
@@ -58,7 +63,8 @@ def preference_reward(
         seed: random seed of the initial weights.
 
     Raises:
-        ValueError: an argument is out of bounds, or the data have images.
+        ValueError: an argument is out of bounds, or the data have images that are smaller than 36 pixels or
+            neither uint8 nor floats in [0, 1].
 
     Example:
         >>> import numpy as np
@@ -69,14 +75,49 @@ def preference_reward(
     """
     if n_members < 1:
         raise ValueError(f"`n_members` must be at least 1. Received {n_members}.")
-    sizes = settings_of_data(data, None, n_actions)
-    settings = RewardSettings(**sizes, inputs=inputs, obs_index=obs_index, hidden=hidden)
+    make = _image_reward if data.obs.ndim > 2 else _vector_reward
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        members = [MLPReward(settings, data_normalizer(settings, data)) for _ in range(n_members)]
+        members = [make(data, inputs, obs_index, n_actions, hidden) for _ in range(n_members)]
     reward: RewardModel = members[0] if n_members == 1 else EnsembleReward(members, k)
     reward.record_layout(data.obs_layout, "the data")
     return reward
+
+
+def _vector_reward(
+    data: EpisodeStore,
+    inputs: tuple[RewardInput, ...],
+    obs_index: tuple[int, ...] | None,
+    n_actions: int | None,
+    hidden: tuple[int, ...],
+) -> RewardModel:
+    sizes = settings_of_data(data, None, n_actions)
+    settings = RewardSettings(**sizes, inputs=inputs, obs_index=obs_index, hidden=hidden)
+    return MLPReward(settings, data_normalizer(settings, data))
+
+
+def _image_reward(
+    data: EpisodeStore,
+    inputs: tuple[RewardInput, ...],
+    obs_index: tuple[int, ...] | None,
+    n_actions: int | None,
+    hidden: tuple[int, ...],
+) -> RewardModel:
+    if inputs != ("obs",) or obs_index is not None:
+        raise ValueError(
+            f'`inputs` must be ("obs",) and `obs_index` None for images of shape {data.obs.shape[1:]}. '
+            f"Received {inputs} and {obs_index}; encode the images to combine them with other inputs."
+        )
+    layout = data.obs_layout
+    return PixelReward(
+        PixelRewardSettings(
+            data.obs.shape[1:],
+            pixel_high(data.obs),
+            act_dim=prod(data.act.shape[1:]),
+            hidden=hidden,
+            obs_keys=None if layout is None else layout.keys,
+        )
+    )
 
 
 def default_optimizer(n_updates: int) -> OptimizerFactory:

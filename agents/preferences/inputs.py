@@ -30,10 +30,11 @@ def check_reward(reward: RewardModel, data: EpisodeStore, graded: GradedEpisodes
     """
     check_type("reward", reward, RewardModel, "make one with `preference_reward(data)`")
     check_type("data", data, EpisodeStore, "convert a buffer by `from_buffer`")
-    if data.obs.ndim > 2:
+    shape = data.obs.shape[1:] or (1,)
+    if shape != reward.obs_shape and (len(shape) > 1 or reward.image_shape is not None):
         raise ValueError(
-            f"`data` must have vectors as observations. Received shape {data.obs.shape[1:]}; encode "
-            "images by an encoder first."
+            f"`data` must have the observations that the reward reads, of shape {reward.obs_shape}. Received "
+            f"{shape}; make a reward of images with `preference_reward(data)`, or encode them first."
         )
     check_sizes(data, obs=reward.obs_dim, act=reward.act_dim)
     if graded is not None:

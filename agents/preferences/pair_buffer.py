@@ -5,6 +5,7 @@
 `reward_clips`   rewards of each step of segments
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Float, Int
 from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor
 
-from rlpriors.data.episodes import EpisodeStore
+from rlpriors.data.episodes import LARGEST_BATCH, EpisodeStore
 from rlpriors.rewards.base import RewardModel
 from rlpriors.types import Transition
 
@@ -113,7 +114,7 @@ def score_clips(
         batch_size: number of steps that are scored at once.
     """
     flat = clips.reshape(-1, 2)
-    size = max(1, batch_size // length)
+    size = max(1, min(batch_size, LARGEST_BATCH // max(1, prod(data.obs.shape[1:]))) // length)
     parts = [
         reward_clips(reward, data, flat[first : first + size], length).sum(1).cpu()
         for first in range(0, len(flat), size)

@@ -28,12 +28,21 @@ class LayoutRecord(nn.Module):
 
     obs_dim: int
     """Number of entries in one observation."""
+    image_shape: tuple[int, ...] | None = None
+    """Shape of one observation for a reward that reads images; None for vectors."""
+    image_high: float | None = None
+    """Pixel value of full brightness in these images, 1 or 255; None for vectors."""
     obs_keys: tuple[str, ...] | None
     """Leaves of a Dict observation that `obs` consists of, in this order; None for plain observations."""
     obs_shapes: tuple[tuple[int, ...], ...] | None = None
     """Shape of each of these leaves; None if unknown."""
     obs_encoder: EncoderRecord | None = None
     """Encoder whose features `obs` contains; None without images, or if unknown."""
+
+    @property
+    def obs_shape(self) -> tuple[int, ...]:
+        """Shape of one observation."""
+        return (self.obs_dim,) if self.image_shape is None else self.image_shape
 
     @property
     def obs_layout(self) -> ObservationLayout | None:
@@ -52,7 +61,7 @@ class LayoutRecord(nn.Module):
         known = check_layouts("`reward`", self.obs_layout, source, layout)
         if known is None:
             return
-        known.check_shape("reward", (self.obs_dim,))
+        known.check_shape("reward", self.obs_shape)
         for module in self.modules():
             if isinstance(module, LayoutRecord):
                 module.obs_keys, module.obs_shapes = known.keys, known.shapes

@@ -22,7 +22,7 @@ import numpy as np
 from rlpriors.rewards import load_reward
 
 reward = load_reward("{{name}}")
-obs, act = np.zeros((2, {obs_dim})), {act}
+obs, act = np.zeros({shape}), {act}
 print(reward.score(obs, act, obs))  # the rewards of two transitions: obs, act, next obs
 """
 USAGE = """
@@ -61,7 +61,9 @@ def reward_card(reward: Any, models: Sequence[Any], space: gym.spaces.Discrete |
         "class": f"`{kinds[0]}`{parts}, {count_weights(reward)} weights",
         "observation": describe_observation(
             reward.obs_dim, layout, None if reward.obs_encoder is None else reward.obs_encoder.name
-        ),
+        )
+        if reward.image_shape is None
+        else f"image of shape {reward.image_shape}, values in 0..{reward.image_high:g}",
         "action": f"not read: {action}" if reads and "act" not in reads else action,
         "units": "raw units of the environment; normalizers are inside",
         "reads": ", ".join(f"`{name}`" for name in reads),
@@ -72,7 +74,7 @@ def reward_card(reward: Any, models: Sequence[Any], space: gym.spaces.Discrete |
     return Card(
         "reward",
         "A reward learned from data: `(obs, act, obs_next, terminated)` to one number per transition.",
-        SNIPPET.format(obs_dim=reward.obs_dim, act=act),
+        SNIPPET.format(shape=(2, *reward.obs_shape), act=act),
         {name: fact for name, fact in facts.items() if fact},
         entries=entry_rows(next(normalizers, None), reward.obs_dim, layout),
         usage=USAGE if reward.obs_encoder is None else ENCODED_USAGE,

@@ -8,6 +8,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ from rlpriors.data.validation import check_at_least_one
 from rlpriors.device import resolve_device
 from rlpriors.types import RewardFn, Transition, Window
 
-__all__ = ["Episode", "EpisodeStore"]
+__all__ = ["LARGEST_BATCH", "Episode", "EpisodeStore"]
+
+LARGEST_BATCH = 2**26
+"""Largest number of entries in the observations that are scored at once: a quarter of a gigabyte."""
 
 
 class EpisodeStore(EpisodeArrays):
@@ -245,6 +249,8 @@ class EpisodeStore(EpisodeArrays):
     ) -> "EpisodeStore":
         """Return a store with the rewards of `reward` that shares the other arrays.
 
+        Batches of large observations, such as images, hold fewer transitions than `batch_size`.
+
         `device` is the device of the computation; by default the device of a model, else the CPU.
 
         Raises:
@@ -254,6 +260,7 @@ class EpisodeStore(EpisodeArrays):
         check_at_least_one(batch_size=batch_size)
         check_reward(reward, self.obs_layout, self.obs.shape[1:])
         to = resolve_device(getattr(reward, "device", "cpu") if device is None else device)
+        batch_size = min(batch_size, max(1, LARGEST_BATCH // max(1, prod(self.obs.shape[1:]))))
         rew = np.empty(self.n_steps, np.float32)
         for first in range(0, self.n_steps, batch_size):
             steps = np.arange(first, min(first + batch_size, self.n_steps))

@@ -134,10 +134,10 @@ def check_reward(reward: object, layout: ObservationLayout | None, shape: tuple[
         ValueError: the reward reads other leaves, another order or another number of entries.
     """
     check_layouts("`reward`", getattr(reward, "obs_layout", None), "the data", layout)
-    size = getattr(reward, "obs_dim", None)
-    if isinstance(size, int) and (shape or (1,)) != (size,):
+    expected = getattr(reward, "obs_shape", None)
+    if isinstance(expected, tuple) and (shape or (1,)) != expected:
         raise ValueError(
-            f"`reward` must read the data's observations. Received a {type(reward).__name__} for vectors of "
-            f"{size} entries and observations of shape {shape}; select leaves by `obs_keys`, or flatten by "
+            f"`reward` must read the data's observations. Received a {type(reward).__name__} for shape "
+            f"{expected} and observations of shape {shape}; select leaves by `obs_keys`, or flatten by "
             "`replace(data, obs=data.obs.reshape(len(data.obs), -1), obs_layout=None)`."
         )
