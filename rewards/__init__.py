@@ -8,6 +8,7 @@ mlp                    `MLPReward`: r(s), r(s, a) or r(s, a, s') with the normal
 shaping                `ShapedReward`: potential-based shaping over any reward model
 sum                    `SumReward`: weighted sums such as `reach + 2 * stay`
 ensemble               `EnsembleReward`: mean minus k standard deviations of several rewards
+standardized           `standardized`: a reward in units of its spread over data
 pixels                 `PixelReward`: r(s) of images by a convolutional network
 normalized             `NormalizedReward`: a reward divided by its running standard deviation
 components             descriptions of the rewards that a combined reward consists of
@@ -44,6 +45,7 @@ from rlpriors.rewards.progress.embeddings import embed_episodes, store_episode_r
 from rlpriors.rewards.progress.episode_progress import ProgressSettings, episode_progress
 from rlpriors.rewards.registry import REWARDS, load_reward, reward_class
 from rlpriors.rewards.shaping import ShapedReward, ShapingSettings
+from rlpriors.rewards.standardized import standardized
 from rlpriors.rewards.sum import SumReward, SumSettings
 from rlpriors.rewards.trajectory_value import TrajectoryValue, TrajectoryValueSettings
 
@@ -91,5 +93,6 @@ __all__ = [
     "episode_progress",
     "load_reward",
     "reward_class",
+    "standardized",
     "store_episode_rewards",
 ]

@@ -2,7 +2,6 @@
 
 `preference_reward`       untrained reward in the units of the data
 `learn_from_preferences`  learned reward, in standard units
-`standardized`            reward with mean 0 and standard deviation 1 on the data
 """
 
 from math import prod
@@ -21,14 +20,13 @@ from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.baselines.features import data_normalizer, settings_of_data
 from rlpriors.rewards.ensemble import EnsembleReward
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
-from rlpriors.rewards.normalized import NormalizedReward
 from rlpriors.rewards.pixels import PixelReward, PixelRewardSettings, pixel_high
+from rlpriors.rewards.standardized import standardized
 
 __all__ = [
     "default_optimizer",
     "learn_from_preferences",
     "preference_reward",
-    "standardized",
 ]
 
 N_UPDATES = 1000
@@ -124,27 +122,6 @@ def default_optimizer(n_updates: int) -> OptimizerFactory:
     """Return the optimizer of preference learning: AdamW with half a cosine."""
     optim = TorchOptimizerFactory(torch.optim.AdamW, lr=1e-3, weight_decay=1e-2)
     return optim.with_lr_scheduler_factory(CosineSchedule(n_updates, final=0.1))
-
-
-def standardized(reward: RewardModel, data: EpisodeStore) -> RewardModel:
-    """Return the reward with mean 0 and standard deviation 1 on the steps of the data.
-
-    Comparisons determine neither: a constant added to every step changes no difference of segments of equal
-    length.  Where an episode can end early, this constant decides whether an agent ends or prolongs it; add
-    a number to the reward to choose.
-
-    The members of an ensemble are standardized, too, so that their disagreement has the same unit.
-    """
-    if isinstance(reward, EnsembleReward):
-        members = [_standardize(member, data) for member in reward.members]
-        reward = EnsembleReward(members, reward.k)
-    return _standardize(reward, data).eval()
-
-
-def _standardize(reward: RewardModel, data: EpisodeStore) -> NormalizedReward:
-    normalized = NormalizedReward(reward, center=True)
-    normalized.observe(torch.from_numpy(data.relabel(reward.eval()).rew).to(reward.device))
-    return normalized
 
 
 def learn_from_preferences(

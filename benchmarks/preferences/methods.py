@@ -15,7 +15,7 @@ from tianshou.trainer import OfflineTrainerParams
 
 from benchmarks.preferences.worlds import World
 from rlpriors.agents import OfflineSettings, make_offline_algorithm
-from rlpriors.agents.preferences.fit import learn_from_preferences, preference_reward, standardized
+from rlpriors.agents.preferences.fit import learn_from_preferences, preference_reward
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
@@ -24,6 +24,7 @@ from rlpriors.evaluation.rewards.epic import spearman
 from rlpriors.preferences import OracleLabeler, PreferenceSet, collect_preferences, uniform_pairs
 from rlpriors.rewards import NearestExpertReward, RewardModel
 from rlpriors.rewards.baselines.segment_matching import SegmentMatching
+from rlpriors.rewards.standardized import standardized
 
 __all__ = [
     "BASELINES",

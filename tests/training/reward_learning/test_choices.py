@@ -4,18 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from rlpriors.agents import DiffusionIRLSettings
 from rlpriors.data import Episode, EpisodeStore
-from rlpriors.rewards import MLPReward, RewardSettings
 from rlpriors.training.reward_learning.choices import (
     choose_negatives,
     choose_window,
     describe_choices,
     objective_settings,
     split,
-    standardized,
 )
 
 
@@ -65,22 +62,6 @@ def test_each_side_of_a_split_has_an_episode():
     assert (kept.n_episodes, held.n_episodes) == (1, 2)
     assert split(walks(3), 0.5, seed=0)[1] is None
     assert split(store, 0.0, seed=0)[1] is None
-
-
-def test_a_standardized_reward_has_mean_0_and_deviation_1():
-    torch.manual_seed(0)
-    store, reward = walks(30, 40), MLPReward(RewardSettings(obs_dim=1, act_dim=1))
-    values = store.relabel(standardized(reward, store, shift=True)).rew
-    assert values.mean() == pytest.approx(0, abs=1e-5)
-    assert values.std() == pytest.approx(1, abs=1e-5)
-    raw, scaled = store.relabel(reward).rew, store.relabel(standardized(reward, store, shift=False)).rew
-    np.testing.assert_allclose(scaled, raw / raw.std(), rtol=1e-4)
-    with pytest.raises(ValueError, match=r"is constant on the data.*--reward-updates"):
-        standardized(reward, EpisodeStore.from_episodes([_still()]), shift=True)
-
-
-def _still() -> Episode:
-    return Episode(np.zeros((5, 1)), np.zeros((4, 1)), *np.zeros((3, 4)))
 
 
 def test_choices_are_named_with_their_reasons():

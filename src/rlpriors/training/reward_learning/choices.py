@@ -6,7 +6,6 @@
 `choose_window`     windows that fit the demonstrations
 `choose_negatives`  windows that demonstrations are compared with
 `split`             episodes for training and held-out episodes
-`standardized`      reward in units of its spread over data
 `describe_choices`  the chosen values with their reasons, as text
 """
 
@@ -14,14 +13,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 
 from rlpriors.agents import DiffusionIRLSettings
 from rlpriors.agents.irl.order_accuracy import goal_entries
 from rlpriors.agents.irl.other_goals import other_goals
 from rlpriors.agents.irl.reference import ReferenceLike
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.rewards.base import RewardModel
 
 __all__ = [
     "ObjectiveName",
@@ -31,12 +28,10 @@ __all__ = [
     "describe_choices",
     "objective_settings",
     "split",
-    "standardized",
 ]
 
 MOST_TIME_STEPS = 32
 MOST_STEPS = 128
-N_STANDARD = 20_000
 
 
 ObjectiveName = Literal["contrastive", "density-ratio"]
@@ -153,27 +148,6 @@ def split(store: EpisodeStore, fraction: float, seed: int) -> tuple[EpisodeStore
     order = np.random.default_rng(seed).permutation(store.n_episodes)
     n = min(max(1, round(fraction * store.n_episodes)), store.n_episodes - 1)
     return store.subset(np.sort(order[n:])), store.subset(np.sort(order[:n]))
-
-
-def standardized(reward: RewardModel, data: EpisodeStore, *, shift: bool) -> RewardModel:
-    """Return the reward divided by its standard deviation over the data's steps, minus its mean if `shift`.
-
-    Where episodes terminate, a constant changes the task: the mean is then kept.  The result is a
-    `SumReward`.
-
-    Raises:
-        ValueError: the reward is constant on the data.
-    """
-    steps = np.random.default_rng(0).permutation(data.n_steps)[:N_STANDARD]
-    with torch.no_grad():
-        values = reward(*(part.to(reward.device) for part in data.transitions(np.sort(steps)))).double()
-    mean, std = float(values.mean()), float(values.std(correction=0))
-    if not std > 1e-6 * max(1.0, abs(mean)):
-        raise ValueError(
-            f"The learned reward is constant on the data, {mean:g}. Train it longer (--reward-updates), or "
-            "check that demonstrations differ from the data."
-        )
-    return (reward - mean) / std if shift else reward / std
 
 
 def describe_choices(

@@ -110,8 +110,8 @@ def evaluate_preferences(
         findings += _accuracy_findings(agreement.accuracy, curve)
         figures["held_out_pairs"] = _draw_pairs(scores, held_out)
         figures["learning_curve"] = _draw_curve(curve)
-    members = getattr(reward, "base", reward)
-    if isinstance(members, EnsembleReward) and len(members.members) > 1:
+    members = next((part for part in reward.modules() if isinstance(part, EnsembleReward)), None)
+    if members is not None and len(members.members) > 1:
         distance = mean_epic(members.members, data, gamma=gamma, rng=rng, n=1000)
         numbers["epic_members"] = distance
         findings.append(

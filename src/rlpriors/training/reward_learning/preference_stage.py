@@ -15,7 +15,6 @@ from rlpriors.agents.preferences.fit import (
     BATCH_SIZE,
     default_optimizer,
     preference_reward,
-    standardized,
 )
 from rlpriors.agents.preferences.graded import GradedEpisodes
 from rlpriors.agents.preferences.preference_learning import PreferenceLearning
@@ -26,6 +25,7 @@ from rlpriors.evaluation.preferences.pair_accuracy import pair_agreement, score_
 from rlpriors.preferences.preference_set import PreferenceSet
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.mlp import RewardInput
+from rlpriors.rewards.standardized import standardized
 from rlpriors.training.offline import train_offline
 from rlpriors.training.reward_learning.stages import RewardInputs
 from rlpriors.training.tracking.run_tracker import Trackers
