@@ -8,9 +8,8 @@ mlp                    `MLPReward`: r(s), r(s, a) or r(s, a, s') with the normal
 shaping                `ShapedReward`: potential-based shaping over any reward model
 sum                    `SumReward`: weighted sums such as `reach + 2 * stay`
 ensemble               `EnsembleReward`: mean minus k standard deviations of several rewards
-standardized           `standardized`: a reward in units of its spread over data
 pixels                 `PixelReward`: r(s) of images by a convolutional network
-normalized             `NormalizedReward`: a reward divided by its running standard deviation
+normalized             `NormalizedReward`, `standardized`: rewards in units of their standard deviation
 components             descriptions of the rewards that a combined reward consists of
 trajectory_value       `TrajectoryValue`: a value of whole windows, for comparison only
 discriminators         `Discriminator`, `GAILReward`, `AIRLReward`: adversarial imitation rewards
@@ -39,13 +38,12 @@ from rlpriors.rewards.ensemble import EnsembleReward, EnsembleSettings
 from rlpriors.rewards.exploration.disagreement import DisagreementReward, DisagreementSettings
 from rlpriors.rewards.exploration.elliptical import EllipticalBonus, EllipticalSettings
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
-from rlpriors.rewards.normalized import NormalizedReward, NormalizedSettings
+from rlpriors.rewards.normalized import NormalizedReward, NormalizedSettings, standardized
 from rlpriors.rewards.pixels import PixelReward, PixelRewardSettings
 from rlpriors.rewards.progress.embeddings import embed_episodes, store_episode_rewards
 from rlpriors.rewards.progress.episode_progress import ProgressSettings, episode_progress
 from rlpriors.rewards.registry import REWARDS, load_reward, reward_class
 from rlpriors.rewards.shaping import ShapedReward, ShapingSettings
-from rlpriors.rewards.standardized import standardized
 from rlpriors.rewards.sum import SumReward, SumSettings
 from rlpriors.rewards.trajectory_value import TrajectoryValue, TrajectoryValueSettings
 

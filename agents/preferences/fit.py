@@ -20,8 +20,8 @@ from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.baselines.features import data_normalizer, settings_of_data
 from rlpriors.rewards.ensemble import EnsembleReward
 from rlpriors.rewards.mlp import MLPReward, RewardInput, RewardSettings
+from rlpriors.rewards.normalized import standardized
 from rlpriors.rewards.pixels import PixelReward, PixelRewardSettings, pixel_high
-from rlpriors.rewards.standardized import standardized
 
 __all__ = [
     "default_optimizer",

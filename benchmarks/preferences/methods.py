@@ -24,7 +24,7 @@ from rlpriors.evaluation.rewards.epic import spearman
 from rlpriors.preferences import OracleLabeler, PreferenceSet, collect_preferences, uniform_pairs
 from rlpriors.rewards import NearestExpertReward, RewardModel
 from rlpriors.rewards.baselines.segment_matching import SegmentMatching
-from rlpriors.rewards.standardized import standardized
+from rlpriors.rewards.normalized import standardized
 
 __all__ = [
     "BASELINES",

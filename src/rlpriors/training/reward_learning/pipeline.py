@@ -20,7 +20,7 @@ from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.encoders.record import EncoderRecord
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.standardized import standardized
+from rlpriors.rewards.normalized import standardized
 from rlpriors.training.reward_learning.choices import (
     ObjectiveName,
     WindowChoice,

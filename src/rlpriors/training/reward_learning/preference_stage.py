@@ -25,7 +25,7 @@ from rlpriors.evaluation.preferences.pair_accuracy import pair_agreement, score_
 from rlpriors.preferences.preference_set import PreferenceSet
 from rlpriors.rewards.base import RewardModel
 from rlpriors.rewards.mlp import RewardInput
-from rlpriors.rewards.standardized import standardized
+from rlpriors.rewards.normalized import standardized
 from rlpriors.training.offline import train_offline
 from rlpriors.training.reward_learning.stages import RewardInputs
 from rlpriors.training.tracking.run_tracker import Trackers
