@@ -84,7 +84,7 @@ class PixelRewardSettings:
         ValueError: a field is out of its bounds.
     """
 
-    image_shape: tuple[int, ...]
+    image_shape: tuple[int, ...] = (84, 84, 3)
     """Shape of one image: [height, width] and its channels, first or last; at least 36 pixels a side."""
 
     high: float = 255.0
