@@ -63,8 +63,8 @@ from rlpriors.agents.offline.iql import IQL
 from rlpriors.agents.offline.settings import OfflineSettings
 from rlpriors.agents.offline.zero_shot.agent import SuccessorFeatureAgent
 from rlpriors.agents.offline.zero_shot.files import load_skills, save_skills
-from rlpriors.agents.offline.zero_shot.hindsight import add_hindsight_goals
 from rlpriors.agents.offline.zero_shot.policy import SuccessorFeaturePolicy
+from rlpriors.agents.offline.zero_shot.samples import add_hindsight_goals
 from rlpriors.agents.offline.zero_shot.settings import ZeroShotSettings
 from rlpriors.agents.online.encoder_network import EncoderNetwork
 from rlpriors.agents.online.factory import make_algorithm

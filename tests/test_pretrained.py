@@ -1,4 +1,4 @@
-"""Rewards, priors and encoders travel to the hub and back, bit for bit, and their cards run."""
+"""Saved models travel to the hub and back, bit for bit, and their cards run."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,7 +14,16 @@ from hub_server import HubServer, use_hub
 from spot_env import Spot
 
 from rlpriors import checkpoint
-from rlpriors.agents import DiffuserPolicy, TrajectoryLayout, load_prior, save_prior
+from rlpriors.agents import (
+    DiffuserPolicy,
+    SuccessorFeaturePolicy,
+    TrajectoryLayout,
+    ZeroShotSettings,
+    load_prior,
+    load_skills,
+    save_prior,
+    save_skills,
+)
 from rlpriors.data.normalize import DiscreteActions, Normalizer
 from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
@@ -63,6 +72,15 @@ def save_discrete_policy(folder: Path) -> Path:
     return save_prior(make_prior(discrete=True), folder)
 
 
+def save_zero_shot(folder: Path) -> Path:
+    settings = ZeroShotSettings(dim=4, hidden=(8,))
+    policy = SuccessorFeaturePolicy(
+        action_space=gym.spaces.Box(-1, 1, (2,)), obs=Normalizer.identity(3), settings=settings,
+        task_entries=(0, 2), device="cpu",
+    )  # fmt: skip
+    return save_skills(policy, folder)
+
+
 def save_encoder(folder: Path) -> Path:
     return load_encoder("nature-cnn", weights="none", device="cpu").save(folder)
 
@@ -90,10 +108,15 @@ def encoder_output(model: Any) -> np.ndarray:
     return model.encode(frames).numpy()
 
 
+def skills_output(model: Any) -> np.ndarray:
+    return model.act_by(np.arange(6.0).reshape(2, 3), np.ones((2, 4)))
+
+
 KINDS = {
     "reward": (save_reward, load_reward, reward_output),
     "prior": (save_policy, load_prior, prior_output),
     "encoder": (save_encoder, load_encoder, encoder_output),
+    "skills": (save_zero_shot, load_skills, skills_output),
 }
 
 
@@ -136,7 +159,7 @@ def test_an_object_is_uploaded_without_a_folder(kind: str, hub: HubServer, tmp_p
 
 
 @pytest.mark.parametrize(
-    "save", [save_reward, save_policy, save_discrete_policy, save_encoder, save_gray_clips]
+    "save", [save_reward, save_policy, save_discrete_policy, save_encoder, save_gray_clips, save_zero_shot]
 )
 def test_the_snippet_of_a_card_runs(
     save: Callable[[Path], Path], hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -198,6 +221,13 @@ def test_facts_of_a_prior(tmp_path: Path) -> None:
     assert "| action | `Box(-2.0, 2.0, (1,), float32)`, in units of the environment |" in text
     assert "| 0 | 1.5 | 1.5 |" in text
     assert "| action | integers 1..3 (Discrete) |" in read_card(save_discrete_policy(tmp_path / "discrete"))
+
+
+def test_facts_of_a_policy_over_skills(tmp_path: Path) -> None:
+    text = read_card(save_zero_shot(tmp_path))
+    assert "# Skills (SuccessorFeaturePolicy)" in text
+    assert "| features | `hilp` |\n| skill | vector of 4 entries |" in text
+    assert "| goal | entries [0, 2] of an observation |" in text
 
 
 def test_facts_of_an_encoder(tmp_path: Path) -> None:
@@ -264,7 +294,7 @@ def test_a_folder_of_an_encoder_with_the_prefix(tmp_path: Path) -> None:
 
 def test_other_models_and_names_are_refused(hub: HubServer, tmp_path: Path) -> None:
     other = checkpoint.save(torch.nn.Linear(2, 1), RewardSettings(2, 1), tmp_path / "other")
-    with pytest.raises(CheckpointError, match=r"a reward, a prior or an encoder\. Received a Linear"):
+    with pytest.raises(CheckpointError, match=r"an encoder or a policy over skills\. Received a Linear"):
         push_to_hub(other, NAME)
     with pytest.raises(CheckpointError, match="Received a Linear"):
         from_pretrained(other)

@@ -1,20 +1,21 @@
 """Zero-shot agents on goals and rewards that they were not trained for.
 
-    rlpriors demo --seed 0                         # optional: a reward that DiffusionIRL learned
-    python -m benchmarks.zero_shot.run --envs umaze --seeds 0 1 2 --rewards runs/demo-seed{seed}/reward
+    pip install ogbench "gymnasium-robotics" "mujoco<3.12"
+    python -m benchmarks.zero_shot.run
     python -m benchmarks.zero_shot.run --report
 
 Each agent learns once from the episodes of a scripted walker between random places, whose rewards it does not
-read.  Then it reaches goals, and follows rewards that it receives as functions.  References are random
+read.  Then it reaches goals, and follows rewards that it receives as functions: true ones, one that
+`DiffusionIRL` learned from demonstrations, and one that was learned from comparisons.  References are random
 actions, goal-conditioned cloning of the same data, and IQL, which is trained anew on each reward.
 
 Each environment, method and seed is a cell.  The csv `results/zero_shot.csv` holds its values: env, features,
-task, seed, metric, value.  Tasks are `goal` (success on random goals), `goal-opposite` (on those far from the
-start) and `reward:<name>`.  The metric `normalized` is the return, 0 for random actions and 1 for IQL on the
-same reward.  A finished cell is skipped when the command runs again; an interrupted training continues from
-its checkpoint.
+task, seed, metric, value.  Tasks are `goal` (success on random goals), `goal-opposite` (on those with a long
+way) and `reward:<name>`.  The metric `normalized` is the return, 0 for random actions and 1 for IQL on the
+same reward.  `true_normalized` is the true return with a learned reward, and 1 is IQL on the true reward.  A
+finished cell is skipped when the command runs again; an interrupted training continues from its checkpoint.
 
-`--report` prints the table and rewrites that of `docs/results/zero_shot.md`.
+`--report` prints the tables and rewrites those of `docs/results/zero_shot.md`.
 """
 
 import json
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.tables import make_parser, read_csv, write_csv
 from benchmarks.zero_shot.cells import COLUMNS, METHODS, Budget, Cell, run_cell
-from benchmarks.zero_shot.report import normalized, report
+from benchmarks.zero_shot.report import NORMALIZED, normalized, report
 from benchmarks.zero_shot.worlds import WORLDS
 from rlpriors.storage.atomic import write_text_atomically
 
@@ -34,8 +35,8 @@ PAGE = ROOT / "docs" / "results" / "zero_shot.md"
 RUNS = Path("runs") / "zero_shot"
 
 
-def run_cells(cells: Iterable[Cell], runs: Path) -> None:
-    """Run the cells whose files do not exist, one after the other."""
+def run_cells(cells: Iterable[Cell], runs: Path, results: Path) -> None:
+    """Run the cells whose files do not exist, one after the other, and add their values to the csv."""
     runs.mkdir(parents=True, exist_ok=True)
     for cell in cells:
         if not (runs / cell.file).exists():
@@ -44,11 +45,12 @@ def run_cells(cells: Iterable[Cell], runs: Path) -> None:
             write_text_atomically(runs / cell.file, json.dumps(content) + "\n")
             numbers = ", ".join(f"{task} {value:.3f}" for task, _, value in values)
             print(f"{cell.env} {cell.method} seed {cell.seed}: {numbers}", flush=True)
+        collect_results(runs, results)
 
 
 def collect_results(runs: Path, results: Path) -> None:
     """Add the values of finished cells to the csv; rows of the same cell, task and metric are replaced."""
-    rows = {tuple(row[:5]): row for row in read_csv(results) if row[4] != "normalized"}
+    rows = {tuple(row[:5]): row for row in read_csv(results) if row[4] not in NORMALIZED}
     for file in sorted(runs.glob("*.json")):
         content = json.loads(file.read_text())
         for task, metric, value in content["values"]:
@@ -61,31 +63,25 @@ def collect_results(runs: Path, results: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = make_parser(__doc__)
-    parser.add_argument("--envs", nargs="+", choices=list(WORLDS), default=["umaze"], help="environments")
+    worlds = list(WORLDS)
+    parser.add_argument("--envs", nargs="+", choices=worlds, default=worlds, help="environments")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="methods")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="random seeds")
-    parser.add_argument("--updates", type=int, default=Budget().updates, help="updates of an agent")
-    parser.add_argument("--iql-updates", type=int, default=Budget().iql_updates, help="updates of IQL")
-    parser.add_argument("--n-goals", type=int, default=Budget().n_goals, help="number of goals")
-    parser.add_argument("--n-episodes", type=int, default=Budget().n_episodes, help="episodes for a reward")
-    parser.add_argument("--rewards", help="folders of learned rewards, with {seed} for the seed")
+    for name, default in Budget._field_defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help="see `Budget`")
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the finished cells")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of the values")
-    parser.add_argument("--report", action="store_true", help="write the table from the csv and run nothing")
+    parser.add_argument("--report", action="store_true", help="write the tables from the csv and run nothing")
     args = parser.parse_args(arguments)
     if args.report:
         report(read_csv(args.results), PAGE)
         return
     os.environ["OMP_NUM_THREADS"] = "1"
-    budget = Budget(args.updates, args.iql_updates, args.n_goals, args.n_episodes)
+    budget = Budget(*(getattr(args, name) for name in Budget._fields))
     cells = [
-        Cell(env, method, seed, budget, args.rewards and Path(args.rewards.format(seed=seed)))
-        for seed in args.seeds
-        for env in args.envs
-        for method in args.methods
+        Cell(env, method, seed, budget) for seed in args.seeds for env in args.envs for method in args.methods
     ]
-    run_cells(cells, args.runs)
-    collect_results(args.runs, args.results)
+    run_cells(cells, args.runs, args.results)
 
 
 if __name__ == "__main__":

@@ -1,90 +1,99 @@
-"""Environments of the zero-shot benchmark: data of a scripted walker, goals and rewards.
+"""Environments of the zero-shot benchmark, by name.
 
-`WORLDS`  environments by name
-`World`   data, goals and rewards of an environment
+`World`        data, starts, goals and rewards of an environment
+`WORLDS`       functions that make a world, by name
+`load_data`    data of a world, which are recorded once
+`vector_env`   environments with given starts
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Protocol
 
+import gymnasium as gym
 import numpy as np
 from jaxtyping import Bool, Float
-from torch import Tensor
+from tianshou.env import DummyVectorEnv
 
+from benchmarks.zero_shot.fetch_reach import FetchReachWorld
+from benchmarks.zero_shot.point_mazes import PointMazeWorld
+from rlpriors.agents import ZeroShotSettings
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.envs.maze.maze import Maze
-from rlpriors.envs.maze.point_maze import PointMazeTask, make_task
-from rlpriors.rewards import load_reward
 from rlpriors.types import RewardFn
 
-__all__ = ["WORLDS", "World"]
+__all__ = ["WORLDS", "World", "load_data", "vector_env"]
+
+Points = Float[np.ndarray, "n entries"]
 
 
-class World(NamedTuple):
-    """Data, goals and rewards of an environment."""
+class World(Protocol):
+    """Data, starts, goals and rewards of an environment.
 
-    task: PointMazeTask
-    """Point maze."""
-    n_episodes: int
-    """Number of episodes of the scripted walker, which goes between random positions."""
-    corners: dict[str, tuple[float, float]]
-    """Positions x, y whose distances are rewards, by the names of the rewards."""
-    far: float
-    """Length of the shortest way from the start from which on a goal counts as opposite."""
+    Observations are vectors.  All episodes have the same number of steps and never terminate.  Goals and
+    starts are the entries `task_entries` of an observation.
+    """
 
-    def load_data(self, folder: Path, name: str, seed: int) -> EpisodeStore:
-        """Return the walker's episodes, which are recorded once."""
-        path = folder / f"{name}-data-seed{seed}.safetensors"
-        if not path.exists():
-            self.task.data(self.n_episodes, seed, n_workers=1).save(path)
-        return EpisodeStore.load(path)
+    @property
+    def task_entries(self) -> tuple[int, ...]:
+        """Entries of the observation that tasks depend on."""
+        ...
 
-    def rewards(self, learned: Path | None) -> dict[str, RewardFn]:
-        """Return the rewards by name; `learned` is the folder of a reward that DiffusionIRL learned."""
-        found: dict[str, RewardFn] = {
-            name: replace(self.task, goal=place).oracle() for name, place in self.corners.items()
-        }
-        found["east"] = _east
-        if learned is not None:
-            found["diffusion-irl"] = load_reward(learned, "cpu")
-        return found
+    @property
+    def radius(self) -> float:
+        """Distance within which a goal is reached."""
+        ...
 
-    def goals(self, n: int, seed: int) -> Float[np.ndarray, "n 4"]:
-        """Return observations at random places of the maze, at rest."""
-        rng = np.random.default_rng((2, seed))
-        xy = self.task.maze.grid(resolution=0.1, margin=0.2)
-        return np.concatenate([xy[rng.choice(len(xy), n)], np.zeros((n, 2))], 1).astype(np.float32)
+    @property
+    def settings(self) -> ZeroShotSettings:
+        """Settings of zero-shot agents, whose features are replaced."""
+        ...
 
-    def opposite(
-        self, starts: Float[np.ndarray, "n 2"], goals: Float[np.ndarray, "n obs"]
-    ) -> Bool[np.ndarray, " n"]:
-        """Return True where the shortest way is at least `far`."""
-        maze: Maze = self.task.maze
-        ways = [
-            maze.geodesic(start[None].astype(np.float64), goal[:2].astype(np.float64))[0]
-            for start, goal in zip(starts, goals, strict=True)
-        ]
-        return np.array(ways) >= self.far
+    def make(self, start: Points | None = None) -> gym.Env[Any, Any]:
+        """Return the environment; None draws the start of each episode."""
+        ...
 
+    def collect(self, n_episodes: int, seed: int) -> EpisodeStore:
+        """Return episodes of the scripted walker, which goes between random places."""
+        ...
 
-def _east(obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> Tensor:
-    """Return the x position."""
-    return obs_next[:, 0]
+    def demonstrations(self, n_episodes: int, seed: int) -> EpisodeStore:
+        """Return episodes that go to the goal of the reward "goal-distance" and stay there."""
+        ...
+
+    def rewards(self) -> dict[str, RewardFn]:
+        """Return the true rewards by name; they contain "goal-distance" and "other-end"."""
+        ...
+
+    def trials(self, n: int, seed: int) -> tuple[Points, Points]:
+        """Return starts and goals."""
+        ...
+
+    def far(self, starts: Points, goals: Points) -> Bool[np.ndarray, " n"]:
+        """Return True where the way is long."""
+        ...
 
 
-def _umaze() -> World:
-    task = make_task(layout="umaze")
-    corners = {"goal-distance": (-1.0, -1.0), "other-end": (-1.0, 1.0), "middle": (1.0, 0.0)}
-    return World(task, 200, corners, far=4.0)
+WORLDS: dict[str, Callable[[], World]] = {
+    "fetch-reach": FetchReachWorld,
+    "pointmaze-medium": partial(PointMazeWorld, "medium"),
+    "pointmaze-large": partial(PointMazeWorld, "large"),
+}
+"""Functions that make a world, by name."""
+
+N_EPISODES = {"pointmaze-medium": 300, "pointmaze-large": 400, "fetch-reach": 300}
+"""Number of episodes of the data."""
 
 
-def _large() -> World:
-    task = make_task(layout="large")
-    corners = {"goal-distance": (4.5, 3.0), "other-end": (-4.5, -3.0)}
-    return World(task, 300, corners, far=8.0)
+def load_data(name: str, folder: Path, seed: int) -> EpisodeStore:
+    """Return the data of a world and seed, which are recorded once and kept in `folder`."""
+    path = folder / f"{name}-data-seed{seed}.safetensors"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        WORLDS[name]().collect(N_EPISODES[name], seed).save(path)
+    return EpisodeStore.load(path)
 
 
-WORLDS: dict[str, Callable[[], World]] = {"umaze": _umaze, "large": _large}
-"""Functions that make an environment, by name."""
+def vector_env(world: World, starts: Points) -> DummyVectorEnv:
+    """Return one environment for each start."""
+    return DummyVectorEnv([partial(world.make, start) for start in starts])

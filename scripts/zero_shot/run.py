@@ -17,7 +17,10 @@ from rlpriors.agents import SuccessorFeatureAgent, SuccessorFeaturePolicy, load_
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.device import resolve_device
+from rlpriors.encoders.record import EncoderRecord
+from rlpriors.envs.encoded_env import EncodedEnvs
 from rlpriors.rewards import load_reward
+from rlpriors.scripts.origin import describe_data, record_origin
 from rlpriors.scripts.zero_shot.evaluation import EnvMaker, evaluate_goals, evaluate_skill
 from rlpriors.scripts.zero_shot.settings import ZeroShotRunSettings
 from rlpriors.training.offline import train_offline
@@ -57,6 +60,8 @@ def zero_shot(
     sample.close()
     rewards = {name: load_reward(name, device) for name in settings.reward}
     pixels = settings.load_pixels(device, settings.seed)
+    for reward_name, reward in rewards.items():
+        _check_encoder(f"`reward` {reward_name}", reward, pixels)
     name = f"zero-shot-{settings.env_name}-{settings.features}-seed{settings.seed}"
     agent_settings = settings.agent_settings()
     run = create_or_resume_run(folder or Path("runs") / name, settings, resume=resume)
@@ -69,6 +74,7 @@ def zero_shot(
     say(f"Data: {data.n_steps} steps of {source}.")
     if settings.skills is not None:
         policy = load_skills(settings.skills, device=device)
+        _check_encoder("`skills`", policy, pixels)
         policy.check_data(data)
     else:
         policy = SuccessorFeaturePolicy.fit(
@@ -128,10 +134,32 @@ def zero_shot(
             f"{true:.2f}, random actions {random_true:.2f}."
         )
     write_json(run / "results.json", results)
+    if settings.skills is None:
+        record_origin(
+            "zero-shot",
+            settings,
+            {run / "skills": {key: value for key, value in results.items() if key.endswith("success")}},
+            env=settings.env,
+            env_args=settings.env_arguments(),
+            data={"data": describe_data(source, data)},
+        )
     tracking.results(settings, results)
     tracking.close()
     say(str(run))
     return run
+
+
+def _check_encoder(name: str, model: Any, pixels: EncodedEnvs | None) -> None:
+    """Raise a ValueError if a saved model has recorded another encoder than that of the observations."""
+    record: EncoderRecord | None = getattr(model, "obs_encoder", None)
+    if record is None:
+        return
+    if pixels is None:
+        raise ValueError(
+            f"{name} must receive features of the encoder {record.name!r}. Received observations without an "
+            "encoder; give the same --encoder."
+        )
+    record.check(pixels.encoder.fingerprint(), name)
 
 
 def _goals(

@@ -46,7 +46,8 @@ class ZeroShotRunSettings(TrainingArgs):
     """Folders of saved rewards to follow, or hf:<owner>/<name>; none by default."""
 
     skills: Path | None = None
-    """Folder of a policy that this command saved, to evaluate on other tasks; by default one is learned."""
+    """Folder of a policy that this command saved, or hf:<owner>/<name>, to evaluate on other tasks; by
+    default one is learned."""
 
     features: Literal["hilp", "td-jepa", "forward-backward", "one-step", "random", "identity"] = "hilp"
     """Features of tasks: distances in steps (hilp), latent states predicted over the future of each skill

@@ -1,13 +1,14 @@
-"""Saved rewards, priors and encoders of any kind: loading, model cards, and the Hugging Face hub.
+"""Saved rewards, priors, encoders and policies over skills: loading, model cards, the Hugging Face hub.
 
-`from_pretrained`  reward, prior or encoder from a folder or from the hub
-`push_to_hub`      upload of a reward, prior or encoder with its model card
+`from_pretrained`  saved model from a folder or from the hub
+`push_to_hub`      upload of a model with its model card
 `read_card`        text of a saved model's card
 `refresh_card`     write the card of a saved model again
 `add_provenance`   environment, data, metrics and command for a model that was saved without them
 `Pretrained`       kinds of models that can be shared
 
-`load_reward`, `load_prior` and `load_encoder` accept "hf:<owner>/<name>", too, and return their own kind.
+`load_reward`, `load_prior`, `load_encoder` and `load_skills` accept "hf:<owner>/<name>", too, and return
+their own kind.
 """
 
 import os
@@ -20,6 +21,9 @@ import torch
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion.prior_card import prior_card
 from rlpriors.agents.diffusion.prior_files import PRIOR, load_prior, save_prior
+from rlpriors.agents.offline.zero_shot.files import SKILLS, load_skills, save_skills
+from rlpriors.agents.offline.zero_shot.policy import SuccessorFeaturePolicy
+from rlpriors.agents.offline.zero_shot.skills_card import skills_card
 from rlpriors.encoders.encoder import ImageEncoder
 from rlpriors.encoders.load import load_encoder
 from rlpriors.rewards.base import RewardModel, registered_names
@@ -33,20 +37,20 @@ from rlpriors.storage.module_files import CheckpointError, add_entries, read_con
 
 __all__ = ["Pretrained", "add_provenance", "from_pretrained", "push_to_hub", "read_card", "refresh_card"]
 
-Pretrained: TypeAlias = RewardModel | DiffuserPolicy | ImageEncoder
-"""Models that can be shared: a reward, a planning policy with its prior, or an encoder."""
+Pretrained: TypeAlias = RewardModel | DiffuserPolicy | ImageEncoder | SuccessorFeaturePolicy
+"""Models that can be shared: reward, planning policy with its prior, encoder, policy over skills."""
 
 
 def from_pretrained(
     name: str | os.PathLike[str], *, device: str | torch.device = "auto", **options: Any
 ) -> Pretrained:
-    """Load a reward, a prior or an encoder that this library saved.
+    """Load a reward, a prior, an encoder or a policy over skills that this library saved.
 
     Args:
         name: folder of the model; or "<owner>/<name>" or "<owner>/<name>@<revision>", a repository of the
             Hugging Face hub, which is downloaded once.  A local folder of that name has precedence.
         device: device of the model.
-        options: further arguments of `load_prior` or `load_encoder`; rewards have none.
+        options: further arguments of `load_prior` or `load_encoder`; other models have none.
 
     Raises:
         CheckpointError: a file is missing or damaged, or holds another kind of model.
@@ -73,6 +77,8 @@ def from_pretrained(
         return load_encoder(source if source.startswith(HUB_PREFIX) else folder, device=device, **options)
     if kind == "prior":
         return load_prior(folder, device=device, **options)
+    if kind == "skills":
+        return load_skills(folder, device=device, **options)
     return load_reward(folder, device, **options)
 
 
@@ -84,7 +90,7 @@ def push_to_hub(
     message: str | None = None,
     token: str | None = None,
 ) -> str:
-    """Upload a reward, a prior or an encoder to the Hugging Face hub, and return its address.
+    """Upload a saved model to the Hugging Face hub, and return its address.
 
     `config.json`, `model.safetensors` and the card are uploaded in one commit, and no other file.  The
     repository is created if it does not exist.  `from_pretrained(repository)` loads the model.
@@ -114,6 +120,8 @@ def push_to_hub(
     with TemporaryDirectory() as temporary:
         if isinstance(model, DiffuserPolicy):
             save_prior(model, temporary)
+        elif isinstance(model, SuccessorFeaturePolicy):
+            save_skills(model, temporary)
         else:
             model.save(temporary)
         return push_to_hub(temporary, repository, private=private, message=message, token=token)
@@ -126,7 +134,7 @@ def read_card(source: str | os.PathLike[str]) -> str:
         source: folder of the model, or "hf:<owner>/<name>".
 
     Raises:
-        CheckpointError: the folder holds no reward, prior or encoder.
+        CheckpointError: the folder holds no model that can be shared.
 
     Example:
         >>> from rlpriors.rewards import MLPReward, RewardSettings
@@ -144,7 +152,7 @@ def refresh_card(folder: str | os.PathLike[str], *, replace_edited: bool = False
     """Write the card of a saved model again, and return its path.
 
     Raises:
-        CheckpointError: the folder holds no reward, prior or encoder.
+        CheckpointError: the folder holds no model that can be shared.
         ValueError: README.md was edited, or is not a card, and `replace_edited` is False.
     """
     path = Path(folder, CARD)
@@ -164,7 +172,7 @@ def add_provenance(
     `trust_remote_code`, as in `load_encoder`.
 
     Raises:
-        CheckpointError: the folder holds no reward, prior or encoder.
+        CheckpointError: the folder holds no model that can be shared.
 
     Example:
         >>> from rlpriors.rewards import MLPReward, RewardSettings
@@ -194,11 +202,13 @@ def _kind(folder: Path) -> str:
         return "encoder"
     if PRIOR in config:
         return "prior"
+    if SKILLS in config:
+        return "skills"
     if config["class"] in registered_names():
         return "reward"
     raise CheckpointError(
-        f"{folder} must hold a reward, a prior or an encoder. Received a {config['class']}; other models are "
-        "not shared."
+        f"{folder} must hold a reward, a prior, an encoder or a policy over skills. Received a "
+        f"{config['class']}; other models are not shared."
     )
 
 
@@ -209,4 +219,6 @@ def _card(folder: Path, trust_remote_code: bool = False) -> Card:
         return load_encoder(folder, device="cpu", **options).card()
     if _kind(folder) == "prior":
         return prior_card(load_prior(folder, device="cpu"))
+    if _kind(folder) == "skills":
+        return skills_card(load_skills(folder, device="cpu"))
     return load_reward(folder, "cpu").card()

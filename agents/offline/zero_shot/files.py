@@ -12,11 +12,15 @@ import torch
 from rlpriors import checkpoint
 from rlpriors.agents.offline.zero_shot.policy import SuccessorFeaturePolicy
 from rlpriors.agents.offline.zero_shot.settings import ZeroShotSettings
+from rlpriors.agents.offline.zero_shot.skills_card import skills_card
 from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.normalize import Normalizer
 from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.device import resolve_device
 from rlpriors.encoders.record import EncoderRecord
+from rlpriors.sharing.card import write_card
+from rlpriors.sharing.download import model_folder
+from rlpriors.sharing.provenance import Provenance
 from rlpriors.spaces.actions import space_from_json, space_to_json
 
 __all__ = ["load_skills", "save_skills"]
@@ -24,10 +28,14 @@ __all__ = ["load_skills", "save_skills"]
 SKILLS, ENCODER = "skills", "obs_encoder"  # entries of the saved configuration
 
 
-def save_skills(policy: SuccessorFeaturePolicy, folder: str | Path) -> Path:
-    """Save a policy over skills as `model.safetensors` and `config.json`, for `load_skills`.
+def save_skills(
+    policy: SuccessorFeaturePolicy, folder: str | Path, *, provenance: Provenance | None = None
+) -> Path:
+    """Save a policy over skills as `model.safetensors` and `config.json`, with a model card.
 
-    Features, successor features, normalizer and current skill are saved, but no current goal.
+    `load_skills` is the inverse.  Features, successor features, normalizer and current skill are saved, but
+    no current goal.  `provenance` adds environment, data, metrics and command to the configuration and to the
+    card.
     """
     layout = policy.obs_layout
     entry = {
@@ -37,12 +45,16 @@ def save_skills(policy: SuccessorFeaturePolicy, folder: str | Path) -> Path:
         "obs_layout": None if layout is None else layout.to_json(),
         "action_space": space_to_json(policy.action_space),
     }
-    encoder = {} if policy.obs_encoder is None else {ENCODER: policy.obs_encoder.as_dict()}
-    return checkpoint.save(policy, policy.settings, folder, entries={SKILLS: entry, **encoder})
+    entries = {SKILLS: entry, **({} if provenance is None else provenance.entries())}
+    if policy.obs_encoder is not None:
+        entries[ENCODER] = policy.obs_encoder.as_dict()
+    folder = checkpoint.save(policy, policy.settings, folder, entries=entries)
+    write_card(folder, skills_card(policy))
+    return folder
 
 
 def load_skills(folder: str | Path, *, device: str | torch.device = "auto") -> SuccessorFeaturePolicy:
-    """Load a policy over skills that `save_skills` saved.
+    """Load a policy over skills that `save_skills` saved, from a folder or from "hf:<owner>/<name>".
 
     Raises:
         CheckpointError: the folder or a file is missing or damaged, or holds something else.
@@ -56,6 +68,7 @@ def load_skills(folder: str | Path, *, device: str | torch.device = "auto") -> S
         >>> load_skills(save_skills(policy, mkdtemp()), device="cpu").settings == small
         True
     """
+    folder = model_folder(folder)
     entry: dict[str, Any] = checkpoint.load_entry(folder, SKILLS) or {}  # empty: a model of another class
     try:
         encoder = EncoderRecord.from_dict(checkpoint.load_entry(folder, ENCODER))

@@ -212,9 +212,8 @@ class SuccessorFeaturePolicy(ObservationReader, Policy):
             return skill_of_demonstrations(self.features, self.obs(rows))
         assert data is not None
         self.check_data(data)
-        steps = draw_rewards(data, reward, samples, seed)
-        before, after, rew = (tensor.to(self.device) for tensor in steps)
-        return skill_of_reward(self.features, RewardedSteps(self.obs(before), self.obs(after), rew))
+        steps = RewardedSteps(*(part.to(self.device) for part in draw_rewards(data, reward, samples, seed)))
+        return skill_of_reward(self.features, steps._replace(obs=self.obs(steps.obs)))
 
     def follow(self, skill: Float[Tensor, " dim"]) -> None:
         """Act by one skill from now on.

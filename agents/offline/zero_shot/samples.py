@@ -1,9 +1,11 @@
 """Samples of zero-shot learning: transitions, goals of the same episode, random observations.
 
-`GoalBatch`   transitions with goals
-`GoalBuffer`  replay buffer that samples them from an `EpisodeStore`
+`GoalBatch`            transitions with goals
+`GoalBuffer`           replay buffer that samples them from an `EpisodeStore`
+`add_hindsight_goals`  data whose observations contain a future observation, for goal-conditioned cloning
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +14,10 @@ from jaxtyping import Bool, Float
 from tianshou.data import Batch, ReplayBuffer
 from torch import Tensor
 
+from rlpriors.arguments import check_arguments
 from rlpriors.data.episodes import EpisodeStore
 
-__all__ = ["GoalBatch", "GoalBuffer"]
+__all__ = ["GoalBatch", "GoalBuffer", "add_hindsight_goals"]
 
 
 class GoalBatch(NamedTuple):
@@ -87,3 +90,28 @@ class GoalBuffer(ReplayBuffer):
             other=torch.from_numpy(store.obs[other]).float(),
         )
         return Batch(batch._asdict()), steps
+
+
+@check_arguments
+def add_hindsight_goals(data: EpisodeStore, gamma: float = 0.98, seed: int = 0) -> EpisodeStore:
+    """Return data with observations `[observation, goal]`, for `BehaviorCloning` on goals.
+
+    The goal of a step is a later observation of its episode, as in `EpisodeStore.future_goals`; the last
+    observation is its own goal.  A policy that clones these data acts on `[observation, goal]`
+    (goal-conditioned behavior cloning, arXiv 1906.05838).  It is the baseline of zero-shot agents.
+
+    Raises:
+        ValueError: observations are not vectors, or `gamma` is out of its bounds.
+
+    Example:
+        >>> from rlpriors.data.episodes import Episode
+        >>> walk = Episode(np.arange(3.0)[:, None], np.ones((2, 1)), *np.zeros((3, 2)))
+        >>> add_hindsight_goals(EpisodeStore.from_episodes([walk]), gamma=0.0).obs.tolist()
+        [[0.0, 1.0], [1.0, 2.0], [2.0, 2.0]]
+    """
+    if data.obs.ndim != 2:
+        raise ValueError(f"`data` must have vectors for observations. Received shape {data.obs.shape[1:]}.")
+    steps = np.arange(data.n_steps)
+    goals = data.obs.copy()
+    goals[data.obs_index(steps)] = data.obs[data.future_goals(steps, gamma, np.random.default_rng(seed))]
+    return replace(data, obs=np.concatenate([data.obs, goals], 1), obs_layout=None)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from rlpriors.agents.offline.zero_shot.base import TaskFeatures
@@ -22,12 +22,14 @@ __all__ = ["RewardedSteps", "draw_rewards", "skill_of_demonstrations", "skill_of
 
 
 class RewardedSteps(NamedTuple):
-    """Transitions with rewards."""
+    """Transitions with rewards, whose observations are stored once."""
 
-    obs: Float[Tensor, "batch obs"]
-    """Observations before the step."""
-    obs_next: Float[Tensor, "batch obs"]
-    """Observations after the step."""
+    obs: Float[Tensor, "states obs"]
+    """Observations; the one after a step is usually the one before the next."""
+    before: Int[Tensor, " batch"]
+    """Index of the observation before each step."""
+    after: Int[Tensor, " batch"]
+    """Index of the observation after each step."""
     rew: Float[Tensor, " batch"]
     """Rewards."""
 
@@ -47,8 +49,12 @@ def draw_rewards(data: EpisodeStore, reward: RewardFn | None, n: int, seed: int)
     if n < data.n_steps:
         steps = np.random.default_rng(seed).choice(data.n_steps, n, replace=False)
     batch = data.transitions(steps)
+    at = data.obs_index(steps)
+    kept, places = np.unique(np.concatenate([at, at + 1]), return_inverse=True)
+    obs = torch.from_numpy(data.obs[kept]).float().flatten(1)
+    before, after = torch.from_numpy(places.reshape(2, -1))
     if reward is None:
-        return RewardedSteps(batch.obs, batch.obs_next, torch.from_numpy(data.rew[steps]))
+        return RewardedSteps(obs, before, after, torch.from_numpy(data.rew[steps]))
     check_reward(reward, data.obs_layout, data.obs.shape[1:])
     device = getattr(reward, "device", "cpu")
     with torch.no_grad():
@@ -58,7 +64,7 @@ def draw_rewards(data: EpisodeStore, reward: RewardFn | None, n: int, seed: int)
             f"`reward` must return one finite number for each of the {len(steps)} transitions. Received "
             f"shape {tuple(rew.shape)} with {int((~rew.isfinite()).sum())} that are NaN or infinite."
         )
-    return RewardedSteps(batch.obs, batch.obs_next, rew)
+    return RewardedSteps(obs, before, after, rew)
 
 
 def skill_of_reward(features: TaskFeatures, steps: RewardedSteps) -> Float[Tensor, " dim"]:
@@ -75,9 +81,10 @@ def skill_of_reward(features: TaskFeatures, steps: RewardedSteps) -> Float[Tenso
     rew = steps.rew - steps.rew.mean()
     if not rew.abs().max() > 1e-6 * steps.rew.abs().max():
         return torch.zeros_like(features.mean)
-    after = features.task(steps.obs_next)
+    states = features.task(steps.obs)
+    after = states[steps.after]
     fits = []
-    for inputs in (after, after - features.task(steps.obs)):
+    for inputs in (after, after - states[steps.before]):
         x = inputs - inputs.mean(0)
         weights = features.reward_weights(x, rew)
         values = x @ weights

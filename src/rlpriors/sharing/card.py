@@ -54,7 +54,7 @@ class Card:
         ValueError: a field has another type.
     """
 
-    kind: Literal["reward", "prior", "encoder"]
+    kind: Literal["reward", "prior", "encoder", "skills"]
     """Kind of the model."""
 
     summary: str

@@ -68,6 +68,41 @@ def test_distances_are_those_of_the_tasks_entries(tmp_path, monkeypatch) -> None
     assert closest(policy, episode, scale[:2]) == pytest.approx(0.5, rel=1e-4)
 
 
+def test_pixels_through_a_frozen_encoder(tmp_path, monkeypatch, capsys) -> None:
+    """Goals and rewards of image features; skills and rewards refuse another encoder, and none."""
+    run = tmp_path / "run"
+    encoder = ("--encoder", "nature-cnn", "--weights", "none", "--input-size", "36", "36")
+    tasks = ("--env", "spot_env:SpotDict-v0", "--collect", "random:60", "--device", "cpu")
+    tasks = (*tasks, "--n-goals", "2", "--n-episodes", "1")
+    small = ("--dim", "4", "--hidden", "8", "--updates", "4", "--checkpoint-every", "2")
+    command(monkeypatch, "zero-shot", *tasks, *encoder, *small, "--folder", str(run))
+    policy = load_skills(run / "skills", device="cpu")
+    assert policy.obs_keys == ("camera", "place")
+    assert policy.obs.dim == 512 + 1
+    assert policy.obs_encoder is not None
+    assert policy.obs_encoder.options["encoder"] == "nature-cnn"
+    assert "images are features of the encoder `nature-cnn`" in (run / "skills/README.md").read_text()
+    data = EpisodeStore.load(run / "data.safetensors")
+    assert data.obs.shape[1:] == (513,)
+
+    settings = RewardSettings(obs_dim=513, act_dim=1, n_actions=3, obs_keys=policy.obs_keys)
+    reward = MLPReward(settings)
+    reward.record_encoder(policy.obs_encoder)
+    saved = reward.save(tmp_path / "reward")
+    follow = ("zero-shot", *tasks, "--skills", str(run / "skills"), "--folder", str(tmp_path / "again"))
+    command(monkeypatch, *follow, *encoder, "--reward", str(saved))
+    results = json.loads((tmp_path / "again/results.json").read_text())
+    assert np.isfinite(results[f"reward:{saved}"]["learned_return"])
+    other = (*encoder, "--seed", "7")  # other random weights
+    with pytest.raises(SystemExit, match="`--skills` must receive features of the encoder"):
+        command(monkeypatch, *follow, *other)
+    with pytest.raises(SystemExit, match=r"`--reward`.* must receive features of the encoder"):
+        command(monkeypatch, *follow, "--reward", str(saved))
+    images = ("zero-shot", "--env", "spot_env:Spot-v0", *tasks[2:], *small)
+    with pytest.raises(SystemExit, match="encode images once"):
+        command(monkeypatch, *images, "--folder", str(tmp_path / "images"))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
