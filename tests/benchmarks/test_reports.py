@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from benchmarks.control import report as control_report
+from benchmarks.control import run as control
 from benchmarks.diffusion import guidance, samplers
 from benchmarks.exploration import report as exploration_report
 from benchmarks.exploration import run as exploration
@@ -36,6 +38,7 @@ from rlpriors.scripts.study.report import read_rows
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (
     "diffusion",
+    "control",
     "exploration",
     "imitation",
     "irl",
@@ -56,6 +59,8 @@ def write_diffusion(docs: Path) -> None:
     samplers.report(read_csv(samplers.RESULTS), page)
 
 
+def write_control(docs: Path) -> None:
+    control_report.report(read_csv(control.RESULTS), docs / "results" / "control.md")
 def write_exploration(docs: Path) -> None:
     page = docs / "results" / "exploration.md"
     exploration_report.report(read_csv(exploration.RESULTS), page, read_csv(exploration.TRIALS))
@@ -106,6 +111,7 @@ def write_zero_shot(docs: Path) -> None:
 
 WRITERS = (
     write_diffusion,
+    write_control,
     write_exploration,
     write_imitation,
     write_irl,
