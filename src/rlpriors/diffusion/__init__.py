@@ -4,6 +4,7 @@ Nothing here owns weights or knows the meaning of a window's entries: a `Denoise
 come as arguments.
 
 `schedule`                 noise levels: cosine, linear, EDM, rectified flow
+`edm`                      preconditioning, loss and samplers of continuous noise levels
 `process`                  q(x_t | x_0), prediction targets, denoising loss and residual
 `conditions`               known entries of a window: start state, goal, history
 `guidance`                 gradient steps toward a higher value, in clean or in noisy space
@@ -17,6 +18,7 @@ come as arguments.
 from rlpriors.diffusion.classifier_free import ContextDenoiser, with_context
 from rlpriors.diffusion.conditions import Condition
 from rlpriors.diffusion.differentiable_sampling import differentiable_sample
+from rlpriors.diffusion.edm import EDM
 from rlpriors.diffusion.guidance import GuidanceSettings, value_gradient
 from rlpriors.diffusion.planner import Plan, Planner, PlannerSettings
 from rlpriors.diffusion.process import DiffusionProcess, denoising_loss, denoising_residual
@@ -24,6 +26,7 @@ from rlpriors.diffusion.samplers import SAMPLERS, Sampling, denoising_step, samp
 from rlpriors.diffusion.schedule import NoiseSchedule
 
 __all__ = [
+    "EDM",
     "SAMPLERS",
     "Condition",
     "ContextDenoiser",
