@@ -27,6 +27,10 @@ from rlpriors.agents.diffusion.inverse_dynamics import (
     InverseDynamicsTraining,
 )
 from rlpriors.agents.diffusion.prior_files import load_prior, save_prior
+from rlpriors.agents.diffusion.score.beso import BESO
+from rlpriors.agents.diffusion.score.files import load_score_policy, save_score_policy
+from rlpriors.agents.diffusion.score.policy import ScorePolicy
+from rlpriors.agents.diffusion.score.settings import ScoreSettings
 from rlpriors.agents.diffusion.terminal_value import TerminalValue, TerminalValueSettings
 from rlpriors.agents.diffusion.terminal_value_fit import fit_terminal_value
 from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
@@ -80,6 +84,7 @@ from rlpriors.agents.preferences.self_play import SelfPlay, SelfPlayOnPolicy
 from rlpriors.agents.preferences.settings import PreferenceSettings
 
 __all__ = [
+    "BESO",
     "IQL",
     "OBJECTIVES",
     "SQIL",
@@ -127,6 +132,8 @@ __all__ = [
     "RelabelOnPolicy",
     "RelativeSettings",
     "SamplerBackpropSettings",
+    "ScorePolicy",
+    "ScoreSettings",
     "SelfPlay",
     "SelfPlayOnPolicy",
     "SuccessorFeatureAgent",
@@ -145,6 +152,7 @@ __all__ = [
     "learn_from_preferences",
     "load_policy",
     "load_prior",
+    "load_score_policy",
     "load_skills",
     "make_algorithm",
     "make_offline_algorithm",
@@ -153,5 +161,6 @@ __all__ = [
     "preference_reward",
     "save_policy",
     "save_prior",
+    "save_score_policy",
     "save_skills",
 ]

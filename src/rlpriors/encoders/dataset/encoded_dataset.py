@@ -108,8 +108,9 @@ class EncodedDataset:
             "terminated": np.zeros(n_steps, np.bool_),
         }
         columns["truncated"] = last if "terminated" not in self.step_arrays else columns["terminated"]
-        columns |= self.step_arrays
-        return EpisodeStore(obs=np.asarray(self.features), lengths=self.lengths - 1, **columns)
+        columns |= {name: np.array(array) for name, array in self.step_arrays.items()}
+        # Copies, because torch warns about read-only arrays, such as memory maps.
+        return EpisodeStore(obs=np.array(self.features, np.float32), lengths=self.lengths - 1, **columns)
 
 
 def load_encoded(folder: str | Path, encoder: ImageEncoder | None = None) -> EncodedDataset:
