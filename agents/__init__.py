@@ -21,6 +21,13 @@ They know no environment: spaces, data, rewards and encoders are arguments.
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion.diffusion_cloning import DiffusionCloning
 from rlpriors.agents.diffusion.diffusion_policy import DiffusionPolicy
+from rlpriors.agents.diffusion.fast.distill import distill_planner
+from rlpriors.agents.diffusion.fast.distillation import DistillationSettings, PlannerDistillation
+from rlpriors.agents.diffusion.fast.fast_planner import FastPlannerPolicy, FastPlannerSettings
+from rlpriors.agents.diffusion.fast.files import load_flow_policy, save_flow_policy
+from rlpriors.agents.diffusion.fast.flow_cloning import FlowCloning
+from rlpriors.agents.diffusion.fast.flow_policy import FlowPolicy, FlowSettings
+from rlpriors.agents.diffusion.fast.plans import PlanBuffer, record_plans
 from rlpriors.agents.diffusion.inverse_dynamics import (
     InverseDynamics,
     InverseDynamicsSettings,
@@ -103,10 +110,16 @@ __all__ = [
     "DiffusionIRL",
     "DiffusionIRLSettings",
     "DiffusionPolicy",
+    "DistillationSettings",
     "EncoderNetwork",
     "Explore",
     "ExploreOnPolicy",
     "ExploreSettings",
+    "FastPlannerPolicy",
+    "FastPlannerSettings",
+    "FlowCloning",
+    "FlowPolicy",
+    "FlowSettings",
     "GradedEpisodes",
     "HybridIRL",
     "HybridIRLOnPolicy",
@@ -123,6 +136,8 @@ __all__ = [
     "PixelBuffer",
     "PixelCloning",
     "PixelCloningPolicy",
+    "PlanBuffer",
+    "PlannerDistillation",
     "PreferenceLearning",
     "PreferenceSettings",
     "ProgressOnPolicy",
@@ -147,9 +162,11 @@ __all__ = [
     "add_hindsight_goals",
     "add_terminal_value",
     "check_support",
+    "distill_planner",
     "fit_terminal_value",
     "grade_pairs",
     "learn_from_preferences",
+    "load_flow_policy",
     "load_policy",
     "load_prior",
     "load_score_policy",
@@ -159,6 +176,8 @@ __all__ = [
     "original_recipe",
     "other_goals",
     "preference_reward",
+    "record_plans",
+    "save_flow_policy",
     "save_policy",
     "save_prior",
     "save_score_policy",

@@ -7,6 +7,7 @@ not know how a reward is learned.
 `diffuser`              policy that plans with a trajectory diffusion model
 `diffusion_cloning`     training of diffusion policies on demonstrations
 `diffusion_policy`      policy that samples action chunks from a diffusion model
+`fast`                  one-step flow policies, and small policies distilled from planners
 `inverse_dynamics`      network for the action between two observations, and its training
 `prior_files`           files of trajectory priors
 `score`                 score policies with goals and a memory (BESO, past-token prediction)

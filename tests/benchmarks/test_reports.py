@@ -18,6 +18,8 @@ from benchmarks.irl import report as irl_report
 from benchmarks.irl import run as irl
 from benchmarks.irl.methods import MAIN, VARIANTS
 from benchmarks.own_data import run as own_data
+from benchmarks.planning_speed import report as planning_speed_report
+from benchmarks.planning_speed import run as planning_speed
 from benchmarks.preferences import report as preference_report
 from benchmarks.preferences import run as preferences
 from benchmarks.preferences import self_play
@@ -44,6 +46,7 @@ PAGES = (
     "irl",
     "own_data",
     "pearl",
+    "planning_speed",
     "preferences",
     "pretraining_distribution",
     "probing",
@@ -101,6 +104,8 @@ def write_pearl(docs: Path) -> None:
     pearl_report.report(read_csv(pearl.RESULTS), docs / "results" / "pearl.md")
 
 
+def write_planning_speed(docs: Path) -> None:
+    planning_speed_report.report(read_csv(planning_speed.RESULTS), docs / "results" / "planning_speed.md")
 def write_speed(docs: Path) -> None:
     encode_report.report(read_csv(encode.RESULTS), docs / "results" / "speed.md")
 
@@ -117,6 +122,7 @@ WRITERS = (
     write_irl,
     write_own_data,
     write_pearl,
+    write_planning_speed,
     write_preferences,
     write_pretraining,
     write_probing,

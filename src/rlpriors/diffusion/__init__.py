@@ -13,12 +13,14 @@ come as arguments.
 `differentiable_sampling`  sampling that is differentiable in the value's parameters
 `classifier_free`          guidance by a context instead of a value
 `planner`                  candidates in one batch, the best one kept
+`flow`                     flow matching: velocities, and mean velocities for one step
 """
 
 from rlpriors.diffusion.classifier_free import ContextDenoiser, with_context
 from rlpriors.diffusion.conditions import Condition
 from rlpriors.diffusion.differentiable_sampling import differentiable_sample
 from rlpriors.diffusion.edm import EDM
+from rlpriors.diffusion.flow import euler_sample, flow_loss, jump_sample
 from rlpriors.diffusion.guidance import GuidanceSettings, value_gradient
 from rlpriors.diffusion.planner import Plan, Planner, PlannerSettings
 from rlpriors.diffusion.process import DiffusionProcess, denoising_loss, denoising_residual
@@ -41,6 +43,7 @@ __all__ = [
     "denoising_residual",
     "denoising_step",
     "differentiable_sample",
+    "flow_loss",
     "sample",
     "value_gradient",
     "with_context",

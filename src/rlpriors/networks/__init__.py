@@ -8,6 +8,7 @@ mlp            `ResidualMLP`: a denoiser over the flattened window; `build_mlp`
 mixer          `Mixer`: a denoiser that alternates MLPs over timesteps and channels
 temporal_unet  `TemporalUNet`: a denoiser of convolutions over time
 transformer    `Transformer`: a denoiser of attention between timesteps
+flow_mlp       `FlowMLP`: mean velocities of action chunks, for a given observation
 embeddings     `TimeEmbedding`: embeddings of the diffusion timestep
 cnn            `NatureCNN`, `ImpalaCNN`: small convolutional encoders of RL
 atari_cnn      `AtariCNN`: the encoder of AtariARI and ST-DIM
