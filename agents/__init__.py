@@ -38,6 +38,8 @@ from rlpriors.agents.diffusion.score.beso import BESO
 from rlpriors.agents.diffusion.score.files import load_score_policy, save_score_policy
 from rlpriors.agents.diffusion.score.policy import ScorePolicy
 from rlpriors.agents.diffusion.score.settings import ScoreSettings
+from rlpriors.agents.diffusion.synthetic.generate import synthesize
+from rlpriors.agents.diffusion.synthetic.policy_guidance import PolicyGuidance, gaussian_target
 from rlpriors.agents.diffusion.terminal_value import TerminalValue, TerminalValueSettings
 from rlpriors.agents.diffusion.terminal_value_fit import fit_terminal_value
 from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
@@ -138,6 +140,7 @@ __all__ = [
     "PixelCloningPolicy",
     "PlanBuffer",
     "PlannerDistillation",
+    "PolicyGuidance",
     "PreferenceLearning",
     "PreferenceSettings",
     "ProgressOnPolicy",
@@ -164,6 +167,7 @@ __all__ = [
     "check_support",
     "distill_planner",
     "fit_terminal_value",
+    "gaussian_target",
     "grade_pairs",
     "learn_from_preferences",
     "load_flow_policy",
@@ -182,4 +186,5 @@ __all__ = [
     "save_prior",
     "save_score_policy",
     "save_skills",
+    "synthesize",
 ]

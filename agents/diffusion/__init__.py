@@ -11,6 +11,7 @@ not know how a reward is learned.
 `inverse_dynamics`      network for the action between two observations, and its training
 `prior_files`           files of trajectory priors
 `score`                 score policies with goals and a memory (BESO, past-token prediction)
+`synthetic`             synthetic trajectories, pushed toward a target policy
 `terminal_value`        value of the states in which plans end
 `terminal_value_fit`    training of that value
 `trajectory_diffusion`  training of the trajectory prior
