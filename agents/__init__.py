@@ -5,7 +5,7 @@ They know no environment: spaces, data, rewards and encoders are arguments.
 
 `diffusion`          trajectory prior, planning policy, diffusion policy and their training
 `exploration`        exploration by rewards that fall where the agent has been
-`imitation`          behavior cloning, adversarial imitation, SQIL and IQ-Learn
+`imitation`          behavior cloning, ACT-JEPA, adversarial imitation, SQIL and IQ-Learn
 `irl`                reward learning with a diffusion prior, and its objectives
 `offline`            implicit Q-learning, Tianshou's offline algorithms, and zero-shot agents
 `online`             Tianshou's online algorithms, relabeling and encoders inside policies
@@ -47,6 +47,10 @@ from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.exploration.explore import Explore, ExploreOnPolicy
 from rlpriors.agents.exploration.explore_settings import ExploreSettings
 from rlpriors.agents.exploration.optimistic_policy import OptimisticQPolicy
+from rlpriors.agents.imitation.act_jepa.files import load_act_jepa, save_act_jepa
+from rlpriors.agents.imitation.act_jepa.policy import ActJEPAPolicy
+from rlpriors.agents.imitation.act_jepa.settings import ActJEPASettings
+from rlpriors.agents.imitation.act_jepa.training import ActJEPA
 from rlpriors.agents.imitation.adversarial import AdversarialIRL, AdversarialIRLOnPolicy
 from rlpriors.agents.imitation.behavior_cloning import BehaviorCloning, BehaviorCloningPolicy
 from rlpriors.agents.imitation.discriminator_update import AdversarialSettings
@@ -97,6 +101,9 @@ __all__ = [
     "IQL",
     "OBJECTIVES",
     "SQIL",
+    "ActJEPA",
+    "ActJEPAPolicy",
+    "ActJEPASettings",
     "AdversarialIRL",
     "AdversarialIRLOnPolicy",
     "AdversarialSettings",
@@ -170,6 +177,7 @@ __all__ = [
     "gaussian_target",
     "grade_pairs",
     "learn_from_preferences",
+    "load_act_jepa",
     "load_flow_policy",
     "load_policy",
     "load_prior",
@@ -181,6 +189,7 @@ __all__ = [
     "other_goals",
     "preference_reward",
     "record_plans",
+    "save_act_jepa",
     "save_flow_policy",
     "save_policy",
     "save_prior",

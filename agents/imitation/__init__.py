@@ -1,8 +1,9 @@
 """Imitation learning: policies that reproduce demonstrations.
 
-The package covers behavior cloning from vectors and images, adversarial imitation, SQIL and
-inverse soft Q-learning.  It does not know how demonstrations are recorded.
+The package covers behavior cloning from vectors and images, ACT-JEPA, adversarial imitation, SQIL
+and inverse soft Q-learning.  It does not know how demonstrations are recorded.
 
+`act_jepa`              action chunks together with predicted latent observations
 `adversarial`           GAIL, AIRL and DRAIL with any online algorithm
 `airl_temperature`      temperature of adversarial inverse RL
 `behavior_cloning`      behavior cloning from vector observations
