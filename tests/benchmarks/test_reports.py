@@ -20,6 +20,9 @@ from benchmarks.irl.methods import MAIN, VARIANTS
 from benchmarks.own_data import run as own_data
 from benchmarks.planning_speed import report as planning_speed_report
 from benchmarks.planning_speed import run as planning_speed
+from benchmarks.policies import act_jepa
+from benchmarks.policies import report as policy_report
+from benchmarks.policies import run as policies
 from benchmarks.preferences import report as preference_report
 from benchmarks.preferences import run as preferences
 from benchmarks.preferences import self_play
@@ -47,6 +50,7 @@ PAGES = (
     "own_data",
     "pearl",
     "planning_speed",
+    "policies",
     "preferences",
     "pretraining_distribution",
     "probing",
@@ -87,6 +91,10 @@ def write_own_data(docs: Path) -> None:
     verdict_report.report(read_csv(verdicts.RESULTS), page)
 
 
+def write_policies(docs: Path) -> None:
+    page = docs / "results" / "policies.md"
+    policy_report.report(read_csv(policies.RESULTS), page)
+    act_jepa.report(read_csv(act_jepa.RESULTS), page)
 def write_preferences(docs: Path) -> None:
     preference_report.report(read_csv(preferences.RESULTS), docs / "results" / "preferences.md")
 
@@ -123,6 +131,7 @@ WRITERS = (
     write_own_data,
     write_pearl,
     write_planning_speed,
+    write_policies,
     write_preferences,
     write_pretraining,
     write_probing,

@@ -1,0 +1,10 @@
+"""Score policies: goals, few denoising steps, two ways around an obstacle, a hidden phase.
+
+`run`     the command: trainings, csv, report
+`cells`   one training and its evaluations
+`mazes`   point mazes
+`worlds`  small environments and their demonstrations
+`cloning` goal-conditioned cloning, the reference
+`speed`   time of an action, and updates with cached embeddings
+`report`  tables of the results
+"""
