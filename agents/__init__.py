@@ -10,6 +10,7 @@ They know no environment: spaces, data, rewards and encoders are arguments.
 `offline`            implicit Q-learning, Tianshou's offline algorithms, and zero-shot agents
 `online`             Tianshou's online algorithms, relabeling and encoders inside policies
 `preferences`        rewards from comparisons and graded episodes
+`world_model`        learned dynamics, for the evaluation of policies
 `lr_schedules`       learning-rate schedules for Tianshou's optimizer factories
 `moving_average`     base class of algorithms with a moving average of the trained network
 `offline_algorithm`  base class of algorithms that learn from trajectory windows
@@ -95,6 +96,10 @@ from rlpriors.agents.preferences.graded import GradedEpisodes, grade_pairs
 from rlpriors.agents.preferences.preference_learning import PreferenceLearning
 from rlpriors.agents.preferences.self_play import SelfPlay, SelfPlayOnPolicy
 from rlpriors.agents.preferences.settings import PreferenceSettings
+from rlpriors.agents.world_model.files import load_world_model, save_world_model
+from rlpriors.agents.world_model.model import WorldModel
+from rlpriors.agents.world_model.settings import WorldModelSettings
+from rlpriors.agents.world_model.training import WorldModelTraining
 
 __all__ = [
     "BESO",
@@ -168,6 +173,9 @@ __all__ = [
     "TerminalValueSettings",
     "TrajectoryDiffusion",
     "TrajectoryLayout",
+    "WorldModel",
+    "WorldModelSettings",
+    "WorldModelTraining",
     "ZeroShotSettings",
     "add_hindsight_goals",
     "add_terminal_value",
@@ -183,6 +191,7 @@ __all__ = [
     "load_prior",
     "load_score_policy",
     "load_skills",
+    "load_world_model",
     "make_algorithm",
     "make_offline_algorithm",
     "original_recipe",
@@ -195,5 +204,6 @@ __all__ = [
     "save_prior",
     "save_score_policy",
     "save_skills",
+    "save_world_model",
     "synthesize",
 ]

@@ -35,6 +35,8 @@ from benchmarks.speed import encode, encode_report
 from benchmarks.tables import read_csv
 from benchmarks.verdicts import report as verdict_report
 from benchmarks.verdicts import run as verdicts
+from benchmarks.world_models import report as world_models_report
+from benchmarks.world_models import run as world_models
 from benchmarks.zero_shot import report as zero_shot_report
 from benchmarks.zero_shot import run as zero_shot
 
@@ -55,6 +57,7 @@ PAGES = (
     "pretraining_distribution",
     "probing",
     "speed",
+    "world_models",
     "zero_shot",
 )
 SECTION = re.compile(r"<!-- (?!end of )(.*?) -->\n(.*?)<!-- end of \1 -->", re.DOTALL)
@@ -118,6 +121,8 @@ def write_speed(docs: Path) -> None:
     encode_report.report(read_csv(encode.RESULTS), docs / "results" / "speed.md")
 
 
+def write_world_models(docs: Path) -> None:
+    world_models_report.report(read_csv(world_models.RESULTS), docs / "results" / "world_models.md")
 def write_zero_shot(docs: Path) -> None:
     zero_shot_report.report(read_csv(zero_shot.RESULTS), docs / "results" / "zero_shot.md")
 
@@ -136,6 +141,7 @@ WRITERS = (
     write_pretraining,
     write_probing,
     write_speed,
+    write_world_models,
     write_zero_shot,
 )
 

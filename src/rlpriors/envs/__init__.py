@@ -17,6 +17,7 @@ policies and training loops are in `rlpriors.training`.
 `maze`                point mazes: tasks, controllers, distances, perturbations
 `gridworld`           gridworld with an exact model, and its data
 `deep_sea`            test of exploration with one rewarded path
+`world_model_env`     vector environment over a learned world
 """
 
 from rlpriors.envs.make import make_env

@@ -4,6 +4,7 @@ The package knows no reward model: it takes any `RewardFn`, and features as arra
 
 `intervals`        means and interquartile means with bootstrap intervals
 `domain_distance`  distances between sets of images
+`policy_ranking`   ranking of policies in a learned world
 `preferences`      agreement with labeled pairs, order of values along successes
 `rewards`          distances and return agreement of rewards, tabular processes
 `rollouts`         comparison of a policy's rollouts with demonstrations
@@ -18,6 +19,11 @@ from rlpriors.evaluation.intervals import (
     interquartile_mean,
     paired_difference,
     probability_of_improvement,
+)
+from rlpriors.evaluation.policy_ranking import (
+    PolicyRanking,
+    mean_maximum_rank_violation,
+    policy_ranking,
 )
 from rlpriors.evaluation.preferences.pair_accuracy import PairAgreement, pair_agreement, score_pairs
 from rlpriors.evaluation.preferences.value_order import ValueOrder, value_order, value_order_correlation
@@ -60,6 +66,7 @@ __all__ = [
     "Interval",
     "MaxEntIRL",
     "PairAgreement",
+    "PolicyRanking",
     "ProbeScores",
     "ProbeSettings",
     "ProbeTask",
@@ -92,11 +99,13 @@ __all__ = [
     "make_task",
     "make_trajectory_sets",
     "max_ent_irl",
+    "mean_maximum_rank_violation",
     "normalized_return",
     "pair_agreement",
     "paired_difference",
     "pearson",
     "pearson_distance",
+    "policy_ranking",
     "policy_regret",
     "predict",
     "preference_accuracy",

@@ -5,6 +5,7 @@ schedule.
 
 base           `DenoiserNetwork`, `DenoiserSettings`: base classes; checks of settings
 mlp            `ResidualMLP`: a denoiser over the flattened window; `build_mlp`
+ensemble       `EnsembleMLP`: members with separate weights in one call
 mixer          `Mixer`: a denoiser that alternates MLPs over timesteps and channels
 temporal_unet  `TemporalUNet`: a denoiser of convolutions over time
 transformer    `Transformer`: a denoiser of attention between timesteps
