@@ -10,6 +10,7 @@ They know no environment: spaces, data, rewards and encoders are arguments.
 `offline`            implicit Q-learning, Tianshou's offline algorithms, and zero-shot agents
 `online`             Tianshou's online algorithms, relabeling and encoders inside policies
 `preferences`        rewards from comparisons and graded episodes
+`self_prediction`    distributional DQN that predicts its own later features
 `world_model`        learned dynamics, for the evaluation of policies
 `lr_schedules`       learning-rate schedules for Tianshou's optimizer factories
 `moving_average`     base class of algorithms with a moving average of the trained network
@@ -96,6 +97,14 @@ from rlpriors.agents.preferences.graded import GradedEpisodes, grade_pairs
 from rlpriors.agents.preferences.preference_learning import PreferenceLearning
 from rlpriors.agents.preferences.self_play import SelfPlay, SelfPlayOnPolicy
 from rlpriors.agents.preferences.settings import PreferenceSettings
+from rlpriors.agents.self_prediction.algorithm import SelfPredictiveC51
+from rlpriors.agents.self_prediction.files import (
+    load_pixel_policy,
+    make_pixel_policy,
+    save_pixel_policy,
+)
+from rlpriors.agents.self_prediction.network import PixelValueNetwork
+from rlpriors.agents.self_prediction.settings import PixelValueSettings, SelfPredictionSettings
 from rlpriors.agents.world_model.files import load_world_model, save_world_model
 from rlpriors.agents.world_model.model import WorldModel
 from rlpriors.agents.world_model.settings import WorldModelSettings
@@ -150,6 +159,8 @@ __all__ = [
     "PixelBuffer",
     "PixelCloning",
     "PixelCloningPolicy",
+    "PixelValueNetwork",
+    "PixelValueSettings",
     "PlanBuffer",
     "PlannerDistillation",
     "PolicyGuidance",
@@ -166,6 +177,8 @@ __all__ = [
     "ScoreSettings",
     "SelfPlay",
     "SelfPlayOnPolicy",
+    "SelfPredictionSettings",
+    "SelfPredictiveC51",
     "SuccessorFeatureAgent",
     "SuccessorFeaturePolicy",
     "Support",
@@ -187,6 +200,7 @@ __all__ = [
     "learn_from_preferences",
     "load_act_jepa",
     "load_flow_policy",
+    "load_pixel_policy",
     "load_policy",
     "load_prior",
     "load_score_policy",
@@ -194,12 +208,14 @@ __all__ = [
     "load_world_model",
     "make_algorithm",
     "make_offline_algorithm",
+    "make_pixel_policy",
     "original_recipe",
     "other_goals",
     "preference_reward",
     "record_plans",
     "save_act_jepa",
     "save_flow_policy",
+    "save_pixel_policy",
     "save_policy",
     "save_prior",
     "save_score_policy",

@@ -31,6 +31,8 @@ from benchmarks.probing import cells as probing_cells
 from benchmarks.probing import pearl, pearl_report
 from benchmarks.probing import report as probing_report
 from benchmarks.probing import run as probing
+from benchmarks.self_prediction import report as self_prediction_report
+from benchmarks.self_prediction import run as self_prediction
 from benchmarks.speed import encode, encode_report
 from benchmarks.tables import read_csv
 from benchmarks.verdicts import report as verdict_report
@@ -56,6 +58,7 @@ PAGES = (
     "preferences",
     "pretraining_distribution",
     "probing",
+    "self_prediction",
     "speed",
     "world_models",
     "zero_shot",
@@ -71,6 +74,8 @@ def write_diffusion(docs: Path) -> None:
 
 def write_control(docs: Path) -> None:
     control_report.report(read_csv(control.RESULTS), docs / "results" / "control.md")
+
+
 def write_exploration(docs: Path) -> None:
     page = docs / "results" / "exploration.md"
     exploration_report.report(read_csv(exploration.RESULTS), page, read_csv(exploration.TRIALS))
@@ -98,6 +103,8 @@ def write_policies(docs: Path) -> None:
     page = docs / "results" / "policies.md"
     policy_report.report(read_csv(policies.RESULTS), page)
     act_jepa.report(read_csv(act_jepa.RESULTS), page)
+
+
 def write_preferences(docs: Path) -> None:
     preference_report.report(read_csv(preferences.RESULTS), docs / "results" / "preferences.md")
 
@@ -117,12 +124,21 @@ def write_pearl(docs: Path) -> None:
 
 def write_planning_speed(docs: Path) -> None:
     planning_speed_report.report(read_csv(planning_speed.RESULTS), docs / "results" / "planning_speed.md")
+
+
+def write_self_prediction(docs: Path) -> None:
+    page = docs / "results" / "self_prediction.md"
+    self_prediction_report.report(read_csv(self_prediction.RESULTS), page)
+
+
 def write_speed(docs: Path) -> None:
     encode_report.report(read_csv(encode.RESULTS), docs / "results" / "speed.md")
 
 
 def write_world_models(docs: Path) -> None:
     world_models_report.report(read_csv(world_models.RESULTS), docs / "results" / "world_models.md")
+
+
 def write_zero_shot(docs: Path) -> None:
     zero_shot_report.report(read_csv(zero_shot.RESULTS), docs / "results" / "zero_shot.md")
 
@@ -140,6 +156,7 @@ WRITERS = (
     write_preferences,
     write_pretraining,
     write_probing,
+    write_self_prediction,
     write_speed,
     write_world_models,
     write_zero_shot,

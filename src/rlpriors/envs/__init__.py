@@ -16,6 +16,7 @@ policies and training loops are in `rlpriors.training`.
 `mujoco`              frames, states and masks of MuJoCo environments
 `maze`                point mazes: tasks, controllers, distances, perturbations
 `gridworld`           gridworld with an exact model, and its data
+`catch`               small game of images with a falling ball
 `deep_sea`            test of exploration with one rewarded path
 `world_model_env`     vector environment over a learned world
 """

@@ -17,11 +17,15 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rlpriors.envs.catch import CATCH_ID
 from rlpriors.envs.deep_sea import DEEP_SEA_ID
 from rlpriors.extras import missing_extra
 from rlpriors.settings import fit_value
 
 __all__ = ["make_env", "register_envs", "show_images"]
+
+OWN_ENVS = {CATCH_ID: "rlpriors.envs.catch:Catch", DEEP_SEA_ID: "rlpriors.envs.deep_sea:DeepSea"}
+"""Entry points of the environments of this library, by their ids."""
 
 
 def make_env(
@@ -30,9 +34,9 @@ def make_env(
     """Return the environment `env_id`, after registering the package that provides it.
 
     Args:
-        env_id: the id of an installed environment, such as "Reacher-v5", or "DeepSea-v0", which is of this
-            library.  "ALE/..." registers ale_py and another unknown id registers gymnasium_robotics;
-            "module:Id-v0" imports the module first.
+        env_id: the id of an installed environment, such as "Reacher-v5", or "DeepSea-v0" or "Catch-v0",
+            which are of this library.  "ALE/..." registers ale_py and another unknown id registers
+            gymnasium_robotics; "module:Id-v0" imports the module first.
         image_size: None leaves the observations unchanged.  (height, width) returns images [height, width,
             channels] for observations, as `show_images` does; the environment is made with
             `render_mode="rgb_array"` if it takes a render mode.
@@ -140,16 +144,16 @@ def _maze_hint(env_id: str) -> str:
 def register_envs(env_id: str) -> None:
     """Register the package that provides `env_id`, if Gymnasium does not have the id yet.
 
-    "DeepSea-v0" is this library's own.  "ALE/..." is in ale_py; gymnasium_robotics is tried for another
-    unknown id.  "module:Id-v0" is left to `gym.make`.
+    "DeepSea-v0" and "Catch-v0" are this library's own.  "ALE/..." is in ale_py; gymnasium_robotics is tried
+    for another unknown id.  "module:Id-v0" is left to `gym.make`.
 
     Raises:
         ImportError: ale_py is not installed.
     """
     if ":" in env_id or env_id in gym.registry:
         return
-    if env_id == DEEP_SEA_ID:
-        gym.register(DEEP_SEA_ID, "rlpriors.envs.deep_sea:DeepSea")
+    if env_id in OWN_ENVS:
+        gym.register(env_id, OWN_ENVS[env_id])
         return
     if env_id.startswith("ALE/"):
         try:

@@ -13,10 +13,10 @@ from rlpriors.representation.target_networks import TargetNetworkSettings
 from rlpriors.representation.transforms.views import View
 from rlpriors.types import Features
 
-__all__ = ["spr"]
+__all__ = ["TransitionModel", "scale_to_unit", "spr"]
 
 
-def _scale_to_unit(maps: Float[Tensor, "images *map"]) -> Float[Tensor, "images *map"]:
+def scale_to_unit(maps: Float[Tensor, "images *map"]) -> Float[Tensor, "images *map"]:
     """Scale each image's map to [0, 1], so that repeated model steps stay in range."""
     flat = maps.flatten(1)
     low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
@@ -37,12 +37,17 @@ class MapProjector(nn.Module):
     def forward(self, features: Features) -> Tensor:
         """Return projections [images, dim]."""
         assert features.maps is not None
-        projections: Tensor = self.body(_scale_to_unit(features.maps).flatten(1))
+        projections: Tensor = self.body(scale_to_unit(features.maps).flatten(1))
         return projections
 
 
 class TransitionModel(nn.Module):
-    """The next map from a map and the actions as constant planes: two convolutions."""
+    """The next map from a map and the actions as constant planes: two convolutions.
+
+    Example:
+        >>> TransitionModel(channels=8, act=3)(torch.rand(5, 8, 4, 4), torch.zeros(5, 3)).shape
+        torch.Size([5, 8, 4, 4])
+    """
 
     def __init__(self, channels: int, act: int) -> None:
         super().__init__()
@@ -59,7 +64,7 @@ class TransitionModel(nn.Module):
     ) -> Float[Tensor, "batch channels rows columns"]:
         """Return the next map in [0, 1]."""
         planes = act[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        return _scale_to_unit(self.body(torch.cat([maps, planes], 1)))
+        return scale_to_unit(self.body(torch.cat([maps, planes], 1)))
 
 
 class SPRPredictor(nn.Module):
@@ -82,7 +87,7 @@ class SPRPredictor(nn.Module):
         features, act = encoded.features["now"], encoded.batch.act
         assert features.maps is not None
         assert act is not None
-        maps = _scale_to_unit(features.maps)
+        maps = scale_to_unit(features.maps)
         predictions = []
         for step in range(act.shape[1]):
             maps = self.transition(maps, act[:, step])
