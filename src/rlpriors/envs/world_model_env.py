@@ -55,8 +55,7 @@ class WorldModelEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     Raises:
         TypeError: `model` is no WorldModel.
         ValueError: the initial states have another size or are not finite, an argument is out of bounds, or
-        the
-            reward does not fit the spaces; in a step, an action lies outside the action space.
+            the reward does not fit the spaces; in a step, an action lies outside the action space.
 
     Example:
         >>> from rlpriors.agents import WorldModelSettings
