@@ -161,7 +161,9 @@ def _reacher() -> ControlEnvironment:
         Reacher,
         control_rewards.reacher,
         PolicyBudget(
-            AlgorithmSettings("sac", hidden=(128, 128), lr=1e-3, gamma=0.97, tau=0.01),
+            AlgorithmSettings(
+                "sac", hidden=(128, 128), lr=1e-3, gamma=0.97, tau=0.01, normalize_observations=True
+            ),
             env_steps=12_000,
             random_steps=800,
             update_per_step=1.0,

@@ -39,7 +39,7 @@ N_EPISODES = 10
 EARLY_SHARE = 0.4
 """Fraction of the replay, from its start, that is early data."""
 POLICY_BUDGET = PolicyBudget(
-    AlgorithmSettings("sac", hidden=(128, 128), lr=1e-3, gamma=0.99),
+    AlgorithmSettings("sac", hidden=(128, 128), lr=1e-3, gamma=0.99, normalize_observations=True),
     env_steps=27_200,
     random_steps=3200,
     update_per_step=0.5,
