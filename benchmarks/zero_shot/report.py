@@ -69,15 +69,18 @@ def report(rows: Sequence[Row], page: Path) -> None:
 
 
 def table(rows: Sequence[Row], metric: str) -> str:
-    """Return a line for each environment and task, with mean and interval over seeds of each method."""
+    """Return a line for each environment and task, with mean and interval over seeds of each method.
+
+    The first column also holds the largest number of seeds of a cell.
+    """
     kept = [row for row in rows if row[4] == metric]
     methods = list(dict.fromkeys(row[1] for row in kept))
-    lines = [["environment", "task", "seeds", *methods]]
+    lines = [["environment, task (seeds)", *methods]]
     for env, task in dict.fromkeys((row[0], row[2]) for row in kept):
         found = [_values(kept, (env, method, task)) for method in methods]
         seeds = max(len(values) for values in found)
-        lines.append([env, task.removeprefix("reward:"), str(seeds), *map(_mean, found)])
-    return markdown(lines, 2)
+        lines.append([f"{env}, {task.removeprefix('reward:')} ({seeds})", *map(_mean, found)])
+    return markdown(lines)
 
 
 def plan_table(rows: Sequence[Row]) -> str:

@@ -124,9 +124,9 @@ def test_returns_lie_between_random_actions_and_iql() -> None:
     assert found == [["maze", "hilp", "reward:east", "0", "normalized", "0.5"]]
     goals = [["maze", "hilp", "goal", seed, "success", value] for seed, value in (("0", "0.5"), ("1", "1"))]
     lines = table([*goals, *found], "success").splitlines()
-    assert lines[0] == "| environment | task | seeds | hilp |"
-    assert lines[2].startswith("| maze | goal | 2 | 0.75")
-    assert table([*goals, *found], "normalized").splitlines()[2] == "| maze | east | 1 | 0.50 |"
+    assert lines[0] == "| environment, task (seeds) | hilp |"
+    assert lines[2].startswith("| maze, goal (2) | 0.75")
+    assert table([*goals, *found], "normalized").splitlines()[2] == "| maze, east (1) | 0.50 |"
 
 
 def test_true_returns_of_a_learned_reward_are_compared_with_iql_on_the_true_one() -> None:
