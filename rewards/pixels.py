@@ -121,6 +121,7 @@ class PixelReward(RewardModel):
     image are not read.
 
     Example:
+        >>> import torch
         >>> model = PixelReward(PixelRewardSettings((84, 84, 3)))
         >>> frames, act, end = torch.zeros(2, 84, 84, 3), torch.zeros(2, 1), torch.zeros(2, dtype=torch.bool)
         >>> model(frames, act, frames, end).shape
