@@ -15,6 +15,7 @@ They know no environment: spaces, data, rewards and encoders are arguments.
 `lr_schedules`       learning-rate schedules for Tianshou's optimizer factories
 `moving_average`     base class of algorithms with a moving average of the trained network
 `offline_algorithm`  base class of algorithms that learn from trajectory windows
+`policy_record`      sizes, spaces and encoder of a saved policy
 `resumable`          training state of algorithms, and resumable wrapper algorithms
 `seeding`            seed of an update
 `validation`         checks of observations, data and arguments

@@ -12,17 +12,14 @@ import torch
 from rlpriors import checkpoint
 from rlpriors.agents.diffusion.fast.fast_planner import FastPlannerPolicy
 from rlpriors.agents.diffusion.fast.flow_policy import FlowPolicy
+from rlpriors.agents.policy_record import PolicyRecord
 from rlpriors.agents.validation import check_type
-from rlpriors.checkpoint import CheckpointError
 from rlpriors.data.normalize import Normalizer
-from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.device import resolve_device
-from rlpriors.encoders.record import EncoderRecord
-from rlpriors.spaces.actions import space_from_json, space_to_json
 
 __all__ = ["load_flow_policy", "save_flow_policy"]
 
-POLICY, ENCODER = "flow_policy", "obs_encoder"  # entries of the saved configuration
+POLICY = "flow_policy"  # entry of the saved configuration
 CLASSES: tuple[type[FlowPolicy], ...] = (FlowPolicy, FastPlannerPolicy)
 
 
@@ -35,14 +32,7 @@ def save_flow_policy(policy: FlowPolicy, folder: str | Path) -> Path:
         ValueError: a weight is NaN or infinite; nothing is written.
     """
     check_type("policy", policy, CLASSES, "save other policies by rlpriors.checkpoint")
-    layout = policy.obs_layout
-    entry = {
-        "obs_dim": policy.obs.dim,
-        "obs_layout": None if layout is None else layout.to_json(),
-        "action_space": space_to_json(policy.action_space),
-    }
-    encoder = {} if policy.obs_encoder is None else {ENCODER: policy.obs_encoder.as_dict()}
-    return checkpoint.save(policy, policy.settings, folder, entries={POLICY: entry, **encoder})
+    return checkpoint.save(policy, policy.settings, folder, entries=PolicyRecord.entries(POLICY, policy))
 
 
 def load_flow_policy(folder: str | Path, *, device: str | torch.device = "auto", seed: int = 0) -> FlowPolicy:
@@ -65,20 +55,15 @@ def load_flow_policy(folder: str | Path, *, device: str | torch.device = "auto",
         >>> load_flow_policy(save_flow_policy(policy, mkdtemp()), device="cpu").settings == policy.settings
         True
     """
-    entry: dict[str, Any] = checkpoint.load_entry(folder, POLICY) or {}  # empty: a model of another class
-    try:
-        encoder = EncoderRecord.from_dict(checkpoint.load_entry(folder, ENCODER))
-        layout = ObservationLayout.from_json(entry.get("obs_layout"))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder} holds a damaged flow policy: {error!r}.") from error
+    record = PolicyRecord.load(folder, POLICY, "flow policy")
     place = resolve_device(device)
 
     def build(kind: type[FlowPolicy], settings: dict[str, Any]) -> FlowPolicy:
-        space = space_from_json(entry["action_space"])
+        space = record.action_space
         arguments: dict[str, Any] = {k: tuple(x) if isinstance(x, list) else x for k, x in settings.items()}
         return kind(
             action_space=space,
-            obs=Normalizer.identity(int(entry["obs_dim"])),
+            obs=Normalizer.identity(record.obs_dim),
             act=Normalizer.identity(int(space.shape[0]) if space.shape else 1),
             settings=kind.settings_type(**arguments),
             device="cpu",
@@ -86,6 +71,6 @@ def load_flow_policy(folder: str | Path, *, device: str | torch.device = "auto",
 
     builders = {kind.__name__: lambda settings, kind=kind: build(kind, settings) for kind in CLASSES}
     policy = cast(FlowPolicy, checkpoint.load(folder, builders, place)).eval()
-    policy.device, policy.obs_layout, policy.obs_encoder = place, layout, encoder
+    policy.device, policy.obs_layout, policy.obs_encoder = place, record.layout, record.encoder
     policy.reseed(seed)
     return policy

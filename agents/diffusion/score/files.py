@@ -12,16 +12,13 @@ import torch
 from rlpriors import checkpoint
 from rlpriors.agents.diffusion.score.policy import ScorePolicy
 from rlpriors.agents.diffusion.score.settings import ScoreSettings
-from rlpriors.checkpoint import CheckpointError
+from rlpriors.agents.policy_record import PolicyRecord
 from rlpriors.data.normalize import Normalizer
-from rlpriors.data.observation_layout import ObservationLayout
 from rlpriors.device import resolve_device
-from rlpriors.encoders.record import EncoderRecord
-from rlpriors.spaces.actions import space_from_json, space_to_json
 
 __all__ = ["load_score_policy", "save_score_policy"]
 
-SCORE, ENCODER = "score", "obs_encoder"  # entries of the saved configuration
+SCORE = "score"  # entry of the saved configuration
 
 
 def save_score_policy(policy: ScorePolicy, folder: str | Path) -> Path:
@@ -29,16 +26,14 @@ def save_score_policy(policy: ScorePolicy, folder: str | Path) -> Path:
 
     Network, normalizers and settings are saved, but no current goal and no past.
     """
-    layout, goals = policy.obs_layout, policy.goals
-    entry = {
-        "obs_dim": policy.obs.dim,
-        "task_entries": None if goals is None else list(goals.entries),
-        "goal_key": None if goals is None else goals.key,
-        "obs_layout": None if layout is None else layout.to_json(),
-        "action_space": space_to_json(policy.action_space),
-    }
-    encoder = {} if policy.obs_encoder is None else {ENCODER: policy.obs_encoder.as_dict()}
-    return checkpoint.save(policy, policy.settings, folder, entries={SCORE: entry, **encoder})
+    goals = policy.goals
+    entries = PolicyRecord.entries(
+        SCORE,
+        policy,
+        task_entries=None if goals is None else list(goals.entries),
+        goal_key=None if goals is None else goals.key,
+    )
+    return checkpoint.save(policy, policy.settings, folder, entries=entries)
 
 
 def load_score_policy(folder: str | Path, *, device: str | torch.device = "auto") -> ScorePolicy:
@@ -56,27 +51,22 @@ def load_score_policy(folder: str | Path, *, device: str | torch.device = "auto"
         >>> load_score_policy(save_score_policy(policy, mkdtemp()), device="cpu").settings.width
         8
     """
-    entry: dict[str, Any] = checkpoint.load_entry(folder, SCORE) or {}  # empty: a model of another class
-    try:
-        encoder = EncoderRecord.from_dict(checkpoint.load_entry(folder, ENCODER))
-        layout = ObservationLayout.from_json(entry.get("obs_layout"))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder} holds a damaged score policy: {error!r}.") from error
+    record = PolicyRecord.load(folder, SCORE, "score policy")
     place = resolve_device(device)
 
     def build(settings: dict[str, Any]) -> ScorePolicy:
-        space: Any = space_from_json(entry["action_space"])
+        space: Any = record.action_space
         return ScorePolicy(
             action_space=space,
-            obs=Normalizer.identity(int(entry["obs_dim"])),
+            obs=Normalizer.identity(record.obs_dim),
             act=Normalizer.identity(space.shape[0]),
             settings=ScoreSettings(**{**settings, "sigma_range": tuple(settings["sigma_range"])}),
-            task_entries=entry["task_entries"],
-            goal_key=entry["goal_key"],
+            task_entries=record.entry["task_entries"],
+            goal_key=record.entry["goal_key"],
             device="cpu",
         )
 
     policy = cast(ScorePolicy, checkpoint.load(folder, {ScorePolicy.__name__: build}, place)).eval()
-    policy.device, policy.obs_layout, policy.obs_encoder = place, layout, encoder
+    policy.device, policy.obs_layout, policy.obs_encoder = place, record.layout, record.encoder
     policy.reseed(0)
     return policy
