@@ -68,8 +68,7 @@ def make_pixel_policy(
     if not isinstance(observation_space, gym.spaces.Box) or len(observation_space.shape) != 3:
         raise ValueError(
             f"`observation_space` must be a Box of frames with three axes. Received {observation_space}; "
-            f"add an "
-            "axis of channels, or stack gray frames."
+            "add an axis of channels, or stack gray frames."
         )
     if not isinstance(action_space, gym.spaces.Discrete) or action_space.start != 0:
         raise ValueError(f"`action_space` must be Discrete, from 0 on. Received {action_space}.")

@@ -126,8 +126,7 @@ class WorldModel(nn.Module):
         if data.obs.ndim != 2 or data.obs.dtype.kind != "f":
             raise ValueError(
                 f"`data` must have vectors of real numbers as observations. Received {data.obs.dtype} of "
-                f"shape "
-                f"{data.obs.shape[1:]}; encode images by `rlpriors.encoders.dataset`, or flatten them."
+                f"shape {data.obs.shape[1:]}; encode images by `rlpriors.encoders.dataset`, or flatten them."
             )
         check_action_spaces("`action_space`", action_space, "`data`", data.action_space)
         space = data.action_space if action_space is None else action_space

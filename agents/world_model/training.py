@@ -41,8 +41,8 @@ class _ModelHolder(Policy):
         if data.terminated.any() and not settings.terminates:
             raise ValueError(
                 "`data` must not terminate, since the model has no classifier of terminations. Received "
-                f"{int(data.terminated.sum())} terminations; create the model by WorldModel.fit on these "
-                f"data."
+                f"{int(data.terminated.sum())} terminations; create the model by WorldModel.fit on "
+                "these data."
             )
 
     def forward(self, batch: Any, state: Any = None, **kwargs: Any) -> NoReturn:

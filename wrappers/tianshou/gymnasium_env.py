@@ -61,8 +61,8 @@ class GymnasiumVectorEnv(BaseVectorEnv):
             )
         if env.single_observation_space.shape is None:
             raise ValueError(
-                f"`env` must have arrays as observations. Received {env.single_observation_space}; flatten "
-                f"them."
+                f"`env` must have arrays as observations. Received {env.single_observation_space}; "
+                "flatten them."
             )
         self.vector_env: VectorEnv[Any, Any, Any] = env
         self.env_num = self.wait_num = env.num_envs
@@ -94,8 +94,8 @@ class GymnasiumVectorEnv(BaseVectorEnv):
             ValueError: always.
         """
         raise ValueError(
-            f"`key` must be set on the environment of Gymnasium, `vector_env`. Received {key!r} for single "
-            f"rows."
+            f"`key` must be set on the environment of Gymnasium, `vector_env`. Received {key!r} for "
+            "single rows."
         )
 
     def reset(self, env_id: EnvIds = None, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:

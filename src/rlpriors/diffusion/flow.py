@@ -170,5 +170,5 @@ def _along(field: FlowField, x: Tensor, r: Tensor, t: Tensor, velocity: Tensor) 
 
 
 def _rows(t: Tensor, x: Tensor) -> Tensor:
-    """Return one number per row, with as many axes as `x`."""
+    """Return one number per row as [batch, 1, ...], which multiplies `x`."""
     return t.reshape(-1, *[1] * (x.ndim - 1))

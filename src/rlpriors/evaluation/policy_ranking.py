@@ -94,16 +94,14 @@ def policy_ranking(
     if not 0 < confidence < 1 or not 1 <= n_resamples <= MOST_RESAMPLES:
         raise ValueError(
             f"`confidence` must be in (0, 1) and `n_resamples` in 1..{MOST_RESAMPLES}. Received "
-            f"{confidence} and "
-            f"{n_resamples}."
+            f"{confidence} and {n_resamples}."
         )
     tables = [x.reshape(len(x), -1).astype(np.float64) for x in (predicted, real)]
     n = len(tables[0])
     if n != len(tables[1]) or n < FEWEST_POLICIES or not all(table.size for table in tables):
         raise ValueError(
             f"`predicted` and `real` must have a row for each of the same policies, at least "
-            f"{FEWEST_POLICIES}. "
-            f"Received the shapes {predicted.shape} and {real.shape}."
+            f"{FEWEST_POLICIES}. Received the shapes {predicted.shape} and {real.shape}."
         )
     means = [table.mean(1) for table in tables]
     check_pairs(predicted=means[0], real=means[1])
