@@ -8,6 +8,7 @@ learned_reward      `TianshouLearnedReward`: a learned reward in place of the en
 skill_action        `TianshouSkillAction`: skills of a policy as actions
 envpool_env         `EnvPoolVectorEnv`: environments of EnvPool for Tianshou
 gymnasium_env       `GymnasiumVectorEnv`: vector environments of Gymnasium for Tianshou
+batched_env         base of both: no workers, spaces, attributes and seeds
 vector_env          environment indices, spaces and Dict observations of Tianshou's vector environments
 """
 

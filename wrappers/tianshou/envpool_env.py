@@ -4,22 +4,20 @@
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
-from tianshou.env import BaseVectorEnv
 
-from rlpriors.wrappers.env_kind import check_full_batch, envpool_config
-from rlpriors.wrappers.step_guard import StepGuard
+from rlpriors.wrappers.env_kind import envpool_config
+from rlpriors.wrappers.tianshou.batched_env import BatchedEnv
 from rlpriors.wrappers.tianshou.vector_env import EnvIds, object_array, resolve_env_ids
 
 __all__ = ["EnvPoolVectorEnv"]
 
 
-class EnvPoolVectorEnv(BaseVectorEnv):
+class EnvPoolVectorEnv(BatchedEnv):
     """Tianshou vector environment over `envpool.make(..., env_type="gymnasium")`.
 
     Tianshou's collectors, and with them all its algorithms, run over EnvPool's threads, in this process and
@@ -44,30 +42,13 @@ class EnvPoolVectorEnv(BaseVectorEnv):
     """
 
     def __init__(self, env: Any) -> None:
-        # Without `super().__init__`, which would create a worker for each environment.
         if not isinstance(env, VectorEnv) or envpool_config(env) is None:
             raise TypeError(
                 "`env` must be an environment of EnvPool for Gymnasium: envpool.make(..., "
                 f'env_type="gymnasium"). Received a {type(env).__name__}.'
             )
-        check_full_batch(env)
+        super().__init__(env)
         self.envpool: Any = env
-        self.env_num = self.wait_num = env.num_envs
-        self.timeout, self.is_async, self.is_closed = None, False, False
-        self.waiting_conn, self.waiting_id, self.ready_id = [], [], list(range(env.num_envs))
-        self.single_observation_space = env.single_observation_space
-        self.single_action_space = env.single_action_space
-        self._action_spaces = [deepcopy(env.single_action_space) for _ in self.ready_id]
-        self._guard = StepGuard(env.num_envs)
-
-    def get_env_attr(self, key: str, id: EnvIds = None) -> list[Any]:
-        """Return an attribute of the environments `id`, one for each; None where EnvPool lacks it."""
-        self._assert_is_not_closed()
-        ids = resolve_env_ids(self, id)
-        if key == "action_space":
-            return [self._action_spaces[i] for i in ids]
-        name = "single_observation_space" if key == "observation_space" else key
-        return [getattr(self.envpool, name, None)] * len(ids)
 
     def set_env_attr(self, key: str, value: Any, id: EnvIds = None) -> None:
         """Raise an error, since EnvPool's environments have no attributes of their own.
@@ -92,15 +73,7 @@ class EnvPoolVectorEnv(BaseVectorEnv):
     def step(
         self, action: np.ndarray | torch.Tensor | None, id: EnvIds = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        self._assert_is_not_closed()
-        if action is None:
-            raise ValueError("`action` must hold an action for each environment. Received None.")
-        ids = resolve_env_ids(self, id)
-        actions = action.detach().cpu().numpy() if isinstance(action, torch.Tensor) else np.asarray(action)
-        if len(actions) != len(ids):
-            raise ValueError(
-                f"`action` must hold an action for each of {len(ids)} environments. Received {len(actions)}."
-            )
+        ids, actions = self._read_step(action, id)
         actions = actions.astype(self.single_action_space.dtype, copy=False)
         with self._guard.step(ids):
             results = self.envpool.step(actions, np.array(ids, np.int32))
@@ -111,12 +84,6 @@ class EnvPoolVectorEnv(BaseVectorEnv):
         self._guard.is_current[np.array(ids)[terminated | truncated]] = False
         return _batch_obs(obs, rows), rewards, terminated, truncated, _infos(info, rows)
 
-    def seed(self, seed: int | list[int] | None = None) -> list[list[int] | None]:
-        """Seed the action spaces; the environments keep the seed of `envpool.make`."""
-        for i, space in enumerate(self._action_spaces):
-            space.seed(seed[i] if isinstance(seed, list) else None if seed is None else seed + i)
-        return [None] * len(self)
-
     def render(self, **kwargs: Any) -> list[Any]:
         """Raise an error, since EnvPool renders its environments otherwise.
 
@@ -126,12 +93,6 @@ class EnvPoolVectorEnv(BaseVectorEnv):
         raise ValueError(
             "`render` must be that of the environment of EnvPool. Received a call; use `envpool`."
         )
-
-    def close(self) -> None:
-        """Close the environments."""
-        self._assert_is_not_closed()
-        self.envpool.close()
-        self.is_closed = True
 
 
 def _rows(info: Mapping[str, Any], ids: list[int]) -> np.ndarray:

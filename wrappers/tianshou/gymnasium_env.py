@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
-from tianshou.env import BaseVectorEnv
 
-from rlpriors.wrappers.env_kind import check_full_batch
-from rlpriors.wrappers.step_guard import StepGuard
+from rlpriors.wrappers.tianshou.batched_env import BatchedEnv
 from rlpriors.wrappers.tianshou.vector_env import EnvIds, object_array, resolve_env_ids
 from rlpriors.wrappers.vector.autoreset import read_autoreset_mode
 
 __all__ = ["GymnasiumVectorEnv"]
 
 
-class GymnasiumVectorEnv(BaseVectorEnv):
+class GymnasiumVectorEnv(BatchedEnv):
     """Tianshou vector environment over a batched environment of Gymnasium, in this process, without workers.
 
     Tianshou's collectors, and with them all its algorithms, run over it.  `TianshouEncodeObservation` and
@@ -47,13 +45,12 @@ class GymnasiumVectorEnv(BaseVectorEnv):
     """
 
     def __init__(self, env: Any) -> None:
-        # Without `super().__init__`, which would create a worker for each environment.
         if not isinstance(env, VectorEnv):
             raise TypeError(
                 f"`env` must be a vector environment of Gymnasium. Received a {type(env).__name__}; give "
                 "functions that make single environments to tianshou.env.DummyVectorEnv."
             )
-        check_full_batch(env)
+        super().__init__(env)
         if read_autoreset_mode(env) != AutoresetMode.DISABLED:
             raise ValueError(
                 "`env` must not reset by itself, since a collector resets. Received the mode "
@@ -65,27 +62,11 @@ class GymnasiumVectorEnv(BaseVectorEnv):
                 "flatten them."
             )
         self.vector_env: VectorEnv[Any, Any, Any] = env
-        self.env_num = self.wait_num = env.num_envs
-        self.timeout, self.is_async, self.is_closed = None, False, False
-        self.waiting_conn, self.waiting_id, self.ready_id = [], [], list(range(env.num_envs))
-        self.single_observation_space = env.single_observation_space
-        self.single_action_space = env.single_action_space
-        self._action_spaces = [deepcopy(env.single_action_space) for _ in self.ready_id]
         idle = deepcopy(env.single_action_space)
         idle.seed(0)
         self._idle_action = np.asarray(idle.sample())
-        self._guard = StepGuard(env.num_envs)
         self._done = np.zeros(env.num_envs, np.bool_)
         self._started = False
-
-    def get_env_attr(self, key: str, id: EnvIds = None) -> list[Any]:
-        """Return an attribute of the environments `id`, one for each; None where the environment lacks it."""
-        self._assert_is_not_closed()
-        ids = resolve_env_ids(self, id)
-        if key == "action_space":
-            return [self._action_spaces[i] for i in ids]
-        name = "single_observation_space" if key == "observation_space" else key
-        return [getattr(self.vector_env, name, None)] * len(ids)
 
     def set_env_attr(self, key: str, value: Any, id: EnvIds = None) -> None:
         """Raise an error, since the rows of a batched environment have no attributes of their own.
@@ -116,15 +97,7 @@ class GymnasiumVectorEnv(BaseVectorEnv):
     def step(
         self, action: np.ndarray | torch.Tensor | None, id: EnvIds = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        self._assert_is_not_closed()
-        if action is None:
-            raise ValueError("`action` must hold an action for each environment. Received None.")
-        ids = resolve_env_ids(self, id)
-        given = action.detach().cpu().numpy() if isinstance(action, torch.Tensor) else np.asarray(action)
-        if len(given) != len(ids):
-            raise ValueError(
-                f"`action` must hold an action for each of {len(ids)} environments. Received {len(given)}."
-            )
+        ids, given = self._read_step(action, id)
         actions = np.repeat(self._idle_action[None], self.env_num, 0)
         actions[ids] = given.reshape(len(ids), *self._idle_action.shape)
         idle = np.ones(self.env_num, np.bool_)
@@ -140,25 +113,16 @@ class GymnasiumVectorEnv(BaseVectorEnv):
 
     def seed(self, seed: int | list[int] | None = None) -> list[list[int] | None]:
         """Seed the environments, which resets them, and the action spaces; a reset has to follow."""
-        each = [seed] * self.env_num if seed is None else seed
-        for i, space in enumerate(self._action_spaces):
-            space.seed(each + i if isinstance(each, int) else each[i])
-        first = seed[0] if isinstance(seed, list) else seed
-        self.vector_env.reset(seed=first)
+        found = super().seed(seed)
+        self.vector_env.reset(seed=seed[0] if isinstance(seed, list) else seed)
         self._started = True
         self._done[:] = False
         self._guard.is_current[:] = False
-        return [None] * len(self)
+        return found
 
     def render(self, **kwargs: Any) -> list[Any]:
         """Return the pictures of the environment."""
         return list(self.vector_env.render() or [])
-
-    def close(self) -> None:
-        """Close the environments."""
-        self._assert_is_not_closed()
-        self.vector_env.close()
-        self.is_closed = True
 
 
 def _infos(info: Mapping[str, Any], ids: list[int]) -> np.ndarray:
