@@ -19,18 +19,17 @@ cell is skipped when the command runs again; an interrupted one starts again.
 `--report` prints the table and rewrites that of `docs/results/control.md`.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from concurrent.futures import as_completed
 from pathlib import Path
 
+from benchmarks.cells import read_cells, unfinished, write_cell
 from benchmarks.control.cells import COLUMNS, Cell, run_cell
 from benchmarks.control.observations import OBSERVATIONS
 from benchmarks.control.report import report
 from benchmarks.control.tasks import TASKS
 from benchmarks.tables import make_parser, read_csv, write_csv
-from rlpriors.storage.atomic import write_text_atomically
 from rlpriors.worker_pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +40,11 @@ RUNS = Path("runs") / "control"
 
 def run_cells(cells: Iterable[Cell], runs: Path, n_workers: int) -> None:
     """Run the cells whose files do not exist in worker processes, and write their learning curves."""
-    runs.mkdir(parents=True, exist_ok=True)
     with WorkerPool(n_workers) as pool:
-        jobs = {pool.submit(run_cell, cell): cell for cell in cells if not (runs / cell.file).exists()}
+        jobs = {pool.submit(run_cell, cell): cell for cell in unfinished(cells, runs)}
         for job in as_completed(jobs):
             cell, points = jobs[job], job.result()
-            write_text_atomically(runs / cell.file, json.dumps({**cell._asdict(), "points": points}) + "\n")
+            write_cell(runs / cell.file, {**cell._asdict(), "points": points})
             steps, seconds, mean_return = points[-1]
             name = f"{cell.env} {cell.observation} seed {cell.seed}"
             print(f"{name}: {mean_return:.3f} after {steps} steps, {seconds:.0f} s", flush=True)
@@ -57,8 +55,7 @@ def collect_results(runs: Path, results: Path) -> None:
     curves: dict[tuple[str, ...], list[list[str]]] = {}
     for row in read_csv(results):
         curves.setdefault(tuple(row[:4]), []).append(row)
-    for file in sorted(runs.glob("*.json")):
-        content = json.loads(file.read_text())
+    for content in read_cells(runs):
         algorithm = TASKS[content["env"]].algorithm.algorithm
         key = (content["env"], algorithm, content["observation"], str(content["seed"]))
         points = content["points"]

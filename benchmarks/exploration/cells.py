@@ -9,7 +9,6 @@
 `collect_results`  rows of both csv files from the files of the cells
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -19,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.cells import add_rows, metric_rows, read_cells, unfinished, write_cell
 from benchmarks.exploration.methods import METHODS, make_agent
 from benchmarks.exploration.tasks import TASKS, make_task
-from benchmarks.tables import read_csv, write_csv
-from rlpriors.storage.atomic import write_atomically
+from benchmarks.tables import read_csv
 from rlpriors.training.online import train_online
 
 __all__ = ["COLUMNS", "Cell", "chosen_cells", "chosen_values", "collect_results", "run_cell", "run_cells"]
@@ -81,19 +80,11 @@ def run_cell(cell: Cell, env_steps: int | None = None) -> dict[str, float]:
 
 def run_cells(cells: Iterable[Cell], runs: Path, env_steps: int | None = None) -> None:
     """Run all cells without a file in `runs`, one after the other."""
-    for cell in cells:
-        path = runs / cell.file
-        if path.exists():
-            continue
+    for cell in unfinished(cells, runs):
         metrics = run_cell(cell, env_steps)
-        content = json.dumps({**cell._asdict(), "metrics": metrics}, indent=1)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, partial(_write, content))
+        path = runs / cell.file
+        write_cell(path, {**cell._asdict(), "metrics": metrics})
         print(f"{path.stem}: first {metrics['first_solve']:.0f}, solved {metrics['solved']:.3f}", flush=True)
-
-
-def _write(content: str, path: Path) -> None:
-    path.write_text(content)
 
 
 def chosen_values(trials: Iterable[Sequence[str]]) -> dict[tuple[str, str], float]:
@@ -141,20 +132,17 @@ def collect_results(runs: Path, results: Path, trials: Path) -> None:
 
     Development seeds go to `trials`, the others to `results` if they have the chosen setting.
     """
-    contents = [json.loads(file.read_text()) for file in sorted(runs.glob("*.json"))]
-    tried = {tuple(row[:5]): row[5] for row in read_csv(trials)}
+    contents = read_cells(runs)
+    tried = []
     for content in contents:
         if content["seed"] >= DEVELOPMENT_SEED:
-            key = (content["env"], content["method"], f"{content['value']:g}", str(content["seed"]))
-            tried.update({(*key, name): f"{value:.6g}" for name, value in content["metrics"].items()})
-    write_csv(trials, TRIAL_COLUMNS, ([*key, value] for key, value in sorted(tried.items())))
+            names = content["env"], content["method"], f"{content['value']:g}", content["seed"]
+            tried += metric_rows(names, content["metrics"])
+    add_rows(trials, TRIAL_COLUMNS, tried)
     chosen = chosen_values(read_csv(trials))
-    rows = {tuple(row[:4]): row[4] for row in read_csv(results)}
+    rows = []
     for content in contents:
         env, method, seed = content["env"], content["method"], content["seed"]
         if seed < DEVELOPMENT_SEED and chosen.get((env, method)) == content["value"]:
-            metrics = content["metrics"].items()
-            rows.update({(env, method, str(seed), name): f"{value:.6g}" for name, value in metrics})
-    if rows:
-        ordered = sorted(rows.items(), key=lambda row: (row[0][0], row[0][1], int(row[0][2]), row[0][3]))
-        write_csv(results, COLUMNS, ([*key, value] for key, value in ordered))
+            rows += metric_rows((env, method, seed), content["metrics"])
+    add_rows(results, COLUMNS, rows, key=lambda row: (row[0], row[1], int(row[2]), row[3]))

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.tables import read_csv, write_csv
+from benchmarks.cells import add_rows, read_cells
+from benchmarks.tables import read_csv
 from rlpriors.envs.pixel_envs import PixelEnvSpec
 from rlpriors.envs.random_frames import collect_random_episodes
 from rlpriors.scripts.demonstrate.run import demonstrate
@@ -164,15 +165,11 @@ def yes_or_no(augment: bool) -> str:
 
 def collect_results(runs: Path, results: Path) -> None:
     """Add the results in the run folders to the csv; development seeds are left out."""
-    rows = {tuple(row[:5]): row[5:] for row in read_csv(results)}
-    for file in sorted(runs.glob("*/seed*/*/results.json")):
-        content = json.loads(file.read_text())
-        if content["seed"] >= 100:
-            continue
-        key = (
-            *(content["env"], content["method"], content["mode"]),
-            *(yes_or_no(content["augment"]), str(content["seed"])),
-        )
-        values = [content[name] for name in ("return", "normalized", "seconds")]
-        rows[key] = ["" if value is None else f"{value:.6g}" for value in values]
-    write_csv(results, COLUMNS, ([*key, *values] for key, values in sorted(rows.items())))
+    rows = []
+    for content in read_cells(runs, "*/seed*/*/results.json"):
+        if content["seed"] < 100:
+            names = (content[name] for name in ("env", "method", "mode"))
+            values = (content[name] for name in ("return", "normalized", "seconds"))
+            numbers = ("" if value is None else f"{value:.6g}" for value in values)
+            rows.append([*names, yes_or_no(content["augment"]), str(content["seed"]), *numbers])
+    add_rows(results, COLUMNS, rows, key=lambda row: tuple(row[:5]))

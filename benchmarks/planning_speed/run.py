@@ -17,7 +17,6 @@ interrupted training continues.  The csv `results/planning_speed.csv` holds env,
 and success.  `--report` prints the table and rewrites that of `docs/results/planning_speed.md`.
 """
 
-import json
 import os
 import statistics
 import time
@@ -30,11 +29,11 @@ from tianshou.algorithm.algorithm_base import Policy
 from tianshou.data import Batch
 from tianshou.env import DummyVectorEnv
 
+from benchmarks.cells import add_rows, read_cells, write_cell
 from benchmarks.planning_speed.methods import METHODS, Budget, load_teacher, make_method
 from benchmarks.planning_speed.report import report
-from benchmarks.tables import make_parser, read_csv, write_csv
+from benchmarks.tables import make_parser, read_csv
 from rlpriors.envs.maze.point_maze import OBS_KEYS, PointMazeTask
-from rlpriors.storage.atomic import write_text_atomically
 from rlpriors.training.rollout import evaluate_policy
 
 ROOT = Path(__file__).parents[2]
@@ -108,17 +107,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rate = actions_per_second(policy, np.array([0.5, 1.0, 0.1, 0.0], np.float32))
                 value = success(policy, teacher.task, args.n_episodes, 5000 + seed)
                 row = [env, method, str(seed), f"{rate:.4g}", f"{value:.4g}"]
-                write_text_atomically(file, json.dumps(row) + "\n")
+                write_cell(file, row)
                 print(" ".join(row), flush=True)
     collect(args.runs, args.results)
 
 
 def collect(runs: Path, results: Path) -> None:
     """Add the values of finished cells to the csv; rows of the same cell are replaced."""
-    found: list[list[str]] = [json.loads(file.read_text()) for file in sorted(runs.glob("*/*-every-*.json"))]
-    rows = {tuple(row[:3]): row for row in [*read_csv(results), *found]}
-    ordered = sorted(rows.values(), key=lambda row: (row[0], METHODS.index(row[1]), int(row[2])))
-    write_csv(results, COLUMNS, ordered)
+    found = read_cells(runs, "*/*-every-*.json")
+    add_rows(results, COLUMNS, found, key=lambda row: (row[0], METHODS.index(row[1]), int(row[2])))
 
 
 if __name__ == "__main__":

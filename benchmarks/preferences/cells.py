@@ -7,12 +7,12 @@
 `collect_results`  rows of the csv from the files of finished cells
 """
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.cells import add_rows, metric_rows, read_cells, unfinished, write_cell
 from benchmarks.preferences.methods import (
     BASELINES,
     PREFERENCES,
@@ -23,10 +23,8 @@ from benchmarks.preferences.methods import (
     train_policy,
 )
 from benchmarks.preferences.worlds import WORLDS, World
-from benchmarks.tables import read_csv, write_csv
 from rlpriors.agents import RandomPolicy
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.training.run_folder import write_json
 
 __all__ = ["COLUMNS", "FLIPS", "N_PAIRS", "Cell", "cells", "collect_results", "run_cell", "run_cells"]
 
@@ -54,10 +52,10 @@ class Cell(NamedTuple):
     """Train a policy on the rewards, instead of scoring the rewards alone."""
 
     @property
-    def name(self) -> str:
+    def file(self) -> str:
         """Name of the cell's file."""
         kind = "" if self.policy else "-reward"
-        return f"{self.env}-{self.method}-{self.n_pairs}-{self.flips:g}-seed{self.seed}{kind}"
+        return f"{self.env}-{self.method}-{self.n_pairs}-{self.flips:g}-seed{self.seed}{kind}.json"
 
 
 def cells(envs: Sequence[str], seeds: Sequence[int]) -> Iterator[Cell]:
@@ -95,15 +93,12 @@ def run_cell(
 def run_cells(chosen: Sequence[Cell], runs: Path, budget: Budget) -> None:
     """Run all cells without a file, and write the files; data are made once for each environment and seed."""
     worlds: dict[str, World] = {}
-    for cell in chosen:
-        file = runs / f"{cell.name}.json"
-        if file.exists():
-            continue
+    for cell in unfinished(chosen, runs):
         world = worlds.setdefault(cell.env, WORLDS[cell.env]())
         numbers = run_cell(cell, world, _stores(world, cell.seed, runs / "data"), budget)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(file, {**cell._asdict(), "metrics": numbers})
-        print(cell.name, {name: round(value, 3) for name, value in numbers.items()}, flush=True)
+        path = runs / cell.file
+        write_cell(path, {**cell._asdict(), "metrics": numbers})
+        print(path.stem, {name: round(value, 3) for name, value in numbers.items()}, flush=True)
 
 
 def _stores(world: World, seed: int, folder: Path) -> tuple[EpisodeStore, EpisodeStore]:
@@ -122,23 +117,16 @@ def collect_results(runs: Path, results: Path) -> None:
     A normalized return is 0 for a random policy and 1 for implicit Q-learning on the true rewards of the same
     seed.
     """
-    found = [json.loads(file.read_text()) for file in sorted(runs.glob("*.json"))]
-    found = [cell for cell in found if cell["seed"] < 100]
+    found = [cell for cell in read_cells(runs) if cell["seed"] < 100]
     baselines = [cell for cell in found if cell["n_pairs"] == 0]
     returns = {(c["env"], c["method"], c["seed"]): c["metrics"]["return"] for c in baselines}
-    rows = {tuple(row[:6]): row[6] for row in read_csv(results)}
+    rows = []
     for cell in found:
         metrics = dict(cell["metrics"])
         ends = [(cell["env"], name, cell["seed"]) for name in (RANDOM_POLICY, TRUE_REWARD)]
         if "return" in metrics and all(end in returns for end in ends):
             low, high = (returns[end] for end in ends)
             metrics["normalized"] = (metrics["return"] - low) / (high - low)
-        key = [
-            str(cell["env"]),
-            cell["method"],
-            str(cell["n_pairs"]),
-            f"{cell['flips']:g}",
-            str(cell["seed"]),
-        ]
-        rows |= {(*key, name): f"{value:.6g}" for name, value in metrics.items()}
-    write_csv(results, COLUMNS, ([*key, value] for key, value in sorted(rows.items())))
+        names = cell["env"], cell["method"], cell["n_pairs"], f"{cell['flips']:g}", cell["seed"]
+        rows += metric_rows(names, metrics)
+    add_rows(results, COLUMNS, rows)

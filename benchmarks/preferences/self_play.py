@@ -21,16 +21,15 @@ flips, seed, metric, value).  Files are skipped when the command runs again.  Bo
 Its lengths and entropy weights were tried on seed 100 with both methods.
 """
 
-import json
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from benchmarks.cells import add_rows, metric_rows, read_cells, unfinished, write_cell
 from benchmarks.preferences.self_play_worlds import (
     STEPS,
     OnlineBradleyTerry,
@@ -40,13 +39,12 @@ from benchmarks.preferences.self_play_worlds import (
     beats,
     turned,
 )
-from benchmarks.tables import make_parser, markdown, read_csv, replace_section, write_csv
+from benchmarks.tables import make_parser, markdown, read_csv, replace_section
 from rlpriors.agents import AlgorithmSettings, RelabelOnPolicy, make_algorithm
 from rlpriors.agents.preferences.self_play import SelfPlayOnPolicy
 from rlpriors.evaluation.intervals import bootstrap_interval
 from rlpriors.preferences import Clip, OracleLabeler
 from rlpriors.rewards import RewardSettings
-from rlpriors.storage.atomic import write_atomically
 from rlpriors.training.online import OnlineSettings, train_online
 from rlpriors.training.rollout import evaluate_policy
 
@@ -137,11 +135,8 @@ def exploitability(policy: Any) -> float:
 
 def collect_results(runs: Path, results: Path) -> None:
     """Add the results in the files of the cells to the csv; development seeds are left out."""
-    found = {}
-    for file in sorted(runs.glob("*.json")):
-        content = json.loads(file.read_text())
-        found[Cell(**{name: content[name] for name in Cell._fields})] = content
-    rows = {(row[0], row[1], row[3], row[4], row[5]): (row[2], row[6]) for row in read_csv(results)}
+    found = {Cell(**{name: content[name] for name in Cell._fields}): content for content in read_cells(runs)}
+    rows = []
     for cell, content in found.items():
         if cell.seed >= 100:
             continue
@@ -149,14 +144,9 @@ def collect_results(runs: Path, results: Path) -> None:
         other = found.get(cell._replace(method=METHODS[1 - METHODS.index(cell.method)]))
         if cell.env == POLE and other is not None:
             metrics["win_rate"] = win_rate(content["returns"], other["returns"], cell.flips)
-        for metric, value in metrics.items():
-            key = (cell.env, cell.method, cell.flips, str(cell.seed), metric)
-            rows[key] = (str(content["n_pairs"]), f"{value:.6g}")
-    lines = (
-        (env, method, n_pairs, flips, seed, metric, value)
-        for (env, method, flips, seed, metric), (n_pairs, value) in sorted(rows.items())
-    )
-    write_csv(results, COLUMNS, lines)
+        rows += metric_rows((cell.env, cell.method, content["n_pairs"], cell.flips, cell.seed), metrics)
+    # The number of comparisons follows from the cell.
+    add_rows(results, COLUMNS, rows, key=lambda row: (*row[:2], *row[3:6]))
 
 
 def win_rate(mine: Sequence[float], theirs: Sequence[float], flips: str) -> float:
@@ -205,10 +195,6 @@ def report(rows: Sequence[Sequence[str]], page: Path) -> None:
             replace_section(page, env, text)
 
 
-def _write(content: str, path: Path) -> None:
-    path.write_text(content)
-
-
 def main() -> None:
     """Run the command."""
     parser = make_parser(__doc__)
@@ -224,18 +210,18 @@ def main() -> None:
         report(read_csv(RESULTS), PAGE)
         return
     os.environ["OMP_NUM_THREADS"] = "1"
-    for env in args.envs:
-        for seed in args.seeds:
-            for flips in FLIPS[env]:
-                for method in METHODS:
-                    cell = Cell(env, method, flips, seed)
-                    path = runs / cell.file
-                    if path.exists():
-                        continue
-                    content = {**cell._asdict(), **run_cell(cell, 2 if args.quick else None)}
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_atomically(path, partial(_write, json.dumps(content, indent=1)))
-                    print(path.stem, content["n_pairs"], content["metrics"], flush=True)
+    cells = [
+        Cell(env, method, flips, seed)
+        for env in args.envs
+        for seed in args.seeds
+        for flips in FLIPS[env]
+        for method in METHODS
+    ]
+    for cell in unfinished(cells, runs):
+        content = {**cell._asdict(), **run_cell(cell, 2 if args.quick else None)}
+        path = runs / cell.file
+        write_cell(path, content)
+        print(path.stem, content["n_pairs"], content["metrics"], flush=True)
     if not args.quick:
         collect_results(runs, RESULTS)
 

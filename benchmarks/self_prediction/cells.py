@@ -7,7 +7,6 @@
 `collect_results`  rows of the csv from the files of the cells
 """
 
-import json
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -17,9 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.cells import add_rows, metric_rows, read_cells, unfinished, write_cell
 from benchmarks.self_prediction.tasks import METHODS, TASKS, make_agent, make_task
-from benchmarks.tables import read_csv, write_csv
-from rlpriors.storage.atomic import write_atomically
 from rlpriors.training.online import train_online
 
 __all__ = ["COLUMNS", "Cell", "collect_results", "run_cell", "run_cells"]
@@ -79,29 +77,19 @@ def run_cell(cell: Cell, device: str = "cpu") -> dict[str, float]:
 
 def run_cells(cells: Iterable[Cell], runs: Path, device: str = "cpu") -> None:
     """Run all cells without a file in `runs`, one after the other."""
-    for cell in cells:
-        path = runs / cell.file
-        if path.exists():
-            continue
+    for cell in unfinished(cells, runs):
         metrics = run_cell(cell, device)
-        content = json.dumps({**cell._asdict(), "metrics": metrics}, indent=1)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, partial(_write, content))
+        path = runs / cell.file
+        write_cell(path, {**cell._asdict(), "metrics": metrics})
         print(f"{path.stem}: return {metrics['return']:.3f}, last {metrics['last']:.3f}", flush=True)
-
-
-def _write(content: str, path: Path) -> None:
-    path.write_text(content)
 
 
 def collect_results(runs: Path, results: Path) -> None:
     """Add the results in the files of whole cells to the csv file."""
-    rows = {tuple(row[:4]): row[4] for row in read_csv(results)}
-    for file in sorted(runs.glob("*.json")):
-        content = json.loads(file.read_text())
+    rows = []
+    for content in read_cells(runs):
         is_whole = content["env_steps"] == TASKS[content["env"]].training.env_steps
         if content["seed"] < 100 and is_whole:
-            key = content["env"], content["method"], str(content["seed"])
-            rows.update({(*key, name): f"{value:.6g}" for name, value in content["metrics"].items()})
-    if rows:
-        write_csv(results, COLUMNS, ([*key, value] for key, value in sorted(rows.items())))
+            names = content["env"], content["method"], content["seed"]
+            rows += metric_rows(names, content["metrics"])
+    add_rows(results, COLUMNS, rows)

@@ -9,9 +9,7 @@
 `collect_results`  rows of the csv from the files of the cells
 """
 
-import json
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,14 +19,13 @@ from gymnasium.vector import AutoresetMode
 from jaxtyping import Float
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
-from benchmarks.tables import read_csv, write_csv
+from benchmarks.cells import add_rows, metric_rows, read_cells, unfinished, write_cell
 from benchmarks.world_models.tasks import HORIZON, LEVELS, TASKS, action_errors, record
 from rlpriors.agents import WorldModel, WorldModelTraining
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.envs.world_model_env import WorldModelEnv
 from rlpriors.evaluation import policy_ranking
-from rlpriors.storage.atomic import write_atomically
 from rlpriors.training.offline import train_offline
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.wrappers.tianshou import GymnasiumVectorEnv
@@ -142,31 +139,21 @@ def _agreement(
 
 def run_cells(cells: Iterable[Cell], runs: Path) -> None:
     """Run all cells without a file in `runs`, one after the other."""
-    for cell in cells:
-        path = runs / cell.file
-        if path.exists():
-            continue
+    for cell in unfinished(cells, runs):
         rows = run_cell(cell, runs)
-        content = json.dumps({**cell._asdict(), "rows": rows}, indent=1)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, partial(_write, content))
+        path = runs / cell.file
+        write_cell(path, {**cell._asdict(), "rows": rows})
         found = {(method, metric): value for method, metric, value in rows}
         numbers = [f"{method} {found[method, 'spearman']:.2f}" for method in ("model", "action-mse")]
         print(f"{path.stem}: Spearman {', '.join(numbers)}", flush=True)
 
 
-def _write(content: str, path: Path) -> None:
-    path.write_text(content)
-
-
 def collect_results(runs: Path, results: Path, budget: Budget) -> None:
     """Add the results in the files of cells with this budget to the csv file."""
-    rows = {tuple(row[:5]): row[5] for row in read_csv(results)}
-    for file in sorted(runs.glob("*.json")):
-        content = json.loads(file.read_text())
+    rows = []
+    for content in read_cells(runs):
         if content["seed"] < 100 and Budget(*content["budget"]) == budget:
-            key = content["env"], content["data"]
             for method, metric, value in content["rows"]:
-                rows[(*key, method, str(content["seed"]), metric)] = f"{value:.6g}"
-    if rows:
-        write_csv(results, COLUMNS, ([*key, value] for key, value in sorted(rows.items())))
+                names = content["env"], content["data"], method, content["seed"]
+                rows += metric_rows(names, {metric: value})
+    add_rows(results, COLUMNS, rows)

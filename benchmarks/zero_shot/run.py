@@ -18,16 +18,15 @@ finished cell is skipped when the command runs again; an interrupted training co
 `--report` prints the tables and rewrites those of `docs/results/zero_shot.md`.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.cells import merge_rows, metric_rows, read_cells, write_cell
 from benchmarks.tables import make_parser, read_csv, write_csv
 from benchmarks.zero_shot.cells import COLUMNS, METHODS, Budget, Cell, run_cell
 from benchmarks.zero_shot.report import NORMALIZED, normalized, report
 from benchmarks.zero_shot.worlds import WORLDS
-from rlpriors.storage.atomic import write_text_atomically
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "zero_shot.csv"
@@ -42,7 +41,7 @@ def run_cells(cells: Iterable[Cell], runs: Path, results: Path) -> None:
         if not (runs / cell.file).exists():
             values = run_cell(cell, runs)
             content = {"env": cell.env, "features": cell.method, "seed": cell.seed, "values": values}
-            write_text_atomically(runs / cell.file, json.dumps(content) + "\n")
+            write_cell(runs / cell.file, content)
             numbers = ", ".join(f"{task} {value:.3f}" for task, _, value in values)
             print(f"{cell.env} {cell.method} seed {cell.seed}: {numbers}", flush=True)
         collect_results(runs, results)
@@ -50,13 +49,12 @@ def run_cells(cells: Iterable[Cell], runs: Path, results: Path) -> None:
 
 def collect_results(runs: Path, results: Path) -> None:
     """Add the values of finished cells to the csv; rows of the same cell, task and metric are replaced."""
-    rows = {tuple(row[:5]): row for row in read_csv(results) if row[4] not in NORMALIZED}
-    for file in sorted(runs.glob("*.json")):
-        content = json.loads(file.read_text())
+    rows = []
+    for content in read_cells(runs):
         for task, metric, value in content["values"]:
-            key = (content["env"], content["features"], task, str(content["seed"]), metric)
-            rows[key] = [*key, f"{value:.6g}"]
-    found = [rows[key] for key in sorted(rows)]
+            names = content["env"], content["features"], task, content["seed"]
+            rows += metric_rows(names, {metric: value})
+    found = merge_rows((row for row in read_csv(results) if row[4] not in NORMALIZED), rows)
     write_csv(results, COLUMNS, [*found, *normalized(found)])
 
 

@@ -12,7 +12,6 @@ The csv has the task `sparse` and the methods `ppo` and `ppo-skills`, with the m
 the mean over the last fifth of the episodes, and the fraction of them that reach the goal.
 """
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,13 +24,13 @@ import numpy as np
 import torch
 from tianshou.env import BaseVectorEnv, DummyVectorEnv
 
+from benchmarks.cells import write_cell
 from benchmarks.tables import make_parser
 from benchmarks.zero_shot.cells import Budget, Cell, train_in_folder, train_skills
 from benchmarks.zero_shot.point_mazes import PointMazeWorld
 from benchmarks.zero_shot.worlds import load_data
 from rlpriors.agents import AlgorithmSettings, make_algorithm
 from rlpriors.data.normalize import Normalizer
-from rlpriors.storage.atomic import write_text_atomically
 from rlpriors.training.online import train_online
 from rlpriors.training.online_settings import OnlineSettings
 from rlpriors.types import SkillPolicy
@@ -128,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
             values = run_planning(method, seed, args.runs, budget, args.env_steps)
             rows = [("sparse", metric, value) for metric, value in values.items()]
             content = {"env": WORLD, "features": method, "seed": seed, "values": rows}
-            write_text_atomically(path, json.dumps(content) + "\n")
+            write_cell(path, content)
             print(f"{method} seed {seed}: {values}", flush=True)
     collect_results(args.runs, args.results)
 

@@ -40,7 +40,7 @@ def test_the_target_and_its_baselines_of_all_seeds_come_first() -> None:
     rest = chosen[len(first) :]
     assert len(rest) == 2 * 8 * 4  # eight other labels, as rewards and then as policies
     assert [cell.policy for cell in rest] == [False] * 32 + [True] * 32
-    assert len({cell.name for cell in chosen}) == len(chosen)
+    assert len({cell.file for cell in chosen}) == len(chosen)
 
 
 def test_every_method_has_a_cell() -> None:
@@ -83,7 +83,7 @@ def test_experts_are_the_episodes_with_the_highest_returns() -> None:
 
 def write_cell(runs: Path, cell: Cell, metrics: dict[str, float]) -> None:
     runs.mkdir(exist_ok=True)
-    (runs / f"{cell.name}.json").write_text(json.dumps({**cell._asdict(), "metrics": metrics}))
+    (runs / cell.file).write_text(json.dumps({**cell._asdict(), "metrics": metrics}))
 
 
 def test_returns_are_normalized_between_a_random_policy_and_the_true_rewards(tmp_path: Path) -> None:
