@@ -3,7 +3,7 @@
 The package loads encoders by name or folder, preprocesses frames and pools features into vectors.  It
 does not know environments, wrappers or training.
 
-`encoder`        image encoders: preprocessing, backbone and readout as one module
+`encoder/`       image encoders: preprocessing, backbone and readout as one module
 `spec`           specifications of encoders
 `registry`       encoders by name
 `load`           loading of encoders
