@@ -47,10 +47,10 @@ class HybridSettings:
         ValueError: a field is out of its bounds.
     """
 
-    update_interval: int = 100
+    update_interval: int = 2
     """Number of policy updates between rounds of reward updates, at least 1."""
 
-    n_reward_updates: int = 10
+    n_reward_updates: int = 1
     """Number of reward updates in a round, at least 1."""
 
     batch_size: int = 64
@@ -163,7 +163,7 @@ class HybridIRL(HybridMixin, Relabel):
 
     Example:
         >>> HybridSettings(update_interval=50)
-        HybridSettings(update_interval=50, n_reward_updates=10, batch_size=64)
+        HybridSettings(update_interval=50, n_reward_updates=1, batch_size=64)
     """
 
     twin = "HybridIRLOnPolicy"
@@ -191,13 +191,13 @@ class HybridIRLOnPolicy(HybridMixin, RelabelOnPolicy):
     """On-policy training on a reward that is learned at the same time; otherwise as `HybridIRL`.
 
     An update of these algorithms reads a whole collection, so by default each one is preceded by a round of
-    reward updates.
+    ten reward updates.
 
     Args:
         algorithm: algorithm that learns the policy, unchanged.
         irl: reward learning; its `reference` contains "rollouts", alone or with other sources.
         demonstrations: episodes in raw units, or a buffer that `to_buffer` made of them.
-        settings: settings of the reward's updates; by default a round for each policy update.
+        settings: settings of the reward's updates; by default ten of them before each policy update.
 
     Raises:
         TypeError: the algorithm, `irl` or the settings are of another class.
@@ -219,7 +219,7 @@ class HybridIRLOnPolicy(HybridMixin, RelabelOnPolicy):
         settings: HybridSettings | None = None,
     ) -> None:
         super().__init__(algorithm, _reward(irl))
-        self.set_irl(irl, demonstrations, HybridSettings(update_interval=1) if settings is None else settings)
+        self.set_irl(irl, demonstrations, settings or HybridSettings(update_interval=1, n_reward_updates=10))
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
         self.update_reward(buffer)

@@ -81,7 +81,7 @@ def test_the_reward_learns_to_prefer_the_demonstrations(hybrid) -> None:
 
 def test_on_policy(hybrid) -> None:
     algorithm = hybrid("ppo", settings=None)
-    assert algorithm.settings == HybridSettings(update_interval=1)
+    assert algorithm.settings == HybridSettings(update_interval=1, n_reward_updates=10)
     update(algorithm, filled_buffer(), 2)
     assert int(algorithm.irl.updates) == 20
 
