@@ -138,28 +138,31 @@ class Experiment:
         space = self.environment.spaces[1]
         return int(space.n) if isinstance(space, gym.spaces.Discrete) else None
 
-    def planner(self, trained: bool = True) -> DiffuserPolicy:
+    def planner(self, trained: bool = True, horizon: int | None = None) -> DiffuserPolicy:
         """Return a new planning policy with the trained prior; it executes the best of 16 plans.
 
         Without `trained` the prior is random, for methods that draw no samples where no plans are evaluated.
+        `horizon` is the length of its windows; by default, and for a trained prior, that of the environment.
         """
-        policy = self._untrained_planner()
+        policy = self._untrained_planner(horizon)
         if not trained:
             return policy
         policy.denoiser.load_state_dict(self._prior)
         policy.denoiser.requires_grad_(False)
         return policy
 
-    def _untrained_planner(self) -> DiffuserPolicy:
-        environment = self.environment
+    def _untrained_planner(self, horizon: int | None = None) -> DiffuserPolicy:
+        environment, layout = self.environment, self.layout
+        if horizon is not None:
+            layout = TrajectoryLayout.fit(self.data, horizon, environment.stride, absorbing=layout.absorbing)
         torch.manual_seed(self.seed)
         return DiffuserPolicy(
-            denoiser=build_denoiser("mlp", horizon=environment.horizon, dim=self.layout.dim),
+            denoiser=build_denoiser("mlp", horizon=layout.horizon, dim=layout.dim),
             process=DiffusionProcess(NoiseSchedule(50)),
-            layout=self.layout,
+            layout=layout,
             action_space=environment.spaces[1],
             planner=PlannerSettings(n_candidates=16, n_steps=8),
-            execution_horizon=environment.execute,
+            execution_horizon=min(environment.execute, layout.horizon - 1),
             obs_keys=environment.obs_keys,
             device="cpu",
             seed=self.seed,

@@ -93,6 +93,12 @@ KNOBS: dict[str, tuple[Knobs, ...]] = {
         {"objective": "density_ratio"},
         {"objective": "density_ratio", "lr": 3e-3},
     ),
+    "hybrid-ratio": (
+        {},
+        {"input_noise": 0.1},
+        {"input_noise": 0.1, "horizon": 16},
+        {"input_noise": 0.1, "inputs": _STATE},
+    ),
     "bc": (
         {},
         {"lr": 3e-4},

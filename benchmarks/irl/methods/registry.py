@@ -20,12 +20,12 @@ from benchmarks.irl.methods.baselines import (
     iq_learn,
     sqil,
 )
+from benchmarks.irl.methods.hybrids import hybrid, hybrid_ratio
 from benchmarks.irl.methods.reward_learning import (
     backprop,
     beyond_window,
     ensemble,
     fixed_reward,
-    hybrid,
     learned_reward,
     original_method,
     shaped,
@@ -99,6 +99,7 @@ _MAIN: dict[str, Method] = {
         reference="random",
     ),
     "hybrid": Method(hybrid, prior=True, acts=True, cost=2),
+    "hybrid-ratio": Method(hybrid_ratio, prior=True, acts=True, cost=2),
     "backprop-mmd-rbf": Method(backprop("mmd-rbf"), prior=True),
     "relative": Method(learned_reward("relative", task_obs_only=True), prior=True),
     "density-ratio": Method(learned_reward("density_ratio", task_obs_only=True), prior=True),

@@ -3,7 +3,6 @@
 `fixed_reward`     planning with a given reward
 `learned_reward`   `DiffusionIRL` with any objective, negatives and reward network
 `beyond_window`    planning with a value of the rewards after the window
-`hybrid`           `DiffusionIRL` with an agent in the loop
 `backprop`         `DiffusionIRL` with a divergence that is differentiated through the sampler
 `original_method`  the original recipe, for a number of seconds or for all of its updates
 """
@@ -17,13 +16,11 @@ import torch
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
 from benchmarks.irl.experiment import Experiment, MethodResult, train
-from benchmarks.irl.methods.baselines import train_in_environment
 from rlpriors.agents import (
     CosineSchedule,
     DiffuserPolicy,
     DiffusionIRL,
     DiffusionIRLSettings,
-    HybridIRL,
     add_terminal_value,
 )
 from rlpriors.agents.irl.objectives import SamplerBackpropSettings
@@ -47,7 +44,6 @@ __all__ = [
     "beyond_window",
     "ensemble",
     "fixed_reward",
-    "hybrid",
     "learned_reward",
     "original_method",
     "shaped",
@@ -131,24 +127,6 @@ def beyond_window(learn: Callable[[Experiment], MethodResult]) -> Callable[[Expe
         return replace(result, metrics={**result.metrics, "value_seconds": time.monotonic() - start})
 
     return learn_value
-
-
-def hybrid(experiment: Experiment) -> MethodResult:
-    """Learn a reward whose negatives are the rollouts of an agent that is trained on it at the same time."""
-    knobs = experiment.knobs
-    policy = experiment.planner(trained=experiment.environment.plans)
-    irl = DiffusionIRL(
-        policy=policy,
-        reward=experiment.reward(),
-        optim=AdamOptimizerFactory(lr=knobs.get("lr", 1e-3)),
-        objective=knobs.get("objective", "contrastive"),
-        prior_data=experiment.data,
-        reference="rollouts",
-        seed=experiment.seed,
-    )
-    algorithm = HybridIRL(experiment.agent(), irl=irl, demonstrations=experiment.demonstrations)
-    steps = train_in_environment(experiment, algorithm)
-    return MethodResult(algorithm.policy, irl.reward, {"environment_steps": steps})
 
 
 def _negatives(experiment: Experiment, kind: Negatives | None) -> tuple[Any, float]:
