@@ -47,10 +47,11 @@ class HybridSettings:
         ValueError: a field is out of its bounds.
     """
 
-    update_interval: int = 2
-    """Number of policy updates between rounds of reward updates, at least 1."""
+    update_interval: int = 20
+    """Number of policy updates between rounds of reward updates, at least 1.  Each round reads the whole
+    replay buffer, so short intervals are for buffers of up to some ten thousand steps."""
 
-    n_reward_updates: int = 1
+    n_reward_updates: int = 10
     """Number of reward updates in a round, at least 1."""
 
     batch_size: int = 64
@@ -105,7 +106,7 @@ class HybridMixin(RelabelMixin):
     def update_reward(self, buffer: ReplayBuffer) -> None:
         """Run a round of reward updates with the agent's episodes in `buffer`, if one is due.
 
-        A round waits until an episode in the buffer is as long as a window.
+        A round waits until an episode in the buffer is as long as a window; shorter ones are left out.
         """
         if int(self.updates) % self.settings.update_interval:
             return
@@ -113,9 +114,12 @@ class HybridMixin(RelabelMixin):
         keys = self.obs_keys if isinstance(buffer.obs, Batch) else None
         rollouts = from_buffer(buffer, keys, policy=self.policy)
         layout = irl.policy.layout
-        if rollouts.lengths.max() < layout.horizon * layout.stride:
+        has_windows = rollouts.lengths >= layout.horizon * layout.stride  # episodes in progress may be short
+        if layout.absorbing:
+            has_windows |= rollouts.terminated[rollouts.step_starts + rollouts.lengths - 1]
+        if not has_windows.any():
             return
-        irl.set_rollouts(rollouts)
+        irl.set_rollouts(rollouts.subset(np.flatnonzero(has_windows)))
         for _ in range(self.settings.n_reward_updates):
             windows.draws = int(irl.updates)
             with policy_within_training_step(irl.policy):
@@ -163,7 +167,7 @@ class HybridIRL(HybridMixin, Relabel):
 
     Example:
         >>> HybridSettings(update_interval=50)
-        HybridSettings(update_interval=50, n_reward_updates=1, batch_size=64)
+        HybridSettings(update_interval=50, n_reward_updates=10, batch_size=64)
     """
 
     twin = "HybridIRLOnPolicy"
@@ -219,7 +223,7 @@ class HybridIRLOnPolicy(HybridMixin, RelabelOnPolicy):
         settings: HybridSettings | None = None,
     ) -> None:
         super().__init__(algorithm, _reward(irl))
-        self.set_irl(irl, demonstrations, settings or HybridSettings(update_interval=1, n_reward_updates=10))
+        self.set_irl(irl, demonstrations, HybridSettings(update_interval=1) if settings is None else settings)
 
     def _preprocess_batch(self, batch: Any, buffer: ReplayBuffer, indices: np.ndarray) -> Any:
         self.update_reward(buffer)

@@ -55,7 +55,7 @@ def hybrid_ratio(experiment: Experiment) -> MethodResult:
         ),
         seed=experiment.seed,
     )
-    return _train(experiment, irl, HybridSettings())
+    return _train(experiment, irl, HybridSettings(update_interval=2, n_reward_updates=1))
 
 
 def _train(experiment: Experiment, irl: DiffusionIRL, settings: HybridSettings) -> MethodResult:

@@ -10,6 +10,7 @@ from tianshou.utils.torch_utils import policy_within_training_step
 from rlpriors.agents import AlgorithmSettings, DiffusionIRL, HybridIRL, HybridIRLOnPolicy, HybridSettings
 from rlpriors.agents import make_algorithm as make_agent
 from rlpriors.checkpoint import CheckpointError, load_resume, save_resume
+from rlpriors.data.buffers import from_buffer
 
 BOX = gym.spaces.Box(-1, 1, (1,))
 SHORT = HybridSettings(update_interval=2, n_reward_updates=3, batch_size=8)
@@ -81,7 +82,7 @@ def test_the_reward_learns_to_prefer_the_demonstrations(hybrid) -> None:
 
 def test_on_policy(hybrid) -> None:
     algorithm = hybrid("ppo", settings=None)
-    assert algorithm.settings == HybridSettings(update_interval=1, n_reward_updates=10)
+    assert algorithm.settings == HybridSettings(update_interval=1)
     update(algorithm, filled_buffer(), 2)
     assert int(algorithm.irl.updates) == 20
 
@@ -90,6 +91,18 @@ def test_a_round_waits_for_an_episode_as_long_as_a_window(hybrid) -> None:
     algorithm = hybrid()
     update(algorithm, filled_buffer(steps=5))
     assert int(algorithm.irl.updates) == 0
+
+
+def test_short_episodes_are_left_out_without_a_message(hybrid, caplog) -> None:
+    algorithm, buffer = hybrid(), filled_buffer()
+    short = filled_buffer(steps=3, value=0.9)
+    for time in range(3):
+        buffer.add(short[np.array([time, time])], buffer_ids=[0, 1])
+    assert from_buffer(buffer, policy=algorithm.policy).lengths.tolist() == [20, 3, 20, 3]
+    update(algorithm, buffer)
+    windows = algorithm.irl.reference.stores[0]
+    assert (windows.store.obs == np.float32(0.3)).all()
+    assert "shorter than a window" not in caplog.text
 
 
 def test_a_stopped_run_resumes_equal(hybrid, tmp_path) -> None:
