@@ -39,3 +39,12 @@ def test_without_states_near_the_ends_it_is_unknown():
     far = walks(10, 40.0, 0)
     assert np.isnan(end_sharpness(lambda obs, *rest: -distance(obs), far, walks(1, None, 1)))
     assert np.isnan(end_sharpness(lambda obs, *rest: -distance(obs), walks(1, 1.0, 0), walks(9, None, 1)))
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 5])
+def test_the_last_step_is_an_end_of_short_episodes(length):
+    data = walks(60, None, 1)
+    ends = np.linspace([0.95, 0.95], [1, 1], length + 1)
+    short = EpisodeStore.from_episodes([Episode(ends, np.zeros((length, 1)), *np.zeros((3, length)))] * 3)
+    assert end_sharpness(lambda obs, *rest: -distance(obs), short, data) > 0.9
+    assert end_sharpness(lambda obs, *rest: distance(obs), short, data) < 0.1

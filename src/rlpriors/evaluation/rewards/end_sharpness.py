@@ -53,7 +53,8 @@ def end_sharpness(reward: RewardFn, demonstrations: EpisodeStore, data: EpisodeS
     steps = np.arange(demonstrations.n_steps)
     episode = demonstrations.episode_of
     time = steps - demonstrations.step_starts[episode]
-    last = steps[time >= (1 - LAST) * demonstrations.lengths[episode]]
+    lengths = demonstrations.lengths[episode]
+    last = steps[time >= np.minimum((1 - LAST) * lengths, lengths - 1)]  # at least the last step
     chosen = _varying(demonstrations)[distance.used]
     factor = np.sqrt(len(chosen) / max(1, chosen.sum()))
     ends = factor * distance.scaled(demonstrations.obs[demonstrations.obs_index(last)])[:, chosen]
