@@ -238,6 +238,12 @@ class DiffuserPolicy(ObservationReader, Policy):
         check_layouts("`reward`", getattr(reward, "obs_layout", None), "the policy's plans", self.obs_layout)
         space = getattr(reward, "discrete_space", None)
         check_action_spaces("`reward`", space, "the policy", self.action_space)
+        n_obs = getattr(reward, "obs_dim", self.layout.obs_dim)
+        if n_obs != self.layout.obs_dim:
+            raise ValueError(
+                f"`reward` must read observations of {self.layout.obs_dim} entries, as the prior has them. "
+                f"Received one of {n_obs}; take the reward and the prior of the same environment."
+            )
 
     @property
     def _stored_type(self) -> type[np.generic]:

@@ -325,7 +325,8 @@ class TestBadEpisodes:
     def test_columns_that_disagree_with_the_lengths(self, store):
         columns = {n: getattr(store, n) for n in ("obs", "act", "rew", "terminated", "truncated", "lengths")}
         with pytest.raises(
-            ValueError, match=r"`obs` must have 13 rows for 3 episodes.*Received shape \(12, 2\)"
+            ValueError,
+            match=r"`obs` must have 13 rows for 3 episodes.*Received shape \(12, 2\); .* T \+ 1 observations",
         ):
             EpisodeStore(**columns | {"obs": store.obs[1:]})
         with pytest.raises(ValueError, match=r"at least 1 for each episode.*, number 1 of 3"):

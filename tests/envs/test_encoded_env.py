@@ -103,3 +103,9 @@ def test_the_spot_is_what_the_image_shows() -> None:
     env = Spot()
     frame = env.reset(seed=0)[0]
     assert frame[:, env.place * 4].max() == 240
+
+
+def test_an_environment_without_images_and_renderer_is_refused(envs) -> None:
+    message = r"needs an environment with images.* Received puck_env:Puck-v0 .* render modes \[\]; leave out"
+    with pytest.raises(ValueError, match=message):
+        envs.make("puck_env:Puck-v0")

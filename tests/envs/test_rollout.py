@@ -83,5 +83,5 @@ def test_sticky_actions_are_repeated():
     action = next(sticky_actions(space, rng))
     assert action.dtype == np.float32
     assert space.contains(action)
-    with pytest.raises(ValueError, match="`space` must be Box or Discrete"):
+    with pytest.raises(ValueError, match=r"`action_space` must be Box or Discrete.*TransformAction"):
         next(sticky_actions(MultiBinary(2), rng))

@@ -44,7 +44,12 @@ def test_samples_of_a_space_belong_to_it(space: gym.Space[Any]) -> None:
         (gym.spaces.Discrete(2), [1.7, 1.0], "Discrete(2), integers. Received float32"),
         (gym.spaces.MultiDiscrete([2, 4]), [[1, 3], [2, 0]], "Received [2 0] at step 1"),
         (gym.spaces.MultiBinary(2), [[0, 1], [2, 0]], "Received [2 0] at step 1"),
-        (UNIT, [[0], [1]], "floating-point numbers. Received int64"),
+        (
+            UNIT,
+            [[0], [1]],
+            "floating-point numbers. Received int64; give data of the same environment, or these numbers as "
+            "floats",
+        ),
         (UNIT, [[0.0, 0.0]], "of shape (1,). Received shape (2,)"),
         (gym.spaces.Text(3), [0], "must be Box, Discrete, MultiDiscrete or MultiBinary. Received Text"),
     ],

@@ -70,6 +70,16 @@ def test_a_folder_without_configuration_is_no_checkpoint(tmp_path):
         read_module_files(tmp_path)
 
 
+def test_a_folder_of_modules_names_them(tmp_path):
+    for name in ("reward", "prior"):
+        (tmp_path / name).mkdir()
+        write_module_files(tmp_path / name, b"old", config("Old"))
+    with pytest.raises(
+        CheckpointError, match=rf"safetensors, such as {tmp_path}/prior or {tmp_path}/reward\."
+    ):
+        read_module_files(tmp_path)
+
+
 def test_a_damaged_configuration_to_come_is_ignored(tmp_path):
     write_module_files(tmp_path, b"old", config("Old"))
     (tmp_path / ".config.json.next").write_text("[")

@@ -108,9 +108,10 @@ def check_episode_arrays(
     for name, array in {"obs": obs, "act": act, **flat}.items():
         rows = steps + len(lengths) * (name == "obs")
         if array.shape[:1] != (rows,) or (name in flat and array.ndim > 1):
+            reason = "; an episode of T steps has T + 1 observations, the last one after its last action"
             raise ValueError(
                 f"`{name}` must have {rows} rows{' of one number' * (name in flat)} for {len(lengths)} "
-                f"episodes of {steps} steps in total. Received shape {array.shape}."
+                f"episodes of {steps} steps in total. Received shape {array.shape}{reason * (name == 'obs')}."
             )
     check_finite("obs", obs, lengths + 1)
     check_finite("act", act, lengths)

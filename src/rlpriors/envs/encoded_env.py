@@ -127,6 +127,14 @@ class EncodedEnvs:
             env = make_env(env_id, **arguments)
         if image_names(env.observation_space):
             return env
+        if env.render_mode != "rgb_array":
+            modes = env.metadata.get("render_modes", [])
+            env.close()
+            raise ValueError(
+                "An encoder needs an environment with images in its observations, or one that renders them "
+                f'(render_mode="rgb_array"). Received {env_id} with observations {env.observation_space} and '
+                f"the render modes {modes}; leave out the encoder for observations that are vectors."
+            )
         return PixelObservation(env, self.image_size, self.image_size)
 
     def wrap(self, env: gym.Env[Any, Any], obs_keys: Sequence[str] | None = None) -> FlatObservation:

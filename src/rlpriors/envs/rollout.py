@@ -151,6 +151,9 @@ def sticky_actions(space: gym.Space[Any], rng: np.random.Generator) -> Iterator[
         elif isinstance(space, gym.spaces.Box):
             action = rng.uniform(space.low, space.high).astype(np.float32)
         else:
-            raise ValueError(f"`space` must be Box or Discrete. Received {space}.")
+            raise ValueError(
+                f"`action_space` must be Box or Discrete. Received {space}; wrap the environment in "
+                "gymnasium.wrappers.TransformAction with a function that numbers its actions as Discrete."
+            )
         for _ in range(n_steps):
             yield action

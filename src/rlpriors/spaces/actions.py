@@ -57,10 +57,12 @@ def check_actions(
             "of the same environment."
         )
     if act.dtype.kind not in kinds:
-        kind = "floating-point numbers" if "f" in kinds else "integers"
+        kind, fix = "integers", "whole numbers as an integer array"
+        if "f" in kinds:
+            kind, fix = "floating-point numbers", "these numbers as floats"
         raise ValueError(
             f"`{name}` must be actions of {space}, {kind}. Received {act.dtype}; give data of the same "
-            f"environment{'' if 'f' in kinds else ', or whole numbers as an integer array'}."
+            f"environment, or {fix}."
         )
     rows = act.reshape(len(act), *low.shape)
     slack = np.zeros(())

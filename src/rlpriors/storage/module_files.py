@@ -108,8 +108,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(config_path(folder).read_text())
     except (FileNotFoundError, NotADirectoryError) as error:
+        inside = sorted(path.parent.as_posix() for path in folder.glob(f"*/{CONFIG}"))
         raise CheckpointError(
-            f"{folder} is not a checkpoint: it has no {CONFIG}. Give a folder with {CONFIG} and {MODEL}."
+            f"{folder} is not a checkpoint: it has no {CONFIG}. Give a folder with {CONFIG} and {MODEL}"
+            f"{', such as ' * bool(inside)}{' or '.join(inside)}."
         ) from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CheckpointError(f"{folder / CONFIG} is not JSON ({error}). Save the module again.") from error
