@@ -13,6 +13,8 @@ import os
 import shlex
 import signal
 import sys
+import sysconfig
+import traceback
 from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,9 +104,9 @@ def main() -> None:
         raise SystemExit(1) from error
     except OSError as error:
         reason = str(error) if error.filename or not error.strerror else error.strerror
-        raise SystemExit(f"rlpriors: {reason}") from error
+        raise SystemExit(f"rlpriors: {reason}{_place(error)}") from error
     except (ValueError, ImportError, FloatingPointError) as error:
-        raise SystemExit(f"rlpriors: {_with_flags(str(error), arguments)}") from error
+        raise SystemExit(f"rlpriors: {_with_flags(str(error), arguments)}{_place(error)}") from error
     except Exception as error:
         if not type(error).__module__.startswith("gymnasium."):  # such as DependencyNotInstalled
             raise
@@ -116,6 +118,18 @@ def _with_flags(message: str, arguments: list[str]) -> str:
     for flag in {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}:
         message = message.replace(f"`{flag[2:].replace('-', '_')}`", f"`{flag}`")
     return message
+
+
+def _place(error: Exception) -> str:
+    """Return the file and line of an error in the user's own code, such as an environment; else nothing."""
+    libraries = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module, file = frame.f_globals.get("__name__", ""), frame.f_code.co_filename
+        if module == "__main__" or module.partition(".")[0] == "rlpriors":
+            return ""
+        if not file.startswith(("<", *libraries)):
+            return f" (in {file}, line {line})"
+    return ""
 
 
 @contextmanager

@@ -197,6 +197,24 @@ def test_an_error_of_the_disk_ends_with_one_line(stop, tmp_path) -> None:
     assert (code, errors) == (1, "rlpriors: [Errno 20] Not a directory: 'file/features'")
 
 
+def test_an_error_in_an_environment_names_its_line(stop, tmp_path, monkeypatch) -> None:
+    lines = (
+        "import gymnasium as gym",
+        "class Broken(gym.Env):",
+        "    observation_space = gym.spaces.Box(-1, 1, (2,))",
+        "    action_space = gym.spaces.Discrete(2)",
+        "    def reset(self, seed=None, options=None):",
+        "        raise ValueError('no such level')",
+        "gym.register('Broken-v0', Broken)",
+    )
+    (tmp_path / "broken_level.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    args = ("learn-prior", "--env", "broken_level:Broken-v0", "--max-episode-steps", "5")
+    code, _, err = stop(*args, "--folder", str(tmp_path / "run"))
+    assert code == 1
+    assert err.endswith(f"rlpriors: no such level (in {tmp_path}/broken_level.py, line 6)")
+
+
 def test_a_missing_extra_of_gymnasium_ends_with_one_line(stop, monkeypatch) -> None:
     """CartPole renders by pygame, which is no requirement of rlpriors."""
     monkeypatch.setitem(sys.modules, "pygame", None)
