@@ -62,6 +62,10 @@ def test_other_units_are_found_before_training():
     assert "obs[0]" in found.meaning
 
 
+def cropped(episode: Episode, length: int) -> Episode:
+    return Episode(episode.obs[: length + 1], *(part[:length] for part in episode[1:5]))
+
+
 def test_lengths_and_numbers_of_demonstrations_are_findings():
     short = EpisodeStore.from_episodes([walks(1.1).episode(0)._replace(terminated=np.eye(30)[29] > 0)])
     mixed = EpisodeStore.from_episodes([short.episode(0), *[walks(1.1).episode(i) for i in range(2)]])
@@ -73,6 +77,12 @@ def test_lengths_and_numbers_of_demonstrations_are_findings():
         "lengths": "doubtful",
         "demonstrations": "doubtful",
     }
+    # Of different lengths without the flag `terminated`, next to data that has it.
+    cut = EpisodeStore.from_episodes(
+        [short.episode(0)._replace(terminated=np.zeros(30))] + [cropped(walks(1.1).episode(1), 20)] * 4
+    )
+    for data, level in ((walks(None, n=20), "good"), (mixed, "doubtful")):
+        assert {f.name: f.level for f in check_demonstrations(cut, data)}["lengths"] == level
     assert support_finding(0.9).level == "good"
     assert support_finding(0.1).level == "bad"
 

@@ -99,13 +99,15 @@ def check_demonstrations(demonstrations: EpisodeStore, data: EpisodeStore) -> tu
     n_ended = int(demonstrations.terminated.sum())
     if n_ended or np.ptp(demonstrations.lengths) > 0:
         low, high = demonstrations.lengths.min(), demonstrations.lengths.max()
+        known = n_ended == demonstrations.n_episodes or not (n_ended or data.terminated.any())
         findings.append(
             Finding(
                 "lengths",
                 f"{low} to {high} steps",
-                "good" if n_ended == demonstrations.n_episodes or not n_ended else "doubtful",
+                "good" if known else "doubtful",
                 f"{n_ended} of {demonstrations.n_episodes} demonstrations end by termination. Where episodes "
-                "can end early, the sign of a reward decides if an agent ends them.",
+                "can end early, the sign of a reward decides if an agent ends them. Demonstrations that "
+                "reach such an end need `terminated`.",
             )
         )
     if demonstrations.n_episodes < 5:
@@ -114,7 +116,8 @@ def check_demonstrations(demonstrations: EpisodeStore, data: EpisodeStore) -> tu
                 "demonstrations",
                 str(demonstrations.n_episodes),
                 "doubtful",
-                "Number of demonstrations. The evaluation on held-out episodes needs at least 5.",
+                "Number of demonstrations. The evaluation on held-out episodes needs at least 5. A single "
+                "one is not held out: the reward was learned from it.",
             )
         )
     return tuple(findings)

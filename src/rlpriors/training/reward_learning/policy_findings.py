@@ -1,15 +1,17 @@
 """Findings on a policy that was trained on a learned reward, without the true reward.
 
 `policy_findings`  findings and numbers of the comparison with demonstrations
+`ending_findings`  finding on the ends of episodes, where some terminate
 """
 
 import math
 
+from rlpriors.data.episodes import EpisodeStore
 from rlpriors.evaluation.rewards.verdict import Finding, grade
 from rlpriors.evaluation.rollouts.rollout_scores import RolloutScores
 from rlpriors.training.drift_monitor import DriftMonitor
 
-__all__ = ["policy_findings"]
+__all__ = ["ending_findings", "policy_findings"]
 
 
 def policy_findings(
@@ -62,3 +64,36 @@ def policy_findings(
         "drift": float(drift.level != "good"),
     }
     return findings, {name: number for name, number in numbers.items() if not math.isnan(number)}
+
+
+def ending_findings(demonstrations: EpisodeStore, rollouts: EpisodeStore) -> tuple[Finding, ...]:
+    """Return the finding on the fraction of episodes that terminate; none if no episode does.
+
+    A reward above 0 near a goal that ends the episode pays for staying in front of it.  The learned return
+    and the distance to the demonstrations do not show this.
+
+    Example:
+        >>> import numpy as np
+        >>> from rlpriors.data import Episode
+        >>> def walks(*ends):
+        ...     return EpisodeStore.from_episodes([Episode(np.zeros((2, 1)), np.ones((1, 1)), np.zeros(1),
+        ...         np.array([end]), np.zeros(1)) for end in ends])
+        >>> [finding] = ending_findings(walks(1, 1), walks(1, 0, 0, 0))
+        >>> finding.value, finding.level
+        ('25% terminate, 100% demonstrated', 'bad')
+    """
+    shown, own = (float(store.terminated.sum()) / store.n_episodes for store in (demonstrations, rollouts))
+    if not (shown or own):
+        return ()
+    level = grade(abs(own - shown), good=0.2, bad=0.5)
+    return (
+        Finding(
+            "endings",
+            f"{own:.0%} terminate, {shown:.0%} demonstrated",
+            "doubtful" if level == "bad" and not shown else level,  # they may lack the flag `terminated`
+            "Fraction of the policy's episodes and of all demonstrations that end by termination. A policy "
+            "that does not end them stays where the reward is above 0: record demonstrations of a fixed "
+            "length, in an environment that does not terminate. Where only the policy ends them, train it "
+            "longer; demonstrations that reach such an end need `terminated`.",
+        ),
+    )

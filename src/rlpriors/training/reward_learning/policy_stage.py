@@ -33,7 +33,7 @@ from rlpriors.training.drift_monitor import DriftMonitor
 from rlpriors.training.episode_statistics import RecordEpisodeReturns
 from rlpriors.training.online import train_online
 from rlpriors.training.online_settings import OnlineResult, OnlineSettings
-from rlpriors.training.reward_learning.policy_findings import policy_findings
+from rlpriors.training.reward_learning.policy_findings import ending_findings, policy_findings
 from rlpriors.training.reward_learning.policy_pictures import draw_policy_pictures
 from rlpriors.training.rollout import evaluate_policy, evaluate_returns
 from rlpriors.training.tracking.episode_film import EpisodeFilm
@@ -215,6 +215,7 @@ def train_on_reward(
     )
     findings, numbers = policy_findings(scores, monitor)
     figures = draw_policy_pictures(reward, demonstrations.all, after.episodes, monitor)
+    findings += ending_findings(demonstrations.all, after.episodes)
     return run._replace(findings=findings, numbers=numbers, figures=figures)
 
 
