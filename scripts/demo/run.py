@@ -5,6 +5,9 @@
 
 The demonstrations go to a hidden goal.  `DiffusionIRL` learns a reward from them and from a diffusion model
 of trajectories in the maze.  Planning by this reward in the simulator reaches the goal and stays there.
+
+Prior, reward and report are the stages of `rlpriors learn-reward`, with other values: windows of a given
+length, more updates of the prior, and a reward in the scale of its loss.
 """
 
 import logging
@@ -20,12 +23,7 @@ import torch
 from rich.console import Console
 from tianshou.env import BaseVectorEnv, DummyVectorEnv
 
-from rlpriors.agents import (
-    DiffuserPolicy,
-    TrajectoryLayout,
-    check_support,
-)
-from rlpriors.agents.diffusion.prior_files import save_prior
+from rlpriors.agents import DiffuserPolicy, TrajectoryLayout
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.device import resolve_device
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
@@ -33,12 +31,17 @@ from rlpriors.envs.maze.point_maze import OBS_KEYS, PointMazeTask, make_task
 from rlpriors.evaluation.rewards.verdict import verdict_line
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import MLPReward, RewardSettings
-from rlpriors.scripts.demo.evaluation import HeldOut, evaluate_without_truth
 from rlpriors.scripts.demo.figures import pictures_of, write_figures
 from rlpriors.scripts.demo.report import Outcome, print_report, reward_quality, usage_of_reward
 from rlpriors.scripts.demo.settings import DemoSettings, RewardInputs
 from rlpriors.scripts.origin import describe_data, record_origin
-from rlpriors.training.reward_learning.stages import train_prior, train_reward
+from rlpriors.training.reward_learning.choices import WindowChoice, describe_choices
+from rlpriors.training.reward_learning.demonstration_pipeline import (
+    EpisodeSets,
+    prior_for_demonstrations,
+    reward_from_demonstrations,
+)
+from rlpriors.training.reward_learning.report import report_text, write_report
 from rlpriors.training.rollout import evaluate_policy
 from rlpriors.training.run_folder import create_or_resume_run, write_json
 from rlpriors.training.tracking.names import Tracker
@@ -47,7 +50,8 @@ from rlpriors.types import RewardFn
 
 __all__ = ["demo", "make_policy"]
 
-HORIZON, STRIDE = 32, 4  # a window of 128 steps, longer than a path across the maze
+HORIZON, STRIDE = 32, 4
+WINDOW = WindowChoice(HORIZON, STRIDE, f"{HORIZON * STRIDE} steps, longer than a way across the maze")
 MAX_EPISODE_STEPS = 300
 MAIN_RESULTS = ("stay_best_of_16", "stay_guided", "stay_oracle", "spearman", "epic", "coverage")
 """Numbers in TensorBoard's tab "HParams"."""
@@ -75,7 +79,7 @@ def demo(
     run = create_or_resume_run(folder or Path("runs") / f"demo-seed{settings.seed}", settings, resume=resume)
     tracking = RunTracker(run, tracker)
     tracking.overview(settings, "demo")
-    say = Console().print
+    say = partial(Console(highlight=False, markup=False, soft_wrap=True).print)
     say(f"A reward from {settings.demonstrations} demonstrations; it reads: {settings.reward_inputs}.")
     say("Stages: those of `rlpriors learn-reward`. The maze's own: data, true distance, plans.")
 
@@ -85,27 +89,39 @@ def demo(
     # The held-out episodes come last: those of the training do not depend on them.
     n_data, n_shown = settings.data_episodes, settings.demonstrations
     every = task.data(n_data + max(2, n_data // 20), data_seed, settings.n_workers)
-    data, other = every.subset(range(n_data)), every.subset(range(n_data, every.n_episodes))
     recorded = task.demonstrations(n_shown + settings.held_out, demo_seed)
-    demonstrations = recorded.subset(range(n_shown))
-    held = recorded.subset(range(n_shown, recorded.n_episodes))
-
-    torch.manual_seed(net_seed)  # initial weights of the networks
-    policy = make_policy(data, task, device, settings.seed)
-    train_prior(
-        policy,
-        data,
-        folder=run,
-        n_updates=settings.prior_updates,
-        checkpoint_every=settings.checkpoint_every,
-        seed=settings.seed,
-        resume=resume,
-        tracker=tracking,
+    sets = EpisodeSets(
+        recorded,
+        every,
+        shown=recorded.subset(range(n_shown)),
+        held_out=recorded.subset(range(n_shown, recorded.n_episodes)),
+        known=every.subset(range(n_data)),
+        other=every.subset(range(n_data, every.n_episodes)),
     )
-
-    save_prior(policy, run / "prior")
-    support = check_support(policy, data, demonstrations)
-    say(f"The prior covers {support.coverage:.0%} of the demonstrations.")
+    torch.manual_seed(net_seed)  # initial weights of both networks
+    untrained = make_policy(sets.known, task, device, settings.seed)
+    reward = make_reward(untrained.layout, settings.reward_inputs).to(device)
+    choices = describe_choices(
+        WINDOW,
+        (sets.shown, sets.held_out),
+        (sets.known, sets.other),
+        source="a scripted walk",
+        reference=None,
+        absorbing=False,
+    )
+    training: dict[str, Any] = {
+        "folder": run,
+        "checkpoint_every": settings.checkpoint_every,
+        "seed": settings.seed,
+        "eval_seed": eval_seed,
+        "resume": resume,
+        "tracker": tracking,
+    }
+    prior = prior_for_demonstrations(
+        sets, WINDOW, untrained=untrained, n_updates=settings.prior_updates, say=say, **training
+    )
+    policy = prior.policy
+    say(f"The prior covers {prior.coverage:.0%} of the demonstrations.")
     # Made once: MuJoCo holds about 12 MB for each environment and frees little of it.
     envs = DummyVectorEnv([task.env_factory] * settings.n_episodes)
     outcomes = {"unguided": evaluate(policy, task, envs, None, 1, eval_seed)}
@@ -117,19 +133,15 @@ def demo(
             100 * outcomes["oracle"].stay,
         )
 
-    reward = make_reward(policy.layout, settings.reward_inputs).to(device)
-    learned = train_reward(
+    learned = reward_from_demonstrations(
         policy,
-        reward,
-        demonstrations,
-        data,
-        folder=run,
-        name="reward",
+        sets,
+        untrained=reward,
+        standardize=False,  # the guidance of plans is scaled for the reward's loss
+        inputs="observation-action" if settings.reward_inputs == "observation-action" else "observation",
+        obs_index=reward.settings.obs_index,
         n_updates=settings.reward_updates,
-        checkpoint_every=settings.checkpoint_every,
-        seed=settings.seed,
-        resume=resume,
-        tracker=tracking,
+        agreement_updates=settings.agreement_updates,
         pictures=partial(
             pictures_of,
             policy=policy,
@@ -138,26 +150,15 @@ def demo(
             length=settings.reward_updates,
             seed=eval_seed,
         ),
+        **training,
     )
-    learned.save(run / "reward")
-    outcomes["guided"] = evaluate(policy, task, envs, learned, 1, eval_seed)
-    outcomes["best_of_16"] = evaluate(policy, task, envs, learned, 16, eval_seed)
+    outcomes["guided"] = evaluate(policy, task, envs, learned.reward, 1, eval_seed)
+    outcomes["best_of_16"] = evaluate(policy, task, envs, learned.reward, 16, eval_seed)
 
-    quality = reward_quality(learned, task, data, seed=eval_seed)
-    findings = evaluate_without_truth(
-        learned,
-        policy,
-        HeldOut(demonstrations, held, data, other),
-        inputs=settings.reward_inputs,
-        coverage=support.coverage,
-        agreement_updates=settings.agreement_updates,
-        checkpoint_every=settings.checkpoint_every,
-        run=run,
-        usage=usage_of_reward(run),
-        seed=eval_seed,
-        resume=resume,
-        tracker=tracking,
-    )
+    quality = reward_quality(learned.reward, task, sets.known, seed=eval_seed)
+    findings = *prior.findings, *learned.findings
+    text = report_text("Reward of the demo", findings, choices, usage_of_reward(run), list(learned.figures))
+    write_report(run, text, learned.figures, tracking)
     level, sentence = verdict_line(findings)
     results: dict[str, Any] = {
         "seed": settings.seed,
@@ -165,20 +166,20 @@ def demo(
         "reward_inputs": settings.reward_inputs,
         **{f"{kind}_{name}": getattr(o, kind) for kind in ("stay", "reach") for name, o in outcomes.items()},
         **quality,
-        "coverage": support.coverage,
+        "coverage": prior.coverage,
         "verdict": level,
         "findings": {finding.name: finding.value for finding in findings},
     }
-    write_figures(run, policy, learned, task, outcomes, eval_seed, tracking)
+    write_figures(run, policy, learned.reward, task, outcomes, eval_seed, tracking)
     write_json(run / "results.json", results)
     record_origin(
         "demo",
         settings,
-        {run / "reward": results, run / "prior": {"coverage": support.coverage}},
+        {run / "reward": results, run / "prior": {"coverage": prior.coverage}},
         env=task.env_id,
         data={
-            "demonstrations": describe_data("scripted expert", demonstrations),
-            "data": describe_data("scripted walks", data),
+            "demonstrations": describe_data("scripted expert", sets.shown),
+            "data": describe_data("scripted walks", sets.known),
         },
     )
     tracking.results(settings, results, MAIN_RESULTS)

@@ -13,11 +13,11 @@ from rlpriors.settings import check_fields
 __all__ = ["HELP", "DemoSettings", "RewardInputs"]
 
 HELP = """
-The command runs `rlpriors learn-reward` from nothing on 2 CPU cores, for a maze.  General are its stages:
-train a diffusion model of the data's trajectories (the prior), check that it covers the demonstrations, learn
-a reward from them with DiffusionIRL, and report on the reward without the true one.  The maze's own are the
-scripted data and demonstrations of a hidden goal, the comparison with the true distance to this goal, and
-plans by the reward in the simulator.
+The command is a preset of `rlpriors learn-reward`, for a maze, on 2 CPU cores.  It runs the same stages with
+other values: train a diffusion model of the data's trajectories (the prior), check that it covers the
+demonstrations, learn a reward from them with DiffusionIRL, and report on the reward without the true one.
+The maze's own are the scripted data and demonstrations of a hidden goal, the comparison with the true
+distance to this goal, and, in place of a policy, plans by the reward in the simulator.
 
     rlpriors demo
     rlpriors demo --seed 1 --goal -1 -1

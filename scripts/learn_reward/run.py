@@ -14,24 +14,22 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from rlpriors.agents import check_support
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.fingerprints import store_fingerprint
 from rlpriors.device import resolve_device
-from rlpriors.evaluation.rewards.verdict import Finding, verdict_line
+from rlpriors.evaluation.rewards.verdict import verdict_line
 from rlpriors.scripts.learn_reward.policy import train_check_policy
 from rlpriors.scripts.learn_reward.preferences import read_labeled
 from rlpriors.scripts.learn_reward.settings import POLICY_STEPS, LearnRewardSettings
 from rlpriors.scripts.origin import describe_data, record_origin
 from rlpriors.training.reward_learning.choices import choose_window, describe_choices, split
-from rlpriors.training.reward_learning.evaluation import (
-    check_demonstrations,
-    evaluate_reward,
-    support_finding,
+from rlpriors.training.reward_learning.demonstration_pipeline import (
+    EpisodeSets,
+    prior_for_demonstrations,
+    reward_from_demonstrations,
 )
 from rlpriors.training.reward_learning.over_training import pictures_of
-from rlpriors.training.reward_learning.pictures import draw_pictures
-from rlpriors.training.reward_learning.pipeline import learn_prior, learn_rewards, stored
+from rlpriors.training.reward_learning.pipeline import stored
 from rlpriors.training.reward_learning.policy_stage import DemonstrationSets
 from rlpriors.training.reward_learning.preference_pipeline import reward_from_labels
 from rlpriors.training.reward_learning.report import report_text, usage_lines, write_report
@@ -86,9 +84,6 @@ def learn_reward(
         run = create_or_resume_run(folder, settings, resume=resume)
         tracking = RunTracker(run, tracker)
         tracking.overview(settings, "learn-reward")
-        usage = usage_lines(
-            settings.env, run / "reward", settings.env_arguments(), encoded=pixels is not None
-        )
         numbers = reward_from_labels(
             labeled,
             pairs,
@@ -105,7 +100,9 @@ def learn_reward(
             device=device,
             tracking=tracking,
             obs_encoder=settings.encoder_record(pixels, net_seed),
-            usage=usage,
+            usage=usage_lines(
+                settings.env, run / "reward", settings.env_arguments(), encoded=pixels is not None
+            ),
             results={"env": settings.env, "seed": settings.seed},
             say=say,
         )
@@ -120,9 +117,7 @@ def learn_reward(
         )  # fmt: skip
         tracking.results(settings, numbers, ("accuracy", "log_loss", "epic_members"))
         tracking.close()
-        say(f"\nA policy: rlpriors train-policy --reward {run / 'reward'} {settings.env_flags}")
-        say(f"The report: {run / 'report.md'}; the curves: tensorboard --logdir {run / 'tensorboard'}")
-        say(str(run))
+        _say_next(run, settings.env_flags, say)
         return run
     assert settings.demos is not None
     demonstrations = read("--demos", settings.demos, data_seed)
@@ -146,12 +141,17 @@ def learn_reward(
     window = choose_window(
         demonstrations, data, horizon=settings.horizon, stride=settings.stride, absorbing=absorbing
     )
-    shown, held = split(demonstrations, settings.held_out, split_seed)
-    known, other = split(data, settings.held_out / 2, split_seed)
+    sets = EpisodeSets(
+        demonstrations,
+        data,
+        *split(demonstrations, settings.held_out, split_seed),
+        *split(data, settings.held_out / 2, split_seed),
+        reference=reference,
+    )
     choices = describe_choices(
         window,
-        (shown, held),
-        (known, other),
+        (sets.shown, sets.held_out),
+        (sets.known, sets.other),
         source=source,
         reference=negatives,
         absorbing=absorbing,
@@ -159,34 +159,28 @@ def learn_reward(
     )
     for title, choice in choices.items():
         say(f"{title}: {choice}.")
-    findings = list(check_demonstrations(demonstrations, data))
-    _warn(findings, say)
     training: dict[str, Any] = {
         "folder": run,
         "checkpoint_every": settings.checkpoint_every,
         "seed": net_seed,
+        "eval_seed": eval_seed,
         "resume": resume,
         "tracker": tracking,
     }
-    policy = learn_prior(
-        known,
+    prior = prior_for_demonstrations(
+        sets,
         window,
         absorbing=absorbing,
         obs_keys=settings.keys,
         obs_encoder=settings.encoder_record(pixels, net_seed),
         n_updates=settings.prior_updates,
         device=device,
+        say=say,
         **training,
     )
-    coverage = check_support(policy, known, demonstrations, seed=eval_seed).coverage
-    findings.append(support_finding(coverage))
-    _warn(findings[-1:], say)
-
-    rewards = learn_rewards(
-        policy,
-        shown,
-        known,
-        reference=reference,
+    learned = reward_from_demonstrations(
+        prior.policy,
+        sets,
         objective=settings.objective,
         inputs=settings.inputs,
         obs_index=settings.obs_index or None,
@@ -194,45 +188,27 @@ def learn_reward(
         agreement_updates=settings.agreement_updates,
         pictures=partial(
             pictures_of,
-            policy=policy,
-            demonstrations=shown,
-            data=known,
+            policy=prior.policy,
+            demonstrations=sets.shown,
+            data=sets.known,
             folder=run / "figures",
             length=settings.reward_updates,
             seed=eval_seed,
         ),
         **training,
     )
-    rewards.reward.record_encoder(policy.obs_encoder)
-    rewards.reward.save(run / "reward")
-    evaluated = (held or shown, reference or other or known)
-    evaluation = evaluate_reward(
-        rewards.reward,
-        *evaluated,
-        halves=rewards.halves,
-        seeds=rewards.seeds,
-        length=window.horizon * window.stride,
-        seed=eval_seed,
-    )
-    findings += evaluation.findings
-    figures = draw_pictures(
-        rewards.reward,
-        *evaluated,
-        evaluation.input_use,
-        length=window.horizon * window.stride,
-        seed=eval_seed,
-    )
+    findings = [*prior.findings, *learned.findings]
+    figures, numbers = dict(learned.figures), dict(learned.numbers)
     usage = usage_lines(settings.env, run / "reward", settings.env_arguments(), encoded=pixels is not None)
-    numbers = evaluation.numbers
     n_steps = settings.policy_steps if settings.policy_steps is not None else 0 if pixels else POLICY_STEPS
-    sets = DemonstrationSets(shown, held)
-    sets.save(run)
+    shown = DemonstrationSets(sets.shown, sets.held_out)
+    shown.save(run)
     trained = None
     if n_steps:
         trained = train_check_policy(
-            partial(settings.make_vectors, pixels, rewards.reward.obs_keys),
-            rewards.reward,
-            sets,
+            partial(settings.make_vectors, pixels, learned.reward.obs_keys),
+            learned.reward,
+            shown,
             env_id=settings.env,
             n_steps=n_steps,
             run=run,
@@ -254,7 +230,7 @@ def learn_reward(
         "seconds": seconds,
         "verdict": level,
     }
-    results |= {f.name: f.value for f in findings} | numbers
+    results |= {**{f.name: f.value for f in findings}, **numbers}
     results["levels"] = {f.name: f.level for f in findings}
     if trained is not None:
         results |= {"policy_steps": n_steps, "untrained": trained.untrained, "trained": trained.trained}
@@ -263,7 +239,7 @@ def learn_reward(
         record_origin, "learn-reward", settings, env=settings.env, env_args=settings.env_arguments()
     )
     sources = {"data": describe_data(source, data)}
-    record({run / "prior": {"coverage": coverage}}, data=sources)
+    record({run / "prior": {"coverage": prior.coverage}}, data=sources)
     sources["demonstrations"] = describe_data(settings.demos, demonstrations)
     if negatives is not None and reference is not None:
         sources["reference"] = describe_data(negatives, reference)
@@ -275,17 +251,15 @@ def learn_reward(
         say(f"  {finding.level:9} {finding.name:14} {finding.value}")
     say(f"{sentence}\n\n{seconds:.0f} seconds. To use the reward:\n")
     say("\n".join(f"    {line}" for line in usage))
-    say(f"\nA policy: rlpriors train-policy --reward {run / 'reward'} {settings.env_flags}")
-    say(f"The report: {run / 'report.md'}; the curves: tensorboard --logdir {run / 'tensorboard'}")
-    say(str(run))
+    _say_next(run, settings.env_flags, say)
     return run
 
 
-def _warn(findings: Sequence[Finding], say: Callable[[str], object]) -> None:
-    """Print the findings that are not good, when they are known: before the next long training."""
-    for finding in findings:
-        if finding.level != "good":
-            say(f"{finding.level.capitalize()}: {finding.name} {finding.value}. {finding.meaning}")
+def _say_next(run: Path, env_flags: str, say: Callable[[str], object]) -> None:
+    """Print the next command, and the places of the results."""
+    say(f"\nA policy: rlpriors train-policy --reward {run / 'reward'} {env_flags}")
+    say(f"The report: {run / 'report.md'}; the curves: tensorboard --logdir {run / 'tensorboard'}")
+    say(str(run))
 
 
 def _check_obs_index(index: Sequence[int], n: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from run_page import expected_rows, results_on_page
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpriors.envs.maze.point_maze import make_point_maze
@@ -104,6 +105,7 @@ def test_results(finished) -> None:
     assert (found["seed"], found["reward_inputs"]) == (3, "observation")
     assert abs(found["spearman"]) <= 1
     assert 0 <= found["epic"] <= 1
+    assert results_on_page(folder) == expected_rows(folder)
 
 
 def test_the_reward_stands_alone(finished) -> None:
@@ -190,7 +192,8 @@ def test_a_second_run_leaves_the_first_alone(finished, tmp_path, monkeypatch) ->
     first = shutil.copytree(finished[0], tmp_path / "run")
     before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
     # Far enough to have written much of its own.
-    monkeypatch.setattr(demo, "check_support", lambda *args, **kwargs: sys.exit("stop here"))
+    stage = "rlpriors.training.reward_learning.demonstration_pipeline.check_support"
+    monkeypatch.setattr(stage, lambda *args, **kwargs: sys.exit("stop here"))
     with pytest.raises(SystemExit, match="stop here"):
         command(*TINY, "--folder", str(first))
     assert (tmp_path / "run-2" / "prior.resume.pt").exists()

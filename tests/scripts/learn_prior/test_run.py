@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from run_page import expected_rows, results_on_page
 
 from rlpriors.data import EpisodeStore
 from rlpriors.rewards import MLPReward, RewardSettings
@@ -22,6 +23,7 @@ def test_a_prior_is_learned_and_plans(tmp_path, monkeypatch, capsys):
     command(monkeypatch, *args)
     assert capsys.readouterr().out.splitlines()[-1] == str(run)
     assert 0 <= json.loads((run / "results.json").read_text())["coverage"] <= 1
+    assert results_on_page(run) == expected_rows(run)
     before = (run / "prior/model.safetensors").read_bytes()
     command(monkeypatch, *args, "--resume")
     assert (run / "prior/model.safetensors").read_bytes() == before
@@ -37,6 +39,14 @@ def test_a_prior_is_learned_and_plans(tmp_path, monkeypatch, capsys):
     assert EpisodeStore.load(tmp_path / "plan/episodes.safetensors").lengths.tolist() == [80, 80]
     command(monkeypatch, *plan, "--folder", str(tmp_path / "alone"))
     assert "learned_return" not in json.loads((tmp_path / "alone/results.json").read_text())
+    MLPReward(RewardSettings(obs_dim=4, act_dim=2)).save(tmp_path / "other")
+    with pytest.raises(
+        SystemExit, match=r"`--reward` must read observations of 5 entries.* Received one of 4"
+    ):
+        command(monkeypatch, *plan, "--reward", str(tmp_path / "other"), "--folder", str(tmp_path / "b"))
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(SystemExit, match=r"no config\.json\. .* such as .*run/prior"):
+        command(monkeypatch, *plan, "--reward", str(run))
     with pytest.raises(SystemExit, match="action space of the prior"):
         command(monkeypatch, *plan[:3], "--env", "Pendulum-v1", *plan[5:])
 

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.own_data.demonstrations import record
 from puck_env import Puck, push
 from rocket_env import Rocket, fly
+from run_page import expected_rows, results_on_page
 
 from rlpriors.agents import load_policy, load_prior
 from rlpriors.rewards import load_reward
@@ -72,6 +73,7 @@ def test_a_run_leaves_a_reward_a_prior_and_a_report(name, demos, tmp_path, monke
     assert results["verdict"] in ("good", "doubtful", "bad")
     assert 0 <= results["accuracy"] <= 1
     assert results["input_use/action"] == 0
+    assert results_on_page(run) == expected_rows(run)
     assert "## Choices" in (run / "report.md").read_text()
     rewarded = LearnedReward(env(), str(run / "reward"), device="cpu")
     obs, _ = rewarded.reset(seed=0)
@@ -192,6 +194,7 @@ def test_killed_at_each_stage_and_resumed_equals_undisturbed(demos, tmp_path, mo
         (("--env", "nope:Nope-v0"), "`--env` must be the id of an installed environment"),
         (("--obs-keys", "speed"), "--demos: .*`keys` must be None unless the observation is a Dict"),
         (("--data", "{folder}/puck.npz"), "--data: "),
+        (("--horizon", "500"), "`--horizon` 500 with `stride` 1 must fit into a demonstration"),
     ],
 )
 def test_an_error_names_the_flag(args, message, demos, tmp_path, monkeypatch, capsys):

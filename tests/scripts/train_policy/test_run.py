@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from benchmarks.own_data.demonstrations import record
+from run_page import expected_rows, results_on_page
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tianshou.algorithm import SAC
 
@@ -51,6 +52,7 @@ def test_a_run_leaves_its_policy_and_numbers(tiny, tmp_path, algorithm, capsys):
     assert results["env_steps"] == 48
     assert results["trained"]["steps"] == 6
     assert results["trained"]["true_return"] < 0  # Pendulum pays at most 0
+    assert results_on_page(run) == expected_rows(run)
     assert "learned return" in capsys.readouterr().out
     env = gym.make("Pendulum-v1", max_episode_steps=6)
     policy = load_policy(run / "policy", env.observation_space, env.action_space, device="cpu")

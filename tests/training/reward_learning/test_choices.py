@@ -47,8 +47,34 @@ def test_given_sizes_are_kept_and_short_episodes_refused():
     store = walks(100)
     assert choose_window(store, store, horizon=10).stride == 1
     assert choose_window(store, store, stride=4).horizon == 8
-    with pytest.raises(ValueError, match=r"at least 2 steps\. Received 1"):
+    with pytest.raises(ValueError, match=r"at least 2 steps\. Received 1 in a demonstration; remove"):
         choose_window(walks(1), store)
+
+
+def test_a_window_that_no_episode_holds_is_refused_before_any_training():
+    short, long = walks(9, 12), walks(100)
+    with pytest.raises(ValueError, match=r"into a demonstration: it needs 16 steps\. Received at most 12"):
+        choose_window(short, long, horizon=8, stride=2)
+    with pytest.raises(ValueError, match=r"into an episode of the data: it needs 20 steps"):
+        choose_window(long, short, horizon=20)
+    with pytest.raises(ValueError, match=r"into an episode: it needs 200 steps"):
+        choose_window(long, long, horizon=200)  # a prior alone: there are no demonstrations
+    ended = replace(short, terminated=np.arange(21) == 8)  # the first one continues in its terminal state
+    assert choose_window(ended, long, horizon=20, absorbing=True).horizon == 20
+
+
+def test_the_reason_names_the_episode_that_limits_the_window():
+    store = walks(60, 60, 12)
+    reason = (
+        "4 steps of a demonstration's 60, by default about a third of the shortest demonstration, 12 steps;"
+    )
+    assert choose_window(store, walks(60)).reason.startswith(reason)
+    assert "a third of an episode of the data, 30 steps" in choose_window(walks(60), walks(30)).reason
+    assert choose_window(walks(60), walks(60)).reason.endswith("about a third; 1 per time step")
+    assert choose_window(store, walks(60), horizon=20).reason.endswith(
+        "1 demonstrations are shorter, and not used"
+    )
+    assert choose_window(store, store).reason.startswith("4 steps of an episode's 60")
 
 
 def test_each_side_of_a_split_has_an_episode():

@@ -1,6 +1,7 @@
 """Learning of a reward from a user's own demonstrations, from data to a report.
 
-`pipeline`         stages of a command: prior and rewards
+`demonstration_pipeline`  stages of a command: prior, reward and findings
+`pipeline`         trainings of the prior and of several rewards
 `choices`          defaults that follow from the data, each with its reason
 `stages`           trainings of the prior and of rewards, resumable
 `evaluation`       evaluation of a learned reward without the true reward

@@ -81,7 +81,8 @@ def choose_window(
     for Discrete actions, whose mean does not exist.  A given `horizon` or `stride` is kept.
 
     Raises:
-        ValueError: episodes have fewer than 2 steps.
+        ValueError: episodes have fewer than 2 steps, or a given window is longer than all episodes of the
+            demonstrations or of the data.
 
     Example:
         >>> from rlpriors.data import Episode
@@ -91,12 +92,18 @@ def choose_window(
         >>> choice.horizon, choice.stride
         (16, 2)
     """
-    shortest = int(np.median(demonstrations.lengths))
+    usual = int(np.median(demonstrations.lengths))
+    word = "episode" if demonstrations is data else "demonstration"  # a prior alone has no demonstrations
+    name = f"a{'n' * (demonstrations is data)} {word}"
+    limits = {name: usual}
     if not absorbing:  # windows end before a termination
-        shortest = min(shortest, int(demonstrations.lengths.min()), int(np.median(data.lengths)))
+        limits[f"the shortest {word}"] = int(demonstrations.lengths.min())
+        limits["an episode of the data"] = int(np.median(data.lengths))
+    limit, shortest = min(limits.items(), key=lambda item: item[1])
     if shortest < 2:
         raise ValueError(
-            f"Demonstrations and data must have episodes of at least 2 steps. Received {shortest}."
+            f"Demonstrations and data must have episodes of at least 2 steps. Received {shortest} in "
+            f"{limit}; remove short episodes, or record longer ones."
         )
     discrete = data.act.dtype.kind in "iu"
     steps = max(2, min(round(shortest / 3), MOST_STEPS))
@@ -105,12 +112,28 @@ def choose_window(
     if horizon is None:
         horizon = max(2, min(steps // stride, MOST_TIME_STEPS))
         horizon -= horizon % 2 if horizon > 2 else 0
-    length = int(np.median(demonstrations.lengths))
+    unused = [_n_without_window(store, horizon * stride, absorbing) for store in (demonstrations, data)]
+    for kind, store, n in zip((name, "an episode of the data"), (demonstrations, data), unused, strict=True):
+        if n == store.n_episodes:
+            raise ValueError(
+                f"`horizon` {horizon} with `stride` {stride} must fit into {kind}: it needs "
+                f"{horizon * stride} steps. Received at most {store.lengths.max()} steps; use a smaller "
+                "horizon or stride, or longer episodes."
+            )
     reason = (
-        f"{horizon * stride} steps of a demonstration's {length}, by default about a third; "
+        f"{horizon * stride} steps of {name}'s {usual}, by default about a third"
+        f"{f' of {limit}, {shortest} steps' if shortest < usual else ''}; "
         f"{'single steps, because actions are Discrete' if discrete else f'{stride} per time step'}"
     )
+    if unused[0]:
+        reason += f"; {unused[0]} {word}s are shorter, and not used"
     return WindowChoice(horizon, stride, reason)
+
+
+def _n_without_window(store: EpisodeStore, steps: int, absorbing: bool) -> int:
+    """Return the number of episodes that are shorter than a window."""
+    continued = absorbing & store.terminated[store.step_starts + store.lengths - 1]
+    return int(((store.lengths < steps) & ~continued).sum())
 
 
 def choose_negatives(

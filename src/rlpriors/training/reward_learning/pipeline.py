@@ -43,7 +43,7 @@ class LearnedRewards(NamedTuple):
     """Learned reward, and further ones that show how much it depends on chance."""
 
     reward: RewardModel
-    """Learned reward, in standard deviations over the data."""
+    """Learned reward, by default in standard deviations over the data."""
     halves: tuple[RewardModel, ...]
     """Rewards of disjoint halves of the demonstrations; none for fewer than two demonstrations."""
     seeds: tuple[RewardModel, ...]
@@ -72,6 +72,7 @@ def learn_prior(
     tracker: Trackers = "tensorboard",
     device: str | torch.device = "auto",
     obs_encoder: EncoderRecord | None = None,
+    untrained: DiffuserPolicy | None = None,
 ) -> DiffuserPolicy:
     """Train a prior on data, save it to `<folder>/prior`, and return the policy that plans with it.
 
@@ -88,14 +89,28 @@ def learn_prior(
         seed: seed of weights, batches and noise.
         device: device of the prior.
         obs_encoder: encoder whose features the observations contain.
+        untrained: policy whose prior is trained, with windows as `window`; None for a new one of
+            `make_planner`.
 
     Raises:
-        ValueError: the data has no action space, or no episode is as long as a window.
+        ValueError: the data has no action space, no episode is as long as a window, or the windows of
+            `untrained` are others.
     """
-    if data.action_space is None:
-        raise ValueError("`data` must record its action space. Received None; load it with `action_space=`.")
-    layout = TrajectoryLayout.fit(data, window.horizon, window.stride, absorbing=absorbing)
-    policy = make_planner(layout, data.action_space, obs_keys=obs_keys, device=device, seed=seed)
+    if untrained is None:
+        if data.action_space is None:
+            raise ValueError(
+                "`data` must record its action space. Received None; load it with `action_space=`."
+            )
+        layout = TrajectoryLayout.fit(data, window.horizon, window.stride, absorbing=absorbing)
+        policy = make_planner(layout, data.action_space, obs_keys=obs_keys, device=device, seed=seed)
+    else:
+        policy, layout = untrained, untrained.layout
+        received = layout.horizon, layout.stride, layout.absorbing
+        if received != (window.horizon, window.stride, absorbing):
+            raise ValueError(
+                "`untrained` must have the horizon, the stride and the absorbing states of the run, "
+                f"{(window.horizon, window.stride, absorbing)}. Received {received}."
+            )
     policy.obs_encoder = obs_encoder
     train_prior(
         policy,
@@ -128,12 +143,14 @@ def learn_rewards(
     resume: bool,
     tracker: Trackers = "tensorboard",
     pictures: Callable[[RewardModel], Mapping[str, Flipbook]] | None = None,
+    untrained: RewardModel | None = None,
+    standardize: bool = True,
 ) -> LearnedRewards:
     """Learn a reward, and with `agreement_updates` three further ones with fewer updates.
 
     The losses of the further rewards go to csv files in the folder: the tracker's page shows one reward.
-    Rewards are standardized over the data: divided by their standard deviation, and shifted to a mean of 0
-    where no episode terminates.
+    By default rewards are standardized over the data: divided by their standard deviation, and shifted to a
+    mean of 0 where no episode terminates.
 
     Args:
         policy: policy with the trained prior.
@@ -151,6 +168,9 @@ def learn_rewards(
         agreement_updates: number of updates of each further reward; 0 for none.
         seed: seed of weights, batches, noise and halves.
         pictures: function that returns pictures of the reward over its training, by their tags.
+        untrained: reward that is trained, of the same inputs as the further ones; None for a new one of
+            `make_reward`.
+        standardize: standardize the rewards; False returns them in the scale of their loss.
     """
     keys = None if policy.layout.obs_layout is None else policy.layout.obs_layout.keys
     learned = partial(
@@ -165,6 +185,7 @@ def learn_rewards(
         folder=folder,
         checkpoint_every=checkpoint_every,
         resume=resume,
+        standardize=standardize,
     )
     halves: tuple[RewardModel, ...] = ()
     seeds: tuple[RewardModel, ...] = ()
@@ -182,7 +203,9 @@ def learn_rewards(
                 for name, half in zip("ab", np.array_split(order, 2), strict=True)
             )
     # The last one: the policy plans with it afterwards.
-    reward = learned(demonstrations, "reward", n_updates, seed, tracker=tracker, pictures=pictures)
+    reward = learned(
+        demonstrations, "reward", n_updates, seed, tracker=tracker, pictures=pictures, untrained=untrained
+    )
     return LearnedRewards(reward, halves, seeds)
 
 
@@ -202,11 +225,14 @@ def _learn_one(
     folder: Path,
     checkpoint_every: int,
     resume: bool,
+    standardize: bool,
     tracker: Trackers = "csv",
     pictures: Callable[[RewardModel], Mapping[str, Flipbook]] | None = None,
+    untrained: RewardModel | None = None,
 ) -> RewardModel:
     chosen = choose_negatives(objective, demonstrations, data, seed=seed) if reference is None else reference
-    untrained = make_reward(policy.layout, inputs, obs_index=obs_index, obs_keys=obs_keys, seed=seed)
+    if untrained is None:
+        untrained = make_reward(policy.layout, inputs, obs_index=obs_index, obs_keys=obs_keys, seed=seed)
     reward = train_reward(
         policy,
         untrained,
@@ -223,4 +249,4 @@ def _learn_one(
         tracker=tracker,
         pictures=pictures,
     )
-    return standardized(reward, data, shift=not policy.layout.absorbing)
+    return standardized(reward, data, shift=not policy.layout.absorbing) if standardize else reward
