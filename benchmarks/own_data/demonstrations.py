@@ -17,7 +17,8 @@ __all__ = ["random_return", "record"]
 def record(
     path: Path, env: gym.Env[Any, Any], act: Callable[[Any], Any], n_episodes: int, seed: int = 0
 ) -> float:
-    """Write whole episodes of an expert as the arrays obs, act and lengths; return their mean return.
+    """Write whole episodes of an expert as the arrays obs, act, lengths and terminated; return their mean
+    return.
 
     Args:
         path: .npz file.
@@ -28,18 +29,19 @@ def record(
     """
     observations: list[Any] = []
     actions: list[Any] = []
-    lengths, total = [], 0.0
+    lengths, ends, total = [], [], 0.0
     for number in range(n_episodes):
         obs, _ = env.reset(seed=seed + number)
         observations.append(obs)
-        ended, first = False, len(actions)
+        ended, terminated, first = False, False, len(actions)
         while not ended:
             actions.append(act(obs))
             obs, reward, terminated, truncated, _ = env.step(actions[-1])
             observations.append(obs)
             total, ended = total + float(reward), terminated or truncated
         lengths.append(len(actions) - first)
-    columns: dict[str, Any] = {"act": np.array(actions), "lengths": lengths}
+        ends.append(terminated)
+    columns: dict[str, Any] = {"act": np.array(actions), "lengths": lengths, "terminated": ends}
     if isinstance(observations[0], dict):
         for key in observations[0]:
             columns[f"obs/{key}"] = np.array([row[key] for row in observations])

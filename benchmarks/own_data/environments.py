@@ -5,7 +5,7 @@
 `Balloon`     Box actions: the burner of a balloon holds an altitude
 `Ferry`       Discrete actions: an engine holds a ferry at its berth, in a current
 `Kiln`        Box actions and Dict observations: two burners hold the temperatures of a kiln
-`TASKS`       environments and experts by name
+`FIRST_TASKS` environments and experts by name
 
 Their rewards are for the evaluation only: the command never reads them.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.own_data.cells import Task
 
-__all__ = ["TASKS", "Balloon", "Crane", "Ferry", "Greenhouse", "Kiln"]
+__all__ = ["FIRST_TASKS", "Balloon", "Crane", "Ferry", "Greenhouse", "Kiln"]
 
 MODULE = "benchmarks.own_data.environments"
 
@@ -238,7 +238,7 @@ def fire(obs: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(np.clip(powers, 0, 1), np.float32)
 
 
-TASKS = {
+FIRST_TASKS = {
     "greenhouse": Task(f"{MODULE}:Greenhouse-v0", Greenhouse, grow, "Discrete; vector"),
     "crane": Task(f"{MODULE}:Crane-v0", Crane, carry, "Box; Dict"),
     "balloon": Task(f"{MODULE}:Balloon-v0", Balloon, burn, "Box; vector"),
@@ -247,5 +247,5 @@ TASKS = {
 }
 """Environments and experts by name."""
 
-for task in TASKS.values():
+for task in FIRST_TASKS.values():
     gym.register(task.env_id.rpartition(":")[2], f"{MODULE}:{task.make.__name__}")

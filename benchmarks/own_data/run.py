@@ -3,7 +3,7 @@
     python -m benchmarks.own_data.run --seeds 0 1 2
     python -m benchmarks.own_data.run --report
 
-The environments (`environments.py`) were invented after the command and its defaults.  Each has a scripted
+The environments (`tasks.py`) were invented after the command and its defaults.  Each has a scripted
 expert, which records 20 demonstrations in a .npz file.  A cell is `rlpriors learn-reward --env ... --demos
 ...` at its defaults: it records random actions, learns a prior and a reward, and trains a policy on the
 reward alone.  The true return of this policy is compared with those of random actions (0) and of the
@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.own_data.cells import Task, run_cell
-from benchmarks.own_data.environments import TASKS
 from benchmarks.own_data.report import COLUMNS, report
+from benchmarks.own_data.tasks import TASKS
 from benchmarks.tables import make_parser, read_csv, write_csv
 
 __all__ = ["PAGE", "RESULTS", "RUNS", "cell_folder", "main", "report_page", "run_cells"]

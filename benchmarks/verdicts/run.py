@@ -20,7 +20,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from benchmarks.own_data.cells import FILE
-from benchmarks.own_data.environments import TASKS
+from benchmarks.own_data.environments import FIRST_TASKS
 from benchmarks.own_data.run import PAGE, cell_folder
 from benchmarks.own_data.run import RUNS as GOOD_RUNS
 from benchmarks.tables import make_parser, read_csv, write_csv
@@ -59,7 +59,7 @@ def run_cells(good_runs: Path, runs: Path, results: Path, spoils: Container[str]
             continue
         if cell.spoil:
             folder = runs / f"{cell.env}-seed{cell.seed}-{cell.spoil}"
-            content = run_cell(TASKS[cell.env], cell, good, folder)
+            content = run_cell(FIRST_TASKS[cell.env], cell, good, folder)
         else:
             content = {"stage": "all", **json.loads((good / FILE).read_text())}
         rows += [[*key, content["stage"], check, level] for check, level in content["levels"].items()]

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.own_data import run
 from benchmarks.own_data.cells import Task, run_cell
 from benchmarks.own_data.demonstrations import random_return, record
-from benchmarks.own_data.environments import TASKS
 from benchmarks.own_data.report import report
+from benchmarks.own_data.tasks import TASKS
 from benchmarks.tables import read_csv
 from line_env import TWO, Line
 from puck_env import Puck, push
@@ -33,7 +33,16 @@ def test_demonstrations_are_whole_episodes(tmp_path: Path) -> None:
         "obs/position",
         "obs/velocity",
         "obs/wind",
+        "terminated",
     }
+
+
+def test_ends_of_demonstrations_are_recorded(tmp_path: Path) -> None:
+    task = TASKS["tug"]
+    record(tmp_path / "demos.npz", task.make(), task.act, 3, seed=0)
+    arrays = np.load(tmp_path / "demos.npz")
+    assert arrays["terminated"].tolist() == [True] * 3
+    assert (arrays["lengths"] < 100).all()
 
 
 def test_random_actions_have_a_seed() -> None:
