@@ -4,6 +4,7 @@
 `pipeline`         trainings of the prior and of several rewards
 `choices`          defaults that follow from the data, each with its reason
 `stages`           trainings of the prior and of rewards, resumable
+`ends`             rewards of demonstrations that end their episodes
 `evaluation`       evaluation of a learned reward without the true reward
 `report`           report in Markdown, as pictures and in TensorBoard
 `pictures`         pictures of a reward

@@ -26,6 +26,7 @@ from rlpriors.training.reward_learning.choices import (
     WindowChoice,
     choose_negatives,
 )
+from rlpriors.training.reward_learning.ends import prefer_ends
 from rlpriors.training.reward_learning.stages import (
     RewardInputs,
     make_planner,
@@ -149,8 +150,9 @@ def learn_rewards(
     """Learn a reward, and with `agreement_updates` three further ones with fewer updates.
 
     The losses of the further rewards go to csv files in the folder: the tracker's page shows one reward.
-    By default rewards are standardized over the data: divided by their standard deviation, and shifted to a
-    mean of 0 where no episode terminates.
+    By default rewards are standardized over the data: divided by their standard deviation, and shifted.  The
+    mean is 0 where no episode terminates, and the highest value of a demonstrated step is at most 0 where all
+    demonstrations do (`prefer_ends`).
 
     Args:
         policy: policy with the trained prior.
@@ -249,4 +251,8 @@ def _learn_one(
         tracker=tracker,
         pictures=pictures,
     )
-    return standardized(reward, data, shift=not policy.layout.absorbing) if standardize else reward
+    if not standardize:
+        return reward
+    if policy.layout.absorbing:
+        return prefer_ends(standardized(reward, data, shift=False), demonstrations)
+    return standardized(reward, data)
