@@ -34,6 +34,8 @@ from benchmarks.probing import run as probing
 from benchmarks.self_prediction import report as self_prediction_report
 from benchmarks.self_prediction import run as self_prediction
 from benchmarks.speed import encode, encode_report
+from benchmarks.synthetic_data import report as synthetic_data_report
+from benchmarks.synthetic_data import run as synthetic_data
 from benchmarks.tables import read_csv
 from benchmarks.verdicts import report as verdict_report
 from benchmarks.verdicts import run as verdicts
@@ -60,6 +62,7 @@ PAGES = (
     "probing",
     "self_prediction",
     "speed",
+    "synthetic_data",
     "world_models",
     "zero_shot",
 )
@@ -135,6 +138,10 @@ def write_speed(docs: Path) -> None:
     encode_report.report(read_csv(encode.RESULTS), docs / "results" / "speed.md")
 
 
+def write_synthetic_data(docs: Path) -> None:
+    synthetic_data_report.report(read_csv(synthetic_data.RESULTS), docs / "results" / "synthetic_data.md")
+
+
 def write_world_models(docs: Path) -> None:
     world_models_report.report(read_csv(world_models.RESULTS), docs / "results" / "world_models.md")
 
@@ -158,6 +165,7 @@ WRITERS = (
     write_probing,
     write_self_prediction,
     write_speed,
+    write_synthetic_data,
     write_world_models,
     write_zero_shot,
 )
