@@ -8,22 +8,24 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from tianshou.algorithm.algorithm_base import Policy
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
 from benchmarks.policies.cloning import WithGoal, fit_clone
-from benchmarks.policies.mazes import MAZES
+from benchmarks.policies.mazes import MAZES, MazeWorld
+from benchmarks.policies.pushing import PUSHES, PushWorld
 from benchmarks.policies.speed import ms_per_action, updates_per_second
 from benchmarks.policies.worlds import Detour, Phase, record_detour, record_phase
 from rlpriors.agents import BESO, BehaviorCloning, CosineSchedule, ScorePolicy, ScoreSettings
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
-from rlpriors.envs.maze.point_maze import OBS_KEYS
 from rlpriors.training.offline import train_offline
 from rlpriors.training.rollout import evaluate_policy
 
@@ -34,11 +36,15 @@ COLUMNS = ("env", "method", "demos", "seed", "metric", "value")
 METHODS: dict[str, tuple[str, ...]] = {
     "umaze": ("cloning", "beso", "beso-past"),
     "ring": ("cloning", "beso", "beso-past"),
+    "fetchpush": ("cloning", "beso", "beso-undropped"),
     "detour": ("cloning", "beso"),
     "phase": ("no-past", "past-observations", "past-actions-given", "past-tokens"),
     "speed": ("actions", "embeddings"),
 }
 """Methods of each environment.  A training of `beso` is evaluated with several settings."""
+
+WORLDS: dict[str, MazeWorld | PushWorld] = {**MAZES, **PUSHES}
+"""Environments with new goals."""
 
 Values = list[tuple[str, str, float]]
 """Method, metric and value of each result."""
@@ -48,7 +54,7 @@ class Budget(NamedTuple):
     """Sizes of trainings and evaluations."""
 
     updates: int = 2000
-    """Number of updates in a maze."""
+    """Number of updates in a maze and of pushing."""
     small_updates: int = 1500
     """Number of updates in the other environments."""
     n_episodes: int = 40
@@ -72,7 +78,7 @@ class Cell(NamedTuple):
     @property
     def n_demos(self) -> int:
         """Number of demonstrations."""
-        defaults = {"umaze": 80, "ring": 80, "detour": 40, "phase": 200, "speed": 1}
+        defaults = {"umaze": 80, "ring": 80, "fetchpush": 200, "detour": 40, "phase": 200, "speed": 1}
         return self.demos or defaults[self.env]
 
     @property
@@ -91,37 +97,54 @@ def run_cell(cell: Cell, runs: Path) -> Values:
         "phase": _phase,
         "speed": _speed,
     }
-    return evaluations.get(cell.env, _maze)(cell, runs)
+    return evaluations.get(cell.env, _goals)(cell, runs)
 
 
-def _maze(cell: Cell, runs: Path) -> Values:
-    world = MAZES[cell.env]
+def _goals(cell: Cell, runs: Path) -> Values:
+    world = WORLDS[cell.env]
     data = world.data(cell.n_demos, cell.seed, runs)
-    space = world.task.env_factory().action_space
     goals = world.goals(cell.budget.n_episodes, cell.seed)
     if cell.method == "cloning":
-        clone = fit_clone(data, space, 2, cell.seed)
+        clone = fit_clone(data, world.action_space, 2, cell.seed)
         _train(
             BehaviorCloning(policy=clone.policy, optim=_optim(cell), seed=cell.seed), clone.data, cell, runs
         )
-        found = world.evaluate(WithGoal(clone.policy, goals), goals, cell.seed)
-        return [(cell.method, metric, value) for metric, value in found.items()]
-    settings = ScoreSettings(history=4 if cell.method == "beso-past" else 0, denoiser="mlp", width=128)
+        found = {cell.method: world.evaluate(partial(WithGoal, clone.policy), goals, cell.seed)}
+        if isinstance(world, PushWorld):
+            found["demonstrations"] = world.shown(data)
+        return [(name, *row) for name, values in found.items() for row in values.items()]
+    settings = ScoreSettings(
+        history=4 if cell.method == "beso-past" else 0,
+        goal_dropout=0.0 if cell.method == "beso-undropped" else 0.1,
+        denoiser="mlp",
+        width=128,
+    )
     policy = ScorePolicy.fit(
-        data, space, settings=settings, task_entries=(0, 1), obs_keys=OBS_KEYS, device="cpu", seed=cell.seed
+        data,
+        world.action_space,
+        settings=settings,
+        task_entries=(0, 1),
+        obs_keys=world.obs_keys,
+        device="cpu",
+        seed=cell.seed,
     )
     _train(BESO(policy=policy, optim=_optim(cell), seed=cell.seed), data, cell, runs)
-    policy.reach(goals)
+
+    def toward(goals: Float[np.ndarray, "n 2"]) -> Policy:
+        policy.reach(goals)
+        return policy
+
     variants: dict[str, dict[str, Any]] = {
         cell.method: {},
         f"{cell.method}-1-steps": {"n_steps": 1},
         f"{cell.method}-20-steps": {"n_steps": 20},
-        f"{cell.method}-guided": {"n_steps": settings.n_steps, "guidance": 1.0},
     }
+    if settings.goal_dropout:
+        variants[f"{cell.method}-guided"] = {"n_steps": settings.n_steps, "guidance": 1.0}
     values: Values = []
     for name, changed in variants.items():
         policy.set_sampling(**changed)
-        values += [(name, *row) for row in world.evaluate(policy, goals, cell.seed).items()]
+        values += [(name, *row) for row in world.evaluate(toward, goals, cell.seed).items()]
     return values
 
 
@@ -196,7 +219,7 @@ def _optim(cell: Cell) -> Any:
 
 
 def _n_updates(cell: Cell) -> int:
-    return cell.budget.updates if cell.env in MAZES else cell.budget.small_updates
+    return cell.budget.updates if cell.env in WORLDS else cell.budget.small_updates
 
 
 def _train(algorithm: Any, data: EpisodeStore, cell: Cell, runs: Path) -> None:

@@ -4,9 +4,11 @@
 `MazeWorld`   data and goals of a maze
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 from jaxtyping import Float
 from tianshou.algorithm.algorithm_base import Policy
@@ -26,6 +28,14 @@ class MazeWorld(NamedTuple):
     far: float
     """Length of the shortest way from the start from which on a goal counts as far."""
 
+    obs_keys: Sequence[str] | None = OBS_KEYS
+    """Leaves of the observation that policies read."""
+
+    @property
+    def action_space(self) -> gym.Space[Any]:
+        """Action space of the maze."""
+        return self.task.env_factory().action_space
+
     def data(self, n_episodes: int, seed: int, folder: Path) -> EpisodeStore:
         """Return the walker's episodes, which are recorded once and kept in `folder`."""
         rows, columns = self.task.maze.free.shape
@@ -40,12 +50,20 @@ class MazeWorld(NamedTuple):
         xy = self.task.maze.grid(resolution=0.1, margin=0.2)
         return np.asarray(xy[rng.choice(len(xy), n)], np.float32)
 
-    def evaluate(self, policy: Policy, goals: Float[np.ndarray, "n 2"], seed: int) -> dict[str, float]:
+    def evaluate(
+        self,
+        toward: Callable[[Float[np.ndarray, "n 2"]], Policy],
+        goals: Float[np.ndarray, "n 2"],
+        seed: int,
+    ) -> dict[str, float]:
         """Return success, success on far goals and the number of steps, one episode for each goal.
 
-        Steps count the whole episode where the goal is missed.
+        Steps count the whole episode where the goal is missed.  `toward` returns the policy that acts toward
+        the given goals, one for each episode.
         """
-        episodes = evaluate_policy(policy, self.task.env_factory, len(goals), seed=seed, obs_keys=OBS_KEYS)
+        episodes = evaluate_policy(
+            toward(goals), self.task.env_factory, len(goals), seed=seed, obs_keys=OBS_KEYS
+        )
         # Episodes are in the order of their environments, because all have the same length.
         xy = np.array([episodes.episode(i).obs[:, :2] for i in range(len(goals))])
         at_goal = np.linalg.norm(xy - goals[:, None], axis=2) <= self.task.goal_radius

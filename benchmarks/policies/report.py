@@ -19,6 +19,7 @@ Row = Sequence[str]
 
 SECTIONS = {
     "goals": (("umaze", "ring"), ("success", "success-far", "steps")),
+    "pushing": (("fetchpush",), ("success", "success-any", "cm")),
     "detour": (("detour",), ("success", "collision", "above", "below")),
     "phase": (("phase",), ("accuracy", "above-0.9")),
     "speed": (("speed",), ("ms_per_action", "updates_per_s")),

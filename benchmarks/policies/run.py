@@ -1,13 +1,17 @@
-"""Score policies against cloning: goals in mazes, few denoising steps, two ways, a hidden phase.
+"""Score policies against cloning: goals, few denoising steps, two ways, a hidden phase.
 
     python -m benchmarks.policies.run --envs detour phase --seeds 0 1 2 3 4
     python -m benchmarks.policies.run --envs umaze ring --seeds 0 1 2 3 4
+    python -m benchmarks.policies.run --envs fetchpush --seeds 0 1 2 3 4
     python -m benchmarks.policies.run --envs speed --seeds 0
     python -m benchmarks.policies.run --report
 
 - `umaze`, `ring`: PointMaze with the episodes of a scripted walker between random places, and new places as
   goals.  `success` is the fraction of goals that are reached, `success-far` that of goals far from the start
   and `steps` the mean number of steps, with the whole episode where the goal is missed.
+- `fetchpush`: a robot arm pushes a block, with demonstrations of a scripted controller, and new goals.
+  `success` is the fraction of goals within 5 cm of the block after 50 steps, `success-any` that at any time,
+  and `cm` the last distance.
 - `detour`: demonstrations pass an obstacle on either side.  `above` and `below` are the fractions of episodes
   that reach the goal on each side.
 - `phase`: the right action depends on a phase that single observations hardly show.  `accuracy` is the
@@ -68,7 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--methods", nargs="+", choices=every, default=every, help="methods")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="random seeds")
     parser.add_argument("--demos", type=int, default=0, help="demonstrations; 0 for the default of each one")
-    parser.add_argument("--updates", type=int, default=Budget().updates, help="updates in a maze")
+    parser.add_argument(
+        "--updates", type=int, default=Budget().updates, help="updates in a maze and of pushing"
+    )
     parser.add_argument("--small-updates", type=int, default=Budget().small_updates, help="updates elsewhere")
     parser.add_argument("--n-episodes", type=int, default=Budget().n_episodes, help="episodes to evaluate")
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the finished cells")

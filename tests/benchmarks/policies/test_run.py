@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from benchmarks.policies import mazes
+from benchmarks.policies import cells, mazes
 from benchmarks.policies.mazes import MazeWorld
 from benchmarks.policies.report import table
 from benchmarks.policies.run import main
@@ -74,7 +74,7 @@ def test_mazes_are_evaluated_on_new_goals(tmp_path, monkeypatch) -> None:
     full = mazes.MAZES["umaze"]
     short = full.task.changed()
     object.__setattr__(short, "max_episode_steps", 12)
-    monkeypatch.setitem(mazes.MAZES, "umaze", MazeWorld(short, far=0.0))
+    monkeypatch.setitem(cells.WORLDS, "umaze", MazeWorld(short, far=0.0))
     values = run(tmp_path, "--envs", "umaze", "--demos", "4", "--n-episodes", "6")
     variants = ("", "-1-steps", "-20-steps", "-guided")
     methods = {"cloning", *(f"beso{past}{name}" for past in ("", "-past") for name in variants)}
