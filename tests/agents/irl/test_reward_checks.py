@@ -17,7 +17,10 @@ def test_rewards_of_observations_and_of_windows_are_trainable() -> None:
 def test_a_reward_of_other_sizes_is_refused(walks, make_algorithm, train) -> None:
     data = walks()
     wrong = MLPReward(RewardSettings(obs_dim=3, act_dim=2))
-    with pytest.raises(ValueError, match=r"`reward` takes observations of 3 entries .* has 2 and 2"):
+    with pytest.raises(ValueError, match=r"observations of 2 entries, .*\. Received one of 3"):
+        train(make_algorithm(DiffusionIRL, data, reward=wrong), data, 1)
+    wrong = MLPReward(RewardSettings(obs_dim=2, act_dim=3))
+    with pytest.raises(ValueError, match=r"`reward` takes .* actions of 3, but .* has 2 and 2"):
         train(make_algorithm(DiffusionIRL, data, reward=wrong), data, 1)
 
 
