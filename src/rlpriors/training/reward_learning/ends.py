@@ -13,9 +13,12 @@ def prefer_ends(reward: RewardModel, demonstrations: EpisodeStore) -> RewardMode
     """Return the reward minus its highest value in a demonstrated step, where all demonstrations terminate.
 
     A demonstrator who ends every episode could have stayed in any demonstrated state.  So no demonstrated
-    step is worth more than the end, after which the reward is 0.  Data that seldom comes near the goal does
-    not teach this, and an agent then waits in front of the goal.  A reward that is at most 0 already, and one
-    of demonstrations that do not all terminate, is returned unchanged.
+    step should have a larger reward than the time after the end, which has 0.  Data that seldom comes near
+    the goal does not teach this, and an agent then waits in front of the goal.  The rule assumes that ends
+    are successes: a reward below 0 also pays for ending an episode in another way.
+
+    A reward that is at most 0 already, and one of demonstrations that do not all terminate, is returned
+    unchanged.
 
     Args:
         reward: learned reward, which is 0 after a termination.
