@@ -12,6 +12,8 @@ from rlpriors.rewards.trajectory_value import TrajectoryValue, TrajectoryValueSe
 def test_rewards_of_observations_and_of_windows_are_trainable() -> None:
     check_trainable(MLPReward(RewardSettings(obs_dim=3, act_dim=2)))
     check_trainable(TrajectoryValue(TrajectoryValueSettings(8, 4, (8,))))
+    with pytest.raises(TypeError, match="`reward` must be"):
+        check_trainable("a folder")
 
 
 def test_a_reward_of_other_sizes_is_refused(walks, make_algorithm, train) -> None:

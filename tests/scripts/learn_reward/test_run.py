@@ -15,6 +15,7 @@ from rocket_env import Rocket, fly
 from run_page import expected_rows, results_on_page
 
 from rlpriors.agents import load_policy, load_prior
+from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards import load_reward
 from rlpriors.scripts.main import main
 from rlpriors.scripts.train_policy.run import train_policy
@@ -106,6 +107,16 @@ def test_episodes_that_terminate_get_absorbing_states(tmp_path, monkeypatch, cap
     assert load_prior(run / "prior", device="cpu").layout.absorbing
     assert (run / "reference.safetensors").exists()
     assert 'make_env("CartPole-v1", max_episode_steps=50)' in printed
+
+
+def test_no_demonstrated_step_has_a_reward_above_that_of_the_end(tmp_path, monkeypatch, capsys):
+    record(tmp_path / "demos.npz", gym.make("CartPole-v1"), lambda obs: 1, 5)  # all fall
+    run = tmp_path / "run"
+    args = ("--env", "CartPole-v1", "--demos", str(tmp_path / "demos.npz"), *TINY, "--folder", str(run))
+    command(monkeypatch, capsys, *args)
+    shown = EpisodeStore.load(run / "demonstrations.safetensors")
+    assert shown.terminated.sum() == shown.n_episodes
+    assert shown.relabel(load_reward(run / "reward")).rew.max() <= 1e-5
 
 
 def kill(paths: list[str], module: str, algorithm: str, after: int, arguments: list[str]) -> None:
