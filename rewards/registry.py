@@ -33,6 +33,7 @@ from rlpriors.rewards.base import (
 from rlpriors.rewards.baselines.mean_difference import MeanDifferenceReward
 from rlpriors.rewards.baselines.nearest_expert import NearestExpertReward
 from rlpriors.rewards.baselines.support import SupportReward
+from rlpriors.rewards.clipped import ClippedReward
 from rlpriors.rewards.discriminators import AIRLReward, GAILReward
 from rlpriors.rewards.drail import DRAILReward
 from rlpriors.rewards.ensemble import EnsembleReward
@@ -50,6 +51,7 @@ __all__ = ["REWARDS", "check_registered", "load_reward", "reward_class"]
 REWARDS.update(
     {
         "AIRLReward": AIRLReward,
+        "ClippedReward": ClippedReward,
         "DRAILReward": DRAILReward,
         "DisagreementReward": DisagreementReward,
         "EllipticalBonus": EllipticalBonus,
