@@ -1,6 +1,6 @@
 """Linear reward from the means of two data sets.
 
-`MeanDifferenceReward`    difference of means over squared standard deviations; nothing is learned
+`MeanDifferenceReward`    difference of means over variances; nothing is learned
 `MeanDifferenceSettings`  settings of `MeanDifferenceReward`
 """
 
@@ -25,6 +25,8 @@ from rlpriors.rewards.mlp import MLPReward, RewardInput
 
 __all__ = ["MeanDifferenceReward", "MeanDifferenceSettings"]
 
+_MOST = 20.0  # weight of an entry, in standard deviations
+
 
 @dataclass(frozen=True)
 class MeanDifferenceSettings(FeatureSettings):
@@ -41,13 +43,14 @@ class MeanDifferenceSettings(FeatureSettings):
 class MeanDifferenceReward(MLPReward):
     """Linear reward r(x) = sum_i (d_i - m_i) / s_i^2 (x_i - (d_i + m_i) / 2), from statistics alone.
 
-    d and m are the means of the demonstrations and the reference data.  s_i^2 is the variance of entry i
-    over both, in equal shares: ((std_d^2 + std_m^2) / 2 + (d - m)^2 / 4).  An entry in units of s thus has
-    the weight (d - m) / s, between -2 and 2.  The reward is 0 in the middle of both means.  A Discrete
+    d and m are the means of the demonstrations and the reference data.  s_i^2 = (std_d^2 + std_m^2) / 2 is
+    the variance of entry i within both.  An entry in units of s_i thus has the weight (d - m) / s_i, which
+    is bounded by 20 for entries that hardly vary.  The reward is 0 in the middle of both means.  A Discrete
     action counts as one entry for each action.  Constant entries have the weight 0.
 
     The formula is that of a linear discriminant with a diagonal covariance (Fisher 1936).  It pays speed
     where experts are fast and the reference is slow, and cannot express a goal inside of the reference data.
+    It grows without bound outside of the data; see `ClippedReward` before training an agent on it.
 
     Example:
         >>> import numpy as np
@@ -57,9 +60,9 @@ class MeanDifferenceReward(MLPReward):
         ...     return EpisodeStore.from_episodes(
         ...         [Episode(np.array(heights)[:, None], np.zeros((n, 1)), *np.zeros((3, n)))])
         >>> reward = MeanDifferenceReward.fit(store(2.0, 4.0, 0.0), store(0.0, -2.0, 0.0), device="cpu")
-        >>> step = [[0.0]]  # means 3 and -1, standard deviations 1: (3 + 1) / (1 + 4) (x - 1)
+        >>> step = [[0.0]]  # means 3 and -1, standard deviations 1: (3 + 1) / 1 (x - 1)
         >>> reward.score([[1.0]], step, step), reward.score([[3.0]], step, step).round(4)
-        (array([0.], dtype=float32), array([1.6], dtype=float32))
+        (array([0.], dtype=float32), array([8.], dtype=float32))
     """
 
     settings: MeanDifferenceSettings
@@ -103,7 +106,7 @@ class MeanDifferenceReward(MLPReward):
         expert, other = (data_features(reward, store).double() for store in (demonstrations, reference))
         difference, middle = expert.mean(0) - other.mean(0), (expert.mean(0) + other.mean(0)) / 2
         within = (expert.var(0, unbiased=False) + other.var(0, unbiased=False)) / 2
-        std = (within + difference.square() / 4).sqrt()
+        std = torch.maximum(within, (difference / _MOST).square()).sqrt()
         weights = torch.where(std > EPS, difference / std.square().clamp(min=EPS**2), 0.0)
         if not weights.any():
             raise ValueError(

@@ -29,9 +29,15 @@ def scores(reward, obs, act=None):
 
 def test_weights_by_hand():
     reward = MeanDifferenceReward.fit(DEMONSTRATIONS, REFERENCE, device="cpu")
-    # (3 - -1) / (1 + 4) = .8 of the first entry's distance to 1; the second is constant
-    np.testing.assert_allclose(scores(reward, [[1.0, 7], [3.0, 7], [-1.0, 7]]), [0, 1.6, -1.6], atol=1e-6)
-    np.testing.assert_allclose(scores(reward, [[3.0, -90]]), [1.6], atol=1e-6)
+    # (3 - -1) / 1 = 4 times the first entry's distance to 1; the second is constant
+    np.testing.assert_allclose(scores(reward, [[1.0, 7], [3.0, 7], [-1.0, 7]]), [0, 8, -8], atol=1e-5)
+    np.testing.assert_allclose(scores(reward, [[3.0, -90]]), [8], atol=1e-5)
+
+
+def test_an_entry_without_variation_has_a_weight_of_20_deviations():
+    reward = MeanDifferenceReward.fit(store([[3.0]] * 2), store([[1.0]] * 2), device="cpu")
+    # The deviation is (3 - 1) / 20 = .1: 2 / .01 of the distance to 2
+    np.testing.assert_allclose(scores(reward, [[3.0]]), [200], rtol=1e-4)
 
 
 def test_both_data_sets_count_equally():
@@ -43,15 +49,15 @@ def test_both_data_sets_count_equally():
 def test_units_do_not_matter():
     far = [store(1e4 * part.obs[:-1] + 5e4) for part in (DEMONSTRATIONS, REFERENCE)]
     reward = MeanDifferenceReward.fit(*far, device="cpu")
-    np.testing.assert_allclose(scores(reward, [[3e4 + 5e4, 12e4]]), [1.6], rtol=1e-4)
+    np.testing.assert_allclose(scores(reward, [[3e4 + 5e4, 12e4]]), [8], rtol=1e-4)
 
 
 def test_box_actions_by_hand():
     obs = [[0.0], [0.0]]
     demonstrations, reference = store(obs, [[1.0], [0.5]]), store(obs, [[-1.0], [-0.5]])
     reward = MeanDifferenceReward.fit(demonstrations, reference, inputs=("obs", "act"), device="cpu")
-    # means .75 and -.75, variance .0625 within and .5625 between: 1.5 / .625
-    np.testing.assert_allclose(scores(reward, [[0.0]], [[1.0]]), [2.4], rtol=1e-5)
+    # means .75 and -.75, variance .0625: 1.5 / .0625
+    np.testing.assert_allclose(scores(reward, [[0.0]], [[1.0]]), [24], rtol=1e-5)
 
 
 def test_discrete_actions_by_hand():
@@ -60,8 +66,8 @@ def test_discrete_actions_by_hand():
     reference = store(obs, [0, 0, 0, 1], action_space=TWO)
     reward = MeanDifferenceReward.fit(demonstrations, reference, inputs=("act",), device="cpu")
     assert reward.n_actions == 2
-    # Each action is an entry with means .75 and .25 and variance 3/16 + 1/16: .5 / .25 * .5, twice
-    np.testing.assert_allclose(scores(reward, [[0.0]] * 2, [[1], [0]]), [2.0, -2.0], rtol=1e-5)
+    # Each action is an entry with means .75 and .25 and variance 3/16: .5 / (3 / 16) * .5, twice
+    np.testing.assert_allclose(scores(reward, [[0.0]] * 2, [[1], [0]]), [8 / 3, -8 / 3], rtol=1e-5)
     with pytest.raises(ValueError, match=r"Discrete\(2\)"):
         scores(reward, [[0.0]], [[2]])
 
@@ -70,7 +76,7 @@ def test_discrete_actions_that_begin_at_another_number():
     space = gym.spaces.Discrete(2, start=5)
     sides = [store([[0.0]] * 4, act, action_space=space) for act in ([6, 6, 6, 5], [5, 5, 5, 6])]
     reward = MeanDifferenceReward.fit(*sides, inputs=("act",), device="cpu")
-    np.testing.assert_allclose(scores(reward, [[0.0]] * 2, [[6], [5]]), [2.0, -2.0], rtol=1e-5)
+    np.testing.assert_allclose(scores(reward, [[0.0]] * 2, [[6], [5]]), [8 / 3, -8 / 3], rtol=1e-5)
 
 
 def test_the_next_observation_can_be_read():
@@ -81,7 +87,7 @@ def test_the_next_observation_can_be_read():
 def test_chosen_entries_only():
     swapped = [store(part.obs[:-1, ::-1]) for part in (DEMONSTRATIONS, REFERENCE)]
     reward = MeanDifferenceReward.fit(*swapped, obs_index=(1,), device="cpu")
-    np.testing.assert_allclose(scores(reward, [[0.0, 3.0]]), [1.6], rtol=1e-5)
+    np.testing.assert_allclose(scores(reward, [[0.0, 3.0]]), [8], rtol=1e-5)
 
 
 def test_leaves_are_recorded_and_saved(tmp_path):
