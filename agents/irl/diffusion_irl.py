@@ -25,7 +25,7 @@ from rlpriors.agents.irl.horizon_check import check_guided_ends, check_horizons
 from rlpriors.agents.irl.objective_schedule import ObjectiveSchedule
 from rlpriors.agents.irl.objectives import InputPerturbation, Objective, ObjectiveInput
 from rlpriors.agents.irl.objectives.negatives import own_source
-from rlpriors.agents.irl.order_accuracy import default_progress_weight, goal_entries
+from rlpriors.agents.irl.order_accuracy import goal_entries, progresses
 from rlpriors.agents.irl.progress import movement_weights
 from rlpriors.agents.irl.reference import ReferenceLike, ReferenceWindows, parse_reference
 from rlpriors.agents.irl.reward_checks import check_layout, check_observations, check_trainable, fixed_inputs
@@ -44,6 +44,7 @@ from rlpriors.types import Window
 __all__ = ["DiffusionIRL", "DiffusionIRLSettings", "DiffusionIRLStats"]
 
 _N_VARIATION = 2048  # windows that determine the temporal variation
+_PROGRESS_WEIGHT = 5.0  # of demonstrations that progress
 
 
 class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
@@ -197,10 +198,25 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
             fraction, layout = settings.movement_fraction, self.policy.layout
             windows.set_probabilities(movement_weights(windows, layout, self.temporal_variation, fraction))
         self._has_goals = len(goal_entries(windows.store)) > 0
+        self._progresses = self._find_progress(windows)
         self._way_losses = self._make_way_losses(windows)
         check_horizons(windows.store, self.policy.layout, self.settings.allow_variable_horizon)
         check_guided_ends(windows.store, self.policy.layout, self._guided_only())
         return cast(TBuffer, windows)
+
+    def _find_progress(self, demonstrations: WindowBuffer) -> bool | None:
+        """Return True if the demonstrations progress; None if that is unknown or nothing depends on it."""
+        by_order = self.settings.progress_weight is None or any(
+            objective.depends_on_progress for objective in self.objectives.objectives
+        )
+        if not by_order or isinstance(self.online, TrajectoryValue):
+            return None
+        return progresses(demonstrations, self.policy.layout, self._variation_of(demonstrations), self.seed)
+
+    def _variation_of(self, demonstrations: WindowBuffer) -> Tensor:
+        """Return the temporal variation of the data, or that of the demonstrations if it is not used."""
+        variation = self.temporal_variation
+        return variation if variation.any() else self._measure_variation(demonstrations)
 
     def _make_way_losses(self, demonstrations: WindowBuffer) -> WayLosses | None:
         """Return the losses of ways, or None if their weight is 0 or the demonstrations do not progress."""
@@ -208,17 +224,17 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         reads_rewards = any(objective.evaluates_reward for objective in self.objectives.objectives)
         if isinstance(self.online, TrajectoryValue) or weight == 0 or (weight is None and not reads_rewards):
             return None
-        layout, variation = self.policy.layout, self.temporal_variation
-        if not variation.any():
-            variation = self._measure_variation(demonstrations)
         if weight is None:
             # Ways compare states of one episode, so the contrast alone decides about goals of episodes.  It
             # would raise the reward of the demonstrated goals if negatives had others.
             if self._has_goals and not self._guided_only():
                 return None
-            weight = default_progress_weight(demonstrations, layout, variation, self.seed)
+            # Rewards along ways have an arbitrary zero, and with absorbing states the zero decides which ends
+            # an agent looks for.
+            weight = _PROGRESS_WEIGHT if self._progresses and not self.policy.layout.absorbing else 0.0
         if weight == 0:
             return None
+        layout, variation = self.policy.layout, self._variation_of(demonstrations)
         weights = {
             "progress_weight": weight,
             "path_weight": self.settings.path_penalty,
@@ -269,6 +285,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
                 reference=self.reference,
                 n_updates=int(self.updates),
                 has_goals=self._has_goals,
+                progresses=self._progresses,
             )
         )
         with torch.no_grad():

@@ -1,8 +1,9 @@
 """Accuracy of ordering time steps of demonstrations that a ranking was not fitted on.
 
-`order_accuracy`           fraction of held-out pairs of time steps whose order a fitted ranking predicts
-`goal_entries`             entries that are constant in each episode, such as a given goal
-`default_progress_weight`  weight of the progress loss that follows from the accuracy
+`order_accuracy`  fraction of held-out pairs of time steps whose order a fitted ranking predicts
+`progresses`      True if the accuracy shows that demonstrations progress
+`repeats`         True if demonstrations repeat movements, as gaits do
+`goal_entries`    entries that are constant in each episode, such as a given goal
 
 The progress loss (`progress`) assumes that later time steps of a demonstration are better.  That holds for
 ways to a goal and is wrong for movements that repeat, such as gaits.  Demonstrations themselves show which
@@ -21,20 +22,20 @@ from rlpriors.agents.irl.progress import movement_weights, sample_pairs
 from rlpriors.agents.offline_algorithm import WindowBuffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.networks.mlp import build_mlp
+from rlpriors.rewards.losses import temporal_variation
 
-__all__ = ["default_progress_weight", "goal_entries", "order_accuracy"]
+__all__ = ["goal_entries", "order_accuracy", "progresses", "repeats"]
 
 _log = logging.getLogger(__name__)
 
-_WEIGHT = 5.0  # for demonstrations that progress
 _LEAST_ACCURACY = 2 / 3  # between ways through mazes and gaits
 _UPDATES, _PAIRS, _HELD_OUT_PAIRS = 100, 128, 2000
 
 
-def default_progress_weight(
+def progresses(
     demonstrations: WindowBuffer, layout: TrajectoryLayout, variation: Float[Tensor, " dim"], seed: int = 0
-) -> float:
-    """Return 5 if `order_accuracy` is at least two thirds, else 0; also 0 for a single demonstration.
+) -> bool | None:
+    """Return True if `order_accuracy` is at least two thirds, and None for a single demonstration.
 
     Args:
         demonstrations: windows of the demonstrations.
@@ -43,13 +44,40 @@ def default_progress_weight(
         seed: random seed of the ranking.
     """
     if len(_episodes(demonstrations)) < 2:
-        _log.info("One demonstration is too few to see if its order shows progress: no progress loss.")
-        return 0.0
+        _log.info("One demonstration is too few to see if its order shows progress.")
+        return None
     accuracy = order_accuracy(demonstrations, layout, variation, seed)
-    weight = _WEIGHT if accuracy >= _LEAST_ACCURACY else 0.0
-    message = "%.0f %% of held-out pairs of time steps are ordered by their states: progress weight %g."
-    _log.info(message, 100 * accuracy, weight)
-    return weight
+    result = accuracy >= _LEAST_ACCURACY
+    message = "%.0f %% of held-out pairs of time steps are ordered by their states: demonstrations %s."
+    _log.info(message, 100 * accuracy, "progress" if result else "do not progress")
+    return result
+
+
+def repeats(demonstrations: EpisodeStore, layout: TrajectoryLayout, seed: int = 0) -> bool:
+    """Return True if demonstrations repeat movements: they do not progress, and contain no goals of episodes.
+
+    Args:
+        demonstrations: episodes, of which at least two must be as long as a window.
+        layout: layout of windows, with its normalization.
+        seed: random seed of the ranking.
+
+    Example:
+        >>> from rlpriors.data.episodes import Episode
+        >>> def swing(phase: float) -> Episode:
+        ...     angle = phase + 0.3 * np.arange(61.0)
+        ...     obs = np.stack([np.cos(angle), np.sin(angle)], 1)
+        ...     return Episode(obs, np.zeros((60, 1)), *np.zeros((3, 60)))
+        >>> gait = EpisodeStore.from_episodes([swing(0.0), swing(1.0), swing(2.0), swing(4.0)])
+        >>> repeats(gait, TrajectoryLayout.fit(gait, horizon=8))
+        True
+    """
+    if len(goal_entries(demonstrations)):
+        return False
+    horizon, stride = layout.horizon, layout.stride
+    windows = WindowBuffer(demonstrations, horizon, stride, None, 0, absorbing=layout.absorbing)
+    rows = windows.sample_rows(min(512, len(windows)), np.random.default_rng(seed))
+    variation = temporal_variation(layout.pack(demonstrations.windows(windows.starts[rows], horizon, stride)))
+    return progresses(windows, layout, variation, seed) is False
 
 
 def order_accuracy(
@@ -59,7 +87,8 @@ def order_accuracy(
 
     A small network is fitted to pairs of half of the demonstrations (`progress.sample_pairs`, in windows that
     move) and orders those of the other half.  1 means that every observation shows how far an episode is,
-    0.5 that none does.
+    0.5 that none does.  Pairs of equal observations have no order and do not count; if there are no others,
+    the result is 0.5.
 
     Args:
         demonstrations: windows of at least two demonstrations.
@@ -94,7 +123,8 @@ def order_accuracy(
         optim.step()
     with torch.no_grad():
         earlier, later = (network(part)[:, 0] for part in held_out)
-    return float((later > earlier).float().mean())
+    differ = (held_out[0] != held_out[1]).any(1)
+    return float((later > earlier)[differ].float().mean()) if differ.any() else 0.5
 
 
 def goal_entries(store: EpisodeStore) -> Int[np.ndarray, " entries"]:

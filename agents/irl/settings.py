@@ -47,8 +47,9 @@ class DiffusionIRLSettings:
     (`progress`).  It teaches ways of several windows, and misleads where movements repeat, as in gaits.  By
     default it is 5 if a ranking that is fitted to half of the demonstrations orders at least two thirds of
     the pairs of time steps of the others (`order_accuracy`), else 0.  It is also 0 for a single
-    demonstration, for objectives that differentiate the reward instead of scoring windows with it
-    ("relative" and "sampler_backprop"), and for a `TrajectoryValue`."""
+    demonstration, for layouts with absorbing states, where the zero of the reward counts, for objectives that
+    differentiate the reward instead of scoring windows with it ("relative" and "sampler_backprop"), and for a
+    `TrajectoryValue`."""
 
     path_penalty: float = 20.0
     """Weight of the path penalty: along the prior's data, the reward changes by at most the length of the way

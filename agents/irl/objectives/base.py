@@ -61,6 +61,10 @@ class ObjectiveInput(NamedTuple):
     has_goals: bool = False
     """True if observations contain a goal of each episode, which negatives should share."""
 
+    progresses: bool | None = None
+    """True if the order of a demonstration's time steps shows in its states (`order_accuracy`), False if it
+    repeats movements, None if that is unknown."""
+
     def perturb(
         self, demonstrated: Float[Tensor, "batch horizon dim"], others: Float[Tensor, "batch2 horizon dim"]
     ) -> tuple[Float[Tensor, "batch horizon dim"], Float[Tensor, "batch2 horizon dim"]]:
@@ -102,6 +106,11 @@ class Objective(nn.Module, ABC):
     def __init__(self, settings: Any, policy: DiffuserPolicy) -> None:
         super().__init__()
         self.settings = settings
+
+    @property
+    def depends_on_progress(self) -> bool:
+        """True if the loss reads `ObjectiveInput.progresses`, which takes the fit of a ranking."""
+        return False
 
     # Not abstract: most objectives need no preparation.
     def prepare(

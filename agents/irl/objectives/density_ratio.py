@@ -12,6 +12,9 @@ for equal numbers of windows of both kinds (the density ratio by logistic regres
 "Density Ratio Estimation in Machine Learning", section 4; in imitation, GAIL, arXiv 1606.03476).
 c is a separate small network, so that J does not need to encode where demonstrations begin.
 
+Where demonstrations repeat movements, as in gaits, c would take the credit for the state: every window of a
+runner starts at full speed and no negative does, so c(s_0) alone separates both.  c is a constant there.
+
 A classifier soon separates few demonstrations completely; from then on only the penalties bound J.
 `DensityRatioSettings.noised_fraction` makes the task harder.  The log odds of a window noised to time t
 are log E_B[exp(w J(tau)) | x_t] up to a constant, to first order w J at the prior's guess x_0(x_t).  The
@@ -51,6 +54,11 @@ class DensityRatioSettings:
     """Fraction of each batch that is noised to random times and restored by the prior, in [0, 1).  The
     rest of the batch is unchanged, which fixes the scale of J."""
 
+    start_offset: bool | None = None
+    """True to let c read the start state s_0, False for a constant c.  By default it reads s_0 unless the
+    demonstrations repeat movements: their order does not show in their states (`order_accuracy`), and
+    observations contain no goal of each episode."""
+
     def __post_init__(self) -> None:
         check_fields(self)
         for width in self.hidden:
@@ -67,12 +75,16 @@ class DensityRatio(Objective):
 
     Example:
         >>> DensityRatioSettings(noised_fraction=0.5)
-        DensityRatioSettings(hidden=(32,), noised_fraction=0.5)
+        DensityRatioSettings(hidden=(32,), noised_fraction=0.5, start_offset=None)
     """
 
     own_sources = ("prior_data",)
     evaluates_reward = True
     settings: DensityRatioSettings
+
+    @property
+    def depends_on_progress(self) -> bool:
+        return self.settings.start_offset is None
 
     def __init__(self, settings: DensityRatioSettings, policy: DiffuserPolicy) -> None:
         super().__init__(settings, policy)
@@ -117,6 +129,8 @@ class DensityRatio(Objective):
         """
         policy, n_noised = update.policy, len(t)
         start = unperturbed[:, 0, : policy.layout.obs_dim]
+        if not self._reads_start(update):
+            start = torch.zeros_like(start)
         temper, noise = torch.ones(len(x), device=x.device), torch.zeros(len(x), 1, device=x.device)
         if n_noised:
             temper = torch.cat([self.log_temper[t].exp(), temper[n_noised:]])
@@ -124,6 +138,11 @@ class DensityRatio(Objective):
         offset: Tensor = self.offset(torch.cat([start, noise], 1))
         weight = policy.planner.guidance.weight or 1.0
         return weight * temper * policy.layout.value(update.online)(x) + offset[:, 0]
+
+    def _reads_start(self, update: ObjectiveInput) -> bool:
+        if self.settings.start_offset is not None:
+            return self.settings.start_offset
+        return update.has_goals or update.progresses is not False
 
     def _noise_fraction(
         self, update: ObjectiveInput, x: Float[Tensor, "batch horizon dim"]

@@ -84,6 +84,18 @@ def test_ways_can_be_ordered_and_circles_cannot() -> None:
     assert 0.4 < accuracy(make_store("circle")) < 0.6
 
 
+def test_pairs_of_equal_observations_do_not_count() -> None:
+    """Steps of a walk that rests at nine of ten time steps are ordered as well as those of the walk."""
+    walk = make_store("walk")
+    rests = [
+        Episode(np.repeat(walk.episode(i).obs[::10], 10, 0)[:121], np.zeros((120, 1)), *np.zeros((3, 120)))
+        for i in range(walk.n_episodes)
+    ]
+    assert accuracy(EpisodeStore.from_episodes(rests)) > 0.9
+    still = [Episode(np.ones((31, 2)), np.zeros((30, 1)), *np.zeros((3, 30))) for _ in range(4)]
+    assert accuracy(EpisodeStore.from_episodes(still)) == 0.5
+
+
 def test_a_seed_gives_one_number_and_leaves_the_global_generator() -> None:
     store = make_store("circle")
     torch.manual_seed(3)

@@ -61,6 +61,40 @@ def test_demonstrations_that_go_somewhere_make_it_worth_being_there(
     assert np.ptp(learned) > 0.1
 
 
+@pytest.mark.parametrize(
+    ("start_offset", "progresses", "has_goals", "reads_start"),
+    [
+        (None, True, False, True),
+        (None, None, False, True),
+        (None, False, True, True),
+        (None, False, False, False),
+        (False, True, True, False),
+        (True, False, False, True),
+    ],
+)
+def test_the_offset_reads_the_start_unless_movements_repeat(
+    start_offset, progresses, has_goals, reads_start
+) -> None:
+    """N(0.5, 1) in time steps 1 and 2 against N(0, 1), with the start state of demonstrations at 2.
+
+    Only c(s_0) can explain the start without crediting the state.  With a constant c, the reward of states
+    must, and its slope is larger than 0.5.
+    """
+    policy, reward = normal_policy(), linear_reward()
+    objective = DensityRatio(DensityRatioSettings(hidden=(), start_offset=start_offset), policy)
+    assert objective.depends_on_progress == (start_offset is None)
+    update = normal_update(policy, reward, 0.5, 20_000)._replace(progresses=progresses, has_goals=has_goals)
+    update.expert[:, 0] += 2
+    fit(objective, update, [*reward.net.parameters(), *objective.parameters()], max_iter=20)
+    ((slope,),) = reward.net[0].weight.tolist()
+    if reads_start:
+        assert slope == pytest.approx(0.5, abs=0.05)
+        assert objective.offset[0].weight[0, 0].item() == pytest.approx(1.5, abs=0.1)  # 2 - 0.5
+    else:
+        assert slope > 0.8
+        assert objective.offset[0].weight.abs().max() == 0
+
+
 def test_initial_logits_are_zero(walks, make_algorithm) -> None:
     """The initial loss is log 2, and initial weights do not depend on the global generator."""
     torch.manual_seed(0)

@@ -19,7 +19,7 @@ from rlpriors.data.episodes import EpisodeStore
 from rlpriors.diffusion import PlannerSettings
 from rlpriors.diffusion.guidance import GuidanceSettings
 from rlpriors.rewards.divergences import DIVERGENCES, DivergenceSettings
-from rlpriors.rewards.two_sample_statistics import median_distance
+from rlpriors.rewards.divergences.two_sample_statistics import median_distance
 
 MMD = DivergenceSettings("mmd-rbf")
 
