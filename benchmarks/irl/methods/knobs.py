@@ -30,6 +30,13 @@ _LEARNED: tuple[Knobs, ...] = (
     {"temporal_variation_exponent": 0.0, "updates": 0.25},
 )
 
+_NOISE: tuple[Knobs, ...] = (
+    {},
+    {"input_noise": 0.1},
+    {"input_noise": 1.0},
+    {"input_noise": 1.0, "updates": 0.5},
+)
+
 KNOBS: dict[str, tuple[Knobs, ...]] = {
     "mean-difference": (
         {},
@@ -87,6 +94,8 @@ KNOBS: dict[str, tuple[Knobs, ...]] = {
     "ratio-random": _LEARNED,
     "ratio-early": _LEARNED,
     "ratio-random-obs-act": _LEARNED,
+    "ratio-random-noise": _NOISE,
+    "ratio-random-noise-obs-act": _NOISE,
     "hybrid": (
         {},
         {"lr": 3e-3},

@@ -85,7 +85,16 @@ _MAIN: dict[str, Method] = {
         learned_reward("density_ratio", reference="random"), prior=True, reference="random"
     ),
     "ratio-random-noise": Method(
-        learned_reward("density_ratio", reference="random", settings=_NOISY), prior=True, reference="random"
+        learned_reward("density_ratio", reference="random", settings=_NOISY, clip=True),
+        prior=True,
+        reference="random",
+    ),
+    "ratio-random-noise-obs-act": Method(
+        learned_reward(
+            "density_ratio", reference="random", settings=_NOISY, clip=True, inputs=("obs", "act")
+        ),
+        prior=True,
+        reference="random",
     ),
     "ratio-other-goals": Method(
         learned_reward("density_ratio", reference="other_goals", settings=_GOALS),

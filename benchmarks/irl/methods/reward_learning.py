@@ -27,7 +27,8 @@ from rlpriors.agents.irl.objectives import SamplerBackpropSettings
 from rlpriors.agents.irl.original_recipe import original_recipe
 from rlpriors.agents.irl.other_goals import other_goals
 from rlpriors.data.buffers import to_buffer
-from rlpriors.rewards import EnsembleReward, ShapedReward
+from rlpriors.data.episodes import EpisodeStore
+from rlpriors.rewards import ClippedReward, EnsembleReward, ShapedReward
 from rlpriors.rewards.divergences import DivergenceSettings
 from rlpriors.training.offline import train_offline
 from rlpriors.types import RewardFn
@@ -70,15 +71,17 @@ def learned_reward(
     make: Callable[[Experiment], Any] | None = None,
     warm_start: tuple[tuple[object, float], ...] = (),
     settings: DiffusionIRLSettings | None = None,
+    clip: bool = False,
     **inputs: Any,
 ) -> Callable[[Experiment], MethodResult]:
     """Return a method that learns a reward by `DiffusionIRL`.
 
     With `task_obs_only` the reward reads only the entries of the observation that the task depends on.
     `through_sampler` selects the number of updates for objectives that differentiate the sampler.
-    `reference` names what demonstrations are compared with; None is the library's default.  The knobs
-    "updates" (a factor on their number), "gradient_penalty", "progress_weight" and "inputs" replace the
-    defaults.
+    `reference` names what demonstrations are compared with; None is the library's default.  With `clip` the
+    reward reads observations within the range of the demonstrations and of the further data.  The knobs
+    "updates" (a factor on their number), "gradient_penalty", "progress_weight",
+    "temporal_variation_exponent", "input_noise" and "inputs" replace the defaults.
     """
 
     def learn(experiment: Experiment) -> MethodResult:
@@ -90,10 +93,11 @@ def learned_reward(
         updates = max(1, round(updates * knobs.get("updates", 1.0)))
         index = environment.obs_index if task_obs_only else None
         chosen = DiffusionIRLSettings() if settings is None else settings
-        names = ("gradient_penalty", "progress_weight", "temporal_variation_exponent")
+        names = ("gradient_penalty", "progress_weight", "temporal_variation_exponent", "input_noise")
         chosen = replace(chosen, **{name: knobs[name] for name in names if name in knobs})
         read = {**inputs, **({"inputs": tuple(knobs["inputs"])} if "inputs" in knobs else {})}
         negatives, reference_steps = _negatives(experiment, reference)
+        assert not clip or isinstance(negatives, EpisodeStore)
         algorithm = DiffusionIRL(
             policy=policy,
             reward=make(experiment) if make is not None else experiment.reward(obs_index=index, **read),
@@ -108,6 +112,8 @@ def learned_reward(
         seconds = train(algorithm, experiment.demonstrations, updates, 64)
         # The shaping term helps training and is not part of the learned reward (arXiv 1710.11248).
         reward = getattr(algorithm.reward, "unshaped", algorithm.reward)
+        if clip:
+            reward = ClippedReward.fit(reward, [experiment.demonstrations, negatives])
         metrics = {"update_ms": 1000 * seconds}
         if reference_steps:
             metrics["reference_steps"] = reference_steps

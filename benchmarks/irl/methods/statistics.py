@@ -13,13 +13,13 @@ import numpy as np
 from benchmarks.irl.environments.gridworld import CellReward, GridWorldEnvironment
 from benchmarks.irl.experiment import Experiment, MethodResult, Reference
 from rlpriors.evaluation.rewards.max_ent_irl import max_ent_irl, state_visits
-from rlpriors.rewards import MeanDifferenceReward, NearestExpertReward, SupportReward
+from rlpriors.rewards import ClippedReward, MeanDifferenceReward, NearestExpertReward, SupportReward
 
 __all__ = ["exact_max_ent", "mean_difference", "nearest_expert", "support"]
 
 
 def mean_difference(reference: Reference) -> Callable[[Experiment], MethodResult]:
-    """Return a method that compares the means of demonstrations and of other data."""
+    """Return a method that compares the means of demonstrations and of other data, within their range."""
 
     def learn(experiment: Experiment) -> MethodResult:
         inputs = tuple(experiment.knobs.get("inputs", ("obs",)))
@@ -28,7 +28,8 @@ def mean_difference(reference: Reference) -> Callable[[Experiment], MethodResult
         reward = MeanDifferenceReward.fit(
             experiment.demonstrations, other, inputs=inputs, n_actions=experiment.n_actions, device="cpu"
         )
-        return MethodResult(None, reward, {"reference_steps": float(other.n_steps)})
+        clipped = ClippedReward.fit(reward, [experiment.demonstrations, other])
+        return MethodResult(None, clipped, {"reference_steps": float(other.n_steps)})
 
     return learn
 
