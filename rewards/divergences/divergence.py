@@ -4,7 +4,7 @@
 `DivergenceSettings`  name and options of a divergence
 `DIVERGENCES`         names of the divergences
 
-`rewards.two_sample_statistics` holds the distances as pure functions.
+`two_sample_statistics` holds the distances as pure functions.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rlpriors.rewards.two_sample_statistics import (
+from rlpriors.rewards.divergences.two_sample_statistics import (
     MATERN_NU,
     energy_distance,
     mean_squared_distance,

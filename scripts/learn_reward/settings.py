@@ -73,7 +73,8 @@ class LearnRewardSettings(LearningArgs):
 
     objective: Literal["contrastive", "density-ratio"] = "contrastive"
     """Loss of the reward: "contrastive" also learns ways that are longer than a window; "density-ratio" is
-    for observations that contain a goal which differs between episodes, as in reaching tasks."""
+    for observations that contain a goal which differs between episodes, as in reaching tasks, and for
+    demonstrations that repeat movements, as gaits do."""
 
     inputs: Literal["observation", "observation-action"] = "observation"
     """Inputs of the reward; rewards of observations alone transfer better."""

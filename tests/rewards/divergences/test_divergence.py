@@ -12,7 +12,7 @@ from rlpriors.rewards.divergences import (
     Divergence,
     DivergenceSettings,
 )
-from rlpriors.rewards.two_sample_statistics import mmd_rbf
+from rlpriors.rewards.divergences.two_sample_statistics import mmd_rbf
 
 A = torch.tensor([[0.0], [2.0]])
 B = torch.tensor([[1.0], [4.0]])  # distances: within a 2, within b 3, between 1, 4, 1, 2

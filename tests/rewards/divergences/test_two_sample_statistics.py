@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from rlpriors.rewards.two_sample_statistics import (
+from rlpriors.rewards.divergences.two_sample_statistics import (
     energy_distance,
     median_distance,
     mmd_matern,

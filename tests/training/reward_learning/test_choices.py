@@ -1,11 +1,13 @@
 """Defaults that follow from the data, by hand, and rewards in units of their spread."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from rlpriors.agents import DiffusionIRLSettings
+from rlpriors.agents.irl.objectives import DensityRatioSettings
 from rlpriors.data import Episode, EpisodeStore
 from rlpriors.training.reward_learning.choices import (
     choose_negatives,
@@ -127,7 +129,29 @@ def test_the_density_ratio_compares_with_other_goals():
 
 def test_settings_of_the_objectives():
     assert objective_settings("contrastive") == ("contrastive", DiffusionIRLSettings())
-    name, settings = objective_settings("density-ratio")
-    assert name == "density_ratio"
-    assert settings.input_noise > 0
-    assert settings.temporal_variation_exponent == settings.progress_weight == 0
+    for is_gait in (False, True):
+        objective, settings = objective_settings("density-ratio", is_gait=is_gait)
+        assert objective == DensityRatioSettings(start_offset=not is_gait)
+        assert settings.input_noise == (1.0 if is_gait else 0.1)
+        assert settings.temporal_variation_exponent == settings.progress_weight == 0
+
+
+def test_a_gait_is_named_with_its_objective():
+    def swing(phase: float) -> Episode:
+        angle = phase + 0.3 * np.arange(121.0)
+        obs = np.stack([np.cos(angle), np.sin(angle)], 1)
+        return Episode(obs, np.zeros((120, 1)), *np.zeros((3, 120)))
+
+    gait = EpisodeStore.from_episodes([swing(phase) for phase in (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)])
+    window = choose_window(gait, gait)
+    describe = partial(
+        describe_choices,
+        window,
+        (gait, None),
+        (gait, None),
+        source="random:9",
+        reference=None,
+        absorbing=False,
+    )
+    assert "take --objective density-ratio" in describe(objective="contrastive")["Objective"]
+    assert "clipped observations" in describe(objective="density-ratio")["Objective"]

@@ -14,8 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from rlpriors.agents import DiffusionIRLSettings
-from rlpriors.agents.irl.order_accuracy import goal_entries
+from rlpriors.agents import DiffusionIRLSettings, TrajectoryLayout
+from rlpriors.agents.irl.objectives import DensityRatioSettings
+from rlpriors.agents.irl.order_accuracy import goal_entries, repeats
 from rlpriors.agents.irl.other_goals import other_goals
 from rlpriors.agents.irl.reference import ReferenceLike
 from rlpriors.data.episodes import EpisodeStore
@@ -37,7 +38,9 @@ MOST_STEPS = 128
 ObjectiveName = Literal["contrastive", "density-ratio"]
 
 
-def objective_settings(name: ObjectiveName) -> tuple[str, DiffusionIRLSettings]:
+def objective_settings(
+    name: ObjectiveName, *, is_gait: bool = False
+) -> tuple[str | DensityRatioSettings, DiffusionIRLSettings]:
     """Return the objective of `DiffusionIRL` and its settings.
 
     "contrastive" has the defaults.  "density-ratio" is for goals of episodes: few are demonstrated, and the
@@ -45,14 +48,23 @@ def objective_settings(name: ObjectiveName) -> tuple[str, DiffusionIRLSettings]:
     on the inputs hides small differences, and all entries have the same gradient penalty.  With the weights
     of the contrast, entries that never change in an episode, such as goals, would have the smallest one.
 
+    Args:
+        name: objective.
+        is_gait: True if the demonstrations repeat movements (`order_accuracy.repeats`).  The ratio then has a
+            constant offset, and more noise: speed separates a gait from other data by far, and small
+            differences in posture should not count.
+
     Example:
         >>> objective_settings("contrastive")[0], objective_settings("density-ratio")[1].input_noise
         ('contrastive', 0.1)
+        >>> objective_settings("density-ratio", is_gait=True)[1].input_noise
+        1.0
     """
     if name == "contrastive":
         return "contrastive", DiffusionIRLSettings()
-    settings = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=0.1)
-    return "density_ratio", settings
+    noise = 1.0 if is_gait else 0.1
+    settings = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=noise)
+    return DensityRatioSettings(start_offset=not is_gait), settings
 
 
 @dataclass(frozen=True)
@@ -196,6 +208,7 @@ def describe_choices(
     """
     (shown, held), (known, other) = demonstrations, data
     held_out = held.n_episodes if held else 0
+    layout = TrajectoryLayout.fit(known, window.horizon, window.stride, absorbing=absorbing)
     negatives = "the data (--reference random:10000 if the data comes from a good policy)"
     if reference:
         negatives = f"{reference} (--reference)"
@@ -210,10 +223,19 @@ def describe_choices(
         "held out",
         "Windows": f"{window.reason} (--horizon {window.horizon} --stride {window.stride})",
         "Negatives": negatives,
-        "Objective": f"{objective} (--objective density-ratio if the goal differs between episodes)"
-        if objective == "contrastive"
-        else f"{objective} (--objective)",
+        "Objective": _describe_objective(objective, repeats(shown, layout)),
         "Terminations": "absorbing states, because episodes terminate: the sign of the reward is determined"
         if absorbing
         else "none in the data; a constant added to the reward changes nothing",
     }
+
+
+def _describe_objective(objective: ObjectiveName, is_gait: bool) -> str:
+    if objective == "density-ratio":
+        clipped = ", of clipped observations, because the demonstrations repeat movements"
+        return f"density-ratio (--objective){clipped if is_gait else ''}"
+    if is_gait:
+        return (
+            "contrastive (take --objective density-ratio: the demonstrations repeat movements, as gaits do)"
+        )
+    return "contrastive (--objective density-ratio if the goal differs between episodes)"

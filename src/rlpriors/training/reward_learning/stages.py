@@ -19,13 +19,14 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.diffusion.trajectory_diffusion import TrajectoryDiffusion
 from rlpriors.agents.diffusion.trajectory_layout import TrajectoryLayout
 from rlpriors.agents.irl.diffusion_irl import DiffusionIRL
+from rlpriors.agents.irl.order_accuracy import repeats
 from rlpriors.agents.irl.reference import ReferenceLike
 from rlpriors.agents.lr_schedules import CosineSchedule
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
-from rlpriors.rewards import MLPReward, RewardModel, RewardSettings
+from rlpriors.rewards import ClippedReward, MLPReward, RewardModel, RewardSettings
 from rlpriors.training.offline import train_offline
 from rlpriors.training.reward_learning.choices import ObjectiveName, objective_settings
 from rlpriors.training.tracking.animation import Flipbook
@@ -140,6 +141,9 @@ def train_reward(
 ) -> RewardModel:
     """Learn a reward by `DiffusionIRL`, and return the averaged one.
 
+    With the density ratio, a reward of demonstrations that repeat movements reads observations within the
+    range of the demonstrations and the negatives (`ClippedReward`): an agent would find states outside.
+
     Args:
         policy: policy with the trained prior; it plans with the reward afterwards.
         reward: untrained reward.
@@ -157,7 +161,8 @@ def train_reward(
         pictures: function of the averaged reward that returns pictures of it over the training, by their
             tags.
     """
-    irl_objective, irl_settings = objective_settings(objective)
+    is_gait = objective == "density-ratio" and repeats(demonstrations, policy.layout)
+    irl_objective, irl_settings = objective_settings(objective, is_gait=is_gait)
     irl = DiffusionIRL(
         policy=policy,
         reward=reward,
@@ -183,4 +188,8 @@ def train_reward(
         group="reward",
         pictures={} if pictures is None else pictures(learned),
     )
-    return learned
+    if not is_gait:
+        return learned
+    return ClippedReward.fit(
+        learned, [demonstrations, reference if isinstance(reference, EpisodeStore) else data]
+    )
