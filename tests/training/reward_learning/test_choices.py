@@ -129,10 +129,10 @@ def test_the_density_ratio_compares_with_other_goals():
 
 def test_settings_of_the_objectives():
     assert objective_settings("contrastive") == ("contrastive", DiffusionIRLSettings())
-    for is_gait in (False, True):
-        objective, settings = objective_settings("density-ratio", is_gait=is_gait)
-        assert objective == DensityRatioSettings(start_offset=not is_gait)
-        assert settings.input_noise == (1.0 if is_gait else 0.1)
+    for noise in (None, 2.5):
+        objective, settings = objective_settings("density-ratio", gait_noise=noise)
+        assert objective == DensityRatioSettings(start_offset=noise is None)
+        assert settings.input_noise == (0.1 if noise is None else noise)
         assert settings.temporal_variation_exponent == settings.progress_weight == 0
 
 

@@ -2,6 +2,7 @@
 
 `ObjectiveName`     objectives of the command
 `objective_settings` objective of `DiffusionIRL` and its settings
+`gait_noise`        noise on the inputs for demonstrations that repeat movements
 `WindowChoice`      horizon and stride of windows
 `choose_window`     windows that fit the demonstrations
 `choose_negatives`  windows that demonstrations are compared with
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 
 from rlpriors.agents import DiffusionIRLSettings, TrajectoryLayout
 from rlpriors.agents.irl.objectives import DensityRatioSettings
@@ -27,6 +29,7 @@ __all__ = [
     "choose_negatives",
     "choose_window",
     "describe_choices",
+    "gait_noise",
     "objective_settings",
     "split",
 ]
@@ -39,7 +42,7 @@ ObjectiveName = Literal["contrastive", "density-ratio"]
 
 
 def objective_settings(
-    name: ObjectiveName, *, is_gait: bool = False
+    name: ObjectiveName, *, gait_noise: float | None = None
 ) -> tuple[str | DensityRatioSettings, DiffusionIRLSettings]:
     """Return the objective of `DiffusionIRL` and its settings.
 
@@ -50,21 +53,43 @@ def objective_settings(
 
     Args:
         name: objective.
-        is_gait: True if the demonstrations repeat movements (`order_accuracy.repeats`).  The ratio then has a
-            constant offset, and more noise: speed separates a gait from other data by far, and small
-            differences in posture should not count.
+        gait_noise: noise on the inputs for demonstrations that repeat movements (`gait_noise`), with a
+            constant offset of the ratio; None for others.
 
     Example:
         >>> objective_settings("contrastive")[0], objective_settings("density-ratio")[1].input_noise
         ('contrastive', 0.1)
-        >>> objective_settings("density-ratio", is_gait=True)[1].input_noise
-        1.0
     """
     if name == "contrastive":
         return "contrastive", DiffusionIRLSettings()
-    noise = 1.0 if is_gait else 0.1
+    noise = 0.1 if gait_noise is None else gait_noise
     settings = DiffusionIRLSettings(temporal_variation_exponent=0.0, progress_weight=0.0, input_noise=noise)
-    return DensityRatioSettings(start_offset=not is_gait), settings
+    return DensityRatioSettings(start_offset=gait_noise is None), settings
+
+
+def gait_noise(demonstrations: EpisodeStore, negatives: EpisodeStore, layout: TrajectoryLayout) -> float:
+    """Return the largest difference between the mean observations of both, in normalized units, at least 0.1.
+
+    A gait differs from other data by far in its speed, and a little in everything else.  Noise as large as the
+    difference in speed leaves the ratio little else to tell both apart by.  With less, the reward of states
+    between both depends on chance.
+
+    Example:
+        >>> from rlpriors.data.episodes import Episode
+        >>> from rlpriors.data.normalize import Normalizer
+        >>> slow, fast = (
+        ...     EpisodeStore.from_episodes([Episode(np.full((4, 1), v), np.zeros((3, 1)), *np.zeros((3, 3)))])
+        ...     for v in (0.0, 6.0))
+        >>> halved = Normalizer(torch.tensor([0.0]), torch.tensor([2.0]))
+        >>> gait_noise(fast, slow, TrajectoryLayout(8, 1, halved, Normalizer.identity(1)))
+        3.0
+    """
+    rows = (
+        torch.as_tensor(s.obs.reshape(len(s.obs), -1), dtype=torch.float32)
+        for s in (demonstrations, negatives)
+    )
+    means = [layout.obs(part.to(layout.obs.loc.device)).mean(0) for part in rows]
+    return max(0.1, float((means[0] - means[1]).abs().max()))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from rlpriors.diffusion import DiffusionProcess, NoiseSchedule, PlannerSettings
 from rlpriors.networks import build_denoiser
 from rlpriors.rewards import ClippedReward, MLPReward, RewardModel, RewardSettings
 from rlpriors.training.offline import train_offline
-from rlpriors.training.reward_learning.choices import ObjectiveName, objective_settings
+from rlpriors.training.reward_learning.choices import ObjectiveName, gait_noise, objective_settings
 from rlpriors.training.tracking.animation import Flipbook
 from rlpriors.training.tracking.run_tracker import Trackers
 
@@ -161,8 +161,10 @@ def train_reward(
         pictures: function of the averaged reward that returns pictures of it over the training, by their
             tags.
     """
+    negatives = reference if isinstance(reference, EpisodeStore) else data
     is_gait = objective == "density-ratio" and repeats(demonstrations, policy.layout)
-    irl_objective, irl_settings = objective_settings(objective, is_gait=is_gait)
+    noise = gait_noise(demonstrations, negatives, policy.layout) if is_gait else None
+    irl_objective, irl_settings = objective_settings(objective, gait_noise=noise)
     irl = DiffusionIRL(
         policy=policy,
         reward=reward,
