@@ -27,6 +27,7 @@ from rlpriors.agents import (
     TrajectoryDiffusion,
     TrajectoryLayout,
 )
+from rlpriors.agents.diffusion.prior_files import save_prior
 from rlpriors.data.buffers import to_buffer
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.data.normalize import Normalizer
@@ -54,7 +55,8 @@ class MethodResult:
 class Experiment:
     """Environment and seed with data, demonstrations, reference data and prior.
 
-    Each part is made when a method first needs it, stored in `folder`, and loaded from there afterwards.
+    Each part is made when a method first needs it, stored in `folder`, and loaded from there afterwards.  The
+    prior is also saved to `<folder>/prior`, for `load_prior`.
 
     Args:
         environment: environment.
@@ -185,6 +187,8 @@ class Experiment:
             epoch_updates=updates // 4,
             resume=True,
         )
+        if not (self.folder / "prior").exists():
+            save_prior(policy, self.folder / "prior")
         return {name: tensor.clone() for name, tensor in policy.denoiser.state_dict().items()}
 
     def reward_sizes(self) -> dict[str, Any]:

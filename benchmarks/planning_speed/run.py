@@ -2,11 +2,14 @@
 
     rlpriors demo --seed 0                          # prior and learned reward, for each seed
     python -m benchmarks.planning_speed.run --seeds 0 1 2
+    python -m benchmarks.irl.run --environments large --seeds 0 1 2 --parts main --methods contrastive
+    python -m benchmarks.planning_speed.run --envs large --seeds 0 1 2
     python -m benchmarks.planning_speed.run --report
 
-The teacher is the planner of a demo: its prior, and the reward that `DiffusionIRL` learned from 20
-demonstrations.  `--reward true` plans by the true distance instead.  A method's name ends with the number of
-environment steps between two decisions; "distilled/1" decides anew for each action.
+The teacher is the planner of a demo, or of `benchmarks.irl` in the large maze: its prior, and the reward that
+`DiffusionIRL` learned from 20 demonstrations.  `--reward true` plans by the true distance instead.  A
+method's name ends with the number of environment steps between two decisions; "distilled/1" decides anew for
+each action.
 
 The speed is the number of actions per second of CPU time, for one environment and one thread.  On an idle
 core it is the number per second; other programs change only the latter.  The simulator's time is not
@@ -40,6 +43,11 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "planning_speed.csv"
 PAGE = ROOT / "docs" / "results" / "planning_speed.md"
 COLUMNS = ("env", "method", "seed", "actions_per_s", "success")
+TEACHERS = {
+    "umaze": ("runs/demo-seed{seed}/prior", "runs/demo-seed{seed}/reward"),
+    "large": ("runs/irl/large/seed{seed}/prior", "runs/irl/large/seed{seed}/rewards/contrastive-20"),
+}
+"""Folders of the prior and of the reward in each maze."""
 
 
 def actions_per_second(policy: Policy, obs: np.ndarray, seconds: float = 0.4, rounds: int = 5) -> float:
@@ -72,13 +80,12 @@ def success(policy: Policy, task: PointMazeTask, n_episodes: int, seed: int) -> 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = make_parser(__doc__)
-    parser.add_argument("--envs", nargs="+", choices=["umaze", "large"], default=["umaze"], help="mazes")
+    parser.add_argument("--envs", nargs="+", choices=TEACHERS, default=["umaze"], help="mazes")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="methods")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="random seeds")
-    parser.add_argument("--prior", default="runs/demo-seed{seed}/prior", help="folders of priors")
-    parser.add_argument(
-        "--reward", default="runs/demo-seed{seed}/reward", help='folders of rewards, or "true"'
-    )
+    made = "by default those of the commands above, with {env} and {seed} for environment and seed"
+    parser.add_argument("--prior", help=f"folders of priors; {made}")
+    parser.add_argument("--reward", help=f'folders of rewards, or "true"; {made}')
     parser.add_argument("--states", type=int, default=Budget().states, help="states of recorded plans")
     parser.add_argument("--updates", type=int, default=Budget().updates, help="updates of a policy")
     parser.add_argument("--n-episodes", type=int, default=20, help="number of episodes of a method")
@@ -100,8 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 if file.exists():
                     continue
                 folder.mkdir(parents=True, exist_ok=True)
-                reward = None if args.reward == "true" else Path(args.reward.format(seed=seed, env=env))
-                prior = Path(args.prior.format(seed=seed, env=env))
+                saved = args.prior or TEACHERS[env][0], args.reward or TEACHERS[env][1]
+                prior, reward = (Path(name.format(seed=seed, env=env)) for name in saved)
+                reward = None if args.reward == "true" else reward
                 teacher = load_teacher(env, seed, prior, reward, folder, budget)
                 policy = make_method(method, teacher)
                 rate = actions_per_second(policy, np.array([0.5, 1.0, 0.1, 0.0], np.float32))
