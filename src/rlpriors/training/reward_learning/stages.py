@@ -192,6 +192,4 @@ def train_reward(
     )
     if not is_gait:
         return learned
-    return ClippedReward.fit(
-        learned, [demonstrations, reference if isinstance(reference, EpisodeStore) else data]
-    )
+    return ClippedReward.fit(learned, [demonstrations, negatives])
