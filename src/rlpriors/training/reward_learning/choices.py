@@ -71,8 +71,8 @@ def gait_noise(demonstrations: EpisodeStore, negatives: EpisodeStore, layout: Tr
     """Return the largest difference between the mean observations of both, in normalized units, at least 0.1.
 
     A gait differs from other data by far in its speed, and a little in everything else.  Noise as large as
-    the difference in speed leaves the ratio little else to tell both apart by.  With less, the reward of
-    states between both depends on chance.
+    the difference in speed hides nearly everything else.  With less, the reward of states between both
+    depends on chance.
 
     Example:
         >>> from rlpriors.data.episodes import Episode
