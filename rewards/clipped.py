@@ -59,9 +59,9 @@ class ClippedReward(RewardModel):
     """A reward of observations that are clipped to a range, entry by entry.
 
     A learned reward says nothing about observations outside of its data, and an agent that is trained on it
-    looks for them: a linear reward that pays a runner for leaning forward pays most for turning over.  With
-    clipped observations, an entry beyond the data is worth as much as one at its edge.  Within the range
-    the reward is unchanged.
+    looks for them: a linear reward that pays a runner for leaning forward pays most for turning over.  Here
+    an entry beyond the range of the data counts as the edge of the range.  Within the range the reward is
+    unchanged.
 
     Args:
         base: reward of flat observations.
