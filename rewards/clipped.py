@@ -134,10 +134,12 @@ class ClippedReward(RewardModel):
         return rewards
 
 
+@check_arguments
 def observed_range(stores: Sequence[EpisodeStore]) -> tuple[Float32[np.ndarray, " obs"], ...]:
     """Return the smallest and the largest value of each observation entry in several stores.
 
     Raises:
+        SettingsError: `stores` is no sequence of stores.
         ValueError: there are no stores, or they contain images or observations of different sizes.
 
     Example:
@@ -146,11 +148,11 @@ def observed_range(stores: Sequence[EpisodeStore]) -> tuple[Float32[np.ndarray, 
         >>> observed_range([EpisodeStore.from_episodes([walk])])
         (array([0.], dtype=float32), array([8.], dtype=float32))
     """
-    shapes = {store.obs.shape[1:] for store in stores}
-    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+    shapes = sorted({store.obs.shape[1:] for store in stores})
+    if len(shapes) != 1 or len(shapes[0]) != 1:
         raise ValueError(
-            "`stores` must contain flat observations of one size. Received the shapes "
-            f"{sorted(shapes) or 'of no store'}."
+            "`stores` must contain at least one store, and flat observations of one size. Received "
+            f"{len(stores)} stores, with observations of the shapes {shapes}."
         )
     arrays = [as_number_array("obs", store.obs) for store in stores]
     low = np.min([array.min(0) for array in arrays], axis=0).astype(np.float32)
