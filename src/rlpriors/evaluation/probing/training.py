@@ -97,13 +97,13 @@ def fit_probe(
         while schedule.running.any() and len(curve) < settings.epochs:
             running = np.flatnonzero(schedule.running)
             sizes, truth = [table.sizes[k] for k in running], targets[:, running]
-            rates = torch.from_numpy(schedule.lr[owner[left]]).float().to(device)
+            rates = schedule.lr[running].tolist()
             order = draw_epoch(task, settings.sampling, mixed)
             starts = range(0, len(order), settings.batch_size)
             batches = _batches(features, order, settings.batch_size, shift, scale)
             for first, x in zip(starts, batches, strict=True):
                 rows = torch.from_numpy(order[first : first + settings.batch_size])
-                layer.step(x, truth[rows.to(device)], sizes, rates[:, None])
+                layer.step(x, truth[rows.to(device)], sizes, rates)
             right = np.full(len(table.sizes), np.nan)
             chunks = _batches(features, task.val, CHUNK, shift, scale)
             chosen = torch.cat([argmax_per_variable(x @ layer.weight.T, sizes) for x in chunks])
