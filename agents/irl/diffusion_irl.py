@@ -24,8 +24,8 @@ from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.horizon_check import check_guided_ends, check_horizons
 from rlpriors.agents.irl.objective_schedule import ObjectiveSchedule
 from rlpriors.agents.irl.objectives import InputPerturbation, Objective, ObjectiveInput
-from rlpriors.agents.irl.objectives.negatives import own_source
 from rlpriors.agents.irl.order_accuracy import goal_entries, progresses
+from rlpriors.agents.irl.penalties import add_penalties, window_variation
 from rlpriors.agents.irl.progress import movement_weights
 from rlpriors.agents.irl.reference import ReferenceLike, ReferenceWindows, parse_reference
 from rlpriors.agents.irl.reward_checks import check_layout, check_observations, check_trainable, fixed_inputs
@@ -37,13 +37,10 @@ from rlpriors.agents.seeding import update_seed
 from rlpriors.agents.validation import check_type
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.rewards.base import RewardModel
-from rlpriors.rewards.losses import gradient_penalty, slowness_penalty, temporal_variation
 from rlpriors.rewards.trajectory_value import TrajectoryValue
-from rlpriors.types import Window
 
 __all__ = ["DiffusionIRL", "DiffusionIRLSettings", "DiffusionIRLStats"]
 
-_N_VARIATION = 2048  # windows that determine the temporal variation
 _PROGRESS_WEIGHT = 5.0  # of demonstrations that progress
 
 
@@ -201,7 +198,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         self._progresses = self._find_progress(windows)
         self._way_losses = self._make_way_losses(windows)
         check_horizons(windows.store, self.policy.layout, self.settings.allow_variable_horizon)
-        check_guided_ends(windows.store, self.policy.layout, self._guided_only())
+        check_guided_ends(windows.store, self.policy.layout, self.objectives.are_guided(self._has_goals))
         return cast(TBuffer, windows)
 
     def _find_progress(self, demonstrations: WindowBuffer) -> bool | None:
@@ -227,7 +224,7 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         if weight is None:
             # Ways compare states of one episode, so the contrast alone decides about goals of episodes.  It
             # would raise the reward of the demonstrated goals if negatives had others.
-            if self._has_goals and not self._guided_only():
+            if self._has_goals and not self.objectives.are_guided(self._has_goals):
                 return None
             # Rewards along ways have an arbitrary zero, and with absorbing states the zero decides which ends
             # an agent looks for.
@@ -242,29 +239,8 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         }
         return WayLosses(demonstrations, self.prior_data, layout, variation, **weights)
 
-    def _guided_only(self) -> bool:
-        """Return True if all negatives are guided samples, which start where demonstrations do."""
-        if self.reference is not None:
-            return set(self.reference.names) == {"guided"}
-        sources = (
-            own_source(
-                objective.own_sources,
-                has_goals=self._has_goals,
-                absorbing=self.policy.layout.absorbing,
-                has_data=self.prior_data is not None,
-            )
-            for objective in self.objectives.objectives
-        )
-        return all(source == "guided" for source in sources)
-
     def _measure_variation(self, windows: WindowBuffer) -> Tensor:
-        layout, store = self.policy.layout, windows.store
-        starts = store.window_starts(layout.horizon, layout.stride, absorbing=layout.absorbing)
-        n = min(_N_VARIATION, len(starts))
-        starts = np.random.default_rng(self.seed).choice(starts, n, replace=False)
-        sample = store.windows(starts, layout.horizon, layout.stride)
-        sample = Window(*(part.to(self.policy.device) for part in sample))
-        return temporal_variation(layout.pack(sample))
+        return window_variation(windows, self.policy.layout, self.seed, self.policy.device)
 
     def _update_with_batch(self, batch: Any) -> DiffusionIRLStats:
         layout, generator = self.policy.layout, self.generator()
@@ -291,7 +267,17 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
         with torch.no_grad():
             expert_reward = layout.rewards(self.online, expert).mean().item()
             sample_reward = layout.rewards(self.online, samples).mean().item()
-        loss, penalty = self._add_penalties(loss, expert, samples, generator)
+        loss, penalty = add_penalties(
+            loss,
+            self.online,
+            layout,
+            self.settings,
+            expert=expert,
+            samples=samples,
+            variation=self.temporal_variation,
+            sample_data=None if self.prior_data is None else self._sample_prior_data,
+            generator=generator,
+        )
         loss, progress = self._add_progress(loss, objective, 4 * len(expert))
         if not loss.isfinite():
             raise FloatingPointError(
@@ -308,31 +294,6 @@ class DiffusionIRL(MovingAverageAlgorithm[DiffuserPolicy]):
             gradient_penalty=penalty,
             objective=stats,
         )
-
-    def _add_penalties(
-        self, loss: Tensor, expert: Tensor, samples: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, float]:
-        """Add the weighted penalties to `loss`; return the gradient penalty before its weight too."""
-        layout, settings, penalty = self.policy.layout, self.settings, 0.0
-        # A penalty costs as much as the objective, so penalties of weight 0 are not computed.
-        if settings.gradient_penalty > 0:
-            exponent = settings.temporal_variation_exponent
-            weight = self.temporal_variation**exponent if exponent > 0 else None
-            if weight is not None:
-                weight = weight / weight[: layout.obs_dim].mean()
-            value = layout.value(self.online)
-            slope = gradient_penalty(value, expert, samples, generator, weight=weight)
-            loss = loss + settings.gradient_penalty * slope
-            penalty = slope.item()
-        if settings.magnitude_penalty > 0:
-            uniform = 2 * torch.rand(expert.shape, generator=generator, device=expert.device) - 1
-            magnitude = layout.rewards(self.online, uniform).square().mean()
-            loss = loss + settings.magnitude_penalty * magnitude
-        if settings.slowness_penalty > 0:
-            windows = samples if self.prior_data is None else self._sample_prior_data(len(expert))
-            slowness = slowness_penalty(layout.rewards(self.online, windows))
-            loss = loss + settings.slowness_penalty * slowness
-        return loss, penalty
 
     def _add_progress(self, loss: Tensor, objective: Objective, n: int) -> tuple[Tensor, float]:
         """Add the losses of ways on `n` pairs to `loss`; return the progress loss before its weight too."""

@@ -10,6 +10,7 @@ from torch import nn
 
 from rlpriors.agents.diffusion.diffuser import DiffuserPolicy
 from rlpriors.agents.irl.objectives import OBJECTIVES, InputPerturbation, Objective, find_objective
+from rlpriors.agents.irl.objectives.negatives import own_source
 from rlpriors.agents.irl.reference import ReferenceWindows
 
 __all__ = ["ObjectiveSchedule"]
@@ -61,6 +62,8 @@ class ObjectiveSchedule(nn.ModuleList):
                 "`warm_start` must be pairs of an objective and a number of updates, as "
                 f'[("density_ratio", 200)]. Received {warm_start!r}.'
             )
+        self._names = None if reference is None else set(reference.names)
+        self._absorbing, self._has_prior_data = policy.layout.absorbing, has_prior_data
         self._ends: list[int] = []
         for stage, n_updates in (*warm_start, (objective, 0)):
             name, kind, settings = find_objective(stage)
@@ -90,6 +93,20 @@ class ObjectiveSchedule(nn.ModuleList):
     def objectives(self) -> list[Objective]:
         """All objectives, in order."""
         return [cast(Objective, objective) for objective in self]
+
+    def are_guided(self, has_goals: bool) -> bool:
+        """Return True if all negatives are guided samples, which start where demonstrations do.
+
+        `has_goals` is True if observations contain a goal of each episode.
+        """
+        if self._names is not None:
+            return self._names == {"guided"}
+        facts = {
+            "has_goals": has_goals,
+            "absorbing": self._absorbing,
+            "has_data": self._has_prior_data,
+        }
+        return all(own_source(objective.own_sources, **facts) == "guided" for objective in self.objectives)
 
     def at(self, n_updates: int) -> tuple[Objective, int]:
         """Return the objective of an update, counted from 0, and the number of its earlier updates."""
