@@ -18,7 +18,7 @@ __all__ = ["PAGE", "report"]
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "guides" / "which_encoder.md"
-PROTOCOL = "standardized"
+PROTOCOL, N_STEPS = "standardized", "10000"
 SPEED_NAMES = {"random-cnn": "atari-cnn"}  # the same network
 BACKENDS = ("torch", "openvino")
 LARGE = ("84", "224")  # input sizes of networks without a size of their own
@@ -45,7 +45,7 @@ def game_table() -> str:
     """Return weighted F1 by encoder and readout, over the games that all of them have, the best first."""
     scores: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in read("probing"):
-        if row["protocol"] == PROTOCOL:
+        if row["protocol"] == PROTOCOL and row["n_steps"] == N_STEPS:
             scores[row["encoder"], row["readout"]][row["game"]].append(float(row["f1_weighted"]))
     games = sorted(set.intersection(*(set(by_game) for by_game in scores.values())))
     speeds = {
