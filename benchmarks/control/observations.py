@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ PIXELS = EncoderSpec(
     mean=(0.0, 0.0, 0.0),
     std=(1.0, 1.0, 1.0),
 )
+CENTERED_PIXELS = replace(PIXELS, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+"""Pixels in [-1, 1].  Those that hardly vary in the frames of the scale would become large in others."""
 SCALED_LINES = "lines>sign-projection(512)>scale"
 
 
@@ -44,10 +47,14 @@ def _lite0(size: int) -> ImageEncoder:
 
 OBSERVATIONS: dict[str, Callable[[int], ImageEncoder]] = {
     "pixels": lambda size: ImageEncoder(PIXELS, Pixels(), "cls>scale", device="cpu"),
+    "pixels-unscaled": lambda size: ImageEncoder(CENTERED_PIXELS, Pixels(), "cls", device="cpu"),
     "random-cnn": lambda size: load_encoder(
         "nature-cnn", weights="none", input_size=(size, size), readout="cls>scale", device="cpu"
     ),
     "efficientnet-lite0": _lite0,
+    "contrast-filters": lambda size: load_encoder(
+        "contrast-filters", weights="none", input_size=(size, size), readout=SCALED_LINES, device="cpu"
+    ),
     "rlpriors/atari-filters": lambda size: load_encoder(
         "rlpriors/atari-filters", readout=SCALED_LINES, device="cpu"
     ),
@@ -55,9 +62,11 @@ OBSERVATIONS: dict[str, Callable[[int], ImageEncoder]] = {
 
 
 def make_encoder(name: str, frames: np.ndarray, size: int) -> ImageEncoder:
-    """Return the encoder of an observation; the scale of its features is fitted to `frames`."""
+    """Return the encoder of an observation; the scale of its features, if any, is fitted to `frames`."""
     encoder = OBSERVATIONS[name](size)
     readout = encoder.readout.name
+    if not readout.endswith(">scale"):
+        return encoder
     vectors = encoder.set_readout(readout.removesuffix(">scale")).encode(frames)
     scale: Any = encoder.set_readout(readout).readout.transforms[-1]
     scale.fit(vectors)

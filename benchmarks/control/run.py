@@ -5,10 +5,18 @@
     python -m benchmarks.control.run --report
 
 The agents of an environment are one PPO with the same multilayer perceptrons, and differ in the encoder of
-their images alone: `pixels` (20 x 20 pixels in color), `random-cnn` (a NatureCNN with random weights),
-`efficientnet-lite0` (trained on ImageNet; maxima over rows and columns of its map at 8 pixels per cell) and
-`rlpriors/atari-filters`.  All features are scaled to a standard deviation of 1 over 512 frames under random
-actions, which are recorded before the training.
+their images alone:
+
+    pixels-unscaled         20 x 20 pixels in color, from -1 to 1
+    pixels                  the same, scaled
+    random-cnn              a NatureCNN with random weights
+    contrast-filters        random filters on contrast-normalized patches, maxima over rows and columns
+    rlpriors/atari-filters  the same with the filters that ship
+    efficientnet-lite0      trained on ImageNet; maxima over rows and columns of its map at 8 pixels per cell
+
+All features but those of `pixels-unscaled` are scaled to a standard deviation of 1 over 512 frames under
+random actions, which are recorded before the training.  Pixels that hardly vary in these frames become large
+where a later frame differs.
 
 Each environment, observation and seed is a cell.  The csv `results/control.csv` holds its learning curve:
 env, algorithm, observation, seed, env_steps, seconds, return.  `seconds` is CPU time of the training on one

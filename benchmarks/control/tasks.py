@@ -68,7 +68,9 @@ def _atari(name: str) -> gym.Env[Any, Any]:
 TASKS: dict[str, Task] = {
     "MiniGrid-Empty-Random-6x6-v0": Task(_minigrid, 10_240),
     "MiniGrid-DoorKey-5x5-v0": Task(_minigrid, 61_440),
-    "InvertedPendulum-v5": Task(_mujoco, 40_960, stack=2),
+    "InvertedPendulum-v5": Task(_mujoco, 204_800, stack=2),
+    "Reacher-v5": Task(_mujoco, 51_200, stack=2),
+    "HalfCheetah-v5": Task(_mujoco, 40_960, stack=2),
     "ALE/Freeway-v5": Task(_atari, 409_600, stack=2),
     "ALE/Pong-v5": Task(_atari, 1_024_000, stack=2),
 }

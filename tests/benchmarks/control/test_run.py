@@ -15,7 +15,7 @@ from tianshou.env import DummyVectorEnv
 FRAMES = np.random.default_rng(0).integers(0, 256, (16, 40, 40, 3), np.uint8)
 
 
-@pytest.mark.parametrize("name", OBSERVATIONS)
+@pytest.mark.parametrize("name", [name for name in OBSERVATIONS if name != "pixels-unscaled"])
 def test_features_are_scaled_over_the_frames(name: str) -> None:
     encoder = make_encoder(name, FRAMES, size=80)
     vectors = encoder.encode(FRAMES)
@@ -29,6 +29,13 @@ def test_pixels_are_the_downsampled_frame() -> None:
     gray = np.full((1, 40, 40, 3), 51, np.uint8)
     assert encoder.output_shape == (20 * 20 * 3,)
     np.testing.assert_allclose(encoder.encode(gray), np.full((1, 1200), 0.2), atol=1e-6)
+
+
+def test_unscaled_pixels_have_the_range_of_the_image_and_not_of_the_frames() -> None:
+    encoder = make_encoder("pixels-unscaled", np.full((4, 40, 40, 3), 7, np.uint8), size=80)
+    for value, expected in ((0, -1.0), (255, 1.0)):
+        vectors = encoder.encode(np.full((1, 40, 40, 3), value, np.uint8))
+        np.testing.assert_allclose(vectors, np.full((1, 1200), expected), atol=1e-6)
 
 
 def test_a_learning_curve_has_the_mean_of_finished_episodes() -> None:
