@@ -21,6 +21,7 @@ PAGE = ROOT / "docs" / "guides" / "which_encoder.md"
 PROTOCOL, N_STEPS = "standardized", "10000"
 SPEED_NAMES = {"random-cnn": "atari-cnn"}  # the same network
 BACKENDS = ("torch", "openvino")
+TARGETS = ("positions", "velocities")
 LARGE = ("84", "224")  # input sizes of networks without a size of their own
 
 
@@ -29,6 +30,7 @@ def report(page: Path = PAGE) -> None:
     for name, table in (
         ("games", game_table()),
         ("pretrained networks", network_table()),
+        ("robots", robot_table()),
         ("speed", speed_table()),
     ):
         replace_section(page, name, table)
@@ -67,16 +69,49 @@ def game_table() -> str:
 
 
 def network_table() -> str:
-    """Return weighted F1 and speed of networks and readouts of 512 numbers in Pong, the best first."""
-    rows = [row for row in read("pearl") if row["protocol"] == PROTOCOL]
-    rows.sort(key=lambda row: -float(row["f1_weighted"]))
-    lines = [["network", "weights", "readout", "F1", "frames/s"]]
-    for row in rows:
-        calibrated = ", calibrated" if row["bn"] == "calibrated" else ""
-        weights = "built in" if row["encoder"].startswith("rlpriors/") else f"{row['weights']}{calibrated}"
-        cells = [f"`{row['encoder']}`", weights, f"`{row['readout']}`"]
-        speed = f"{float(row['frames_per_s']):.0f}"
-        lines.append([*cells, f"{float(row['f1_weighted']):.3f}", speed])
+    """Return weighted F1 and speed of networks and readouts of 512 numbers, the best first.
+
+    F1 is the mean over the games that all of them have.
+    """
+    scores: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    speeds: dict[tuple[str, ...], str] = {}
+    for row in read("pearl"):
+        if row["protocol"] == PROTOCOL:
+            subject = row["encoder"], row["weights"], row["bn"], row["readout"]
+            scores[subject][row["game"]].append(float(row["f1_weighted"]))
+            speeds[subject] = row["frames_per_s"]
+    games = sorted(set.intersection(*(set(by_game) for by_game in scores.values())))
+    means = {
+        name: float(np.mean([np.mean(by_game[game]) for game in games])) for name, by_game in scores.items()
+    }
+    lines = [["network", "weights", "readout", f"F1, mean of {len(games)} games", "frames/s"]]
+    for subject in sorted(means, key=lambda name: -means[name]):
+        encoder, weights, bn, readout = subject
+        calibrated = ", calibrated" if bn == "calibrated" else ""
+        shown = "built in" if encoder.startswith("rlpriors/") else f"{weights}{calibrated}"
+        speed = f"{float(speeds[subject]):.0f}" if speeds[subject] else ""
+        lines.append([f"`{encoder}`", shown, f"`{readout}`", f"{means[subject]:.3f}", speed])
+    return markdown(lines, 3)
+
+
+def robot_table() -> str:
+    """Return R2 of positions and velocities of robots by encoder and readout, the best first."""
+    scores: dict[tuple[str, ...], dict[str, dict[str, list[float]]]] = {}
+    for row in read("robots"):
+        subject = row["encoder"], row["weights"], row["bn"], row["readout"]
+        by_env = scores.setdefault(subject, {}).setdefault(row["target"], defaultdict(list))
+        by_env[row["env"]].append(float(row["r2"]))
+    means = {
+        subject: [float(np.mean([np.mean(found) for found in by_target[name].values()])) for name in TARGETS]
+        for subject, by_target in scores.items()
+    }
+    lines = [["encoder", "weights", "readout", *(f"R2 of {name}" for name in TARGETS)]]
+    for subject in sorted(means, key=lambda name: -means[name][0]):
+        encoder, weights, bn, readout = subject
+        shown = "random" if weights == "none" else weights
+        shown = "" if encoder == "pixels" else shown + (", calibrated" if bn == "calibrated" else "")
+        cells = [f"`{encoder}`", shown, f"`{readout}`" if readout else ""]
+        lines.append([*cells, *(f"{value:.2f}" for value in means[subject])])
     return markdown(lines, 3)
 
 
