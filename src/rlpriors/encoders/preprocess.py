@@ -200,8 +200,7 @@ def _luma(x: Tensor) -> Tensor:
         red, green, blue = (weight * x[:, i] for i, weight in enumerate(LUMA_WEIGHTS))
         return (red + green + blue)[:, None].round_().to(torch.uint8)
     # A product with the channels last, as they lie in memory, is faster than a sum over channels.
-    luma = (x.movedim(1, -1).float() @ torch.tensor(LUMA_WEIGHTS, device=x.device))[:, None]
-    return luma
+    return (x.movedim(1, -1).float() @ torch.tensor(LUMA_WEIGHTS, device=x.device))[:, None]
 
 
 def _channels_last(frames: Tensor, spec: EncoderSpec, channels: Channels) -> Tensor:
