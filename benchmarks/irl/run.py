@@ -6,7 +6,8 @@
 Each environment, seed, part and method is a cell.  Cells run in the order of their cost, learning before
 policies, `--n-workers` of them at a time.  A finished cell is a file in `runs/irl/` and rows of
 `results/irl.csv` (world, method, seed, demos, metric, value).  Both are skipped when the command runs again,
-so it may be stopped at any time, and cells may run on several machines.  `--report` prints the tables of each
+so it may be stopped at any time, and cells may run on several machines.  In another folder `--runs`, recorded
+cells run again, and `--collect` adds them to the csv.  `--report` prints the tables of each
 environment, draws the figures and rewrites the tables of `docs/results/irl.md`.
 
 Settings were chosen on seeds 100-102 (`benchmarks.irl.search`), which are refused here unless `--development`
@@ -157,7 +158,7 @@ def main() -> None:
         if not args.collect:
             run_cells(cells, args.runs, args.quick, args.n_workers)
     finally:
-        if not args.quick:
+        if args.collect or (args.runs == RUNS and not args.quick):
             collect_results(args.runs, RESULTS)
 
 

@@ -2,7 +2,7 @@
 
     rlpriors demo --seed 0                          # prior and learned reward, for each seed
     python -m benchmarks.planning_speed.run --seeds 0 1 2
-    python -m benchmarks.irl.run --environments large --seeds 0 1 2 --parts main --methods contrastive
+    python -m benchmarks.irl.run --environments large --parts main --methods contrastive --runs runs/teachers
     python -m benchmarks.planning_speed.run --envs large --seeds 0 1 2
     python -m benchmarks.planning_speed.run --report
 
@@ -43,9 +43,10 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "planning_speed.csv"
 PAGE = ROOT / "docs" / "results" / "planning_speed.md"
 COLUMNS = ("env", "method", "seed", "actions_per_s", "success")
+LARGE = "runs/teachers/large/seed{seed}"
 TEACHERS = {
     "umaze": ("runs/demo-seed{seed}/prior", "runs/demo-seed{seed}/reward"),
-    "large": ("runs/irl/large/seed{seed}/prior", "runs/irl/large/seed{seed}/rewards/contrastive-20"),
+    "large": (f"{LARGE}/prior", f"{LARGE}/rewards/contrastive-20"),
 }
 """Folders of the prior and of the reward in each maze."""
 
