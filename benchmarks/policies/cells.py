@@ -34,8 +34,8 @@ __all__ = ["COLUMNS", "METHODS", "Budget", "Cell", "run_cell"]
 COLUMNS = ("env", "method", "demos", "seed", "metric", "value")
 
 METHODS: dict[str, tuple[str, ...]] = {
-    "umaze": ("cloning", "beso", "beso-past"),
-    "ring": ("cloning", "beso", "beso-past"),
+    "umaze": ("cloning", "beso", "beso-undropped", "beso-past"),
+    "ring": ("cloning", "beso", "beso-undropped", "beso-past"),
     "fetchpush": ("cloning", "beso", "beso-undropped"),
     "detour": ("cloning", "beso"),
     "phase": ("no-past", "past-observations", "past-actions-given", "past-tokens"),
@@ -53,7 +53,7 @@ Values = list[tuple[str, str, float]]
 class Budget(NamedTuple):
     """Sizes of trainings and evaluations."""
 
-    updates: int = 2000
+    updates: int = 6000
     """Number of updates in a maze and of pushing."""
     small_updates: int = 1500
     """Number of updates in the other environments."""
@@ -116,8 +116,6 @@ def _goals(cell: Cell, runs: Path) -> Values:
     settings = ScoreSettings(
         history=4 if cell.method == "beso-past" else 0,
         goal_dropout=0.0 if cell.method == "beso-undropped" else 0.1,
-        denoiser="mlp",
-        width=128,
     )
     policy = ScorePolicy.fit(
         data,
@@ -162,7 +160,7 @@ def _detour(cell: Cell, runs: Path) -> Values:
         score = ScorePolicy.fit(
             data,
             Detour.action_space,
-            settings=ScoreSettings(history=4, denoiser="mlp"),
+            settings=ScoreSettings(history=4),
             device="cpu",
             seed=cell.seed,
         )
@@ -190,7 +188,7 @@ def _phase(cell: Cell, runs: Path) -> Values:
     data = record_phase(cell.n_demos, cell.seed)
     past: Any = {"past-observations": "hidden", "past-actions-given": "given"}.get(cell.method, "predicted")
     history = 0 if cell.method == "no-past" else 8
-    settings = ScoreSettings(history=history, horizon=4, past_actions=past, denoiser="mlp")
+    settings = ScoreSettings(history=history, horizon=4, past_actions=past)
     policy = ScorePolicy.fit(
         data, Phase.action_space, goals=False, settings=settings, device="cpu", seed=cell.seed
     )
@@ -215,7 +213,8 @@ def _speed(cell: Cell, runs: Path) -> Values:
 
 def _optim(cell: Cell) -> Any:
     schedule = CosineSchedule(_n_updates(cell), warm_up=2)
-    return AdamOptimizerFactory(lr=2e-3).with_lr_scheduler_factory(schedule)
+    lr = 1e-3 if cell.env in WORLDS else 2e-3
+    return AdamOptimizerFactory(lr=lr).with_lr_scheduler_factory(schedule)
 
 
 def _n_updates(cell: Cell) -> int:

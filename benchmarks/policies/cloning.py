@@ -42,7 +42,7 @@ def fit_clone(data: EpisodeStore, space: Any, n_goal: int, seed: int) -> Clone:
     with_goals = EpisodeStore.from_episodes(copies)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        policy = BehaviorCloningPolicy.fit(with_goals, space, hidden=(128, 128), device="cpu")
+        policy = BehaviorCloningPolicy.fit(with_goals, space, hidden=(256, 256, 256), device="cpu")
     return Clone(policy, with_goals)
 
 

@@ -27,7 +27,7 @@ N_FRAMES, SIZE, BATCH, HISTORY = 33, 64, 8, 8
 
 def ms_per_action(n_steps: int, n_actions: int = 50) -> float:
     """Return the median milliseconds of CPU time of an action in one environment."""
-    settings = ScoreSettings(history=4, n_steps=n_steps, denoiser="mlp", width=128)
+    settings = ScoreSettings(history=4, n_steps=n_steps)
     policy = ScorePolicy(
         action_space=gym.spaces.Box(-1, 1, (2,)),
         obs=Normalizer.identity(4),
@@ -58,7 +58,7 @@ def updates_per_second(runs: Path) -> dict[str, float]:
     rew, ends = np.zeros(N_FRAMES - 1), np.zeros(N_FRAMES - 1, bool)
     act = rng.uniform(-1, 1, (N_FRAMES - 1, 2))
     data = EpisodeStore(np.array(features), act, rew, ends, ends, np.array([N_FRAMES - 1]))
-    settings = ScoreSettings(history=HISTORY, horizon=4, denoiser="mlp")
+    settings = ScoreSettings(history=HISTORY, horizon=4)
     policy = ScorePolicy.fit(data, gym.spaces.Box(-1, 1, (2,)), goals=False, settings=settings, device="cpu")
     algorithm = BESO(policy=policy, optim=AdamOptimizerFactory())
     buffer = algorithm.process_buffer(to_buffer(data))

@@ -185,7 +185,7 @@ class ScorePolicy(ObservationReader, Policy):
         self.goals.set(goal)
 
     def clear_goal(self) -> None:
-        """Act without a goal from now on."""
+        """Act without a goal from now on, which needs a `goal_dropout` above 0 in training."""
         if self.goals is not None:
             self.goals.clear()
 
@@ -241,6 +241,9 @@ class ScorePolicy(ObservationReader, Policy):
         """Return the next action of each environment, raw, and the state with its past.
 
         `state` is the state of the last call, or None at the beginning of episodes.
+
+        Raises:
+            ValueError: there is no goal, and the policy was trained with goals only.
         """
         obs = read_observations(batch.obs, self.obs_layout, self.obs.dim, self.device)
         goals = None if self.goals is None else self.goals.current(batch.obs, len(obs))
@@ -250,6 +253,11 @@ class ScorePolicy(ObservationReader, Policy):
         rows = past.need_plan
         if len(rows):
             goal = None if goals is None else self.goal_context(goals[torch.from_numpy(rows)])
+            if goal is None and self.goals is not None and not self.settings.goal_dropout:
+                raise ValueError(
+                    "The policy must have a goal, because all its training windows had one (`goal_dropout` "
+                    "0). Received none; set one by `reach`."
+                )
             box = cast(gym.spaces.Box, self.action_space)
             raw = self.act.inverse(self.sample(self._read(past, rows), goal)).cpu().numpy()
             first, last = self.settings.history, self.settings.history + self.settings.execution_horizon

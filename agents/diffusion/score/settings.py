@@ -43,7 +43,8 @@ class ScoreSettings:
     needs predicted past actions."""
 
     goal_dropout: float = 0.1
-    """Fraction of training windows whose goal is hidden, in [0, 1)."""
+    """Fraction of training windows whose goal is hidden, in [0, 1).  It allows acting without a goal, and
+    guidance.  It costs some success: take 0 if there is always a goal and no guidance."""
 
     goal_gamma: float = 0.98
     """Discount factor of goals in hindsight, in [0, 1]: the k-th later observation of the episode has a
@@ -59,20 +60,22 @@ class ScoreSettings:
     sampler: str = "ddim"
     """Sampler of actions, ddim or euler_ancestral."""
 
-    sigma_range: tuple[float, float] = (0.1, 1.0)
-    """Smallest and largest noise level, in units of normalized actions, which lie in [-1, 1].  With 3 steps,
-    a smallest level of 0.005 leaves a gap after the first one, and samples between two ways."""
+    sigma_range: tuple[float, float] = (0.05, 4.0)
+    """Smallest and largest noise level, in units of normalized actions, which lie in [-1, 1].  The largest
+    must hide the actions: samples begin as noise around 0, and at 1 the network still takes it for weak
+    actions.  With 3 steps, a smallest level of 0.005 leaves a gap after the first one, and samples between
+    two ways."""
 
     sigma_data: float = 0.5
     """Standard deviation of normalized actions."""
 
-    denoiser: Literal["mlp", "mixer", "transformer"] = "transformer"
+    denoiser: Literal["mlp", "mixer", "transformer"] = "mlp"
     """Network of the window, a key of `networks.DENOISERS`."""
 
-    width: int = 64
+    width: int = 256
     """Width of the network."""
 
-    blocks: int = 2
+    blocks: int = 3
     """Number of blocks of the network."""
 
     def __post_init__(self) -> None:

@@ -147,6 +147,15 @@ def test_goals_of_all_environments_or_of_each() -> None:
         make().reach([1.0])
 
 
+def test_a_policy_that_always_saw_goals_needs_one() -> None:
+    policy, obs = make(dim=2, task_entries=(1,), goal_dropout=0.0), np.zeros((2, 2))
+    with pytest.raises(ValueError, match=r"must have a goal.*set one by `reach`"):
+        act(policy, obs)
+    policy.reach([0.5])
+    assert act(policy, obs).act.shape == (2, 1)
+    assert act(make(goal_dropout=0.0), np.zeros((2, 1))).act.shape == (2, 1)  # no goals at all
+
+
 def goal_episodes(*keys: str) -> EpisodeStore:
     rows = {name: np.arange(5.0)[:, None] for name in ("achieved_goal", "desired_goal", "observation")}
     episode = Episode(rows, np.zeros((4, 1)), *np.zeros((3, 4)))
