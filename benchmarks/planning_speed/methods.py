@@ -1,6 +1,7 @@
 """Policies of the planning-speed benchmark: a planner with several samplers, and the policies it teaches.
 
 `METHODS`      policies by name: planner, distilled policies, clones of demonstrations
+`Budget`       sizes of trainings, and those of each maze in `BUDGETS`
 `Teacher`      planner of a seed, with its task and the states from which it plans
 `load_teacher` a saved prior with a reward
 `make_method`  policy of a method, trained if needed
@@ -18,7 +19,7 @@ from tianshou.algorithm.algorithm_base import Policy
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
 from rlpriors.agents import CosineSchedule, DiffuserPolicy, load_prior
-from rlpriors.agents.diffusion.fast.distillation import PlannerDistillation
+from rlpriors.agents.diffusion.fast.distillation import DistillationSettings, PlannerDistillation
 from rlpriors.agents.diffusion.fast.fast_planner import FastPlannerPolicy
 from rlpriors.agents.diffusion.fast.files import load_flow_policy, save_flow_policy
 from rlpriors.agents.diffusion.fast.flow_cloning import FlowCloning
@@ -30,7 +31,7 @@ from rlpriors.envs.maze.point_maze import OBS_KEYS, PointMazeTask, make_task
 from rlpriors.rewards import load_reward
 from rlpriors.training.offline import train_offline
 
-__all__ = ["METHODS", "Budget", "Teacher", "load_teacher", "make_method"]
+__all__ = ["BUDGETS", "METHODS", "Budget", "Teacher", "load_teacher", "make_method"]
 
 PLANNERS = {
     "diffuser-50": PlannerSettings(n_candidates=16, n_steps=50),
@@ -51,14 +52,25 @@ and "cloned" a one-step flow policy of 20 demonstrations."""
 class Budget(NamedTuple):
     """Sizes of trainings."""
 
-    states: int = 2000
+    states: int
     """Number of states from which the teacher plans."""
-    updates: int = 2500
+    candidates: int
+    """Number of plans from each state."""
+    n_best: int
+    """Number of the best plans of a state that are imitated."""
+    updates: int
     """Number of updates of a distilled policy and of a clone."""
-    batch_size: int = 128
+    batch_size: int
     """Number of states or chunks in an update."""
     data_episodes: int = 30
     """Number of episodes of the scripted walker from which states are drawn."""
+
+
+BUDGETS = {
+    "umaze": Budget(states=2000, candidates=8, n_best=2, updates=2500, batch_size=128),
+    "large": Budget(states=6000, candidates=16, n_best=1, updates=5000, batch_size=256),
+}
+"""Budget in each maze; that of the large one was chosen on seed 100."""
 
 
 class Teacher(NamedTuple):
@@ -106,10 +118,18 @@ def _distill(teacher: Teacher) -> FastPlannerPolicy:
         return cast(FastPlannerPolicy, load_flow_policy(saved, device="cpu", seed=seed))
     planner.planner, planner.replan_every = PLANNERS["diffuser-8"], None
     states = teacher.task.data(budget.data_episodes, 1000 + seed, 0)
-    plans = record_plans(planner, states, n_states=budget.states, seed=seed, progress=False)
+    plans = record_plans(
+        planner,
+        states,
+        n_states=budget.states,
+        n_candidates=budget.candidates,
+        seed=seed,
+        progress=False,
+    )
     student = FastPlannerPolicy.of(planner, seed=seed)
-    optim = _optim(budget)
-    _train(teacher, PlannerDistillation(policy=student, optim=optim, seed=seed), plans, "distillation")
+    settings = DistillationSettings(n_best=budget.n_best)
+    training = PlannerDistillation(policy=student, optim=_optim(budget), settings=settings, seed=seed)
+    _train(teacher, training, plans, "distillation")
     save_flow_policy(student, saved)
     return student
 

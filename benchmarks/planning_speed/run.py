@@ -33,7 +33,7 @@ from tianshou.data import Batch
 from tianshou.env import DummyVectorEnv
 
 from benchmarks.cells import add_rows, read_cells, write_cell
-from benchmarks.planning_speed.methods import METHODS, Budget, load_teacher, make_method
+from benchmarks.planning_speed.methods import BUDGETS, METHODS, load_teacher, make_method
 from benchmarks.planning_speed.report import report
 from benchmarks.tables import make_parser, read_csv
 from rlpriors.envs.maze.point_maze import OBS_KEYS, PointMazeTask
@@ -87,8 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made = "by default those of the commands above, with {env} and {seed} for environment and seed"
     parser.add_argument("--prior", help=f"folders of priors; {made}")
     parser.add_argument("--reward", help=f'folders of rewards, or "true"; {made}')
-    parser.add_argument("--states", type=int, default=Budget().states, help="states of recorded plans")
-    parser.add_argument("--updates", type=int, default=Budget().updates, help="updates of a policy")
+    parser.add_argument("--states", type=int, help="states of recorded plans; by default those of the maze")
+    parser.add_argument("--updates", type=int, help="updates of a policy; by default those of the maze")
     parser.add_argument("--n-episodes", type=int, default=20, help="number of episodes of a method")
     parser.add_argument("--runs", type=Path, default=Path("runs/planning_speed"), help="folder of the cells")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of the values")
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    budget = Budget(args.states, args.updates)
+    given = {name: getattr(args, name) for name in ("states", "updates") if getattr(args, name) is not None}
     for method in args.methods:
         for env in args.envs:
             for seed in args.seeds:
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 saved = args.prior or TEACHERS[env][0], args.reward or TEACHERS[env][1]
                 prior, reward = (Path(name.format(seed=seed, env=env)) for name in saved)
                 reward = None if args.reward == "true" else reward
-                teacher = load_teacher(env, seed, prior, reward, folder, budget)
+                teacher = load_teacher(env, seed, prior, reward, folder, BUDGETS[env]._replace(**given))
                 policy = make_method(method, teacher)
                 rate = actions_per_second(policy, np.array([0.5, 1.0, 0.1, 0.0], np.float32))
                 value = success(policy, teacher.task, args.n_episodes, 5000 + seed)

@@ -25,7 +25,7 @@ def distill_planner(
     *,
     student: FastPlannerPolicy | None = None,
     n_states: int = 4000,
-    n_candidates: int = 8,
+    n_candidates: int | None = None,
     updates: int = 6000,
     batch_size: int = 256,
     lr: float = 1e-3,
@@ -47,7 +47,7 @@ def distill_planner(
         data: episodes whose states are the first ones of plans, such as the data of the prior.
         student: policy to train; by default `FastPlannerPolicy.of(teacher)`.
         n_states: number of states of a round.
-        n_candidates: number of plans from each state.
+        n_candidates: number of plans from each state; by default as many as the teacher compares to act.
         updates: number of gradient updates of a round.
         batch_size: number of states in an update.
         lr: learning rate of Adam, annealed along a cosine.

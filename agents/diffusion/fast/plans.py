@@ -118,7 +118,7 @@ def record_plans(
     data: EpisodeStore,
     *,
     n_states: int = 4000,
-    n_candidates: int = 8,
+    n_candidates: int | None = None,
     batch_size: int = 64,
     seed: int = 0,
     progress: bool = True,
@@ -133,7 +133,7 @@ def record_plans(
         teacher: planner with a reward.
         data: episodes whose states are the first ones of plans: the prior's data, or episodes of the student.
         n_states: number of states, drawn without replacement; all of the data if there are fewer.
-        n_candidates: number of plans from each state.
+        n_candidates: number of plans from each state; by default as many as the teacher compares to act.
         batch_size: number of states in one batch of the teacher.
         seed: random seed of the states and of the teacher's noise.
         progress: progress bar on the terminal.
@@ -143,6 +143,7 @@ def record_plans(
             is out of its bounds.
     """
     check_type("teacher", teacher, DiffuserPolicy, "train one by `TrajectoryDiffusion`")
+    n_candidates = teacher.planner.n_candidates if n_candidates is None else n_candidates
     check_at_least(1, n_states=n_states, n_candidates=n_candidates, batch_size=batch_size)
     if teacher.reward is None:
         raise ValueError("`teacher` must have a reward, which ranks its plans. Received None; set `.reward`.")

@@ -126,7 +126,7 @@ def test_a_stopped_training_resumes_bit_equal(train, tmp_path) -> None:
     with pytest.raises(CheckpointError, match="data"):
         changed.check_resumed_data(two_ways(seed=5))
     with pytest.raises(CheckpointError, match="n_best"):
-        make_training(make_student(), settings=DistillationSettings(n_best=1)).resume(stopped.resume_state())
+        make_training(make_student(), settings=DistillationSettings(n_best=2)).resume(stopped.resume_state())
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])

@@ -41,6 +41,13 @@ def test_plans_are_those_of_the_teacher(walks, make_policy) -> None:
     assert len(np.unique(plans.states, axis=0)) == 10  # drawn without replacement
 
 
+def test_as_many_plans_as_the_teacher_compares(walks, make_policy) -> None:
+    data = walks()
+    teacher = make_policy(data, reward=east)
+    teacher.planner = replace(teacher.planner, n_candidates=5)
+    assert record_plans(teacher, data, n_states=2, progress=False).chunks.shape[:2] == (2, 5)
+
+
 def test_values_include_the_terminal_value(walks, make_policy) -> None:
     data = walks(n=3)
     value = TerminalValue(TerminalValueSettings(obs_dim=2, discount=0.5, hidden=()))
