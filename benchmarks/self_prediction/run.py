@@ -1,8 +1,9 @@
 """Self-prediction next to a distributional DQN: with it, without it, and without augmentation.
 
     python -m benchmarks.self_prediction.run                                  # Catch, 5 seeds
-    python -m benchmarks.self_prediction.run --envs pong --device cuda        # an Atari game, which needs
-    ale-py python -m benchmarks.self_prediction.run --report
+    python -m benchmarks.self_prediction.run --envs catch-84                  # in frames of Atari's size
+    python -m benchmarks.self_prediction.run --envs pong --device cuda        # an Atari game; needs ale-py
+    python -m benchmarks.self_prediction.run --report
 
 All methods are the same agent, `SelfPredictiveC51`, for the same number of steps and updates (`tasks.py`):
 SPR (`self-prediction`), the same without self-prediction (`augmentation`) and C51 alone (`plain`).

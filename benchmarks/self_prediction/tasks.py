@@ -87,6 +87,21 @@ TASKS = {
             env_steps=2000, n_envs=1, random_steps=100, collect_steps=2, update_per_step=0.5, batch_size=32
         ),
     ),
+    "catch-84": Task(
+        "Catch-v0",
+        {"rows": 10, "columns": 5, "pixels": 84},
+        True,
+        ((16, 8, 4), (32, 4, 2), (32, 3, 1)),
+        64,
+        (-1.0, 1.0),
+        3,
+        50,
+        1e-3,
+        4,
+        OnlineSettings(
+            env_steps=3000, n_envs=1, random_steps=100, collect_steps=2, update_per_step=0.5, batch_size=32
+        ),
+    ),
     "pong": Task(
         "ALE/Pong-v5",
         {"frameskip": 1, "repeat_action_probability": 0.0},
@@ -108,7 +123,8 @@ TASKS = {
         ),
     ),
 }
-"""Catch of 8 x 5 cells in 20 x 20 pixels; Pong of the Atari games, for 100,000 steps, which needs a GPU."""
+"""Catch of 8 x 5 cells in 20 x 20 pixels, and of 10 x 5 cells in the 84 x 84 pixels of Atari frames; Pong,
+for 100,000 steps, which needs a GPU."""
 
 
 def make_task(name: str) -> gym.Env[Any, Any]:

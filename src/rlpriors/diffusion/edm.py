@@ -56,7 +56,7 @@ class EDM:
 
     sigma_data: float = 0.5
     """Standard deviation of the data's entries; 0.5 for entries in [-1, 1]."""
-    sigma_range: tuple[float, float] = (0.005, 1.0)
+    sigma_range: tuple[float, float] = (0.05, 4.0)
     """Smallest and largest noise level of training and sampling."""
 
     def __post_init__(self) -> None:
