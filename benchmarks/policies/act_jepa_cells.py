@@ -45,9 +45,9 @@ actions."""
 class Budget(NamedTuple):
     """Sizes of trainings and evaluations."""
 
-    updates: int = 500
+    updates: int = 2000
     """Number of updates on demonstrations."""
-    first_updates: int = 500
+    first_updates: int = 2000
     """Number of updates of the first stage."""
     n_observed: int = 100
     """Number of episodes without actions."""
