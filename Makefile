@@ -59,7 +59,7 @@ test-lowest: $(LOWEST_STAMP)
 
 # The plugin in tests/plugins stands in for a GPU.  Reading only these files halves the time.
 test-device: $(STAMP)
-	RLPRIORS_SECOND_DEVICE=1 $(BIN)/pytest -m "cuda and not slow" $(ARGS) $$(grep -rl 'mark\.cuda' tests --include='test_*.py')
+	RLPRIORS_SECOND_DEVICE=1 $(BIN)/pytest -n $(WORKERS) -m "cuda and not slow" $(ARGS) $$(grep -rl 'mark\.cuda' tests --include='test_*.py')
 
 test-notebooks: $(STAMP)
 	$(BIN)/pytest -n 0 tests/test_notebooks.py $(ARGS)
