@@ -20,6 +20,7 @@ from jaxtyping import Float
 from tianshou.algorithm.optim import AdamOptimizerFactory
 
 from benchmarks.cells import add_rows, metric_rows, read_cells, unfinished, write_cell
+from benchmarks.world_models.catch_frames import learn_reward
 from benchmarks.world_models.tasks import HORIZON, LEVELS, TASKS, action_errors, record
 from rlpriors.agents import WorldModel, WorldModelTraining
 from rlpriors.data.buffers import to_buffer
@@ -69,7 +70,7 @@ class Cell(NamedTuple):
 def run_cell(cell: Cell, runs: Path) -> list[tuple[str, str, float]]:
     """Return method, metric and value of the rankings by the world and by the actions' errors.
 
-    Start states are equal in the simulator and in the world.  `mmrv` is a fraction of the range of real
+    The world draws its start states from those of the simulator.  `mmrv` is a fraction of the range of real
     returns.  An interrupted training continues from its checkpoint in `runs`.
     """
     torch.set_num_threads(1)
@@ -97,7 +98,7 @@ def run_cell(cell: Cell, runs: Path) -> list[tuple[str, str, float]]:
     world = WorldModelEnv(
         model,
         starts,
-        task.reward,
+        task.reward or learn_reward(data, cell.seed),
         HORIZON,
         num_envs=budget.n_episodes,
         autoreset_mode=AutoresetMode.DISABLED,

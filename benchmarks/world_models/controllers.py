@@ -50,7 +50,8 @@ def push_cart(
 class NoisyController(Policy):
     """Policy of a controller: its action times `scale`, and a uniformly random one with probability `noise`.
 
-    Discrete actions 0 and 1 are the sign of the controller's output.
+    Actions of a Discrete space are intervals of the controller's output of width 1, with their middle at 0.
+    For two actions, the output's sign decides.  For three actions, -0.5 and 0.5 are the bounds.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class NoisyController(Policy):
             drawn = self.rng.uniform(low, high, chosen.shape)
             act = np.where(is_random, drawn, np.clip(chosen, low, high)).astype(np.float32)
         else:
-            act = np.where(is_random, self.rng.integers(2, size=chosen.shape), chosen > 0)[:, 0].astype(
-                np.int64
-            )
+            n = int(cast(gym.spaces.Discrete, self.space).n)
+            index = np.clip(np.ceil(chosen + n / 2) - 1, 0, n - 1)
+            act = np.where(is_random, self.rng.integers(n, size=chosen.shape), index)[:, 0].astype(np.int64)
         return cast(ModelOutputBatchProtocol, Batch(act=act, logits=act, state=None))
 
 

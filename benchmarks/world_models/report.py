@@ -53,8 +53,10 @@ def returns(rows: Sequence[Sequence[str]]) -> str:
     policies = sorted(names, key=lambda name: -np.mean(values[name, "return:real", "diverse"]))
     columns = (("return:real", "diverse"), ("return:model", "diverse"), ("return:model", "expert"))
     lines = [["policy", "simulator", "model of diverse data", "model of expert data"]]
+    means = {name: [np.mean(values.get((name, *key), [np.nan])) for key in columns] for name in policies}
+    digits = 0 if np.nanmax(np.abs(list(means.values()))) >= 10 else 2
     for name in policies:
-        lines.append([name, *(f"{np.mean(values.get((name, *key), [np.nan])):.0f}" for key in columns)])
+        lines.append([name, *(f"{mean:.{digits}f}" for mean in means[name])])
     return markdown(lines, 1)
 
 

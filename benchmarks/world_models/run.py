@@ -2,12 +2,16 @@
 
     python -m benchmarks.world_models.run                         # 5 seeds
     python -m benchmarks.world_models.run --envs pendulum
+    python -m benchmarks.world_models.run --envs catch-frames     # a world of features of frames
     python -m benchmarks.world_models.run --report
 
 Each cell records data of the expert, with growing fractions of random actions (`diverse`) or without
-(`expert`), and trains a world on them.  Then 12 policies are run in the simulator and in the world, from the
-same start states, and both rankings are compared.  The baseline ranks the policies by the squared error of
-their actions to those of the same data.
+(`expert`), and trains a world on them.  Then 12 policies are run in the simulator and in the world, which
+draws its start states from those of the simulator, and both rankings are compared.  The baseline ranks the
+policies by the squared error of their actions to those of the same data.
+
+In `catch-frames`, observations are features of a frozen encoder, and the reward in the world is learned from
+the rewards of the data.
 
 A finished cell is a file in `runs/world_models/` and rows of `results/world_models.csv` (env, data, method,
 seed, metric, value).  Files are skipped when the command runs again, and an interrupted training continues.

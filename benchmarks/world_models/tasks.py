@@ -17,6 +17,7 @@ from jaxtyping import Float
 from tianshou.data import Batch
 from torch import Tensor
 
+from benchmarks.world_models.catch_frames import follow_ball, go_left, make_catch
 from benchmarks.world_models.controllers import (
     Controller,
     NoisyController,
@@ -30,6 +31,7 @@ from benchmarks.world_models.controllers import (
 )
 from rlpriors.data.episodes import EpisodeStore
 from rlpriors.training.rollout import evaluate_policy
+from rlpriors.types import RewardFn
 
 __all__ = ["HORIZON", "TASKS", "Task", "action_errors", "record"]
 
@@ -40,18 +42,14 @@ HORIZON = 100
 class Task(NamedTuple):
     """Environment with its reward as a function of observations, its policies and its expert."""
 
-    env_id: str
-    """Id of the environment."""
-    reward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-    """Reward of the environment."""
+    make: Callable[[], gym.Env[Any, Any]]
+    """Function that returns the environment, with episodes of at most `HORIZON` steps."""
+    reward: RewardFn | None
+    """Reward of the environment; None if it is learned from the data."""
     expert: Controller
     """Controller that solves the task."""
     variants: Mapping[str, tuple[Controller, float, float]]
     """Controller, noise and scale of each further policy."""
-
-    def make(self) -> gym.Env[Any, Any]:
-        """Return the environment with episodes of `HORIZON` steps."""
-        return gym.make(self.env_id, max_episode_steps=HORIZON)
 
     def policies(self) -> dict[str, NoisyController]:
         """Return the policies to rank: noisy experts, and the variants."""
@@ -88,7 +86,7 @@ def upright(obs: Tensor, act: Tensor, obs_next: Tensor, terminated: Tensor) -> T
 
 TASKS = {
     "pendulum": Task(
-        "Pendulum-v1",
+        partial(gym.make, "Pendulum-v1", max_episode_steps=HORIZON),
         pendulum_reward,
         swing_up,
         {
@@ -100,7 +98,7 @@ TASKS = {
         },
     ),
     "double-pendulum": Task(
-        "InvertedDoublePendulum-v5",
+        partial(gym.make, "InvertedDoublePendulum-v5", max_episode_steps=HORIZON),
         double_pendulum_reward,
         balance,
         {
@@ -112,7 +110,7 @@ TASKS = {
         },
     ),
     "cart-pole": Task(
-        "CartPole-v1",
+        partial(gym.make, "CartPole-v1", max_episode_steps=HORIZON),
         upright,
         push_cart,
         {
@@ -123,8 +121,21 @@ TASKS = {
             "reversed": (push_cart, 0.0, -1.0),
         },
     ),
+    "catch-frames": Task(
+        make_catch,
+        None,
+        follow_ball,
+        {
+            "left side only": (partial(follow_ball, to_right=False), 0.0, 1.0),
+            "last row only": (partial(follow_ball, first_row=8), 0.0, 1.0),
+            "stay": (follow_ball, 0.0, 0.0),
+            "left": (go_left, 0.0, 1.0),
+            "reversed": (follow_ball, 0.0, -1.0),
+        },
+    ),
 }
-"""Swing-up of a pendulum; balance of a double pendulum and of a pole on a cart, which terminates."""
+"""Swing-up of a pendulum, balance of a double pendulum and of a pole on a cart, and Catch from its frames;
+the last two terminate."""
 
 
 def record(task: Task, levels: Sequence[float], n_steps: int, seed: int) -> EpisodeStore:
