@@ -158,7 +158,7 @@ def main() -> None:
         if not args.collect:
             run_cells(cells, args.runs, args.quick, args.n_workers)
     finally:
-        if args.collect or (args.runs == RUNS and not args.quick):
+        if not args.quick and (args.collect or args.runs == RUNS):
             collect_results(args.runs, RESULTS)
 
 

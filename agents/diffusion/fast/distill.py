@@ -47,7 +47,7 @@ def distill_planner(
         data: episodes whose states are the first ones of plans, such as the data of the prior.
         student: policy to train; by default `FastPlannerPolicy.of(teacher)`.
         n_states: number of states of a round.
-        n_candidates: number of plans from each state; by default as many as the teacher compares to act.
+        n_candidates: number of plans from each state; by default the number that the teacher compares to act.
         updates: number of gradient updates of a round.
         batch_size: number of states in an update.
         lr: learning rate of Adam, annealed along a cosine.

@@ -38,8 +38,8 @@ class DistillationSettings:
     """
 
     n_best: int = 1
-    """Number of the best plans of a state that proposals imitate, at least 1.  1 imitates the teacher's own
-    choice, if as many plans were recorded from each state as the teacher compares to act."""
+    """Number of the best plans of a state that proposals imitate, at least 1.  The best one is the
+    teacher's own choice, if `record_plans` had its default `n_candidates`."""
     distinct: float = 0.5
     """Fraction of the rows that train mean velocities over an interval, in [0, 1]; the other rows train
     velocities."""

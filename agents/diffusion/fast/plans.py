@@ -133,7 +133,7 @@ def record_plans(
         teacher: planner with a reward.
         data: episodes whose states are the first ones of plans: the prior's data, or episodes of the student.
         n_states: number of states, drawn without replacement; all of the data if there are fewer.
-        n_candidates: number of plans from each state; by default as many as the teacher compares to act.
+        n_candidates: number of plans from each state; by default the number that the teacher compares to act.
         batch_size: number of states in one batch of the teacher.
         seed: random seed of the states and of the teacher's noise.
         progress: progress bar on the terminal.

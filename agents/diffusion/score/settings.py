@@ -44,7 +44,7 @@ class ScoreSettings:
 
     goal_dropout: float = 0.1
     """Fraction of training windows whose goal is hidden, in [0, 1).  It allows acting without a goal, and
-    guidance.  It costs some success: take 0 if there is always a goal and no guidance."""
+    guidance.  It can cost success: take 0 if there is always a goal and no guidance."""
 
     goal_gamma: float = 0.98
     """Discount factor of goals in hindsight, in [0, 1]: the k-th later observation of the episode has a
@@ -62,9 +62,8 @@ class ScoreSettings:
 
     sigma_range: tuple[float, float] = (0.05, 4.0)
     """Smallest and largest noise level, in units of normalized actions, which lie in [-1, 1].  The largest
-    must hide the actions: samples begin as noise around 0, and at 1 the network still takes it for weak
-    actions.  With 3 steps, a smallest level of 0.005 leaves a gap after the first one, and samples between
-    two ways."""
+    must hide the actions, because samples begin as noise around 0.  With 3 steps, a smallest level of 0.005
+    leaves a gap after the first one, and samples between two ways."""
 
     sigma_data: float = 0.5
     """Standard deviation of normalized actions."""
